@@ -1,0 +1,103 @@
+// The daemon's settings (api.md, Daemon): one struct a section, with its defaults.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ota/base/result.hpp"
+
+namespace ota {
+
+struct MqttSettings {
+  std::string url = "tcp://127.0.0.1:1883";
+  std::string client_id = "otad";
+  std::string username;
+  std::string password_file;
+  std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
+  std::string topic_root = "/ota";
+  int qos = 1;
+  int critical_qos = 1;
+  int keepalive_s = 60;
+  int reconnect_min_s = 1;
+  int reconnect_max_s = 120;
+};
+
+struct HttpSettings {
+  std::string listen = "0.0.0.0:8080";
+  std::string admin_listen;  ///< empty: operators' routes on `listen`
+  std::string public_url;    ///< empty: from the listen address
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_client_ca;
+  std::uint64_t max_upload_bytes = 4ull << 30;
+  int threads = 0;  ///< 0: one a core
+  int max_connections = 10'000;
+  int idle_timeout_s = 60;
+  std::uint64_t max_rate = 0;             ///< bytes/s of all downloads; 0: no bound
+  std::uint64_t max_rate_per_device = 0;  ///< bytes/s; 0: no bound
+};
+
+struct StorageSettings {
+  std::string database = "/var/lib/otad/otad.db";
+  std::string firmware_dir = "/var/lib/otad/firmware";
+  int keep_logs_days = 90;
+};
+
+struct TaskSettings {
+  int max_active = 100;
+  int max_attempts = 3;
+  int offer_timeout_s = 60;
+  int stall_timeout_s = 60;
+  int confirm_timeout_s = 900;
+  int retry_backoff_s = 2;
+  int retry_backoff_max_s = 60;
+};
+
+struct DeviceSettings {
+  std::string registration = "open";  ///< open | closed
+  int present_s = 300;
+  bool token_required = false;
+};
+
+struct SecuritySettings {
+  std::string api_auth = "auto";  ///< auto | required | off
+  bool require_signed_firmware = false;
+  std::string trusted_keys_dir = "/etc/otad/keys";
+};
+
+struct LogSettings {
+  std::string level = "info";  ///< trace | debug | info | warn | error
+  std::string file;            ///< empty: standard error
+  std::string format = "text";  ///< text | json
+};
+
+struct Settings {
+  MqttSettings mqtt;
+  HttpSettings http;
+  StorageSettings storage;
+  TaskSettings tasks;
+  DeviceSettings devices;
+  SecuritySettings security;
+  LogSettings log;
+  int shutdown_grace_s = 10;
+};
+
+/// The environment as it was given to the process (`OTAD_MQTT_URL=…`), for tests a made-up one.
+using Environment = std::vector<std::string>;
+Environment process_environment();
+
+/// Defaults, then the TOML file (none where `file` is empty), then `OTAD_…` variables. Unknown keys, wrong types and
+/// values out of range are errors that name file, line and key (or the variable); an unknown OTAD_ variable too.
+Result<Settings> load_settings(const std::string& file, const Environment& environment);
+
+/// The settings as TOML, each key with its value; for `--print-config`. They hold no secret, only names of files.
+std::string to_toml(const Settings& settings);
+
+/// Which keys differ between the two and can't change while running: `mqtt.url`, … For SIGHUP.
+std::vector<std::string> needs_restart(const Settings& running, const Settings& wanted);
+
+}  // namespace ota

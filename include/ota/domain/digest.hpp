@@ -1,0 +1,26 @@
+// SHA-256 digests as values; computing them is firmware's work.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace ota {
+
+using Digest = std::array<std::uint8_t, 32>;
+
+/// 64 lower-case hex digits.
+std::string to_hex(const Digest& digest);
+std::optional<Digest> digest_from_hex(std::string_view hex);
+
+/// `sha256:<64 lower-case hex>` (protocol.md); nothing for upper case, another prefix or another length.
+std::string to_checksum(const Digest& digest);
+std::optional<Digest> parse_checksum(std::string_view text);
+
+/// Lower-case hex of any bytes.
+std::string to_hex(std::span<const std::uint8_t> bytes);
+
+}  // namespace ota

@@ -1,0 +1,37 @@
+// Names of devices, tasks and hardware, checked once at the edge.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ota {
+
+/// 1 to 128 of `A-Z a-z 0-9 _ . : @ -` (protocol.md).
+class DeviceId {
+ public:
+  static std::optional<DeviceId> parse(std::string_view text);
+  const std::string& str() const noexcept { return text_; }
+  auto operator<=>(const DeviceId&) const = default;
+
+ private:
+  explicit DeviceId(std::string text) : text_(std::move(text)) {}
+  std::string text_;
+};
+
+/// `OTA_<UTC day>_<number, at least six digits>`; the number alone is unique for ever.
+struct TaskId {
+  std::int32_t day = 0;     ///< 20261122
+  std::int64_t number = 0;  ///< from 1
+
+  static std::optional<TaskId> parse(std::string_view text);
+  std::string str() const;
+  auto operator<=>(const TaskId&) const = default;
+};
+
+/// A kind of hardware: empty (fits every device) or 1 to 64 of `A-Z a-z 0-9 _ . : @ -`.
+bool valid_hardware(std::string_view text);
+
+}  // namespace ota

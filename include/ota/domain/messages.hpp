@@ -1,0 +1,133 @@
+// What devices say and what they are answered (protocol.md), as values. The api room turns them into JSON and back.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "ota/base/clock.hpp"
+#include "ota/base/result.hpp"
+#include "ota/domain/chunks.hpp"
+#include "ota/domain/digest.hpp"
+#include "ota/domain/ids.hpp"
+#include "ota/domain/priority.hpp"
+
+namespace ota {
+
+enum class Transport : std::uint8_t { http, mqtt };
+std::string_view to_string(Transport transport);
+std::optional<Transport> parse_transport(std::string_view text);
+
+/// How a device proved who it is: what came with the message.
+struct Credentials {
+  std::optional<Digest> token_digest;  ///< SHA-256 of the token that it sent
+  bool certified = false;              ///< a client certificate with its id as common name
+};
+
+/// protocol.md, request.
+struct DeviceRequest {
+  std::optional<std::string> version;
+  std::optional<std::string> current_version;
+  std::optional<std::string> hardware;
+  std::optional<std::vector<Transport>> transports;
+  std::optional<std::uint32_t> max_chunk_bytes;
+};
+
+struct LinkReport {
+  std::optional<double> rtt_ms;
+  std::optional<double> rssi;  ///< dBm
+  std::optional<double> loss;  ///< 0 to 1
+};
+
+enum class DeviceState : std::uint8_t { downloading, installing, rebooting, installed, rolled_back, failed };
+std::string_view to_string(DeviceState state);
+std::optional<DeviceState> parse_device_state(std::string_view text);
+
+/// protocol.md, progress.
+struct ProgressReport {
+  TaskId task;
+  ChunkRanges chunks;        ///< empty where the device told no chunks
+  bool mismatch = false;     ///< what `chunks` says: arrived wrong, else arrived right
+  std::optional<int> percent;  ///< 0 to 100
+  std::optional<DeviceState> state;
+  std::string reason;        ///< with DeviceState::failed
+  std::optional<Transport> transport;
+  LinkReport link;
+};
+
+/// protocol.md, verify.
+struct VerifyReport {
+  TaskId task;
+  std::optional<int> attempt;
+  Digest checksum;
+  std::optional<ChunkRanges> bad_chunks;
+};
+
+/// Ed25519 over the text of protocol.md, Signatures.
+struct FirmwareSignature {
+  std::string key_id;
+  std::string value;  ///< base64
+  bool operator==(const FirmwareSignature&) const = default;
+};
+
+/// What a device needs to fetch its update: the engine's part of protocol.md's metadata; api adds URLs and digests.
+struct Offer {
+  TaskId task;
+  DeviceId device;
+  std::string version;
+  std::string hardware;  ///< empty: the firmware fits every device
+  Priority priority = Priority::normal;
+  int attempt = 1;
+  int max_attempts = 3;
+  Digest checksum{};
+  ChunkGrid grid;
+  ChunkRanges missing;
+  std::vector<Transport> transports;
+  std::optional<FirmwareSignature> signature;
+};
+
+struct SuccessAnswer {
+  TaskId task;
+  std::string version;
+  std::optional<WallTime> confirm_by;
+};
+struct RetryAnswer {
+  Offer offer;
+  std::string reason;
+  int retry_after_s = 0;
+};
+struct FailedAnswer {
+  TaskId task;
+  std::string reason;
+  int attempts = 0;
+};
+struct QueuedAnswer {
+  TaskId task;
+  std::int64_t position = 1;  ///< from 1; counted up to a bound, see engine
+  int retry_after_s = 30;
+};
+struct UpToDateAnswer {
+  std::optional<std::string> version;  ///< what the device runs, if known
+};
+enum class CancelReason : std::uint8_t { cancelled, preempted, superseded };
+std::string_view to_string(CancelReason reason);
+struct CancelAnswer {
+  TaskId task;
+  CancelReason reason = CancelReason::cancelled;
+};
+struct ErrorAnswer {
+  Error error;
+  std::optional<TaskId> task;
+};
+
+/// One message from the server to a device.
+using Answer = std::variant<Offer, SuccessAnswer, RetryAnswer, FailedAnswer, QueuedAnswer, UpToDateAnswer, CancelAnswer,
+                            ErrorAnswer>;
+
+/// `metadata`, `success`, …: the last word of its topic and its `type`.
+std::string_view type_of(const Answer& answer);
+
+}  // namespace ota

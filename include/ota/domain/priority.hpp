@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace ota {
+
+/// Smaller goes first (api.md, rules of the queue).
+enum class Priority : std::uint8_t { security = 0, high = 1, normal = 2, low = 3 };
+
+std::string_view to_string(Priority priority);
+std::optional<Priority> parse_priority(std::string_view text);
+
+/// The class that a task which has waited long rises to: one up, never into `security`.
+Priority risen(Priority priority);
+
+}  // namespace ota

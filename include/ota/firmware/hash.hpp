@@ -1,0 +1,47 @@
+// SHA-256, HMAC, Ed25519 and secrets, over OpenSSL: the only place that calls its digest functions.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ota/base/result.hpp"
+#include "ota/domain/digest.hpp"
+
+namespace ota::firmware {
+
+Digest sha256(std::string_view bytes);
+
+/// A running SHA-256. Reusable after finish().
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(Sha256&&) noexcept;
+  Sha256& operator=(Sha256&&) noexcept;
+  void update(std::span<const char> bytes);
+  Digest finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+Digest hmac_sha256(std::string_view key, std::string_view message);
+
+/// Compares in a time that does not depend on where they differ.
+bool equal_secrets(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b);
+
+/// `bytes` from the system's random source.
+std::vector<std::uint8_t> random_bytes(std::size_t bytes);
+
+std::string base64(std::span<const std::uint8_t> bytes);
+/// Without padding, `-` and `_` (RFC 4648 section 5).
+std::string base64url(std::span<const std::uint8_t> bytes);
+std::optional<std::vector<std::uint8_t>> parse_base64(std::string_view text);
+
+}  // namespace ota::firmware

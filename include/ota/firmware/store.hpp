@@ -1,0 +1,87 @@
+// Images on disk: ingest, digests, open files, checking for rot.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ota/base/result.hpp"
+#include "ota/domain/digest.hpp"
+#include "ota/firmware/grids.hpp"
+
+namespace ota::firmware {
+
+/// An open image. Every block (512 KiB) is checked against the digest taken at upload before its bytes count as good:
+/// on first use after start and again by the scrub. Thread-safe.
+class Image {
+ public:
+  virtual ~Image() = default;
+  virtual const Digest& digest() const noexcept = 0;
+  virtual std::uint64_t size() const noexcept = 0;
+  virtual int descriptor() const noexcept = 0;
+  virtual bool checked(std::uint64_t offset, std::uint64_t length) const noexcept = 0;
+  /// On a disk thread; then `done` there. Errc::image_damaged, Errc::overloaded.
+  virtual void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) = 0;
+};
+
+struct Stored {
+  Digest checksum{};
+  std::uint64_t size = 0;
+};
+
+/// One upload under way: a temporary file and the digests of what came. Not thread-safe; its calls block on the disk.
+/// Destroyed without commit() it leaves nothing.
+class Upload {
+ public:
+  virtual ~Upload() = default;
+  /// Errc::too_large, Errc::disk_full, Errc::server_fault.
+  virtual Result<void> write(std::span<const char> bytes) = 0;
+  /// Digest and size of what was written; no more writes. Errc::malformed for an empty image.
+  virtual Result<Stored> finish() = 0;
+  /// After finish(): synced, renamed to its content's name, folder synced, in the catalogue of images. Heals a damaged
+  /// image of the same content.
+  virtual Result<std::shared_ptr<Image>> commit() = 0;
+};
+
+struct StoreOptions {
+  std::filesystem::path dir;
+  std::uint64_t max_image_bytes = 4ull << 30;
+  std::chrono::hours scrub_every{24};        ///< how often every image is read anew
+  std::uint64_t scrub_bytes_per_s = 32u << 20;
+  std::size_t disk_threads = 2;
+};
+
+/// Called on a disk thread when an image was found rotten; it was set aside already.
+using OnDamaged = std::function<void(const Digest&)>;
+
+class Store : public Grids {
+ public:
+  /// Makes the folder where it is missing (0750), removes what an earlier run left half-written.
+  static Result<std::unique_ptr<Store>> open(StoreOptions options, OnDamaged on_damaged);
+
+  /// Takes the catalogue's images as the database has them, once, before use; files that nobody names are removed.
+  /// Answers those whose file is missing or has another size.
+  virtual std::vector<Digest> adopt(const std::vector<Stored>& known) = 0;
+
+  /// Null where there is none, or it was set aside as damaged. No I/O but the first open.
+  virtual std::shared_ptr<Image> image(const Digest& digest) const = 0;
+  virtual Result<std::unique_ptr<Upload>> begin_upload() = 0;
+  /// Runs `job` on a disk thread; false where too many wait.
+  virtual bool on_disk_thread(std::function<void()> job) = 0;
+  /// Forgets the image and unlinks its files; downloads under way keep their descriptor.
+  virtual void remove(const Digest& digest) = 0;
+
+  /// Starts the scrub in the background.
+  virtual void start_scrub() = 0;
+  /// Free bytes of the file system that holds the images.
+  virtual Result<std::uint64_t> free_bytes() const = 0;
+};
+
+}  // namespace ota::firmware

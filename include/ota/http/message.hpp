@@ -1,0 +1,98 @@
+// What a handler sees of a request and what it answers. HTTP only: nothing here knows what a task is.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ota/base/result.hpp"
+
+namespace ota::http {
+
+enum class Method : std::uint8_t { get, head, post, put, patch, delete_, other };
+std::string_view to_string(Method method);
+
+/// One request, owned by its session: views live until the handler's coroutine ends. Used from that coroutine only.
+class Request {
+ public:
+  virtual ~Request() = default;
+
+  virtual Method method() const noexcept = 0;
+  /// As sent: not percent-decoded, without the query.
+  virtual std::string_view path() const noexcept = 0;
+  /// Behind the `?`, not decoded; empty where there is none. Never logged: it may carry a signature.
+  virtual std::string_view query() const noexcept = 0;
+  /// Empty where it is missing; the first where it is repeated. Names are compared without case.
+  virtual std::string_view header(std::string_view name) const noexcept = 0;
+  /// `10.0.0.7:51234`.
+  virtual const std::string& remote() const noexcept = 0;
+  /// The common name of a client certificate that was verified against the client CA; empty without one.
+  virtual const std::string& client_name() const noexcept = 0;
+
+  /// What Content-Length says; nothing for chunked bodies.
+  virtual std::optional<std::uint64_t> content_length() const noexcept = 0;
+  /// The next bytes of the body (known or chunked length), at most `into.size()`; 0 at its end. A body that the
+  /// handler doesn't read is drained up to a small bound, else the connection is closed after the reply.
+  /// Errc::cancelled where the sender went away or was too slow; Errc::bad_message where the framing is broken.
+  virtual boost::asio::awaitable<Result<std::size_t>> read_some(std::span<char> into) = 0;
+  /// The whole body; Errc::too_large beyond `limit` bytes.
+  virtual boost::asio::awaitable<Result<std::string>> read_all(std::size_t limit) = 0;
+};
+
+struct Header {
+  std::string name;
+  std::string value;
+};
+
+/// Bytes of an open file that may have to be checked before they leave. Thread-safe.
+class FileSource {
+ public:
+  virtual ~FileSource() = default;
+  /// Open for reading as long as this lives.
+  virtual int descriptor() const noexcept = 0;
+  /// True where these bytes were checked already: no waiting, no I/O.
+  virtual bool checked(std::uint64_t offset, std::uint64_t length) const noexcept = 0;
+  /// Checks them on a disk thread and calls `done` there; Errc::image_damaged where they are rotten,
+  /// Errc::overloaded where the disk threads have too much to do.
+  virtual void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) = 0;
+};
+
+/// Hears how much of a file reply was handed to the kernel. Called on http threads, one call at a time.
+class TransferListener {
+ public:
+  virtual ~TransferListener() = default;
+  /// Bytes `offset` .. `offset + length` of the *file* were sent; called after every slice, in order within a range.
+  virtual void sent(std::uint64_t offset, std::uint64_t length) = 0;
+};
+
+/// A representation that is a part of a file. The server answers conditions and ranges on it (RFC 9110, 13 and 14):
+/// 200, 206 (one range, or several as multipart/byteranges), 304, 412, 416; HEAD gets the same headers.
+struct FileBody {
+  std::shared_ptr<FileSource> source;
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+  std::string etag;            ///< with its quotes; strong
+  std::string content_digest;  ///< RFC 9530 value for the whole representation; sent with a 200 only; may be empty
+  std::string repr_digest;     ///< RFC 9530; sent with 200 and 206; may be empty
+  std::shared_ptr<TransferListener> listener;  ///< may be null
+};
+
+struct Reply {
+  unsigned status = 200;
+  std::string content_type;  ///< empty: no body
+  std::vector<Header> headers;
+  std::string body;
+  std::optional<FileBody> file;  ///< in place of `body`
+  bool close = false;            ///< close the connection after this reply
+};
+
+using Handler = std::function<boost::asio::awaitable<Reply>(Request&)>;
+
+}  // namespace ota::http

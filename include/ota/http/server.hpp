@@ -1,0 +1,57 @@
+// The HTTP server: listeners, sessions, threads, limits.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "ota/base/result.hpp"
+#include "ota/http/message.hpp"
+
+namespace ota::http {
+
+struct TlsOptions {
+  std::string cert_file;  ///< PEM chain
+  std::string key_file;   ///< PEM
+  std::string client_ca;  ///< PEM; empty: no client certificates are asked for
+};
+
+struct ServerOptions {
+  unsigned threads = 0;  ///< 0: one a core
+  std::size_t max_connections = 10'000;  ///< one more is answered 503 and closed
+  std::chrono::seconds idle_timeout{60};  ///< between requests, and without a byte moving inside one
+  std::size_t max_header_bytes = 16 * 1024;  ///< more: 431
+  std::size_t max_target_bytes = 4 * 1024;   ///< more: 414
+};
+
+struct ServerCounters {
+  std::uint64_t connections_open = 0;
+  std::uint64_t connections_total = 0;
+  std::uint64_t connections_refused = 0;
+  std::uint64_t requests_total = 0;
+  std::uint64_t file_bytes_sent = 0;
+};
+
+/// Owns its threads and sockets. Built, then listen() once an address, then start(); stop() may be called from any
+/// thread. A handler that throws is answered 500 and logged.
+class Server {
+ public:
+  static std::unique_ptr<Server> create(ServerOptions options);
+  virtual ~Server() = default;
+
+  /// Binds `host:port` (IPv4, `[v6]:port`; port 0 picks one) and answers the address it got. The error says what to do:
+  /// port taken, no such address, not permitted, unreadable certificate.
+  virtual Result<std::string> listen(const std::string& address, Handler handler,
+                                     std::optional<TlsOptions> tls = {}) = 0;
+  virtual void start() = 0;
+  /// Reads certificates anew; connections that are open keep theirs.
+  virtual Result<void> reload_tls() = 0;
+  /// No new connections, idle ones closed, requests under way finished within `grace`, then cut; joins the threads.
+  virtual void stop(std::chrono::milliseconds grace) = 0;
+  virtual ServerCounters counters() const = 0;
+};
+
+}  // namespace ota::http

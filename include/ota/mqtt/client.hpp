@@ -1,0 +1,71 @@
+// The connection to the broker: subscriptions, an outbox with a bound, reconnecting. Knows topics as text only.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ota/base/result.hpp"
+
+namespace ota {
+class Random;
+}
+
+namespace ota::mqtt {
+
+struct Options {
+  std::string url = "tcp://127.0.0.1:1883";  ///< `ssl://` for TLS
+  std::string client_id = "otad";
+  std::string username;
+  std::string password;
+  std::string ca_file, cert_file, key_file;
+  std::vector<std::string> subscriptions;  ///< topic filters, made anew on every connect
+  int subscribe_qos = 1;
+  std::chrono::seconds keepalive{60};
+  std::chrono::seconds reconnect_min{1};
+  std::chrono::seconds reconnect_max{120};
+  std::chrono::seconds session_expiry{3600};
+  std::size_t max_outbox_messages = 100'000;      ///< one more is refused by publish()
+  std::size_t max_outbox_bytes = 64u << 20;
+  std::size_t max_payload_bytes = 256u << 10;      ///< longer incoming ones reach `on_oversized` only
+};
+
+struct Status {
+  bool connected = false;
+  std::string detail;  ///< why not: what happened and the remedy, in words
+  std::uint64_t connects = 0;
+  std::uint64_t received = 0;
+  std::uint64_t published = 0;   ///< handed to the broker and, above QoS 0, acknowledged by it
+  std::uint64_t refused = 0;     ///< publish() calls that found the outbox full
+  std::size_t outbox = 0;        ///< messages waiting or in flight
+};
+
+struct Handlers {
+  /// On Paho's thread; must return fast, never wait, may call publish().
+  std::function<void(std::string_view topic, std::string_view payload)> on_message;
+  /// A payload beyond `max_payload_bytes`; the same thread.
+  std::function<void(std::string_view topic, std::size_t size)> on_oversized;
+};
+
+/// One MQTT 5 connection, kept: no clean start, so what was sent while it was away still arrives.
+class Client {
+ public:
+  static std::unique_ptr<Client> create(Options options, Handlers handlers, Random& random);
+  virtual ~Client() = default;
+
+  /// Begins to connect, in the background, for ever.
+  virtual void start() = 0;
+  /// Takes a message into the outbox; false where that is full (the caller counts on the protocol's repeats). Never
+  /// waits; thread-safe. Messages to one topic keep their order; QoS 1 and 2 survive a reconnect, QoS 0 does not.
+  virtual bool publish(std::string topic, std::string payload, int qos) = 0;
+  virtual Status status() const = 0;
+  /// Sends what the outbox holds, within `grace`, disconnects (keeping the session) and joins its threads.
+  virtual void stop(std::chrono::milliseconds grace) = 0;
+};
+
+}  // namespace ota::mqtt

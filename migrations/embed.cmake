@@ -1,0 +1,13 @@
+# Writes the numbered .sql files of DIR into one C++ source, OUT, in their order.
+file(GLOB files ${DIR}/[0-9]*.sql)
+list(SORT files)
+set(text "#include \"storage/migrations.hpp\"\n\nnamespace ota::storage {\n\nstd::span<const Migration> migrations() {\n  static const Migration all[] = {\n")
+foreach(file ${files})
+  get_filename_component(name ${file} NAME_WE)
+  string(REGEX MATCH "^[0-9]+" number ${name})
+  string(REGEX REPLACE "^0+" "" number ${number})
+  file(READ ${file} sql)
+  string(APPEND text "      {${number}, \"${name}\", R\"sql(${sql})sql\"},\n")
+endforeach()
+string(APPEND text "  };\n  return all;\n}\n\n}  // namespace ota::storage\n")
+file(WRITE ${OUT} "${text}")
