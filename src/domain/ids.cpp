@@ -1,0 +1,67 @@
+#include "ota/domain/ids.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+
+namespace ota {
+namespace {
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+bool is_name_char(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == ':' ||
+         c == '@' || c == '-';
+}
+
+bool is_name(std::string_view text, std::size_t longest) {
+  return !text.empty() && text.size() <= longest && std::all_of(text.begin(), text.end(), is_name_char);
+}
+
+template <class Number>
+std::optional<Number> decimal(std::string_view digits) {
+  Number value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+  return value;
+}
+
+bool is_date(std::int32_t day) {
+  return std::chrono::year_month_day{std::chrono::year{day / 10'000}, std::chrono::month(day / 100 % 100),
+                                     std::chrono::day(day % 100)}
+      .ok();
+}
+
+}  // namespace
+
+std::optional<DeviceId> DeviceId::parse(std::string_view text) {
+  if (!is_name(text, 128)) return std::nullopt;
+  return DeviceId(std::string(text));
+}
+
+std::optional<TaskId> TaskId::parse(std::string_view text) {
+  constexpr std::string_view kPrefix = "OTA_";
+  constexpr std::size_t kDay = 8;
+  constexpr std::size_t kNumber = 6;
+  if (!text.starts_with(kPrefix)) return std::nullopt;
+  text.remove_prefix(kPrefix.size());
+  if (text.size() < kDay + 1 + kNumber || text[kDay] != '_') return std::nullopt;
+  const auto day_text = text.substr(0, kDay);
+  const auto number_text = text.substr(kDay + 1);
+  // One id has one spelling: what str() writes.
+  if (number_text.size() > kNumber && number_text.front() == '0') return std::nullopt;
+  if (!std::all_of(day_text.begin(), day_text.end(), is_digit)) return std::nullopt;
+  if (!std::all_of(number_text.begin(), number_text.end(), is_digit)) return std::nullopt;
+  const auto day = decimal<std::int32_t>(day_text);
+  const auto number = decimal<std::int64_t>(number_text);
+  if (!day || !number || *number < 1 || !is_date(*day)) return std::nullopt;
+  return TaskId{*day, *number};
+}
+
+std::string TaskId::str() const { return fmt::format("OTA_{:08}_{:06}", day, number); }
+
+bool valid_hardware(std::string_view text) { return text.empty() || is_name(text, 64); }
+
+}  // namespace ota
