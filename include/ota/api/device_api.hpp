@@ -1,0 +1,71 @@
+// What devices say and hear: MQTT messages, the same over HTTP, downloads (protocol.md).
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ota/base/clock.hpp"
+#include "ota/base/random.hpp"
+#include "ota/engine/engine.hpp"
+#include "ota/firmware/store.hpp"
+#include "ota/http/message.hpp"
+
+namespace ota::api {
+
+struct DeviceOptions {
+  std::string topic_root = "/ota";
+  int qos = 1;
+  int critical_qos = 1;              ///< verify, success, retry, failed, cancel
+  std::string public_url;            ///< `http://gw:8080`, no slash at the end
+  std::chrono::seconds url_life{3600};
+  std::size_t inline_chunks = 64;    ///< `metadata` carries `chunks` up to so many
+  std::vector<std::string> signing_keys;  ///< secrets for download URLs: the first signs, all are honoured
+};
+
+struct DeviceCounters {
+  std::uint64_t messages = 0;        ///< that were understood
+  std::uint64_t bad_messages = 0;    ///< malformed, oversized, odd topic
+  std::uint64_t dropped = 0;         ///< the engine's queue was full
+  std::uint64_t unsent = 0;          ///< the outbox to the broker was full
+  std::uint64_t downloads = 0;       ///< download requests answered with bytes
+};
+
+/// Publishes one MQTT message; false where the outbox is full. Thread-safe, never waits.
+using Publish = std::function<bool(std::string topic, std::string payload, int qos)>;
+
+/// Turns answers into messages: JSON, signed URLs, digests. What the engine pushes goes to MQTT and to a device that
+/// waits on `GET /ota/{id}/next`. Thread-safe.
+class Outbox : public engine::Courier {
+ public:
+  static std::unique_ptr<Outbox> create(DeviceOptions options, const Clock& clock, firmware::Grids& grids,
+                                        Publish publish);
+  /// The same, once the listen address is known. Before any traffic.
+  virtual void set_public_url(std::string url) = 0;
+};
+
+/// Thread-safe.
+class DeviceApi {
+ public:
+  static std::unique_ptr<DeviceApi> create(DeviceOptions options, const Clock& clock, engine::Engine& engine,
+                                           firmware::Store& store, Outbox& outbox);
+  virtual ~DeviceApi() = default;
+
+  /// The topic filters to subscribe to.
+  virtual std::vector<std::string> subscriptions() const = 0;
+  /// One MQTT message, on Paho's thread: decodes, hands to the engine, returns.
+  virtual void on_message(std::string_view topic, std::string_view payload) = 0;
+  virtual void on_oversized(std::string_view topic, std::size_t size) = 0;
+  /// Whether that path is the devices': `/ota/…` (the topic root) or `/download/…`.
+  virtual bool owns(std::string_view path) const = 0;
+  virtual boost::asio::awaitable<http::Reply> handle(http::Request& request) = 0;
+  virtual DeviceCounters counters() const = 0;
+};
+
+}  // namespace ota::api

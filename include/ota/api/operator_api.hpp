@@ -1,0 +1,48 @@
+// What operators call: REST, health, metrics (api.md).
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ota/api/device_api.hpp"
+#include "ota/base/clock.hpp"
+#include "ota/engine/engine.hpp"
+#include "ota/firmware/signature.hpp"
+#include "ota/firmware/store.hpp"
+#include "ota/http/message.hpp"
+#include "ota/http/server.hpp"
+#include "ota/mqtt/client.hpp"
+#include "ota/storage/readers.hpp"
+
+namespace ota::api {
+
+struct OperatorOptions {
+  bool auth_required = true;         ///< security.api_auth, resolved
+  std::uint64_t max_upload_bytes = 4ull << 30;
+  bool require_signed_firmware = false;
+  bool device_registration_closed = false;
+};
+
+/// The other rooms' figures, for /readyz and /metrics. Each callable is thread-safe and fast.
+struct Probes {
+  std::function<mqtt::Status()> broker;
+  std::function<http::ServerCounters()> http;
+  std::function<DeviceCounters()> devices;
+};
+
+/// Thread-safe.
+class OperatorApi {
+ public:
+  static std::unique_ptr<OperatorApi> create(OperatorOptions options, const Clock& clock, engine::Engine& engine,
+                                             storage::Readers& readers, firmware::Store& store,
+                                             firmware::TrustedKeys trusted, Probes probes);
+  virtual ~OperatorApi() = default;
+  virtual boost::asio::awaitable<http::Reply> handle(http::Request& request) = 0;
+};
+
+}  // namespace ota::api

@@ -1,0 +1,149 @@
+// The task manager: command in, transition, persist, effects out (protocol.md; api.md, rules of the queue).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ota/base/clock.hpp"
+#include "ota/base/random.hpp"
+#include "ota/base/result.hpp"
+#include "ota/base/settings.hpp"
+#include "ota/domain/firmware.hpp"
+#include "ota/domain/task.hpp"
+#include "ota/engine/board.hpp"
+#include "ota/firmware/grids.hpp"
+
+namespace ota::engine {
+
+/// `POST /firmware/upgrade`, parsed.
+struct UpgradeOrder {
+  std::string device;
+  std::string version;
+  std::optional<std::string> hardware;
+  std::optional<std::uint32_t> chunk_bytes;
+  std::optional<Digest> checksum;
+  std::optional<Priority> priority;
+  std::optional<WallTime> not_before;
+  std::optional<WallTime> expires_at;
+  bool confirm = false;
+  bool force = false;
+  std::string idempotency_key;  ///< empty: none
+  Digest body_digest{};         ///< with a key: SHA-256 of the request's body
+};
+
+struct UpgradeOutcome {
+  Task task;
+  bool created = false;                 ///< false: that task ran already
+  TaskState state = TaskState::queued;  ///< what to answer as `status`
+};
+
+/// Where the images are; the store, or a test's double. Thread-safe.
+class Images : public firmware::Grids {
+ public:
+  virtual bool exists(const Digest& image) const = 0;
+  virtual void remove(const Digest& image) = 0;
+};
+
+/// Takes what the engine tells devices unasked: offers whose turn came, retries of stalls, cancels. Called on the
+/// engine's thread after the commit; must not block.
+class Courier {
+ public:
+  virtual ~Courier() = default;
+  virtual void push(const std::string& device, const Answer& answer) = 0;
+};
+
+struct Options {
+  TaskSettings tasks;
+  DeviceSettings devices;
+  int keep_logs_days = 90;
+  std::size_t max_waiting = 20'000;  ///< commands in the queue; one more is answered Errc::overloaded
+  std::size_t max_batch = 512;       ///< commands in one commit
+};
+
+struct Stats {
+  std::size_t waiting = 0;         ///< commands in the queue
+  std::uint64_t commands = 0;
+  std::uint64_t refused = 0;       ///< queue full
+  std::uint64_t commits = 0;
+  std::uint64_t commit_faults = 0;
+  double commit_seconds = 0;       ///< spent in COMMIT
+  std::int64_t slots_held = 0;
+  std::uint64_t tasks_created = 0;
+  std::uint64_t tasks_succeeded = 0;
+  std::uint64_t tasks_failed = 0;
+  std::uint64_t retries = 0;
+  std::uint64_t preemptions = 0;
+  Millis last_turn{0};             ///< steady time when the engine's loop last went round; for the watchdog
+  std::string fault;               ///< why the database can't be written now; empty: it can
+};
+
+/// What a download that the board doesn't know may do.
+enum class Access { granted, ended, not_now, unknown };
+
+template <class T>
+using Done = std::function<void(Result<T>)>;
+/// The answer to a device's message; none for a progress that needs none.
+using Reply = std::function<void(std::optional<Answer>)>;
+
+/// Owns the engine's thread and the only writing connection. Every method takes a command into one bounded queue and
+/// returns; the callback runs on the engine's thread after the commit (or at once, on the caller's, with
+/// Errc::overloaded when the queue is full, Errc::cancelled when the engine stops). Callbacks must not block.
+/// `actor` is the operator's name, for the log.
+class Engine {
+ public:
+  static Result<std::unique_ptr<Engine>> create(const std::string& database, Options options, const Clock& clock,
+                                                Random& random, Images& images, Courier& courier);
+  virtual ~Engine() = default;
+
+  virtual void start() = 0;
+  /// Takes no more commands, finishes those that wait, joins the thread.
+  virtual void stop() = 0;
+  /// New settings, from the next command on.
+  virtual void apply(const Options& options) = 0;
+
+  // Devices (protocol.md).
+  virtual void request(DeviceId device, Credentials who, DeviceRequest message, Reply reply) = 0;
+  virtual void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) = 0;
+  virtual void verify(DeviceId device, Credentials who, VerifyReport message, Reply reply) = 0;
+  /// A download came with a good signature for a task that is not on the board: the device is heard by that. With
+  /// Access::granted the task is on the board when the callback runs, or waits for its confirmation.
+  virtual void download(TaskId task, Done<Access> done) = 0;
+
+  // Operators (api.md).
+  virtual void upgrade(UpgradeOrder order, std::string actor, Done<UpgradeOutcome> done) = 0;
+  /// Errc::unknown_task, Errc::wrong_state (the message names the state).
+  virtual void cancel(TaskId task, std::string actor, Done<Task> done) = 0;
+  /// A new task for what a failed, cancelled or expired one was to do: end states are final.
+  virtual void retry(TaskId task, std::string actor, Done<Task> done) = 0;
+  virtual void set_priority(TaskId task, Priority priority, std::string actor, Done<Task> done) = 0;
+
+  struct PutDevice {
+    Device device;
+    bool created = false;
+  };
+  /// Sets hardware and tags of a device, new or known, as registered.
+  virtual void put_device(Device device, std::string actor, Done<PutDevice> done) = 0;
+  /// Its open tasks are cancelled. Errc::unknown_device.
+  virtual void remove_device(std::string device, std::string actor, Done<void> done) = 0;
+  virtual void set_device_secret(std::string device, Digest secret, std::string actor, Done<void> done) = 0;
+
+  struct AddedFirmware {
+    Firmware firmware;
+    bool created = false;  ///< false: the same content was there
+  };
+  /// Errc::version_exists; Errc::overloaded where its image is gone again and the upload must be repeated.
+  virtual void add_firmware(Firmware firmware, std::string actor, Done<AddedFirmware> done) = 0;
+  /// Errc::not_found, Errc::in_use. The image goes when no other firmware has it.
+  virtual void remove_firmware(std::int64_t id, std::string actor, Done<Firmware> done) = 0;
+  /// The store set an image aside: its open tasks end `image_damaged`.
+  virtual void image_damaged(Digest image) = 0;
+
+  virtual TransferBoard& board() noexcept = 0;
+  virtual Stats stats() const = 0;
+};
+
+}  // namespace ota::engine

@@ -1,0 +1,65 @@
+// SQLite: opening, migrating, transactions, copies.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "ota/base/result.hpp"
+
+namespace ota::storage {
+
+/// The database failed (disk full, I/O error, corruption): the unit of work it happened in must be rolled back. The
+/// one exception that leaves this room; a row that isn't there is no fault.
+class Fault : public std::runtime_error {
+ public:
+  enum class Kind { disk_full, io, busy, other };
+  Fault(Kind kind, const std::string& what) : std::runtime_error(what), kind_(kind) {}
+  Kind kind() const noexcept { return kind_; }
+
+ private:
+  Kind kind_;
+};
+
+enum class Mode { writer, reader };
+
+/// One connection: WAL, synchronous=FULL, foreign keys on. Not thread-safe: one thread a connection.
+class Database {
+ public:
+  /// `writer` creates the file (0640) and migrates it; a newer schema than this program's is refused with both numbers.
+  static Result<std::unique_ptr<Database>> open(const std::string& path, Mode mode);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  void begin();
+  /// On disk when it returns.
+  void commit();
+  /// Never throws; harmless without a transaction.
+  void rollback() noexcept;
+
+  /// A nested unit: undone on destruction unless release()d.
+  class Savepoint {
+   public:
+    explicit Savepoint(Database& db);
+    ~Savepoint();
+    void release();
+
+   private:
+    Database& db_;
+    bool open_ = true;
+  };
+
+  /// A consistent copy while others write. Errc::disk_full, Errc::server_fault.
+  Result<void> backup_to(const std::string& file);
+
+  struct Impl;
+  Impl& impl() noexcept { return *impl_; }
+
+ private:
+  Database();
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ota::storage
