@@ -101,18 +101,17 @@ std::weak_ordering compare_semver(const SemVer& a, const SemVer& b) {
   return !x.empty() <=> !y.empty();
 }
 
-/// Where the suffix `(\.[A-Za-z~][A-Za-z0-9~]*)*$` begins; a name is never all suffix (GNU coreutils manual,
-/// "Version sort", "Special handling of file extensions").
+/// Where the suffix `(\.[A-Za-z~][A-Za-z0-9~]*)*$` begins (GNU coreutils manual, "Version sort", "Special handling of
+/// file extensions").
 std::size_t suffix_start(std::string_view text) {
-  std::size_t start = 0;
-  for (std::size_t i = 0; i < text.size();) {
-    start = ++i;
+  for (std::size_t i = 0;; ++i) {
+    const std::size_t start = i;
     while (i + 1 < text.size() && text[i] == '.' && (is_alpha(text[i + 1]) || text[i + 1] == '~')) {
       i += 2;
       while (i < text.size() && (is_digit(text[i]) || is_alpha(text[i]) || text[i] == '~')) ++i;
     }
+    if (i >= text.size()) return start;
   }
-  return start;
 }
 
 /// `~` before the end, the end before digits, letters, everything else.
