@@ -1,0 +1,207 @@
+#include "api/json_fields.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "api/json_parse.hpp"
+
+namespace ota::api {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMaxFieldErrors = 16;
+constexpr std::size_t kMaxNameShown = 64;
+
+/// Cut at a character's start, so that it stays UTF-8.
+std::string shown(std::string_view name) {
+  if (name.size() <= kMaxNameShown) return std::string(name);
+  std::size_t end = kMaxNameShown;
+  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0u) == 0x80u) --end;
+  return std::string(name.substr(0, end)) + "…";
+}
+
+std::string element(std::string_view name, std::size_t index) { return fmt::format("{}[{}]", name, index); }
+
+/// The value where it is an integer within the range. 1.0 and 1e3 are no integers here.
+std::optional<std::int64_t> as_integer(const json& value, std::int64_t min, std::int64_t max) {
+  if (value.is_number_unsigned()) {
+    const auto number = value.get<std::uint64_t>();
+    if (max < 0 || number > static_cast<std::uint64_t>(max)) return std::nullopt;
+    const auto small = static_cast<std::int64_t>(number);
+    return small >= min ? std::optional(small) : std::nullopt;
+  }
+  if (!value.is_number_integer()) return std::nullopt;
+  const auto number = value.get<std::int64_t>();
+  return number >= min && number <= max ? std::optional(number) : std::nullopt;
+}
+
+}  // namespace
+
+void FieldErrors::add(std::string_view field, std::string message) {
+  if (errors_.size() < kMaxFieldErrors)
+    errors_.push_back({shown(field), std::move(message)});
+  else
+    ++more_;
+}
+
+Error FieldErrors::to_error(Errc code) const {
+  Error error{code, {}, errors_};
+  for (const auto& [field, message] : errors_) {
+    if (!error.message.empty()) error.message += "; ";
+    error.message += fmt::format("\"{}\" {}", field, message);
+  }
+  if (more_ > 0) error.message += fmt::format("; and {} more", more_);
+  return error;
+}
+
+Result<JsonFields> JsonFields::parse(std::string_view text, Errc code, const JsonLimits& limits) {
+  auto value = parse_json(text, code, limits);
+  if (!value) return value.error();
+  if (!(*value)->is_object()) return fail(code, "the message must be a JSON object");
+  return JsonFields(std::move(*value));
+}
+
+JsonFields::JsonFields(std::unique_ptr<json> object) : object_(std::move(object)) {}
+JsonFields::JsonFields(JsonFields&&) noexcept = default;
+JsonFields& JsonFields::operator=(JsonFields&&) noexcept = default;
+JsonFields::~JsonFields() = default;
+
+const json* JsonFields::find(std::string_view name) const {
+  const auto at = object_->find(name);
+  return at == object_->end() ? nullptr : &*at;
+}
+
+bool JsonFields::has(std::string_view name) const { return find(name) != nullptr; }
+
+std::optional<std::string> JsonFields::text(std::string_view name, std::size_t max_bytes) {
+  const json* value = find(name);
+  if (!value) return std::nullopt;
+  if (!value->is_string()) {
+    errors_.add(name, "must be a string");
+    return std::nullopt;
+  }
+  const auto& found = value->get_ref<const std::string&>();
+  if (found.size() > max_bytes) {
+    errors_.add(name, fmt::format("must have at most {} bytes", max_bytes));
+    return std::nullopt;
+  }
+  return found;
+}
+
+std::optional<std::int64_t> JsonFields::integer(std::string_view name, std::int64_t min, std::int64_t max) {
+  const json* value = find(name);
+  if (!value) return std::nullopt;
+  const auto number = as_integer(*value, min, max);
+  if (!number) errors_.add(name, fmt::format("must be an integer from {} to {}", min, max));
+  return number;
+}
+
+std::optional<double> JsonFields::number(std::string_view name, double min, double max) {
+  const json* value = find(name);
+  if (!value) return std::nullopt;
+  const double number = value->is_number() ? value->get<double>() : 0;
+  if (value->is_number() && number >= min && number <= max) return number;
+  errors_.add(name, fmt::format("must be a number from {} to {}", min, max));
+  return std::nullopt;
+}
+
+std::optional<bool> JsonFields::boolean(std::string_view name) {
+  const json* value = find(name);
+  if (!value) return std::nullopt;
+  if (value->is_boolean()) return value->get<bool>();
+  errors_.add(name, "must be true or false");
+  return std::nullopt;
+}
+
+std::optional<std::vector<std::string>> JsonFields::texts(std::string_view name, std::size_t max_items,
+                                                          std::size_t max_bytes) {
+  const json* value = find(name);
+  if (!value) return std::nullopt;
+  if (!value->is_array() || value->size() > max_items) {
+    errors_.add(name, fmt::format("must be a list of at most {} strings", max_items));
+    return std::nullopt;
+  }
+  std::vector<std::string> found;
+  for (std::size_t i = 0; i < value->size(); ++i) {
+    const json& item = (*value)[i];
+    if (!item.is_string() || item.get_ref<const std::string&>().size() > max_bytes) {
+      errors_.add(element(name, i), fmt::format("must be a string of at most {} bytes", max_bytes));
+      return std::nullopt;
+    }
+    found.push_back(item.get<std::string>());
+  }
+  return found;
+}
+
+std::optional<std::map<std::string, std::string>> JsonFields::text_map(std::string_view name, std::size_t max_items,
+                                                                       std::size_t max_key_bytes,
+                                                                       std::size_t max_bytes) {
+  const json* value = find(name);
+  if (!value) return std::nullopt;
+  if (!value->is_object() || value->size() > max_items) {
+    errors_.add(name, fmt::format("must be an object of at most {} strings", max_items));
+    return std::nullopt;
+  }
+  std::map<std::string, std::string> found;
+  for (const auto& [key, item] : value->items()) {
+    if (key.empty() || key.size() > max_key_bytes) {
+      errors_.add(fmt::format("{}.{}", name, key), fmt::format("must have a name of 1 to {} bytes", max_key_bytes));
+      return std::nullopt;
+    }
+    if (!item.is_string() || item.get_ref<const std::string&>().size() > max_bytes) {
+      errors_.add(fmt::format("{}.{}", name, key), fmt::format("must be a string of at most {} bytes", max_bytes));
+      return std::nullopt;
+    }
+    found.emplace(key, item.get<std::string>());
+  }
+  return found;
+}
+
+std::optional<ChunkRanges> JsonFields::ranges(std::string_view name, std::size_t max_items) {
+  const json* value = find(name);
+  if (!value) return std::nullopt;
+  if (!value->is_array() || value->empty() || value->size() > max_items) {
+    errors_.add(name, fmt::format("must be a list of 1 to {} ranges [first, last]", max_items));
+    return std::nullopt;
+  }
+  constexpr auto kAny = std::int64_t{1} << 53;
+  ChunkRanges found;
+  for (std::size_t i = 0; i < value->size(); ++i) {
+    const json& item = (*value)[i];
+    const bool pair = item.is_array() && item.size() == 2;
+    const auto first = pair ? as_integer(item[0], 0, kAny) : std::nullopt;
+    const auto last = pair ? as_integer(item[1], 0, kAny) : std::nullopt;
+    if (!first || !last || *first > *last) {
+      errors_.add(element(name, i), "must be [first, last], integers with 0 <= first <= last");
+      return std::nullopt;
+    }
+    if (*last >= kMaxChunks) {
+      out_of_grid_.add(element(name, i),
+                       fmt::format("goes past {}, the last chunk that a task can have", kMaxChunks - 1));
+      return std::nullopt;
+    }
+    found.push_back({static_cast<std::uint32_t>(*first), static_cast<std::uint32_t>(*last)});
+  }
+  return found;
+}
+
+void JsonFields::require(std::string_view name) {
+  if (!has(name)) errors_.add(name, "is missing");
+}
+
+void JsonFields::refuse_unknown(std::initializer_list<std::string_view> known) {
+  for (const auto& [name, value] : object_->items())
+    if (std::find(known.begin(), known.end(), name) == known.end()) errors_.add(name, "is not known here");
+}
+
+Result<void> JsonFields::check(Errc code) const {
+  if (!errors_.empty()) return errors_.to_error(code);
+  if (!out_of_grid_.empty()) return out_of_grid_.to_error(Errc::bad_chunk_range);
+  return {};
+}
+
+}  // namespace ota::api
