@@ -70,8 +70,8 @@ struct SecuritySettings {
 };
 
 struct LogSettings {
-  std::string level = "info";  ///< trace | debug | info | warn | error
-  std::string file;            ///< empty: standard error
+  std::string level = "info";   ///< trace | debug | info | warn | error
+  std::string file;             ///< empty: standard error
   std::string format = "text";  ///< text | json
 };
 
@@ -91,13 +91,18 @@ using Environment = std::vector<std::string>;
 Environment process_environment();
 
 /// Defaults, then the TOML file (none where `file` is empty), then `OTAD_…` variables. Unknown keys, wrong types and
-/// values out of range are errors that name file, line and key (or the variable); an unknown OTAD_ variable too.
+/// values out of range are errors that name file, line and key (or the variable); an unknown OTAD_ variable too. All of
+/// them are in `Error::fields` (code malformed), the first in its message. Changes nothing, opens nothing but `file`.
 Result<Settings> load_settings(const std::string& file, const Environment& environment);
 
-/// The settings as TOML, each key with its value; for `--print-config`. They hold no secret, only names of files.
+/// The settings as TOML, each key with its value and what it does; for `--print-config`. What comes out can be read in
+/// again. They hold no secret, only names of files.
 std::string to_toml(const Settings& settings);
 
 /// Which keys differ between the two and can't change while running: `mqtt.url`, … For SIGHUP.
 std::vector<std::string> needs_restart(const Settings& running, const Settings& wanted);
+
+/// `running` with all of `wanted` that can change while running. For SIGHUP.
+Settings with_changes(const Settings& running, const Settings& wanted);
 
 }  // namespace ota

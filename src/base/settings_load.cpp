@@ -1,0 +1,253 @@
+// Defaults, then the file, then the environment; every value checked against its rule, every fault collected.
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <map>
+#include <sstream>
+
+#include "base/escape.hpp"
+#include "base/settings_keys.hpp"
+
+namespace ota {
+namespace {
+
+constexpr std::size_t kMaxFileBytes = 1u << 20;
+constexpr std::size_t kFaultsInMessage = 3;
+
+std::string shown(std::string_view value) {
+  constexpr std::size_t kMost = 60;
+  // A URL with a password in it is refused; that must not bring it into the log.
+  if (value.find('@') != std::string_view::npos) return "(not shown: it may hold a password)";
+  std::string out = "\"";
+  append_printable(out, value.substr(0, kMost));
+  return out + (value.size() > kMost ? "...\"" : "\"");
+}
+
+class Loader {
+ public:
+  void read_file(const std::string& file);
+  void read_environment(const Environment& environment);
+  Result<Settings> finish();
+
+ private:
+  using Node = toml::node;
+
+  void read_table(const std::string& file, const toml::table& table);
+  void read_section(const std::string& file, std::string_view section, const toml::table& table);
+  void read_node(const Key& key, const Node& node, const std::string& where);
+  void read_variable(const Key& key, const std::string& variable, std::string_view value);
+  void take_number(const Key& key, std::int64_t number, const std::string& where);
+  void take_text(const Key& key, std::string text, const std::string& where);
+  void take_flag(const Key& key, bool flag) { *std::get<bool*>(key.slot(settings_)) = flag; }
+  void check_together();
+
+  void fault(std::string field, const std::string& where, std::string_view what) {
+    faults_.push_back({std::move(field), fmt::format("{}: {}", where, what)});
+  }
+  void fault_in(const Key& key, const std::string& where, std::string_view what) {
+    fault(key.full_name(), where, fmt::format("{} {}", key.full_name(), what));
+  }
+  /// A fault that shows only in two keys together; told where the first of them was set.
+  void fault_between(const std::string& key, const std::string& other, std::string_view what);
+
+  Settings settings_;
+  std::map<std::string, std::string, std::less<>> origin_;  // key → file:line or variable, for those that were set
+  std::vector<FieldError> faults_;
+};
+
+std::string must_be_number(const Rule& rule) {
+  return fmt::format("must be a whole number from {} to {}", rule.min, rule.max);
+}
+
+const Key* find_key(std::string_view section, std::string_view name) {
+  const auto all = keys();
+  const auto at =
+      std::find_if(all.begin(), all.end(), [&](const Key& key) { return key.section == section && key.name == name; });
+  return at == all.end() ? nullptr : &*at;
+}
+
+bool is_section(std::string_view name) {
+  const auto all = keys();
+  return !name.empty() && std::any_of(all.begin(), all.end(), [&](const Key& key) { return key.section == name; });
+}
+
+std::string line_of(const std::string& file, const toml::source_region& source) {
+  return fmt::format("{}:{}", file, source.begin.line);
+}
+
+void Loader::read_file(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) {
+    fault("", file, fmt::format("can't be read: {}", std::strerror(errno)));
+    return;
+  }
+  std::string text(kMaxFileBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad() || (in.gcount() == 0 && !in.eof())) {
+    fault("", file, "can't be read: is it a file?");
+    return;
+  }
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > kMaxFileBytes) {
+    fault("", file, fmt::format("is larger than {} bytes: no settings file", kMaxFileBytes));
+    return;
+  }
+  try {
+    read_table(file, toml::parse(text));
+  } catch (const toml::parse_error& e) {
+    std::string what = "is not TOML: ";
+    append_printable(what, e.description());
+    fault("", line_of(file, e.source()), what);
+  }
+}
+
+void Loader::read_table(const std::string& file, const toml::table& table) {
+  for (const auto& [name, node] : table) {
+    if (is_section(name.str())) {
+      if (const auto* section = node.as_table())
+        read_section(file, name.str(), *section);
+      else
+        fault(std::string(name.str()), line_of(file, node.source()),
+              fmt::format("{0} must be a section: [{0}]", name.str()));
+    } else if (const Key* key = find_key("", name.str())) {
+      read_node(*key, node, line_of(file, node.source()));
+    } else {
+      fault(std::string(name.str()), line_of(file, name.source()),
+            fmt::format("{} is no {}", shown(name.str()), node.is_table() ? "section" : "key"));
+    }
+  }
+}
+
+void Loader::read_section(const std::string& file, std::string_view section, const toml::table& table) {
+  for (const auto& [name, node] : table) {
+    if (const Key* key = find_key(section, name.str()))
+      read_node(*key, node, line_of(file, node.source()));
+    else
+      fault(fmt::format("{}.{}", section, name.str()), line_of(file, name.source()),
+            fmt::format("{} is no key of section {}", shown(name.str()), section));
+  }
+}
+
+void Loader::read_node(const Key& key, const Node& node, const std::string& where) {
+  origin_[key.full_name()] = where;
+  const Slot slot = key.slot(settings_);
+  if (std::holds_alternative<bool*>(slot)) {
+    if (const auto flag = node.value_exact<bool>()) return take_flag(key, *flag);
+    return fault_in(key, where, "must be true or false, without quotes");
+  }
+  if (std::holds_alternative<std::string*>(slot)) {
+    if (auto text = node.value_exact<std::string>()) return take_text(key, std::move(*text), where);
+    return fault_in(key, where, fmt::format("must be text in quotes: {}", key.rule.permitted));
+  }
+  if (const auto number = node.value_exact<std::int64_t>()) return take_number(key, *number, where);
+  fault_in(key, where, must_be_number(key.rule));
+}
+
+void Loader::take_number(const Key& key, std::int64_t number, const std::string& where) {
+  if (number < key.rule.min || number > key.rule.max)
+    return fault_in(key, where, fmt::format("{}, is {}", must_be_number(key.rule), number));
+  const Slot slot = key.slot(settings_);
+  if (const auto* size = std::get_if<std::uint64_t*>(&slot))
+    **size = static_cast<std::uint64_t>(number);
+  else
+    *std::get<int*>(slot) = static_cast<int>(number);
+}
+
+void Loader::take_text(const Key& key, std::string text, const std::string& where) {
+  if (!key.rule.holds(text))
+    return fault_in(key, where, fmt::format("must be {}; is {}", key.rule.permitted, shown(text)));
+  *std::get<std::string*>(key.slot(settings_)) = std::move(text);
+}
+
+void Loader::read_environment(const Environment& environment) {
+  std::map<std::string, const Key*, std::less<>> known;
+  for (const Key& key : keys()) known.emplace(key.environment(), &key);
+  for (const std::string_view entry : environment) {
+    if (!entry.starts_with("OTAD_")) continue;
+    const auto equals = entry.find('=');
+    if (equals == std::string_view::npos) continue;
+    const std::string variable(entry.substr(0, equals));
+    if (const auto at = known.find(variable); at != known.end())
+      read_variable(*at->second, variable, entry.substr(equals + 1));
+    else
+      fault(variable, fmt::format("environment variable {}", shown(variable)), "names no key");
+  }
+}
+
+void Loader::read_variable(const Key& key, const std::string& variable, std::string_view value) {
+  const std::string where = "environment variable " + variable;
+  origin_[key.full_name()] = where;
+  const Slot slot = key.slot(settings_);
+  if (std::holds_alternative<bool*>(slot)) {
+    if (value == "true" || value == "false") return take_flag(key, value == "true");
+    return fault_in(key, where, fmt::format("must be true or false; is {}", shown(value)));
+  }
+  if (std::holds_alternative<std::string*>(slot)) return take_text(key, std::string(value), where);
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error == std::errc{} && end == value.data() + value.size()) return take_number(key, number, where);
+  fault_in(key, where, fmt::format("{}; is {}", must_be_number(key.rule), shown(value)));
+}
+
+void Loader::fault_between(const std::string& key, const std::string& other, std::string_view what) {
+  for (const std::string& name : {key, other})
+    if (const auto at = origin_.find(name); at != origin_.end()) return fault(key, at->second, what);
+  fault(key, "defaults", what);
+}
+
+void Loader::check_together() {
+  const auto& [mqtt, http, storage, tasks, devices, security, log, grace] = settings_;
+  if (mqtt.reconnect_min_s > mqtt.reconnect_max_s)
+    fault_between("mqtt.reconnect_min_s", "mqtt.reconnect_max_s",
+                  fmt::format("mqtt.reconnect_min_s ({}) must not be more than mqtt.reconnect_max_s ({})",
+                              mqtt.reconnect_min_s, mqtt.reconnect_max_s));
+  if (tasks.retry_backoff_s > tasks.retry_backoff_max_s)
+    fault_between("tasks.retry_backoff_s", "tasks.retry_backoff_max_s",
+                  fmt::format("tasks.retry_backoff_s ({}) must not be more than tasks.retry_backoff_max_s ({})",
+                              tasks.retry_backoff_s, tasks.retry_backoff_max_s));
+  if (mqtt.cert_file.empty() != mqtt.key_file.empty())
+    fault_between("mqtt.cert_file", "mqtt.key_file", "mqtt.cert_file and mqtt.key_file go together: give both or none");
+  if (!mqtt.password_file.empty() && mqtt.username.empty())
+    fault_between("mqtt.password_file", "mqtt.username", "mqtt.password_file needs mqtt.username");
+  if (!is_tls_url(mqtt.url) && !(mqtt.ca_file.empty() && mqtt.cert_file.empty()))
+    fault_between(
+        "mqtt.url", mqtt.ca_file.empty() ? "mqtt.cert_file" : "mqtt.ca_file",
+        "mqtt.url must begin with ssl:// where mqtt.ca_file or mqtt.cert_file is given; else nothing is encrypted");
+  if (http.tls_cert.empty() != http.tls_key.empty())
+    fault_between("http.tls_cert", "http.tls_key", "http.tls_cert and http.tls_key go together: give both or none");
+  if (!http.tls_client_ca.empty() && http.tls_cert.empty())
+    fault_between("http.tls_client_ca", "http.tls_cert", "http.tls_client_ca needs http.tls_cert and http.tls_key");
+  if (http.admin_listen == http.listen && !http.listen.ends_with(":0"))
+    fault_between("http.admin_listen", "http.listen",
+                  "http.admin_listen must differ from http.listen; leave it empty to serve both there");
+}
+
+Result<Settings> Loader::finish() {
+  if (faults_.empty()) check_together();
+  if (faults_.empty()) return std::move(settings_);
+  std::string message = "settings refused: ";
+  for (std::size_t i = 0; i < faults_.size() && i < kFaultsInMessage; ++i)
+    message += (i > 0 ? "; " : "") + faults_[i].message;
+  if (faults_.size() > kFaultsInMessage) message += fmt::format("; and {} more", faults_.size() - kFaultsInMessage);
+  Error error = fail(Errc::malformed, std::move(message));
+  error.fields = std::move(faults_);
+  return error;
+}
+
+}  // namespace
+
+Result<Settings> load_settings(const std::string& file, const Environment& environment) {
+  Loader loader;
+  if (!file.empty()) loader.read_file(file);
+  loader.read_environment(environment);
+  return loader.finish();
+}
+
+}  // namespace ota

@@ -1,0 +1,40 @@
+// What the value of a setting may be.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ota {
+
+/// For whole numbers from `min` to `max`; for text whatever `holds` says, which `permitted` tells a person. A flag
+/// needs neither.
+struct Rule {
+  std::int64_t min = 0;
+  std::int64_t max = 0;
+  bool (*holds)(std::string_view) = nullptr;
+  std::string_view permitted;
+};
+
+/// From `min` to `max`, both included.
+constexpr Rule range(std::int64_t min, std::int64_t max) { return Rule{min, max, nullptr, {}}; }
+
+extern const Rule kBrokerUrl;    ///< `tcp|mqtt|ssl|mqtts://host[:port]`, no user or password in it
+extern const Rule kPublicUrl;    ///< empty or `http|https://host[:port][/path]`, no slash at the end
+extern const Rule kListen;       ///< `address:port`, `[v6]:port`; port 0 picks a free one
+extern const Rule kMaybeListen;  ///< the same or empty
+extern const Rule kMaybePath;    ///< a file or folder, or empty
+extern const Rule kPath;         ///< a file or folder
+extern const Rule kDatabase;     ///< a file; not one of SQLite's special names
+extern const Rule kClientId;     ///< 1 to 128 printable ASCII characters without blanks
+extern const Rule kMaybeName;    ///< up to 256 bytes
+extern const Rule kTopicRoot;    ///< MQTT topic without wildcards or empty levels at its end
+extern const Rule kRegistration;
+extern const Rule kApiAuth;
+extern const Rule kLogLevel;
+extern const Rule kLogFormat;
+
+/// Whether the URL asks for TLS.
+bool is_tls_url(std::string_view url);
+
+}  // namespace ota
