@@ -1,40 +1,150 @@
 // Waiting in a coroutine for work that is done on another thread.
 #pragma once
 
-#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/dispatch.hpp>
-#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/execution.hpp>
+#include <boost/asio/execution_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/query.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <chrono>
+#include <boost/system/system_error.hpp>
+#include <exception>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <unordered_set>
 #include <utility>
+#include <vector>
 
 namespace ota::http {
+namespace detail {
+
+/// A coroutine that waits for a call; what keeps it alive is taken away by abandon().
+class WaitingCall {
+ public:
+  virtual ~WaitingCall() = default;
+  /// Called with the gate locked; what it answers is destroyed after that.
+  virtual std::shared_ptr<void> abandon() = 0;
+};
+
+/// Stands between other threads' `done` and an execution context that may be gone by then: it is locked while a
+/// result is posted, and closed, its waiting coroutines destroyed, when the context shuts down. The lock is a leaf.
+struct CallGate {
+  std::mutex mutex;
+  bool open = true;                          // protected by mutex
+  std::unordered_set<WaitingCall*> waiting;  // protected by mutex
+};
+
+class CallGateService final : public boost::asio::execution_context::service {
+ public:
+  using key_type = CallGateService;
+  static inline boost::asio::execution_context::id id;
+
+  explicit CallGateService(boost::asio::execution_context& owner) : service(owner) {}
+  const std::shared_ptr<CallGate>& gate() const { return gate_; }
+
+ private:
+  void shutdown() override {
+    std::vector<std::shared_ptr<void>> abandoned;  // destroyed behind the lock: coroutines may own other calls
+    const std::lock_guard lock(gate_->mutex);
+    gate_->open = false;
+    for (WaitingCall* call : gate_->waiting) abandoned.push_back(call->abandon());
+    gate_->waiting.clear();
+  }
+
+  std::shared_ptr<CallGate> gate_ = std::make_shared<CallGate>();
+};
+
+template <class T, class Handler, class Executor>
+class PendingCall final : public WaitingCall {
+ public:
+  PendingCall(Handler handler, const Executor& executor)
+      : gate_(boost::asio::use_service<CallGateService>(boost::asio::query(executor, boost::asio::execution::context))
+                  .gate()),
+        handler_(std::make_shared<Handler>(std::move(handler))),
+        executor_(executor),
+        work_(boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked)) {
+    const std::lock_guard lock(gate_->mutex);
+    gate_->waiting.insert(this);
+  }
+
+  ~PendingCall() override {
+    finish(std::nullopt);
+    const std::lock_guard lock(gate_->mutex);
+    gate_->waiting.erase(this);
+  }
+
+  /// Without a value: the wait was cancelled, or `done` was thrown away. Only the first call counts.
+  void finish(std::optional<T> value) {
+    const std::lock_guard lock(gate_->mutex);
+    if (!handler_ || !gate_->open) return;
+    // The work guard moves along: if this thread dropped it last, the context could be gone under its feet.
+    boost::asio::post(
+        *executor_, [handler = std::move(handler_), work = std::move(work_), value = std::move(value)]() mutable {
+          std::exception_ptr error;
+          if (!value)
+            error = std::make_exception_ptr(boost::system::system_error(boost::asio::error::operation_aborted));
+          Handler last = std::move(*handler);
+          handler.reset();
+          work.reset();
+          std::move(last)(error, std::move(value));
+        });
+    handler_.reset();
+    work_.reset();
+    executor_.reset();
+  }
+
+  std::shared_ptr<void> abandon() override {
+    work_.reset();
+    executor_.reset();
+    return std::exchange(handler_, nullptr);
+  }
+
+ private:
+  using Tracked = std::decay_t<decltype(boost::asio::prefer(std::declval<const Executor&>(),
+                                                            boost::asio::execution::outstanding_work.tracked))>;
+
+  const std::shared_ptr<CallGate> gate_;
+  std::shared_ptr<Handler> handler_;  // these three: protected by gate_->mutex
+  std::optional<Executor> executor_;
+  std::optional<Tracked> work_;
+};
+
+struct StartCall {
+  template <class Handler, class T>
+  void operator()(Handler handler, std::function<void(std::function<void(T)>)> start) const {
+    auto executor = boost::asio::get_associated_executor(handler);
+    auto slot = boost::asio::get_associated_cancellation_slot(handler);
+    using Pending = PendingCall<T, Handler, decltype(executor)>;
+    auto pending = std::make_shared<Pending>(std::move(handler), executor);
+    if (slot.is_connected()) {
+      slot.assign([weak = std::weak_ptr<Pending>(pending)](boost::asio::cancellation_type) {
+        if (const auto alive = weak.lock()) alive->finish(std::nullopt);
+      });
+    }
+    start([pending = std::move(pending)](T value) { pending->finish(std::move(value)); });
+  }
+};
+
+}  // namespace detail
 
 /// Runs `start(done)`; resumes the calling coroutine, on its own executor, with what `done` was called with. `done`
-/// must be called exactly once, from any thread, and may be copied.
+/// may be called from any thread, before `start` returns or long after the executor's context is gone; may be copied;
+/// only its first call counts. Throws boost::system::system_error (operation_aborted) into the coroutine where it is
+/// cancelled meanwhile (a server that stops), or where every copy of `done` was destroyed without a call.
 template <class T>
 boost::asio::awaitable<T> await_call(std::function<void(std::function<void(T)>)> start) {
-  namespace asio = boost::asio;
-  auto initiate = [](auto handler, std::function<void(std::function<void(T)>)> begin) {
-    auto executor = asio::get_associated_executor(handler);
-    auto work = asio::make_work_guard(executor);
-    auto shared = std::make_shared<std::decay_t<decltype(handler)>>(std::move(handler));
-    begin([shared, work, executor](T value) mutable {
-      asio::dispatch(executor, [shared = std::move(shared), value = std::move(value)]() mutable {
-        std::move (*shared)(std::move(value));
-      });
-      work.reset();
-    });
-  };
-  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(T)>(std::move(initiate), asio::use_awaitable,
-                                                                                std::move(start));
+  auto pending =
+      boost::asio::async_initiate<const boost::asio::use_awaitable_t<>&, void(std::exception_ptr, std::optional<T>)>(
+          detail::StartCall{}, boost::asio::use_awaitable, std::move(start));
+  std::optional<T> value = co_await std::move(pending);
+  co_return std::move(*value);
 }
 
 }  // namespace ota::http

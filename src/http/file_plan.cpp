@@ -1,0 +1,52 @@
+#include "http/file_plan.hpp"
+
+#include <fmt/format.h>
+
+#include <random>
+
+namespace ota::http {
+namespace {
+
+using Known = RequestParser::Known;
+
+enum class Match { absent, yes, no };
+
+Match match(const RequestParser& request, Known name, const std::string& etag, bool strong) {
+  Match found = Match::absent;
+  request.each(name, [&](std::string_view list) {
+    if (found != Match::yes) found = etag_listed(list, etag, strong) ? Match::yes : Match::no;
+  });
+  return found;
+}
+
+}  // namespace
+
+FilePlan plan_file(const RequestParser& request, const FileBody& file) {
+  FilePlan plan;
+  if (file.length > 0) plan.ranges.push_back({0, file.length});
+  const bool get = request.method() == Method::get;
+  if (!get && request.method() != Method::head) return plan;
+
+  if (match(request, Known::if_match, file.etag, true) == Match::no) return {412, {}};
+  if (match(request, Known::if_none_match, file.etag, false) == Match::yes) return {304, {}};
+
+  // RFC 9110, 14.2: Range means something with GET only.
+  if (!get) return plan;
+  const std::string_view range = request.field(Known::range);
+  if (range.empty()) return plan;
+  const std::string_view if_range = request.field(Known::if_range);
+  if (!if_range.empty() && !if_range_holds(if_range, file.etag)) return plan;
+  RangeAnswer answer = parse_range(range, file.length);
+  if (answer.kind == RangeKind::unsatisfiable) return {416, {}};
+  if (answer.kind == RangeKind::ranges) return {206, std::move(answer.ranges)};
+  return plan;
+}
+
+std::string make_boundary() {
+  static thread_local std::random_device device;
+  std::uint64_t bits[2] = {};
+  for (auto& word : bits) word = (static_cast<std::uint64_t>(device()) << 32) | device();
+  return fmt::format("otad-{:016x}{:016x}", bits[0], bits[1]);
+}
+
+}  // namespace ota::http

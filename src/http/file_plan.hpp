@@ -1,0 +1,24 @@
+// What a request is answered for a file: conditions and ranges decided (RFC 9110, 13.2.2 and 14).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "http/range.hpp"
+#include "http/request_parser.hpp"
+#include "ota/http/message.hpp"
+
+namespace ota::http {
+
+struct FilePlan {
+  unsigned status = 200;          ///< 200, 206, 304, 412 or 416
+  std::vector<ByteRange> ranges;  ///< what is to be sent, within the representation; several: multipart/byteranges
+};
+
+FilePlan plan_file(const RequestParser& request, const FileBody& file);
+
+/// A multipart boundary that no stored content can hold but by guessing 128 random bits.
+std::string make_boundary();
+
+}  // namespace ota::http

@@ -1,0 +1,207 @@
+#include "http/header_writer.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace ota::http {
+namespace {
+
+void append_number(std::string& out, std::uint64_t value) {
+  char digits[20];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  out.append(digits, end);
+}
+
+void append_range(std::string& out, ByteRange range, std::uint64_t size) {
+  out += "Content-Range: bytes ";
+  append_number(out, range.offset);
+  out += '-';
+  append_number(out, range.offset + range.length - 1);
+  out += '/';
+  append_number(out, size);
+  out += "\r\n";
+}
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+bool is_name(std::string_view name) {
+  for (const char c : name) {
+    if (is_control(c) || c == ' ' || c == ':') return false;
+  }
+  return !name.empty();
+}
+
+}  // namespace
+
+std::string_view reason_phrase(unsigned status) {
+  switch (status) {
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 202:
+      return "Accepted";
+    case 204:
+      return "No Content";
+    case 206:
+      return "Partial Content";
+    case 304:
+      return "Not Modified";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 410:
+      return "Gone";
+    case 411:
+      return "Length Required";
+    case 412:
+      return "Precondition Failed";
+    case 413:
+      return "Content Too Large";
+    case 414:
+      return "URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
+    case 416:
+      return "Range Not Satisfiable";
+    case 417:
+      return "Expectation Failed";
+    case 422:
+      return "Unprocessable Content";
+    case 428:
+      return "Precondition Required";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 503:
+      return "Service Unavailable";
+    case 505:
+      return "HTTP Version Not Supported";
+    case 507:
+      return "Insufficient Storage";
+    default:
+      return "Unknown";
+  }
+}
+
+std::string http_date(std::time_t time) {
+  static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  std::tm utc{};
+  gmtime_r(&time, &utc);
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[utc.tm_wday], utc.tm_mday, kMonths[utc.tm_mon],
+                     utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+}
+
+std::string json_escape(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (is_control(c)) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+Reply problem(unsigned status, std::string_view code, std::string_view detail) {
+  Reply reply;
+  reply.status = status;
+  reply.content_type = "application/problem+json";
+  reply.body = fmt::format(R"({{"type":"about:blank","title":"{}","status":{},"detail":"{}","code":"{}"}})",
+                           reason_phrase(status), status, json_escape(detail), code);
+  return reply;
+}
+
+void HeaderWriter::status(unsigned code) {
+  out_ += "HTTP/1.1 ";
+  append_number(out_, code);
+  out_ += ' ';
+  out_ += reason_phrase(code);
+  out_ += "\r\n";
+}
+
+void HeaderWriter::field(std::string_view name, std::string_view value) {
+  if (!is_name(name)) return;
+  out_ += name;
+  out_ += ": ";
+  const std::size_t at = out_.size();
+  out_ += value;
+  // A line break in a value would let its author write header fields.
+  for (std::size_t i = at; i < out_.size(); ++i) {
+    if (is_control(out_[i])) out_[i] = ' ';
+  }
+  out_ += "\r\n";
+}
+
+void HeaderWriter::number(std::string_view name, std::uint64_t value) {
+  out_ += name;
+  out_ += ": ";
+  append_number(out_, value);
+  out_ += "\r\n";
+}
+
+void HeaderWriter::content_range(ByteRange range, std::uint64_t size) { append_range(out_, range, size); }
+
+void HeaderWriter::connection(Connection connection) {
+  if (connection == Connection::close) out_ += "Connection: close\r\n";
+  if (connection == Connection::keep_alive_http10) out_ += "Connection: keep-alive\r\n";
+}
+
+void append_part_head(std::string& out, std::string_view boundary, std::string_view content_type, ByteRange range,
+                      std::uint64_t size, bool first) {
+  out += first ? "--" : "\r\n--";
+  out += boundary;
+  out += "\r\n";
+  HeaderWriter writer(out);
+  writer.field("Content-Type", content_type);
+  writer.content_range(range, size);
+  writer.end();
+}
+
+void append_part_end(std::string& out, std::string_view boundary) {
+  out += "\r\n--";
+  out += boundary;
+  out += "--\r\n";
+}
+
+std::uint64_t multipart_length(std::string_view boundary, std::string_view content_type,
+                               const std::vector<ByteRange>& ranges, std::uint64_t size) {
+  std::string heads;
+  std::uint64_t total = 0;
+  for (const ByteRange& range : ranges) {
+    heads.clear();
+    append_part_head(heads, boundary, content_type, range, size, &range == ranges.data());
+    total += heads.size() + range.length;
+  }
+  heads.clear();
+  append_part_end(heads, boundary);
+  return total + heads.size();
+}
+
+}  // namespace ota::http

@@ -1,0 +1,54 @@
+// Writes the heads of replies and the server's own error replies.
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+#include <string>
+#include <string_view>
+
+#include "http/range.hpp"
+#include "ota/http/message.hpp"
+
+namespace ota::http {
+
+/// `Not Found` for 404; `Unknown` for what isn't registered.
+std::string_view reason_phrase(unsigned status);
+
+/// IMF-fixdate (RFC 9110, 5.6.7): `Sun, 22 Nov 2026 08:30:00 GMT`.
+std::string http_date(std::time_t time);
+
+/// An application/problem+json reply (RFC 9457); `code` is the stable word for programs.
+Reply problem(unsigned status, std::string_view code, std::string_view detail);
+
+/// `text` within a JSON string, without the quotes.
+std::string json_escape(std::string_view text);
+
+enum class Connection { keep_alive, keep_alive_http10, close };
+
+/// Puts together one head after the other in a string that the caller reuses.
+class HeaderWriter {
+ public:
+  explicit HeaderWriter(std::string& out) : out_(out) {}
+
+  void status(unsigned code);
+  /// Control characters of the value become spaces; a name that isn't a token drops the field.
+  void field(std::string_view name, std::string_view value);
+  void number(std::string_view name, std::uint64_t value);
+  /// `Content-Range: bytes 0-99/1000`.
+  void content_range(ByteRange range, std::uint64_t size);
+  void connection(Connection connection);
+  void end() { out_ += "\r\n"; }
+
+ private:
+  std::string& out_;
+};
+
+/// The delimiter and head of one part of a multipart/byteranges body (RFC 9110, 14.6), appended to `out`.
+void append_part_head(std::string& out, std::string_view boundary, std::string_view content_type, ByteRange range,
+                      std::uint64_t size, bool first);
+void append_part_end(std::string& out, std::string_view boundary);
+/// Bytes of the whole multipart body.
+std::uint64_t multipart_length(std::string_view boundary, std::string_view content_type,
+                               const std::vector<ByteRange>& ranges, std::uint64_t size);
+
+}  // namespace ota::http

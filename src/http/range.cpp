@@ -1,0 +1,129 @@
+#include "http/range.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+namespace ota::http {
+namespace {
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+std::optional<std::uint64_t> parse_number(std::string_view digits) {
+  constexpr auto kMax = std::numeric_limits<std::uint64_t>::max();
+  if (digits.empty()) return std::nullopt;
+  std::uint64_t value = 0;
+  for (const char c : digits) {
+    if (c < '0' || c > '9') return std::nullopt;
+    const auto digit = static_cast<std::uint64_t>(c - '0');
+    value = value > (kMax - digit) / 10 ? kMax : value * 10 + digit;
+  }
+  return value;
+}
+
+/// Drops `bytes=`, whatever its case; false for another unit.
+bool drop_unit(std::string_view& value) {
+  constexpr std::string_view kUnit = "bytes=";
+  if (value.size() < kUnit.size()) return false;
+  for (std::size_t i = 0; i < kUnit.size(); ++i) {
+    const char c = value[i];
+    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c) != kUnit[i]) return false;
+  }
+  value.remove_prefix(kUnit.size());
+  return true;
+}
+
+/// One `first-last`, `first-` or `-suffix`. False: malformed. An empty range: can't be satisfied.
+bool parse_spec(std::string_view spec, std::uint64_t size, ByteRange& range) {
+  const std::size_t dash = spec.find('-');
+  if (dash == std::string_view::npos) return false;
+  const std::string_view head = spec.substr(0, dash);
+  const std::string_view tail = spec.substr(dash + 1);
+  range = {};
+  if (head.empty()) {
+    const auto suffix = parse_number(tail);
+    if (!suffix) return false;
+    range.length = std::min(*suffix, size);
+    range.offset = size - range.length;
+    return true;
+  }
+  const auto first = parse_number(head);
+  const auto last = tail.empty() ? std::numeric_limits<std::uint64_t>::max() : parse_number(tail);
+  if (!first || !last || *last < *first) return false;
+  if (*first >= size) return true;
+  range.offset = *first;
+  range.length = std::min(*last, size - 1) - *first + 1;
+  return true;
+}
+
+bool is_abusive(const std::vector<ByteRange>& ranges, std::uint64_t size) {
+  std::uint64_t total = 0;
+  for (const ByteRange& range : ranges) {
+    if (range.length > size - total) return true;
+    total += range.length;
+  }
+  auto sorted = ranges;
+  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  std::size_t overlaps = 0;
+  std::uint64_t end = 0;
+  for (const ByteRange& range : sorted) {
+    if (range.offset < end) ++overlaps;
+    end = std::max(end, range.offset + range.length);
+  }
+  return overlaps > 2;
+}
+
+}  // namespace
+
+RangeAnswer parse_range(std::string_view value, std::uint64_t size) {
+  value = trim(value);
+  if (!drop_unit(value)) return {};
+  RangeAnswer answer;
+  std::size_t specs = 0;
+  while (!value.empty()) {
+    const std::size_t end = std::min(value.find(','), value.size());
+    const std::string_view spec = trim(value.substr(0, end));
+    value.remove_prefix(std::min(end + 1, value.size()));
+    if (spec.empty()) continue;
+    ByteRange range;
+    if (++specs > kMaxRanges || !parse_spec(spec, size, range)) return {};
+    if (range.length > 0) answer.ranges.push_back(range);
+  }
+  if (specs == 0) return {};
+  if (answer.ranges.empty()) {
+    answer.kind = RangeKind::unsatisfiable;
+  } else if (answer.ranges.size() > 1 && is_abusive(answer.ranges, size)) {
+    return {};
+  } else {
+    answer.kind = RangeKind::ranges;
+  }
+  return answer;
+}
+
+bool etag_listed(std::string_view list, std::string_view etag, bool strong) {
+  list = trim(list);
+  if (list == "*") return true;
+  while (!list.empty()) {
+    if (list.front() == ',' || list.front() == ' ' || list.front() == '\t') {
+      list.remove_prefix(1);
+      continue;
+    }
+    const bool weak = list.starts_with("W/");
+    if (weak) list.remove_prefix(2);
+    // A comma may stand inside the quotes, so the quotes are what ends a tag.
+    if (list.empty() || list.front() != '"') return false;
+    const std::size_t close = list.find('"', 1);
+    if (close == std::string_view::npos) return false;
+    if (list.substr(0, close + 1) == etag && !(strong && weak)) return true;
+    list.remove_prefix(close + 1);
+  }
+  return false;
+}
+
+bool if_range_holds(std::string_view value, std::string_view etag) { return !etag.empty() && trim(value) == etag; }
+
+}  // namespace ota::http

@@ -1,0 +1,217 @@
+#include "ota/http/server.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <condition_variable>
+#include <mutex>
+
+#include "http/listen_address.hpp"
+#include "http/session.hpp"
+#include "http/tls_context.hpp"
+#include "http/worker.hpp"
+#include "ota/base/log.hpp"
+
+namespace ota::http {
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+namespace {
+
+constexpr std::chrono::milliseconds kShortestTick{20};
+constexpr std::chrono::milliseconds kLongestTick{500};
+/// How long handlers may take to notice that they were cut.
+constexpr std::chrono::seconds kCutTime{5};
+
+/// Counts open connections and tells when there are none.
+class OpenConnections {
+ public:
+  void opened() { count_.fetch_add(1, std::memory_order_relaxed); }
+  void closed() {
+    if (count_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    const std::lock_guard lock(mutex_);
+    none_.notify_all();
+  }
+  std::size_t count() const { return count_.load(std::memory_order_acquire); }
+  bool wait_for_none(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    return none_.wait_for(lock, time, [this] { return count() == 0; });
+  }
+
+ private:
+  std::atomic<std::size_t> count_{0};
+  std::mutex mutex_;  // a leaf; only for waiting
+  std::condition_variable none_;
+};
+
+struct Listener {
+  tcp::acceptor acceptor;
+  std::shared_ptr<const SessionContext> context;
+  std::optional<TlsOptions> tls_options;
+  std::mutex mutex;                         // a leaf
+  std::shared_ptr<asio::ssl::context> tls;  // protected by mutex
+
+  std::shared_ptr<asio::ssl::context> current_tls() {
+    const std::lock_guard lock(mutex);
+    return tls;
+  }
+};
+
+class ServerImpl final : public Server {
+ public:
+  explicit ServerImpl(ServerOptions options) : options_(options) {
+    const unsigned threads = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+    const auto tick = std::clamp<std::chrono::milliseconds>(options.idle_timeout / 20, kShortestTick, kLongestTick);
+    for (unsigned i = 0; i < threads; ++i) workers_.push_back(std::make_unique<Worker>(i, tick));
+  }
+
+  ~ServerImpl() override { stop_once(std::chrono::milliseconds(0)); }
+
+  Result<std::string> listen(const std::string& address, Handler handler, std::optional<TlsOptions> tls) override {
+    auto acceptor = open_listener(workers_.front()->io(), address);
+    if (!acceptor) return acceptor.error();
+    boost::system::error_code ec;
+    const auto local = acceptor->local_endpoint(ec);
+    auto context = std::make_shared<SessionContext>(
+        SessionContext{options_, std::move(handler), [open = open_] { open->closed(); }});
+    std::shared_ptr<asio::ssl::context> secured;
+    if (tls) {
+      auto made = make_tls_context(*tls);
+      if (!made) return made.error();
+      secured = *made;
+    }
+    auto listener = std::make_shared<Listener>(std::move(*acceptor), std::move(context), std::move(tls));
+    listener->tls = std::move(secured);
+    {
+      const std::lock_guard lock(mutex_);
+      listeners_.push_back(listener);
+    }
+    auto accepting = accept(listener);
+    asio::co_spawn(workers_.front()->io(), std::move(accepting), asio::detached);
+    return to_text(local);
+  }
+
+  void start() override {
+    for (auto& worker : workers_) worker->run();
+    started_ = true;
+  }
+
+  Result<void> reload_tls() override {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::shared_ptr<asio::ssl::context>> fresh;
+    for (const auto& listener : listeners_) {
+      if (!listener->tls_options) {
+        fresh.emplace_back();
+        continue;
+      }
+      auto made = make_tls_context(*listener->tls_options);
+      if (!made) return made.error();
+      fresh.push_back(*made);
+    }
+    for (std::size_t i = 0; i < fresh.size(); ++i) {
+      const std::lock_guard leaf(listeners_[i]->mutex);
+      listeners_[i]->tls = fresh[i];
+    }
+    return {};
+  }
+
+  void stop(std::chrono::milliseconds grace) override { stop_once(grace); }
+
+  ServerCounters counters() const override {
+    ServerCounters sum;
+    sum.connections_open = open_->count();
+    sum.connections_total = accepted_.get();
+    sum.connections_refused = refused_.get();
+    for (const auto& worker : workers_) {
+      sum.requests_total += worker->requests.get();
+      sum.file_bytes_sent += worker->file_bytes.get();
+    }
+    return sum;
+  }
+
+ private:
+  asio::awaitable<void> accept(std::shared_ptr<Listener> listener) {
+    asio::steady_timer pause(workers_.front()->io());
+    std::size_t next = 0;
+    while (listener->acceptor.is_open()) {
+      Worker& worker = *workers_[next++ % workers_.size()];
+      boost::system::error_code ec;
+      tcp::endpoint peer;
+      tcp::socket socket =
+          co_await listener->acceptor.async_accept(worker.io(), peer, asio::redirect_error(asio::use_awaitable, ec));
+      if (ec == asio::error::operation_aborted) co_return;
+      if (ec == asio::error::connection_aborted) continue;
+      if (ec) {
+        log::error(fmt::format("http: can't take a connection: {}; raise the limit of open files (LimitNOFILE)",
+                               ec.message()));
+        pause.expires_after(std::chrono::milliseconds(200));
+        co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+        continue;
+      }
+      accepted_.add(1);
+      hand_over(worker, listener, std::move(socket), peer);
+    }
+  }
+
+  void hand_over(Worker& worker, const std::shared_ptr<Listener>& listener, tcp::socket socket,
+                 const tcp::endpoint& peer) {
+    auto tls = listener->current_tls();
+    if (open_->count() >= options_.max_connections) {
+      refused_.add(1);
+      asio::post(worker.io(), [&worker, secured = tls != nullptr, socket = std::move(socket)]() mutable {
+        worker.refuse(std::move(socket), secured);
+      });
+      return;
+    }
+    open_->opened();
+    auto session =
+        std::make_shared<Session>(worker, listener->context, std::move(socket), std::move(tls), to_text(peer));
+    asio::post(worker.io(), [session = std::move(session)] { session->start(); });
+  }
+
+  void stop_once(std::chrono::milliseconds grace) {
+    const std::lock_guard stopping(stop_mutex_);
+    if (stopped_) return;
+    stopped_ = true;
+    asio::post(workers_.front()->io(), [this] {
+      const std::lock_guard lock(mutex_);
+      boost::system::error_code ignored;
+      for (const auto& listener : listeners_) listener->acceptor.close(ignored);
+    });
+    if (started_) {
+      for (auto& worker : workers_) asio::post(worker->io(), [&worker = *worker] { worker.drain(); });
+      if (!open_->wait_for_none(grace)) {
+        for (auto& worker : workers_) asio::post(worker->io(), [&worker = *worker] { worker.cut(); });
+      }
+    }
+    const bool all_ended = !started_ || open_->wait_for_none(kCutTime);
+    if (!all_ended) {
+      log::error(
+          fmt::format("http: {} connections have handlers that don't end; they are thrown away", open_->count()));
+    }
+    for (auto& worker : workers_) worker->end(!all_ended);
+    for (auto& worker : workers_) worker->join();
+  }
+
+  const ServerOptions options_;
+  std::mutex stop_mutex_;  // held while stop() waits; nothing else takes it
+  bool stopped_ = false;   // protected by stop_mutex_
+  std::atomic<bool> started_{false};
+  std::shared_ptr<OpenConnections> open_ = std::make_shared<OpenConnections>();
+  Counter accepted_;  // written by the first worker
+  Counter refused_;   // the same
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::mutex mutex_;                                  // a leaf but for a listener's, which is taken inside it
+  std::vector<std::shared_ptr<Listener>> listeners_;  // protected by mutex_; acceptors: the first worker's
+};
+
+}  // namespace
+
+std::unique_ptr<Server> Server::create(ServerOptions options) { return std::make_unique<ServerImpl>(options); }
+
+}  // namespace ota::http

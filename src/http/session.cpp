@@ -1,0 +1,181 @@
+#include "http/session.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "ota/base/log.hpp"
+
+// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
+namespace ota::http {
+namespace asio = boost::asio;
+
+namespace {
+
+/// How long a peer that is told goodbye may go on sending, and how much, before the connection is closed under it.
+constexpr std::chrono::milliseconds kLingerTime{2000};
+constexpr std::size_t kLingerBytes = 256 * 1024;
+
+std::string_view refusal_code(unsigned status) {
+  switch (status) {
+    case 414:
+      return "target_too_long";
+    case 417:
+      return "expectation_failed";
+    case 431:
+      return "header_too_large";
+    case 501:
+      return "not_implemented";
+    case 505:
+      return "version_not_supported";
+    default:
+      return "bad_request";
+  }
+}
+
+}  // namespace
+
+Session::Session(Worker& worker, std::shared_ptr<const SessionContext> context, asio::ip::tcp::socket socket,
+                 std::shared_ptr<asio::ssl::context> tls, std::string remote)
+    : worker_(worker),
+      context_(std::move(context)),
+      peer_{std::move(remote), {}},
+      deadline_(worker.now(), worker.ticks(context_->options.idle_timeout)),
+      stream_(tls ? make_tls_stream(std::move(socket), std::move(tls), deadline_)
+                  : make_plain_stream(std::move(socket), deadline_)),
+      input_(context_->options.max_header_bytes) {}
+
+Session::~Session() {
+  stream_.reset();
+  context_->ended();
+}
+
+void Session::start() {
+  worker_.track(*this);
+  auto self = shared_from_this();
+  auto coroutine = run(self);
+  asio::co_spawn(worker_.io(), std::move(coroutine),
+                 asio::bind_cancellation_slot(cut_.slot(), [self = std::move(self)](std::exception_ptr) {}));
+}
+
+void Session::on_tick() {
+  if (!deadline_.passed()) return;
+  deadline_.suspend();
+  stream_->cut(!idle_);
+}
+
+void Session::on_drain() {
+  if (idle_) stream_->cut(false);
+}
+
+void Session::on_cut() {
+  stream_->cut(true);
+  cut_.emit(asio::cancellation_type::terminal);
+}
+
+asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
+  try {
+    co_await self->serve();
+  } catch (const std::exception& error) {
+    log::debug(fmt::format("http: connection of {} dropped: {}", self->peer_.remote, error.what()));
+  }
+}
+
+asio::awaitable<void> Session::serve() {
+  deadline_.touch();
+  const bool secured = co_await stream_->handshake();
+  if (!secured) co_return;
+  peer_.client_name = stream_->client_name();
+  for (;;) {
+    const bool more = co_await wait_for_request();
+    if (!more) break;
+    const bool keep = co_await serve_request();
+    if (!keep) break;
+  }
+  co_await finish();
+}
+
+asio::awaitable<bool> Session::wait_for_request() {
+  if (worker_.draining()) co_return false;
+  deadline_.touch();
+  if (!input_.unread().empty()) co_return true;
+  idle_ = true;
+  const std::size_t got = co_await stream_->read_some(input_.head_room());
+  idle_ = false;
+  input_.received(got);
+  deadline_.touch();
+  co_return got > 0;
+}
+
+asio::awaitable<bool> Session::serve_request() {
+  // Not extended while the head comes in: all of it has to be there in time.
+  IncomingRequest request(*stream_, input_, deadline_, peer_, context_->options.max_target_bytes);
+  const bool received = co_await request.receive_head();
+  if (!received && request.refusal() == 0) co_return false;
+  worker_.requests.add(1);
+
+  if (!received) {
+    const unsigned status = request.refusal();
+    log::debug(fmt::format("http: {} answered {}: {}", peer_.remote, status, request.refusal_detail()));
+    linger_ = true;
+    Reply refusal = problem(status, refusal_code(status), request.refusal_detail());
+    auto writing = write_reply(request, std::move(refusal), false);
+    co_await std::move(writing);
+    co_return false;
+  }
+
+  deadline_.suspend();
+  auto asking = ask_handler(request);
+  Reply reply = co_await std::move(asking);
+  bool keep = request.can_drain() && !reply.close && request.parser().keep_alive() && !worker_.draining();
+  linger_ = !keep;
+  auto writing = write_reply(request, std::move(reply), keep);
+  keep = co_await std::move(writing) && keep;
+  if (keep) {
+    deadline_.touch();
+    keep = co_await request.drain();
+    linger_ = !keep;
+  }
+  if (keep) input_.finish_request();
+  co_return keep;
+}
+
+asio::awaitable<Reply> Session::ask_handler(IncomingRequest& request) {
+  std::string fault;
+  try {
+    auto handling = context_->handler(request);
+    co_return co_await std::move(handling);
+  } catch (const std::exception& error) {
+    fault = error.what();
+  } catch (...) {
+    fault = "something that is no std::exception";
+  }
+  // A cut connection's handler ends by cancellation; the reply goes nowhere and nothing is wrong.
+  if (!worker_.draining()) {
+    log::error(fmt::format("http: {} {} from {} failed by a fault in otad: {}", to_string(request.method()),
+                           request.path(), peer_.remote, fault));
+  }
+  Reply reply = problem(500, "server_fault", "the server failed on this request; its log says why");
+  reply.close = true;
+  co_return reply;
+}
+
+asio::awaitable<void> Session::finish() {
+  // `this` is cut by on_tick() where the peer doesn't take part.
+  deadline_.shorten(worker_.ticks(kLingerTime));
+  co_await stream_->finish();
+  if (!linger_) co_return;
+  // Closed with bytes unread, the kernel would send a reset that can overtake the reply (RFC 9112, 9.6).
+  for (std::size_t dropped = 0; dropped < kLingerBytes;) {
+    static thread_local char bin[16 * 1024];
+    const std::size_t got = co_await stream_->read_some(bin);
+    if (got == 0) co_return;
+    dropped += got;
+  }
+}
+
+}  // namespace ota::http

@@ -1,0 +1,65 @@
+// One connection: read a request, ask the handler, write the reply, again.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <functional>
+#include <memory>
+
+#include "http/header_writer.hpp"
+#include "http/incoming_request.hpp"
+#include "http/worker.hpp"
+#include "ota/http/server.hpp"
+
+namespace ota::http {
+
+/// What all sessions of a listener share. Outlives them.
+struct SessionContext {
+  ServerOptions options;
+  Handler handler;
+  std::function<void()> ended;  ///< called once for each session; thread-safe
+};
+
+/// Lives on its worker's thread, from start() to the end of its coroutine.
+class Session final : public Tracked, public std::enable_shared_from_this<Session> {
+ public:
+  /// `tls` may be null.
+  Session(Worker& worker, std::shared_ptr<const SessionContext> context, boost::asio::ip::tcp::socket socket,
+          std::shared_ptr<boost::asio::ssl::context> tls, std::string remote);
+  ~Session() override;
+
+  void start();
+
+  void on_tick() override;
+  void on_drain() override;
+  void on_cut() override;
+
+ private:
+  static boost::asio::awaitable<void> run(std::shared_ptr<Session> self);
+  boost::asio::awaitable<void> serve();
+  boost::asio::awaitable<bool> wait_for_request();
+  boost::asio::awaitable<bool> serve_request();
+  boost::asio::awaitable<Reply> ask_handler(IncomingRequest& request);
+  boost::asio::awaitable<bool> write_reply(IncomingRequest& request, Reply reply, bool keep);
+  boost::asio::awaitable<bool> write_plain(IncomingRequest& request, const Reply& reply, bool keep);
+  boost::asio::awaitable<bool> write_file(IncomingRequest& request, const Reply& reply, bool keep);
+  boost::asio::awaitable<bool> send_range(const FileBody& file, ByteRange range, std::string& head, bool checked,
+                                          bool more);
+  boost::asio::awaitable<bool> send_slice(const FileBody& file, std::uint64_t offset, std::size_t length,
+                                          const std::string& head, bool more);
+  boost::asio::awaitable<Result<void>> check(const FileBody& file, std::uint64_t offset, std::uint64_t length);
+  boost::asio::awaitable<void> finish();
+  void start_head(HeaderWriter& writer, const IncomingRequest& request, const Reply& reply, unsigned status, bool keep);
+
+  Worker& worker_;
+  const std::shared_ptr<const SessionContext> context_;
+  Peer peer_;
+  Deadline deadline_;
+  std::unique_ptr<Stream> stream_;
+  boost::asio::cancellation_signal cut_;
+  bool idle_ = false;
+  bool linger_ = false;  // something the peer sent may be unread
+  Input input_;
+};
+
+}  // namespace ota::http

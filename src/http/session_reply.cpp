@@ -1,0 +1,211 @@
+// How a session writes its replies.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "http/file_plan.hpp"
+#include "http/session.hpp"
+#include "ota/base/log.hpp"
+#include "ota/http/await.hpp"
+
+// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
+namespace ota::http {
+namespace asio = boost::asio;
+
+namespace {
+
+/// Between slices other connections of the thread get their turn.
+constexpr std::size_t kSlice = 512 * 1024;
+/// A body up to this size leaves in one piece with its head.
+constexpr std::size_t kJoinedBody = 8 * 1024;
+
+bool may_have_body(unsigned status) { return status >= 200 && status != 204 && status != 304; }
+
+std::size_t slice_of(ByteRange range, std::uint64_t done) {
+  return static_cast<std::size_t>(std::min<std::uint64_t>(range.length - done, kSlice));
+}
+
+std::string_view content_type_of(const Reply& reply) {
+  return reply.content_type.empty() ? std::string_view("application/octet-stream") : reply.content_type;
+}
+
+/// A reply that says why the file's bytes don't come.
+Reply unusable(const Error& error) {
+  if (error.code == Errc::overloaded) {
+    Reply reply = problem(503, "overloaded", "the server's disk is busy; try again later");
+    reply.headers.push_back({"Retry-After", std::to_string(std::max(1, error.retry_after_s))});
+    return reply;
+  }
+  if (error.code == Errc::image_damaged) {
+    return problem(503, "image_damaged", "the stored bytes are damaged and are not handed out");
+  }
+  return problem(500, "server_fault", "the stored bytes can't be read; the server's log says why");
+}
+
+}  // namespace
+
+void Session::start_head(HeaderWriter& writer, const IncomingRequest& request, const Reply& reply, unsigned status,
+                         bool keep) {
+  writer.status(status);
+  writer.field("Date", worker_.date());
+  for (const Header& header : reply.headers) writer.field(header.name, header.value);
+  writer.connection(!keep                       ? Connection::close
+                    : request.parser().http11() ? Connection::keep_alive
+                                                : Connection::keep_alive_http10);
+}
+
+asio::awaitable<bool> Session::write_reply(IncomingRequest& request, Reply reply, bool keep) {
+  deadline_.touch();
+  auto writing = reply.file ? write_file(request, reply, keep) : write_plain(request, reply, keep);
+  const bool written = co_await std::move(writing);
+  co_return written;
+}
+
+asio::awaitable<bool> Session::write_plain(IncomingRequest& request, const Reply& reply, bool keep) {
+  std::string head = worker_.take_text();
+  HeaderWriter writer(head);
+  start_head(writer, request, reply, reply.status, keep);
+  if (may_have_body(reply.status)) {
+    if (!reply.content_type.empty()) writer.field("Content-Type", reply.content_type);
+    writer.number("Content-Length", reply.body.size());
+  }
+  writer.end();
+  std::string_view body = reply.body;
+  if (request.method() == Method::head || !may_have_body(reply.status)) body = {};
+  if (body.size() <= kJoinedBody) {
+    head += body;
+    body = {};
+  }
+  bool written = co_await stream_->write(head, !body.empty());
+  if (written && !body.empty()) written = co_await stream_->write(body, false);
+  worker_.give_text(std::move(head));
+  co_return written;
+}
+
+asio::awaitable<bool> Session::write_file(IncomingRequest& request, const Reply& reply, bool keep) {
+  const FileBody& file = *reply.file;
+  const FilePlan plan =
+      reply.status == 200 ? plan_file(request.parser(), file) : FilePlan{reply.status, {{0, file.length}}};
+  if (plan.status == 412 || plan.status == 416) {
+    Reply refusal = plan.status == 412
+                        ? problem(412, "precondition_failed", "the content's tag is not among those of If-Match")
+                        : problem(416, "range_not_satisfiable", "none of the ranges is within the content");
+    refusal.headers.push_back({"ETag", file.etag});
+    if (plan.status == 416) refusal.headers.push_back({"Content-Range", fmt::format("bytes */{}", file.length)});
+    auto refusing = write_plain(request, refusal, keep);
+    co_return co_await std::move(refusing);
+  }
+
+  const bool head_only = request.method() == Method::head || plan.status == 304 || plan.ranges.empty();
+  if (!head_only) {
+    // The first slice is known to be right before a word is said about success.
+    const ByteRange first = plan.ranges.front();
+    const std::uint64_t at = file.offset + first.offset;
+    const std::size_t length = slice_of(first, 0);
+    if (!file.source->checked(at, length)) {
+      auto checking = check(file, at, length);
+      const Result<void> right = co_await std::move(checking);
+      if (!right) {
+        const Reply refusal = unusable(right.error());
+        log::debug(fmt::format("http: {} answered {}: {}", peer_.remote, refusal.status, right.error().message));
+        auto refusing = write_plain(request, refusal, keep);
+        co_return co_await std::move(refusing);
+      }
+    }
+  }
+
+  const bool several = plan.status == 206 && plan.ranges.size() > 1;
+  const std::string boundary = several ? make_boundary() : std::string();
+  const std::string_view type = content_type_of(reply);
+  std::string head = worker_.take_text();
+  HeaderWriter writer(head);
+  start_head(writer, request, reply, plan.status, keep);
+  if (!file.etag.empty()) writer.field("ETag", file.etag);
+  if (plan.status != 304) {
+    writer.field("Accept-Ranges", "bytes");
+    if (plan.status == 200 && !file.content_digest.empty()) writer.field("Content-Digest", file.content_digest);
+    if (!file.repr_digest.empty()) writer.field("Repr-Digest", file.repr_digest);
+    if (several) {
+      writer.field("Content-Type", "multipart/byteranges; boundary=" + boundary);
+      writer.number("Content-Length", multipart_length(boundary, type, plan.ranges, file.length));
+    } else {
+      writer.field("Content-Type", type);
+      if (plan.status == 206) writer.content_range(plan.ranges.front(), file.length);
+      writer.number("Content-Length", plan.ranges.empty() ? 0 : plan.ranges.front().length);
+    }
+  }
+  writer.end();
+
+  bool written = true;
+  if (head_only) {
+    written = co_await stream_->write(head, false);
+  } else {
+    for (std::size_t i = 0; written && i < plan.ranges.size(); ++i) {
+      const ByteRange range = plan.ranges[i];
+      if (several) append_part_head(head, boundary, type, range, file.length, i == 0);
+      written = co_await send_range(file, range, head, i == 0, several);
+      head.clear();
+    }
+    if (written && several) {
+      append_part_end(head, boundary);
+      written = co_await stream_->write(head, false);
+    }
+  }
+  worker_.give_text(std::move(head));
+  co_return written;
+}
+
+/// `head` goes in front of the first slice. `checked`: the first slice is known to be right.
+asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range, std::string& head, bool checked,
+                                          bool more) {
+  for (std::uint64_t done = 0; done < range.length;) {
+    const std::uint64_t at = file.offset + range.offset + done;
+    const std::size_t length = slice_of(range, done);
+    if (done > 0) {
+      head.clear();
+      co_await asio::post(asio::use_awaitable);
+    }
+    if (!(checked && done == 0) && !file.source->checked(at, length)) {
+      auto checking = check(file, at, length);
+      const Result<void> right = co_await std::move(checking);
+      if (!right) {
+        // The promised length can't be kept: an early end tells the peer.
+        log::debug(fmt::format("http: reply to {} broken off: {}", peer_.remote, right.error().message));
+        co_return false;
+      }
+    }
+    done += length;
+    const bool sent = co_await send_slice(file, at, length, head, more || done < range.length);
+    if (!sent) co_return false;
+  }
+  co_return true;
+}
+
+/// Every file byte leaves through here: the place to slow a connection down.
+asio::awaitable<bool> Session::send_slice(const FileBody& file, std::uint64_t offset, std::size_t length,
+                                          const std::string& head, bool more) {
+  const FileSlice slice{file.source->descriptor(), offset, length, more};
+  const std::size_t sent = co_await stream_->write_file(head, slice);
+  worker_.file_bytes.add(sent);
+  if (sent > 0 && file.listener) file.listener->sent(offset, sent);
+  co_return sent == length;
+}
+
+asio::awaitable<Result<void>> Session::check(const FileBody& file, std::uint64_t offset, std::uint64_t length) {
+  deadline_.suspend();
+  FileSource* source = file.source.get();
+  std::function<void(std::function<void(Result<void>)>)> start = [source, offset,
+                                                                  length](std::function<void(Result<void>)> done) {
+    source->check(offset, length, std::move(done));
+  };
+  auto checking = await_call<Result<void>>(std::move(start));
+  Result<void> right = co_await std::move(checking);
+  deadline_.touch();
+  co_return right;
+}
+
+}  // namespace ota::http
