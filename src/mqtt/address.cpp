@@ -1,0 +1,154 @@
+#include "mqtt/address.hpp"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string_view>
+
+namespace ota::mqtt {
+namespace {
+
+constexpr std::uint16_t kPort = 1883;
+constexpr std::uint16_t kTlsPort = 8883;
+
+std::optional<std::uint16_t> parse_port(std::string_view text) {
+  std::uint16_t port = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc{} || end != text.data() + text.size() || port == 0) return std::nullopt;
+  return port;
+}
+
+std::string describe_errno(const Address& address, int error) {
+  auto where = address.str();
+  if (error == ECONNREFUSED) {
+    return fmt::format("connection to {} refused: no broker listens there; start it, or correct the broker's address",
+                       where);
+  }
+  if (error == ETIMEDOUT) {
+    return fmt::format("no answer from {}: check the broker's address, its machine, and firewalls between", where);
+  }
+  if (error == EHOSTUNREACH || error == ENETUNREACH) {
+    return fmt::format("no route to {}: check this machine's network and the broker's address", where);
+  }
+  return fmt::format("connection to {} failed ({}): check the broker's address and this machine's network", where,
+                     std::strerror(error));
+}
+
+// 0 where somebody listens, else errno.
+int try_connect(const addrinfo& target, std::chrono::milliseconds patience) {
+  int fd = socket(target.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return errno;
+  int error = 0;
+  if (connect(fd, target.ai_addr, target.ai_addrlen) != 0) {
+    error = errno;
+    if (error == EINPROGRESS) {
+      pollfd waiting{fd, POLLOUT, 0};
+      socklen_t size = sizeof error;
+      if (poll(&waiting, 1, static_cast<int>(patience.count())) <= 0) {
+        error = ETIMEDOUT;
+      } else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+        error = errno;
+      }
+    }
+  }
+  close(fd);
+  return error;
+}
+
+bool connected_to_port(int fd, std::uint16_t port) {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
+  if (peer.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(peer).sin_port) == port;
+  if (peer.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(peer).sin6_port) == port;
+  return false;
+}
+
+}  // namespace
+
+std::string Address::str() const {
+  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
+}
+
+std::optional<Address> parse_address(const std::string& url) {
+  std::string_view rest = url;
+  Address address;
+  auto starts = [&](std::string_view scheme) {
+    if (!rest.starts_with(scheme)) return false;
+    rest.remove_prefix(scheme.size());
+    return true;
+  };
+  if (starts("ssl://") || starts("mqtts://")) {
+    address.tls = true;
+  } else if (!starts("tcp://") && !starts("mqtt://")) {
+    return std::nullopt;
+  }
+  address.port = address.tls ? kTlsPort : kPort;
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+
+  std::string_view port;
+  if (rest.starts_with('[')) {
+    auto end = rest.find(']');
+    if (end == std::string_view::npos) return std::nullopt;
+    address.host = rest.substr(1, end - 1);
+    port = rest.substr(end + 1);
+    if (!port.empty() && port.front() != ':') return std::nullopt;
+  } else {
+    auto colon = rest.find(':');
+    address.host = rest.substr(0, colon);
+    if (colon != std::string_view::npos) port = rest.substr(colon);
+  }
+  if (address.host.empty() || address.host.find('/') != std::string::npos) return std::nullopt;
+  if (!port.empty()) {
+    auto number = parse_port(port.substr(1));
+    if (!number) return std::nullopt;
+    address.port = *number;
+  }
+  return address;
+}
+
+std::optional<std::string> why_unreachable(const Address& address, std::chrono::milliseconds patience) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  int rc = getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
+  if (rc != 0) {
+    return fmt::format("cannot resolve the broker's host name {}: {}; correct the broker's address or the name service",
+                       address.host, gai_strerror(rc));
+  }
+  std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
+  int error = ETIMEDOUT;
+  for (const addrinfo* target = found; target != nullptr; target = target->ai_next) {
+    error = try_connect(*target, patience);
+    if (error == 0) return std::nullopt;
+  }
+  return describe_errno(address, error);
+}
+
+int set_nodelay(std::uint16_t port) {
+  std::unique_ptr<DIR, int (*)(DIR*)> descriptors(opendir("/proc/self/fd"), &closedir);
+  if (!descriptors) return 0;
+  int count = 0;
+  while (const dirent* entry = readdir(descriptors.get())) {
+    int fd = std::atoi(entry->d_name);
+    if (entry->d_name[0] == '.' || !connected_to_port(fd, port)) continue;
+    int on = 1;
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0) ++count;
+  }
+  return count;
+}
+
+}  // namespace ota::mqtt

@@ -1,0 +1,30 @@
+// Where the broker is, and whether anybody listens there.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace ota::mqtt {
+
+struct Address {
+  bool tls = false;
+  std::string host;  ///< without the brackets of an IPv6 address
+  std::uint16_t port = 0;
+
+  std::string str() const;  ///< `host:port`, an IPv6 address in brackets
+};
+
+/// `tcp://`, `mqtt://`, `ssl://` or `mqtts://`, a host, and a port (1883, or 8883 with TLS, where it is missing).
+std::optional<Address> parse_address(const std::string& url);
+
+/// Connects and hangs up, to learn why the MQTT library could not: nothing where somebody listens, else the cause and
+/// the remedy in words. Waits at most `patience`, besides what the resolver takes.
+std::optional<std::string> why_unreachable(const Address& address, std::chrono::milliseconds patience);
+
+/// Sets TCP_NODELAY on this process's sockets that are connected to the port `port`, because Paho doesn't: without it
+/// each answer waits 40 ms for a delayed ACK. Answers how many sockets there were.
+int set_nodelay(std::uint16_t port);
+
+}  // namespace ota::mqtt

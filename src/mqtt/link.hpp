@@ -1,0 +1,58 @@
+// One Paho client: from its first connect to the end of its one connection.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "mqtt/outbox.hpp"
+#include "ota/mqtt/client.hpp"
+
+namespace ota::mqtt {
+
+/// What happens on a link. Called on Paho's threads, which all clients of the process share: return fast, never wait,
+/// never call the link.
+class LinkEvents {
+ public:
+  virtual ~LinkEvents() = default;
+  virtual void on_connected() = 0;
+  /// `reason` is the broker's (MQTT 5 section 2.4, from 0x80), or 0 where it said nothing.
+  virtual void on_connect_failed(int reason) = 0;
+  /// `reason` as above.
+  virtual void on_lost(int reason) = 0;
+  virtual void on_message(std::string_view topic, std::string_view payload) = 0;
+  /// `reason` from 0x80 is a refusal for good.
+  virtual void on_published(std::uint64_t id, int reason) = 0;
+  /// Once for each of Options::subscriptions; `reason` as above, 0 where granted.
+  virtual void on_subscribed(std::size_t filter, int reason) = 0;
+  virtual void on_disconnected() = 0;
+};
+
+/// Wraps mqtt::async_client so that its known faults (Paho C 1.3.12) can't be reached:
+/// - A publish above QoS 0 whose write fails is freed and yet kept for the next connection, which then sends freed
+/// memory
+///   or frees it twice. So a link is used for one connection only, the outbox sends again by itself on the next one,
+///   and a link with such a publish is never destroyed but left behind, closed (a few messages' worth of memory, only
+///   when a connection breaks in the middle of a write).
+/// - Creating one client while the last other one is destroyed races inside Paho: both happen under one lock.
+/// Its methods are for one thread, not Paho's; none waits for the network.
+class Link {
+ public:
+  /// Messages that may be handed over and not yet delivered; Paho's own buffer is larger, so it never overflows.
+  static constexpr int kWindow = 256;
+
+  /// Throws mqtt::exception where Paho takes the URL not.
+  static std::unique_ptr<Link> create(const Options& options, LinkEvents& events);
+  /// No event comes after the destructor began to return.
+  virtual ~Link() = default;
+
+  /// Again only after on_connect_failed. All four: false where Paho refused at once.
+  virtual bool connect() = 0;
+  virtual bool subscribe() = 0;
+  virtual bool publish(const Outgoing& message) = 0;
+  /// Ends the connection, not the session; on_disconnected follows.
+  virtual bool disconnect() = 0;
+};
+
+}  // namespace ota::mqtt
