@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,13 +49,37 @@ class Outbox : public engine::Courier {
                                         Publish publish);
   /// The same, once the listen address is known. Before any traffic.
   virtual void set_public_url(std::string url) = 0;
+
+  /// Answers a device's MQTT message.
+  virtual void send(const std::string& device, const Answer& answer) = 0;
+  /// The JSON of an answer, as `send` would publish it.
+  virtual std::string payload(const Answer& answer) const = 0;
+  /// A device waits for the next `metadata`, `retry` or `cancel` that is pushed: `done` gets its payload, or nothing
+  /// where the line is closed or a newer one of the device takes its place. Nothing where too many wait or after
+  /// stop_lines(); `done` is not called then.
+  virtual std::optional<std::uint64_t> open_line(const std::string& device,
+                                                 std::function<void(std::optional<std::string>)> done) = 0;
+  virtual void close_line(const std::string& device, std::uint64_t line) = 0;
+  /// Lets all go that wait, and takes no more. Before the HTTP server stops.
+  virtual void stop_lines() = 0;
+  /// Messages that the broker's outbox had no room for.
+  virtual std::uint64_t unsent() const = 0;
 };
 
-/// Thread-safe.
+/// What DeviceApi asks of others besides the engine; each may be left out. Thread-safe; called on http threads.
+struct DeviceHooks {
+  /// The vendor's signature of a task's firmware, for manifests; must be fast. Without it manifests carry none.
+  std::function<std::optional<FirmwareSignature>(const TaskId&)> find_signature;
+  /// Whether a device is who it says (protocol.md, The same over HTTP), for `next`. Without it only devices with a
+  /// client certificate may wait there.
+  std::function<void(DeviceId, Credentials, engine::Done<void>)> authorize;
+};
+
+/// Thread-safe. Outlives the engine's thread and the HTTP server's.
 class DeviceApi {
  public:
   static std::unique_ptr<DeviceApi> create(DeviceOptions options, const Clock& clock, engine::Engine& engine,
-                                           firmware::Store& store, Outbox& outbox);
+                                           firmware::Store& store, Outbox& outbox, DeviceHooks hooks = {});
   virtual ~DeviceApi() = default;
 
   /// The topic filters to subscribe to.

@@ -25,6 +25,7 @@ std::optional<Transport> parse_transport(std::string_view text);
 struct Credentials {
   std::optional<Digest> token_digest;  ///< SHA-256 of the token that it sent
   bool certified = false;              ///< a client certificate with its id as common name
+  bool via_broker = false;             ///< over MQTT, where the broker may have authenticated it
 };
 
 /// protocol.md, request.
@@ -49,11 +50,11 @@ std::optional<DeviceState> parse_device_state(std::string_view text);
 /// protocol.md, progress.
 struct ProgressReport {
   TaskId task;
-  ChunkRanges chunks;        ///< empty where the device told no chunks
-  bool mismatch = false;     ///< what `chunks` says: arrived wrong, else arrived right
+  ChunkRanges chunks;          ///< empty where the device told no chunks
+  bool mismatch = false;       ///< what `chunks` says: arrived wrong, else arrived right
   std::optional<int> percent;  ///< 0 to 100
   std::optional<DeviceState> state;
-  std::string reason;        ///< with DeviceState::failed
+  std::string reason;  ///< with DeviceState::failed
   std::optional<Transport> transport;
   LinkReport link;
 };

@@ -35,7 +35,7 @@ struct Task {
   int max_attempts = 3;
   bool confirm = false;
   bool force = false;
-  std::string reason;       ///< of the end, or of the last retry
+  std::string reason;        ///< of the end, or of the last retry
   std::string from_version;  ///< what the device ran when the task was made or first offered; empty: unknown
   std::string created_by;
   std::int64_t retry_of = 0;  ///< number of the task that this one tries again; 0: none
@@ -48,18 +48,18 @@ struct Task {
   std::optional<WallTime> expires_at;
   std::optional<WallTime> confirm_by;
 
-  Millis queued_at_tl{0};           ///< since when it waits: what ageing counts from
-  std::optional<Millis> wait_due;   ///< not_before on the timeline
+  Millis queued_at_tl{0};            ///< since when it waits: what ageing counts from
+  std::optional<Millis> wait_due;    ///< not_before on the timeline
   std::optional<Millis> expiry_due;  ///< expires_at on the timeline
-  std::optional<Millis> state_due;  ///< the timeout of the present state
-  std::optional<Millis> retry_due;  ///< in retry_wait: when retry_after_s is over
-  int stalls = 0;                   ///< stalls in a row without a new chunk
-  bool heard = false;               ///< the device was heard since the last stall
-  bool parked = false;              ///< waits until the device is heard again
+  std::optional<Millis> state_due;   ///< the timeout of the present state
+  std::optional<Millis> retry_due;   ///< in retry_wait: when retry_after_s is over
+  int stalls = 0;                    ///< stalls in a row without a new chunk
+  bool heard = false;                ///< the device was heard since the last stall
+  bool parked = false;               ///< waits until the device is heard again
 
   std::uint32_t chunks_have = 0;
-  std::uint64_t bytes_sent = 0;     ///< by this server, for this task
-  int percent = 0;                  ///< what a device that doesn't know chunks said last
+  std::uint64_t bytes_sent = 0;  ///< by this server, for this task
+  int percent = 0;               ///< what a device that doesn't know chunks said last
 
   ChunkGrid grid() const { return {size, chunk_bytes}; }
 };
@@ -67,16 +67,16 @@ struct Task {
 /// A device as the registry knows it.
 struct Device {
   std::string id;
-  std::string hardware;           ///< empty: unknown
-  std::string current_version;    ///< empty: unknown
-  bool registered = false;        ///< by an operator: what a device says doesn't change its hardware then
+  std::string hardware;         ///< empty: unknown
+  std::string current_version;  ///< empty: unknown
+  bool registered = false;      ///< by an operator: what a device says doesn't change its hardware then
   std::map<std::string, std::string> tags;
-  std::optional<Digest> secret;   ///< SHA-256 of its token
+  std::optional<Digest> secret;       ///< SHA-256 of its token
   std::vector<Transport> transports;  ///< as it said last; empty: never said
   std::optional<std::uint32_t> max_chunk_bytes;
   WallTime created{};
   std::optional<WallTime> last_seen;
-  Millis present_until_tl{0};      ///< on the engine's timeline
+  Millis present_until_tl{0};          ///< on the engine's timeline
   std::optional<Transport> transport;  ///< of its last chunk
   LinkReport link;
 };
@@ -88,7 +88,7 @@ struct LogEntry {
   std::int64_t task = 0;
   WallTime at{};
   std::string kind;
-  std::string by;     ///< `device`, `engine`, `timer`, or the operator's name
+  std::string by;  ///< `device`, `engine`, `timer`, or the operator's name
   std::optional<TaskState> from;
   std::optional<TaskState> to;
   std::string event;  ///< of the state table, or what the device said

@@ -10,7 +10,15 @@
 namespace ota {
 
 enum class TaskState : std::uint8_t {
-  queued, offered, downloading, retry_wait, installing, succeeded, failed, cancelled, expired
+  queued,
+  offered,
+  downloading,
+  retry_wait,
+  installing,
+  succeeded,
+  failed,
+  cancelled,
+  expired
 };
 inline constexpr std::size_t kTaskStates = 9;
 
@@ -20,6 +28,7 @@ enum class TaskEvent : std::uint8_t {
   image_right,       ///< the device's checksum is right, and no confirmation is asked for
   image_right_hold,  ///< the device's checksum is right; now it must come back with the new version
   attempt_spent,     ///< evidence against this attempt, and another is left
+  attempt_requeued,  ///< the same for a task that gave its slot back, when none is free
   attempts_used_up,  ///< evidence against the last attempt
   confirmed,         ///< the device runs the new version
   rolled_back,       ///< the device threw the new version out
@@ -32,7 +41,7 @@ enum class TaskEvent : std::uint8_t {
   expire,            ///< its `expires_at` has come
   damage             ///< the stored image lost its digest
 };
-inline constexpr std::size_t kTaskEvents = 16;
+inline constexpr std::size_t kTaskEvents = 17;
 
 enum class Cause : std::uint8_t { engine, device, operator_, timer };
 

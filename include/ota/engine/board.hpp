@@ -1,10 +1,13 @@
-// What moves between two commits: which chunks went to whom, how fast. In memory; the engine writes it down each second.
+// What moves between two commits: which chunks went to whom, how fast. In memory; the engine writes it down each
+// second.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -17,63 +20,77 @@ namespace ota::engine {
 /// How a transfer stands now.
 struct TransferView {
   std::uint32_t chunks_have = 0;
-  std::uint64_t bytes_sent = 0;   ///< since the task was made
-  double rate = 0;                ///< bytes/s, smoothed
-  int percent = 0;                ///< as a device that doesn't know chunks says
+  std::uint64_t bytes_sent = 0;  ///< since the task was made
+  double rate = 0;               ///< bytes/s, smoothed; 0 when nothing moved for some seconds
+  int percent = 0;               ///< as a device that doesn't know chunks says
+  std::optional<Transport> transport;
+};
+
+/// What became of one task since it was last looked at.
+struct TransferChange {
+  std::int64_t task = 0;
+  ChunkBitmap have;
+  std::uint32_t fresh = 0;              ///< chunks that it hadn't before
+  std::uint64_t bytes_sent = 0;         ///< since the task was made
+  std::uint64_t bytes_fresh = 0;        ///< since the last look
+  std::uint64_t bytes_since_chunk = 0;  ///< since the last fresh chunk
+  bool heard = false;                   ///< the device said something
+  int percent = 0;
   std::optional<Transport> transport;
 };
 
 /// One entry for each task that holds a slot, so at most `tasks.max_active`. Thread-safe; its lock is a leaf.
 class TransferBoard {
  public:
-  /// `wake` is called, on the caller's thread, when a task that was quiet begins to move.
+  /// `wake` is called, on the mover's thread, when a task that was offered or told to retry begins to move: that
+  /// changes its state.
   TransferBoard(const Clock& clock, std::function<void()> wake);
 
   /// The chunk path's check: may this task download now, without asking the engine?
   bool active(std::int64_t task) const;
-  /// Chunks arrived (or were handed to the kernel whole). Unknown tasks and chunks past the grid are passed over.
+  /// Chunks were handed to the kernel whole. Tasks that aren't here and chunks past the grid are passed over.
   void chunks(std::int64_t task, const ChunkRange& range, Transport transport);
   /// Bytes went out.
   void bytes(std::int64_t task, std::uint64_t count);
   std::optional<TransferView> view(std::int64_t task) const;
 
+  /// A plain report of good chunks from the device itself; false where the engine must look at it: another's task, one
+  /// not here, a secret to check, chunks past the grid.
+  bool report(const std::string& device, const Credentials& who, const ProgressReport& progress);
+
   // The engine's side.
 
-  struct Change {
-    std::int64_t task = 0;
-    ChunkBitmap have;
-    std::uint32_t fresh = 0;        ///< chunks that were new since the last collection
-    std::uint64_t bytes_sent = 0;   ///< total
-    std::uint64_t bytes_fresh = 0;  ///< since the last collection
-    std::optional<Transport> transport;
-    int percent = 0;
-  };
-  void open(std::int64_t task, ChunkBitmap have, std::uint64_t bytes_sent);
+  void open(std::int64_t task, std::string device, bool has_secret, ChunkBitmap have, std::uint64_t bytes_sent);
   void close(std::int64_t task);
-  void clear_chunks(std::int64_t task, const ChunkRanges& ranges);
+  void replace_chunks(std::int64_t task, const ChunkBitmap& have);
+  void set_chunks(std::int64_t task, const ChunkRanges& ranges, std::optional<Transport> transport);
   void set_percent(std::int64_t task, int percent);
-  /// What changed since the last call, for one task or for all.
-  std::optional<Change> collect(std::int64_t task);
-  std::vector<Change> collect_all();
+  /// What changed since the last look.
+  std::optional<TransferChange> collect(std::int64_t task);
+  std::vector<std::int64_t> changed() const;
+  /// Whether a task began to move since the last call.
+  bool take_urgent();
+  /// Closes all but these; those that stay are looked at anew.
+  void keep_only(const std::vector<std::int64_t>& tasks);
 
  private:
   struct Entry {
-    ChunkBitmap have;
-    std::uint32_t fresh = 0;
-    std::uint64_t bytes_sent = 0;
-    std::uint64_t bytes_fresh = 0;
-    std::optional<Transport> transport;
-    int percent = 0;
-    bool dirty = false;
+    std::string device;
+    bool has_secret = false;
+    bool dirty = false;  // changed since the last look
+    bool quiet = true;   // nothing came since it was opened or its chunks were replaced
+    TransferChange change;
     double rate = 0;
     Millis rate_since{0};
     std::uint64_t rate_bytes = 0;
   };
-  Change take(std::int64_t task, Entry& entry);
-  void touch(Entry& entry, bool& wake);
+  Entry* find(std::int64_t task);
+  void add(Entry& entry, const ChunkRange& range, std::optional<Transport> transport);
+  bool stir(Entry& entry);  // true where it was quiet
 
   const Clock& clock_;
   const std::function<void()> wake_;
+  std::atomic<bool> urgent_{false};
   mutable std::mutex mutex_;
   std::unordered_map<std::int64_t, Entry> entries_;  // protected by mutex_
 };

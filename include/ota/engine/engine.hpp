@@ -65,20 +65,20 @@ struct Options {
 };
 
 struct Stats {
-  std::size_t waiting = 0;         ///< commands in the queue
+  std::size_t waiting = 0;  ///< commands in the queue
   std::uint64_t commands = 0;
-  std::uint64_t refused = 0;       ///< queue full
+  std::uint64_t refused = 0;  ///< queue full
   std::uint64_t commits = 0;
   std::uint64_t commit_faults = 0;
-  double commit_seconds = 0;       ///< spent in COMMIT
+  double commit_seconds = 0;  ///< spent in COMMIT
   std::int64_t slots_held = 0;
   std::uint64_t tasks_created = 0;
   std::uint64_t tasks_succeeded = 0;
   std::uint64_t tasks_failed = 0;
   std::uint64_t retries = 0;
   std::uint64_t preemptions = 0;
-  Millis last_turn{0};             ///< steady time when the engine's loop last went round; for the watchdog
-  std::string fault;               ///< why the database can't be written now; empty: it can
+  Millis last_turn{0};  ///< steady time when the engine's loop last went round; for the watchdog
+  std::string fault;    ///< why the database can't be written now; empty: it can
 };
 
 /// What a download that the board doesn't know may do.

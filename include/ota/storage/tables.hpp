@@ -97,7 +97,7 @@ class FirmwareTable {
   explicit FirmwareTable(Database& db);
   ~FirmwareTable();
 
-  void insert(Firmware& firmware);  ///< gives it its id
+  void insert(Firmware& firmware);        ///< gives it its id
   void update(const Firmware& firmware);  ///< security, notes, signature, damaged
   bool remove(std::int64_t id);
   std::optional<Firmware> find(std::int64_t id);

@@ -1,0 +1,93 @@
+#include "ota/domain/task_state.hpp"
+
+namespace ota {
+namespace {
+
+using S = TaskState;
+using E = TaskEvent;
+
+constexpr Transition kTable[] = {
+    // from           event                by                to
+    {S::queued,      E::grant,            Cause::engine,    S::offered},
+    {S::queued,      E::image_right,      Cause::device,    S::succeeded},   // said while it had lost its slot
+    {S::queued,      E::image_right_hold, Cause::device,    S::installing},
+    {S::queued,      E::cancel,           Cause::operator_, S::cancelled},
+    {S::queued,      E::supersede,        Cause::engine,    S::cancelled},
+    {S::queued,      E::expire,           Cause::timer,     S::expired},
+    {S::queued,      E::damage,           Cause::engine,    S::failed},
+
+    {S::offered,     E::chunk,            Cause::device,    S::downloading},
+    {S::offered,     E::image_right,      Cause::device,    S::succeeded},
+    {S::offered,     E::image_right_hold, Cause::device,    S::installing},
+    {S::offered,     E::attempt_spent,    Cause::device,    S::retry_wait},
+    {S::offered,     E::attempts_used_up, Cause::device,    S::failed},
+    {S::offered,     E::offer_timeout,    Cause::timer,     S::queued},
+    {S::offered,     E::preempt,          Cause::engine,    S::queued},
+    {S::offered,     E::cancel,           Cause::operator_, S::cancelled},
+    {S::offered,     E::expire,           Cause::timer,     S::expired},
+    {S::offered,     E::damage,           Cause::engine,    S::failed},
+
+    {S::downloading, E::chunk,            Cause::device,    S::downloading},
+    {S::downloading, E::image_right,      Cause::device,    S::succeeded},
+    {S::downloading, E::image_right_hold, Cause::device,    S::installing},
+    {S::downloading, E::attempt_spent,    Cause::device,    S::retry_wait},
+    {S::downloading, E::attempt_spent,    Cause::timer,     S::retry_wait},  // stalled twice, though heard
+    {S::downloading, E::attempts_used_up, Cause::device,    S::failed},
+    {S::downloading, E::attempts_used_up, Cause::timer,     S::failed},
+    {S::downloading, E::silence,          Cause::timer,     S::queued},
+    {S::downloading, E::preempt,          Cause::engine,    S::queued},
+    {S::downloading, E::cancel,           Cause::operator_, S::cancelled},
+    {S::downloading, E::expire,           Cause::timer,     S::expired},
+    {S::downloading, E::damage,           Cause::engine,    S::failed},
+
+    {S::retry_wait,  E::chunk,            Cause::device,    S::downloading},
+    {S::retry_wait,  E::image_right,      Cause::device,    S::succeeded},
+    {S::retry_wait,  E::image_right_hold, Cause::device,    S::installing},
+    {S::retry_wait,  E::attempt_spent,    Cause::device,    S::retry_wait},
+    {S::retry_wait,  E::attempt_spent,    Cause::timer,     S::retry_wait},
+    {S::retry_wait,  E::attempts_used_up, Cause::device,    S::failed},
+    {S::retry_wait,  E::attempts_used_up, Cause::timer,     S::failed},
+    {S::retry_wait,  E::silence,          Cause::timer,     S::queued},
+    {S::retry_wait,  E::preempt,          Cause::engine,    S::queued},
+    {S::retry_wait,  E::cancel,           Cause::operator_, S::cancelled},
+    {S::retry_wait,  E::expire,           Cause::timer,     S::expired},
+    {S::retry_wait,  E::damage,           Cause::engine,    S::failed},
+
+    {S::installing,  E::confirmed,        Cause::device,    S::succeeded},
+    {S::installing,  E::rolled_back,      Cause::device,    S::failed},
+    {S::installing,  E::attempt_spent,    Cause::device,    S::retry_wait},  // its installation failed
+    {S::installing,  E::attempt_requeued, Cause::device,    S::queued},
+    {S::installing,  E::attempts_used_up, Cause::device,    S::failed},
+    {S::installing,  E::confirm_timeout,  Cause::timer,     S::failed},
+};
+
+constexpr std::array<std::string_view, kTaskStates> kStates{"queued",     "offered",   "downloading",
+                                                           "retry_wait", "installing", "succeeded",
+                                                           "failed",     "cancelled",  "expired"};
+constexpr std::array<std::string_view, kTaskEvents> kEvents{
+    "grant",      "chunk",           "image_right",   "image_right_hold", "attempt_spent", "attempt_requeued", "attempts_used_up",
+    "confirmed",  "rolled_back",     "confirm_timeout", "offer_timeout",  "silence",       "preempt",
+    "cancel",     "supersede",       "expire",        "damage"};
+constexpr std::array<std::string_view, 4> kCauses{"engine", "device", "operator", "timer"};
+
+}  // namespace
+
+std::span<const Transition> transitions() { return kTable; }
+
+std::optional<TaskState> next_state(TaskState from, TaskEvent event, Cause by) {
+  for (const auto& row : kTable)
+    if (row.from == from && row.event == event && row.by == by) return row.to;
+  return {};
+}
+
+std::string_view to_string(TaskState state) { return kStates.at(static_cast<std::size_t>(state)); }
+std::string_view to_string(TaskEvent event) { return kEvents.at(static_cast<std::size_t>(event)); }
+std::string_view to_string(Cause cause) { return kCauses.at(static_cast<std::size_t>(cause)); }
+
+std::optional<TaskState> parse_task_state(std::string_view text) {
+  for (std::size_t i = 0; i < kStates.size(); ++i)
+    if (kStates[i] == text) return static_cast<TaskState>(i);
+  return {};
+}
+
+}  // namespace ota

@@ -1,0 +1,61 @@
+// What devices are told of a task (protocol.md).
+#include <algorithm>
+#include <cmath>
+
+#include "engine/ledger.hpp"
+
+namespace ota::engine {
+namespace {
+
+constexpr std::int64_t kCountedPlaces = 1'000;  // a place behind so many is told as the first behind them
+constexpr double kAskAgainLeast = 15.0;         // s
+constexpr double kAskAgainPlace = 0.3;          // s more for each place
+constexpr double kAskAgainMost = 0.6;           // of devices.present_s: who waits must stay present
+
+int ceil_seconds(Millis time) { return static_cast<int>(std::max<std::int64_t>(0, (time.count() + 999) / 1'000)); }
+
+}  // namespace
+
+Offer Ledger::offer(const Task& task) {
+  auto found = firmware.find(task.firmware_id);
+  return Offer{task.id,           *DeviceId::parse(task.device),
+               task.version,      task.hardware,
+               task.priority,     task.attempt,
+               task.max_attempts, task.checksum,
+               task.grid(),       chunks(task).missing(),
+               {Transport::http}, found ? found->signature : std::nullopt};
+}
+
+RetryAnswer Ledger::retry_answer(const Task& task, const std::string& reason) {
+  const auto wait = task.retry_due ? *task.retry_due - now_ : Millis{0};
+  return {offer(task), reason, ceil_seconds(wait)};
+}
+
+QueuedAnswer Ledger::queued_answer(const Task& task) {
+  QueuedAnswer answer{task.id, 1, 0};
+  answer.position = 1 + tasks.ready_before(task.priority, task.id.number, kCountedPlaces);
+  const double spread = 0.5 + random_.unit();
+  const double wait = (kAskAgainLeast + kAskAgainPlace * static_cast<double>(answer.position)) * spread;
+  const double most = kAskAgainMost * options_.devices.present_s;
+  answer.retry_after_s = std::max(1, static_cast<int>(std::lround(std::min(wait, most * (0.75 + spread / 6)))));
+  return answer;
+}
+
+SuccessAnswer Ledger::success_answer(const Task& task) const {
+  return {task.id, task.version, task.state == TaskState::installing ? task.confirm_by : std::nullopt};
+}
+
+Answer Ledger::ended_answer(const Task& task) const {
+  switch (task.state) {
+    case TaskState::succeeded:
+      return success_answer(task);
+    case TaskState::failed:
+      return FailedAnswer{task.id, task.reason, task.attempt};
+    default:
+      return ErrorAnswer{fail(Errc::task_ended, "task " + task.id.str() + " is " + std::string(to_string(task.state)) +
+                                                    ": send a request for what comes next"),
+                         task.id};
+  }
+}
+
+}  // namespace ota::engine

@@ -1,0 +1,177 @@
+#include "ota/engine/board.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace ota::engine {
+namespace {
+constexpr Millis kRateWindow{1'000};
+constexpr Millis kRateStale{5'000};
+constexpr double kRateWeight = 0.4;  // of the newest window
+}  // namespace
+
+TransferBoard::TransferBoard(const Clock& clock, std::function<void()> wake) : clock_(clock), wake_(std::move(wake)) {}
+
+TransferBoard::Entry* TransferBoard::find(std::int64_t task) {
+  const auto found = entries_.find(task);
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+bool TransferBoard::stir(Entry& entry) {
+  entry.dirty = true;
+  if (!std::exchange(entry.quiet, false)) return false;
+  urgent_ = true;
+  return true;
+}
+
+bool TransferBoard::take_urgent() { return urgent_.exchange(false); }
+
+void TransferBoard::add(Entry& entry, const ChunkRange& range, std::optional<Transport> transport) {
+  auto& change = entry.change;
+  if (range.first > range.last || range.last >= change.have.count()) return;
+  const auto fresh = change.have.set(range);
+  change.fresh += fresh;
+  if (fresh > 0) change.bytes_since_chunk = 0;
+  if (transport) change.transport = transport;
+}
+
+bool TransferBoard::active(std::int64_t task) const {
+  std::lock_guard lock(mutex_);
+  return entries_.contains(task);
+}
+
+void TransferBoard::chunks(std::int64_t task, const ChunkRange& range, Transport transport) {
+  bool wake = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (auto* entry = find(task)) {
+      add(*entry, range, transport);
+      wake = stir(*entry);
+    }
+  }
+  if (wake) wake_();
+}
+
+void TransferBoard::bytes(std::int64_t task, std::uint64_t count) {
+  bool wake = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (auto* entry = find(task)) {
+      auto& change = entry->change;
+      change.bytes_sent += count;
+      change.bytes_fresh += count;
+      change.bytes_since_chunk += count;
+      const auto now = clock_.steady();
+      entry->rate_bytes += count;
+      if (const auto span = now - entry->rate_since; span >= kRateWindow) {
+        const double rate = static_cast<double>(entry->rate_bytes) * 1000.0 / static_cast<double>(span.count());
+        entry->rate = span > kRateStale ? rate : entry->rate + kRateWeight * (rate - entry->rate);
+        entry->rate_since = now;
+        entry->rate_bytes = 0;
+      }
+      wake = stir(*entry);
+    }
+  }
+  if (wake) wake_();
+}
+
+std::optional<TransferView> TransferBoard::view(std::int64_t task) const {
+  std::lock_guard lock(mutex_);
+  const auto found = entries_.find(task);
+  if (found == entries_.end()) return {};
+  const auto& entry = found->second;
+  const auto& change = entry.change;
+  const bool stale = clock_.steady() - entry.rate_since > kRateStale;
+  return TransferView{change.have.have(), change.bytes_sent, stale ? 0.0 : entry.rate, change.percent,
+                      change.transport};
+}
+
+bool TransferBoard::report(const std::string& device, const Credentials& who, const ProgressReport& progress) {
+  if (progress.mismatch || progress.state || progress.percent) return false;
+  bool wake = false;
+  {
+    std::lock_guard lock(mutex_);
+    auto* entry = find(progress.task.number);
+    if (!entry || entry->device != device) return false;
+    if (entry->has_secret && !who.certified) return false;
+    const auto count = entry->change.have.count();
+    const auto outside = [count](const ChunkRange& range) { return range.last >= count; };
+    if (std::any_of(progress.chunks.begin(), progress.chunks.end(), outside)) return false;
+    for (const auto& range : progress.chunks) add(*entry, range, progress.transport);
+    entry->change.heard = true;
+    wake = stir(*entry);
+  }
+  if (wake) wake_();
+  return true;
+}
+
+void TransferBoard::open(std::int64_t task, std::string device, bool has_secret, ChunkBitmap have,
+                         std::uint64_t bytes_sent) {
+  Entry entry;
+  entry.device = std::move(device);
+  entry.has_secret = has_secret;
+  entry.change.task = task;
+  entry.change.have = std::move(have);
+  entry.change.bytes_sent = bytes_sent;
+  entry.rate_since = clock_.steady();
+  std::lock_guard lock(mutex_);
+  entries_.insert_or_assign(task, std::move(entry));
+}
+
+void TransferBoard::close(std::int64_t task) {
+  std::lock_guard lock(mutex_);
+  entries_.erase(task);
+}
+
+void TransferBoard::replace_chunks(std::int64_t task, const ChunkBitmap& have) {
+  std::lock_guard lock(mutex_);
+  auto* entry = find(task);
+  if (!entry) return;
+  entry->change.have = have;
+  entry->quiet = true;
+}
+
+void TransferBoard::set_chunks(std::int64_t task, const ChunkRanges& ranges, std::optional<Transport> transport) {
+  std::lock_guard lock(mutex_);
+  auto* entry = find(task);
+  if (!entry) return;
+  for (const auto& range : ranges) add(*entry, range, transport);
+  entry->dirty = true;
+}
+
+void TransferBoard::set_percent(std::int64_t task, int percent) {
+  std::lock_guard lock(mutex_);
+  auto* entry = find(task);
+  if (!entry) return;
+  entry->change.percent = percent;
+  entry->dirty = true;
+}
+
+std::optional<TransferChange> TransferBoard::collect(std::int64_t task) {
+  std::lock_guard lock(mutex_);
+  auto* entry = find(task);
+  if (!entry || !entry->dirty) return {};
+  auto change = entry->change;
+  entry->dirty = false;
+  entry->change.fresh = 0;
+  entry->change.bytes_fresh = 0;
+  entry->change.heard = false;
+  return change;
+}
+
+std::vector<std::int64_t> TransferBoard::changed() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::int64_t> tasks;
+  for (const auto& [task, entry] : entries_)
+    if (entry.dirty) tasks.push_back(task);
+  return tasks;
+}
+
+void TransferBoard::keep_only(const std::vector<std::int64_t>& tasks) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(entries_,
+                [&](const auto& item) { return std::find(tasks.begin(), tasks.end(), item.first) == tasks.end(); });
+  for (auto& [task, entry] : entries_) entry.dirty = true;
+}
+
+}  // namespace ota::engine

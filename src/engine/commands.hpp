@@ -1,0 +1,37 @@
+// What each command does: from a message or an order to changes of the ledger and an answer.
+#pragma once
+
+#include "engine/ledger.hpp"
+
+namespace ota::engine {
+
+// Devices (device_commands.cpp). A refusal comes back as an ErrorAnswer.
+std::optional<Answer> on_request(Ledger& ledger, const DeviceId& id, const Credentials& who,
+                                 const DeviceRequest& message);
+std::optional<Answer> on_progress(Ledger& ledger, const DeviceId& id, const Credentials& who,
+                                  const ProgressReport& message);
+std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Credentials& who,
+                                const VerifyReport& message);
+Access on_download(Ledger& ledger, const TaskId& id);
+
+// Operators (operator_commands.cpp, registry_commands.cpp).
+Result<UpgradeOutcome> on_upgrade(Ledger& ledger, const UpgradeOrder& order, const std::string& actor);
+Result<Task> on_cancel(Ledger& ledger, const TaskId& id, const std::string& actor);
+Result<Task> on_retry(Ledger& ledger, const TaskId& id, const std::string& actor);
+Result<Task> on_set_priority(Ledger& ledger, const TaskId& id, Priority priority, const std::string& actor);
+
+Result<Engine::PutDevice> on_put_device(Ledger& ledger, const Device& wanted);
+Result<void> on_remove_device(Ledger& ledger, const std::string& id, const std::string& actor);
+Result<void> on_set_secret(Ledger& ledger, const std::string& id, const Digest& secret);
+Result<Engine::AddedFirmware> on_add_firmware(Ledger& ledger, Firmware wanted);
+Result<Firmware> on_remove_firmware(Ledger& ledger, std::int64_t id);
+/// False where tasks of that image are left for another command.
+bool on_image_damaged(Ledger& ledger, const Digest& image);
+
+/// The firmware for that version and hardware: its own before one that fits every device. `hardware` empty: unknown.
+/// Errc::no_such_firmware, Errc::wrong_hardware, Errc::malformed (several fit, name one), Errc::image_damaged.
+Result<Firmware> choose_firmware(Ledger& ledger, const std::string& version, const std::string& hardware);
+/// Errc::downgrade, Errc::already_installed.
+Result<void> check_upgrade(const Device& device, const std::string& version);
+
+}  // namespace ota::engine

@@ -1,0 +1,307 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/commands.hpp"
+#include "ota/base/log.hpp"
+#include "ota/domain/version.hpp"
+#include "ota/firmware/hash.hpp"
+
+namespace ota::engine {
+namespace {
+
+constexpr int kMaxQueuedOfDevice = 1'000;
+
+ErrorAnswer refuse(Errc code, std::string message, std::optional<TaskId> task = {}) {
+  return {fail(code, std::move(message)), task};
+}
+
+Result<void> prove(const Ledger& ledger, const Device& device, const Credentials& who) {
+  if (who.certified) return {};
+  if (device.secret && who.token_digest) {
+    if (firmware::equal_secrets(*device.secret, *who.token_digest)) return {};
+    return fail(Errc::not_authorized, fmt::format("device {} came with a wrong token", device.id));
+  }
+  const bool required = ledger.options().devices.token_required || (device.secret && !who.via_broker);
+  if (!required) return {};
+  if (!device.secret)
+    return fail(Errc::not_authorized,
+                fmt::format("device {} has no token yet: an operator issues one (POST /devices/{}/token)", device.id,
+                            device.id));
+  return fail(Errc::not_authorized, fmt::format("device {} must send its token", device.id));
+}
+
+/// The device that speaks: known, or taken in where registration is open; and it is who it says.
+Result<Device> speaker(Ledger& ledger, const DeviceId& id, const Credentials& who) {
+  auto device = ledger.devices.find(id.str());
+  if (!device) {
+    if (ledger.options().devices.registration != "open")
+      return fail(Errc::unknown_device, fmt::format("device {} is not registered", id.str()));
+    device.emplace();
+    device->id = id.str();
+    device->created = ledger.wall();
+  }
+  if (auto proven = prove(ledger, *device, who); !proven) return proven.error();
+  return *device;
+}
+
+/// The task that a message names, if it is that device's; another's looks like none.
+Result<Task> task_of(Ledger& ledger, const DeviceId& id, const TaskId& task_id) {
+  auto task = ledger.load(task_id.number);
+  if (!task || task->id != task_id || task->device != id.str())
+    return fail(Errc::unknown_task, fmt::format("device {} has no task {}", id.str(), task_id.str()));
+  return *task;
+}
+
+Result<void> learn(Device& device, const DeviceRequest& message) {
+  if (message.hardware && *message.hardware != device.hardware) {
+    if (device.registered && !device.hardware.empty())
+      return fail(Errc::wrong_hardware,
+                  fmt::format("device {} is registered as {}, but says it is {}: correct the one or the other",
+                              device.id, device.hardware, *message.hardware));
+    device.hardware = *message.hardware;
+  }
+  if (message.current_version) device.current_version = *message.current_version;
+  if (message.transports) device.transports = *message.transports;
+  if (message.max_chunk_bytes) device.max_chunk_bytes = message.max_chunk_bytes;
+  return {};
+}
+
+/// A task at normal priority for the version that a device names; nothing where there is no need.
+Result<void> make_task(Ledger& ledger, const Device& device, const std::string& version) {
+  auto firmware = choose_firmware(ledger, version, device.hardware);
+  if (!firmware)
+    return firmware.error().code == Errc::malformed
+               ? fail(Errc::wrong_hardware, fmt::format("version {} exists for several hardwares: device {} must say "
+                                                        "which it is (hardware)",
+                                                        version, device.id))
+               : firmware.error();
+  if (auto fits = check_upgrade(device, version); !fits)
+    return fits.error().code == Errc::already_installed ? Result<void>{} : fits.error();
+  Task task;
+  task.device = device.id;
+  task.firmware_id = firmware->id;
+  task.version = version;
+  task.hardware = firmware->hardware;
+  task.checksum = firmware->checksum;
+  task.size = firmware->size;
+  task.chunk_bytes = fit_grid(firmware->size, kDefaultChunkBytes, device.max_chunk_bytes).chunk_bytes;
+  task.from_version = device.current_version;
+  ledger.insert(task, "device");
+  return {};
+}
+
+/// What the device is told when none of its tasks is active.
+Answer waiting_or_up_to_date(Ledger& ledger, const Device& device) {
+  const auto queued = ledger.tasks.queued_of(device.id, kMaxQueuedOfDevice);
+  if (queued.empty())
+    return UpToDateAnswer{device.current_version.empty() ? std::nullopt : std::optional{device.current_version}};
+  const auto ready = ledger.tasks.ready_of(device.id);
+  const auto next = std::find_if(queued.begin(), queued.end(), [&](const Task& t) { return t.id.number == ready; });
+  return ledger.queued_answer(next == queued.end() ? queued.front() : *next);
+}
+
+void confirm(Ledger& ledger, Task& task) {
+  if (ledger.change(task, TaskEvent::confirmed, by_device())) ledger.succeeded(task);
+}
+
+}  // namespace
+
+std::optional<Answer> on_request(Ledger& ledger, const DeviceId& id, const Credentials& who,
+                                 const DeviceRequest& message) {
+  auto device = speaker(ledger, id, who);
+  if (!device) return ErrorAnswer{device.error(), {}};
+  if (auto learned = learn(*device, message); !learned) return ErrorAnswer{learned.error(), {}};
+  ledger.heard(*device);
+
+  if (auto active = ledger.load_active(id.str())) {
+    if (active->state == TaskState::installing) {
+      if (message.current_version != active->version) return ledger.success_answer(*active);
+      confirm(ledger, *active);
+    } else {
+      active->heard = true;
+      if (active->state == TaskState::offered)
+        active->state_due = ledger.now() + std::chrono::seconds{ledger.options().tasks.offer_timeout_s};
+      ledger.save(*active);
+      ledger.settle(id.str());  // a security task of its own may come first
+      if (auto still = ledger.load_active(id.str())) return ledger.offer(*still);
+      return waiting_or_up_to_date(ledger, *device);
+    }
+  }
+  if (message.current_version) ledger.supersede_up_to(id.str(), *message.current_version);
+  if (message.version && !ledger.tasks.open_of(id.str(), *message.version))
+    if (auto made = make_task(ledger, *device, *message.version); !made) return ErrorAnswer{made.error(), {}};
+
+  ledger.settle(id.str());
+  if (auto active = ledger.load_active(id.str())) return ledger.offer(*active);
+  return waiting_or_up_to_date(ledger, *device);
+}
+
+namespace {
+
+/// What a device said of chunks. Nothing where there is nothing to answer.
+std::optional<Answer> on_chunks(Ledger& ledger, Task& task, const ProgressReport& message) {
+  for (const auto& range : message.chunks)
+    if (!task.grid().holds(range))
+      return refuse(Errc::bad_chunk_range,
+                    fmt::format("task {} has chunks 0 to {}, not {} to {}", task.id.str(), task.grid().count() - 1,
+                                range.first, range.last),
+                    task.id);
+  auto have = ledger.chunks(task);
+  if (!holds_slot(task.state)) {  // it lost its slot, not what it fetched
+    if (task.state != TaskState::queued) return {};
+    for (const auto& range : message.chunks) message.mismatch ? have.clear(range) : have.set(range);
+    ledger.set_chunks(task, have);
+    ledger.save(task);
+    return {};
+  }
+  if (!message.mismatch) {
+    ledger.board().set_chunks(task.id.number, message.chunks, message.transport);
+    ledger.load(task.id.number);
+    return {};
+  }
+  LogEntry entry;
+  entry.kind = "mismatch";
+  entry.by = "device";
+  entry.chunks = message.chunks;
+  entry.transport = message.transport;
+  ledger.log(task, std::move(entry));
+  ledger.close_run(task);
+  for (const auto& range : message.chunks) have.clear(range);
+  ledger.set_chunks(task, have);
+  if (task.state != TaskState::downloading) static_cast<void>(ledger.change(task, TaskEvent::chunk, by_device()));
+  if (ledger.third_mismatch(task.id.number, message.chunks))
+    return ledger.spend_attempt(task, by_device(), "chunk_mismatch");
+  ledger.save(task);
+  return ledger.retry_answer(task, "chunk_mismatch");
+}
+
+std::optional<Answer> on_device_state(Ledger& ledger, Task& task, const ProgressReport& message) {
+  LogEntry entry;
+  entry.kind = "device";
+  entry.by = "device";
+  entry.event = to_string(*message.state);
+  entry.reason = message.reason;
+  ledger.log(task, std::move(entry));
+
+  const bool done = task.state == TaskState::succeeded;
+  switch (*message.state) {
+    case DeviceState::downloading:
+      if (task.state == TaskState::offered) static_cast<void>(ledger.change(task, TaskEvent::chunk, by_device()));
+      return {};
+    case DeviceState::installing:
+    case DeviceState::rebooting:
+      return {};
+    case DeviceState::installed:
+      if (task.state == TaskState::installing)
+        confirm(ledger, task);
+      else if (!done)
+        return refuse(Errc::bad_message,
+                      fmt::format("task {} is {}: its image was not verified, so it can't be installed", task.id.str(),
+                                  to_string(task.state)),
+                      task.id);
+      else
+        ledger.succeeded(task);
+      return {};
+    case DeviceState::rolled_back:
+      log::warn(fmt::format("device={} task={} rolled version {} back", task.device, task.id.str(), task.version));
+      if (task.state == TaskState::installing) {
+        static_cast<void>(ledger.change(task, TaskEvent::rolled_back, by_device(), "rolled_back"));
+        return FailedAnswer{task.id, "rolled_back", task.attempt};
+      }
+      return {};
+    case DeviceState::failed:
+      if (done) return {};
+      if (task.state == TaskState::queued) return ledger.queued_answer(task);
+      // Said again before the wait is over: the same failure.
+      if (task.state == TaskState::retry_wait && task.retry_due && ledger.now() < *task.retry_due)
+        return ledger.retry_answer(task, task.reason);
+      return ledger.spend_attempt(task, by_device(), "device_failed");
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<Answer> on_progress(Ledger& ledger, const DeviceId& id, const Credentials& who,
+                                  const ProgressReport& message) {
+  auto device = speaker(ledger, id, who);
+  if (!device) return ErrorAnswer{device.error(), message.task};
+  auto task = task_of(ledger, id, message.task);
+  if (!task) return ErrorAnswer{task.error(), message.task};
+  if (message.link.rtt_ms) device->link.rtt_ms = message.link.rtt_ms;
+  if (message.link.rssi) device->link.rssi = message.link.rssi;
+  if (message.link.loss) device->link.loss = message.link.loss;
+  ledger.heard(*device);
+  if (is_ended(task->state) && task->state != TaskState::succeeded) {
+    auto answer = ledger.ended_answer(*task);
+    if (!std::holds_alternative<FailedAnswer>(answer)) return answer;
+    return refuse(Errc::task_ended, fmt::format("task {} failed: {}", task->id.str(), task->reason), task->id);
+  }
+  task->heard = true;
+  ledger.save(*task);
+
+  if (message.percent) {
+    ledger.board().set_percent(task->id.number, *message.percent);
+    if (task->state == TaskState::offered) static_cast<void>(ledger.change(*task, TaskEvent::chunk, by_device()));
+  }
+  if (!message.chunks.empty())
+    if (auto answer = on_chunks(ledger, *task, message)) return answer;
+  if (!message.state) return {};
+  if (auto current = ledger.load(task->id.number)) return on_device_state(ledger, *current, message);
+  return {};
+}
+
+std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Credentials& who,
+                                const VerifyReport& message) {
+  auto device = speaker(ledger, id, who);
+  if (!device) return ErrorAnswer{device.error(), message.task};
+  auto found = task_of(ledger, id, message.task);
+  if (!found) return ErrorAnswer{found.error(), message.task};
+  auto& task = *found;
+  ledger.heard(*device);
+  if (is_ended(task.state)) return ledger.ended_answer(task);
+  if (task.state == TaskState::installing) return ledger.success_answer(task);
+  if (message.attempt && *message.attempt > task.attempt)
+    return refuse(Errc::bad_message,
+                  fmt::format("task {} is in attempt {}, not {}", task.id.str(), task.attempt, *message.attempt),
+                  task.id);
+  for (const auto& range : message.bad_chunks.value_or(ChunkRanges{}))
+    if (!task.grid().holds(range))
+      return refuse(Errc::bad_chunk_range,
+                    fmt::format("task {} has chunks 0 to {}", task.id.str(), task.grid().count() - 1), task.id);
+
+  if (message.checksum == task.checksum) {
+    const auto event = task.confirm ? TaskEvent::image_right_hold : TaskEvent::image_right;
+    if (auto done = ledger.change(task, event, by_device()); !done) return ErrorAnswer{done.error(), task.id};
+    if (task.state == TaskState::succeeded) ledger.succeeded(task);
+    return ledger.success_answer(task);
+  }
+  if (task.state == TaskState::queued) return ledger.queued_answer(task);
+  const bool waiting = task.state == TaskState::retry_wait && task.retry_due && ledger.now() < *task.retry_due;
+  if (message.attempt ? *message.attempt < task.attempt : waiting) return ledger.retry_answer(task, task.reason);
+
+  // The device looked: all but the chunks that it calls bad are good; without a word of them none is.
+  ChunkBitmap have{task.grid().count()};
+  if (message.bad_chunks) {
+    have.set({0, have.count() - 1});
+    for (const auto& range : *message.bad_chunks) have.clear(range);
+  }
+  ledger.close_run(task);
+  ledger.set_chunks(task, have);
+  return ledger.spend_attempt(task, by_device(), "checksum_mismatch");
+}
+
+Access on_download(Ledger& ledger, const TaskId& id) {
+  auto task = ledger.load(id.number);
+  if (!task || task->id != id) return Access::unknown;
+  if (task->state == TaskState::queued) {
+    if (auto device = ledger.devices.find(task->device)) ledger.heard(*device);
+    ledger.settle();
+    task = ledger.load(id.number);
+  }
+  if (is_ended(task->state)) return Access::ended;
+  return is_active(task->state) ? Access::granted : Access::not_now;
+}
+
+}  // namespace ota::engine

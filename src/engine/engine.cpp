@@ -1,0 +1,376 @@
+// The engine's thread: takes what waits, one transaction for all of it, one commit, then the effects.
+#include "ota/engine/engine.hpp"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <thread>
+
+#include "engine/command_queue.hpp"
+#include "engine/commands.hpp"
+#include "engine/ledger.hpp"
+#include "ota/base/log.hpp"
+
+namespace ota::engine {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr Millis kFlushEvery{1'000};  // what the board knows is written down that often
+constexpr Millis kHousekeepingEvery{60'000};
+constexpr Millis kReopenEvery{1'000};   // tries, while the database can't be written
+constexpr Millis kLongestSleep{1'000};  // keeps last_turn young for the watchdog
+
+class EngineImpl final : public Engine {
+ public:
+  EngineImpl(std::string path, Options options, const Clock& clock, Random& random, Images& images, Courier& courier)
+      : path_(std::move(path)),
+        options_(options),
+        clock_(clock),
+        random_(random),
+        images_(images),
+        courier_(courier),
+        queue_(options.max_waiting),
+        board_(clock, [this] { queue_.stir(); }) {}
+
+  ~EngineImpl() override { stop(); }
+
+  Result<void> open() {
+    auto db = storage::Database::open(path_, storage::Mode::writer);
+    if (!db) return db.error();
+    try {
+      db_ = std::move(db.value());
+      ledger_ = std::make_unique<Ledger>(*db_, options(), clock_, random_, board_, images_, courier_,
+                                         [this](std::function<void(Ledger&)> job) { later(std::move(job)); });
+      ledger_->stats = counters_;
+      ledger_->resync();
+    } catch (const storage::Fault& e) {
+      ledger_.reset();
+      db_.reset();
+      return fail(Errc::server_fault, "the database " + path_ + " can't be read: " + e.what());
+    }
+    return {};
+  }
+
+  void start() override {
+    thread_ = std::thread([this] { loop(); });
+    pthread_setname_np(thread_.native_handle(), "otad-engine");
+    later([](Ledger& ledger) { ledger.resume_active(); });
+  }
+
+  void stop() override {
+    queue_.close();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void apply(const Options& options) override {
+    std::lock_guard lock(mutex_);
+    options_ = options;
+    options_changed_ = true;
+  }
+
+  void request(DeviceId device, Credentials who, DeviceRequest message, Reply reply) override {
+    from_device(std::move(reply), [device = std::move(device), who, message = std::move(message)](Ledger& ledger) {
+      return on_request(ledger, device, who, message);
+    });
+  }
+
+  void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) override {
+    if (board_.report(device.str(), who, message)) return reply({});
+    from_device(std::move(reply), [device = std::move(device), who, message = std::move(message)](Ledger& ledger) {
+      return on_progress(ledger, device, who, message);
+    });
+  }
+
+  void verify(DeviceId device, Credentials who, VerifyReport message, Reply reply) override {
+    from_device(std::move(reply), [device = std::move(device), who, message = std::move(message)](Ledger& ledger) {
+      return on_verify(ledger, device, who, message);
+    });
+  }
+
+  void download(TaskId task, Done<Access> done) override {
+    submit<Access>(std::move(done), [task](Ledger& ledger) { return Result<Access>{on_download(ledger, task)}; });
+  }
+
+  void upgrade(UpgradeOrder order, std::string actor, Done<UpgradeOutcome> done) override {
+    submit<UpgradeOutcome>(std::move(done), [order = std::move(order), actor = std::move(actor)](Ledger& ledger) {
+      return on_upgrade(ledger, order, actor);
+    });
+  }
+
+  void cancel(TaskId task, std::string actor, Done<Task> done) override {
+    submit<Task>(std::move(done),
+                 [task, actor = std::move(actor)](Ledger& ledger) { return on_cancel(ledger, task, actor); });
+  }
+
+  void retry(TaskId task, std::string actor, Done<Task> done) override {
+    submit<Task>(std::move(done),
+                 [task, actor = std::move(actor)](Ledger& ledger) { return on_retry(ledger, task, actor); });
+  }
+
+  void set_priority(TaskId task, Priority priority, std::string actor, Done<Task> done) override {
+    submit<Task>(std::move(done), [task, priority, actor = std::move(actor)](Ledger& ledger) {
+      return on_set_priority(ledger, task, priority, actor);
+    });
+  }
+
+  void put_device(Device device, std::string, Done<PutDevice> done) override {
+    submit<PutDevice>(std::move(done),
+                      [device = std::move(device)](Ledger& ledger) { return on_put_device(ledger, device); });
+  }
+
+  void remove_device(std::string device, std::string actor, Done<void> done) override {
+    submit<void>(std::move(done), [device = std::move(device), actor = std::move(actor)](Ledger& ledger) {
+      return on_remove_device(ledger, device, actor);
+    });
+  }
+
+  void set_device_secret(std::string device, Digest secret, std::string, Done<void> done) override {
+    submit<void>(std::move(done), [device = std::move(device), secret](Ledger& ledger) {
+      return on_set_secret(ledger, device, secret);
+    });
+  }
+
+  void add_firmware(Firmware firmware, std::string, Done<AddedFirmware> done) override {
+    submit<AddedFirmware>(std::move(done), [firmware = std::move(firmware)](Ledger& ledger) {
+      return on_add_firmware(ledger, firmware);
+    });
+  }
+
+  void remove_firmware(std::int64_t id, std::string, Done<Firmware> done) override {
+    submit<Firmware>(std::move(done), [id](Ledger& ledger) { return on_remove_firmware(ledger, id); });
+  }
+
+  void image_damaged(Digest image) override {
+    later([this, image](Ledger& ledger) {
+      if (!on_image_damaged(ledger, image)) image_damaged(image);
+    });
+  }
+
+  TransferBoard& board() noexcept override { return board_; }
+
+  Stats stats() const override {
+    std::lock_guard lock(mutex_);
+    auto stats = published_;
+    stats.waiting = queue_.size();
+    stats.refused = refused_.load(std::memory_order_relaxed);
+    stats.last_turn = Millis{last_turn_.load(std::memory_order_relaxed)};
+    return stats;
+  }
+
+ private:
+  Options options() const {
+    std::lock_guard lock(mutex_);
+    return options_;
+  }
+
+  void send(Command command) {
+    const auto put = queue_.put(command);
+    if (put == CommandQueue::Put::taken) return;
+    if (put == CommandQueue::Put::closed) return command.failed(fail(Errc::cancelled, "the server is stopping"));
+    refused_.fetch_add(1, std::memory_order_relaxed);
+    auto full = fail(Errc::overloaded, "too much waits to be decided: try again later");
+    full.retry_after_s = 5 + static_cast<int>(random_.unit() * 25);
+    command.failed(std::move(full));
+  }
+
+  /// A job of the engine's own; one that fails is repeated by whoever asked for it.
+  void later(std::function<void(Ledger&)> job) {
+    Command command{std::move(job), [](const Error&) {}};
+    queue_.put(command, true);
+  }
+
+  template <class T, class Work>
+  void submit(Done<T> done, Work work) {
+    auto shared = std::make_shared<Done<T>>(std::move(done));
+    send({[shared, work = std::move(work)](Ledger& ledger) {
+            auto result = work(ledger);
+            ledger.settle();
+            ledger.after_commit([shared, result = std::move(result)] { (*shared)(result); });
+          },
+          [shared](Error error) { (*shared)(std::move(error)); }});
+  }
+
+  template <class Work>
+  void from_device(Reply reply, Work work) {
+    auto shared = std::make_shared<Reply>(std::move(reply));
+    send({[shared, work = std::move(work)](Ledger& ledger) {
+            auto answer = work(ledger);
+            ledger.settle();
+            ledger.after_commit([shared, answer = std::move(answer)] { (*shared)(answer); });
+          },
+          [shared](Error error) {
+            (*shared)(ErrorAnswer{std::move(error), {}});
+          }});
+  }
+
+  void loop() {
+    while (!queue_.done()) {
+      last_turn_.store(clock_.steady().count(), std::memory_order_relaxed);
+      auto commands = queue_.take(next_turn(), max_batch());
+      if (!ledger_ && !reopen()) {
+        for (auto& command : commands) command.failed(unwritable());
+        continue;
+      }
+      if (!turn(commands)) reopen();
+    }
+    if (ledger_) {
+      std::vector<Command> last{{[](Ledger& ledger) {
+                                   ledger.flush_board();
+                                   ledger.housekeeping();
+                                 },
+                                 [](const Error&) {}}};
+      turn(last);
+    }
+  }
+
+  std::size_t max_batch() const { return options().max_batch; }
+
+  steady_clock::time_point next_turn() {
+    auto wait = ledger_ ? kLongestSleep : kReopenEvery;
+    if (ledger_) {
+      if (timer_) wait = std::clamp(*timer_ - ledger_->timeline().now(), Millis{0}, wait);
+    }
+    return steady_clock::now() + wait;
+  }
+
+  /// One unit of work. False where the database must be opened afresh.
+  bool turn(std::vector<Command>& commands) {
+    auto& ledger = *ledger_;
+    std::vector<bool> undone(commands.size(), false);
+    try {
+      db_->begin();
+      if (take_new_options()) ledger.set_options(options());
+      for (std::size_t i = 0; i < commands.size(); ++i) undone[i] = !run(ledger, commands[i]);
+      chores(ledger);
+      const auto began = steady_clock::now();
+      db_->commit();
+      ledger.stats.commit_seconds += std::chrono::duration<double>(steady_clock::now() - began).count();
+    } catch (const storage::Fault& e) {
+      db_->rollback();
+      counters_ = ledger.stats;
+      ++counters_.commit_faults;
+      publish(e.what());
+      log::error(std::string("the database can't be written: ") + e.what() +
+                 "; nothing of this was answered as done; check the disk (space, rights, errors)");
+      for (std::size_t i = 0; i < commands.size(); ++i)
+        if (!undone[i]) commands[i].failed(unwritable());
+      ledger_.reset();
+      db_.reset();
+      return false;
+    }
+    ledger.stats.commands += commands.size();
+    ledger.stats.commits += commands.empty() ? 0 : 1;
+    for (auto& effect : ledger.take_effects()) act(effect);
+    publish({});
+    return true;
+  }
+
+  /// False where the command alone was undone; a fault of the database undoes the whole unit.
+  bool run(Ledger& ledger, Command& command) {
+    ledger.set_clock();
+    const auto effects = ledger.effects();
+    storage::Database::Savepoint savepoint(*db_);
+    try {
+      command.run(ledger);
+      savepoint.release();
+      return true;
+    } catch (const storage::Fault&) {
+      throw;
+    } catch (const std::exception& e) {
+      log::error(std::string("a command failed and was undone: ") + e.what());
+      ledger.drop_effects(effects);
+      command.failed(fail(Errc::server_fault, "the server could not do this; its log says why"));
+      resync_ = true;
+      return false;
+    }
+  }
+
+  void chores(Ledger& ledger) {
+    ledger.set_clock();
+    if (std::exchange(resync_, false)) ledger.resync();
+    const auto now = ledger.now();
+    const bool flush = now - flushed_ >= kFlushEvery;
+    if (flush || board_.take_urgent()) {
+      ledger.flush_board();
+      flushed_ = now;
+    }
+    ledger.run_timers();
+    if (now - kept_ >= kHousekeepingEvery) {
+      ledger.housekeeping();
+      kept_ = now;
+    }
+    timer_ = ledger.next_timer();
+  }
+
+  static void act(const Effect& effect) {
+    try {
+      effect();
+    } catch (const std::exception& e) {
+      log::error(std::string("an answer could not be given: ") + e.what());
+    }
+  }
+
+  bool take_new_options() {
+    std::lock_guard lock(mutex_);
+    return std::exchange(options_changed_, false);
+  }
+
+  bool reopen() {
+    if (steady_clock::now() < reopen_after_) return false;
+    reopen_after_ = steady_clock::now() + kReopenEvery;
+    auto opened = open();
+    if (opened) {
+      log::info("the database was opened afresh");
+      later([](Ledger& ledger) { ledger.resume_active(); });
+      return true;
+    }
+    publish(opened.error().message);
+    return false;
+  }
+
+  Error unwritable() const { return fail(Errc::server_fault, "the database can't be written now: try again later"); }
+
+  void publish(std::string fault) {
+    std::lock_guard lock(mutex_);
+    published_ = ledger_ ? ledger_->stats : counters_;
+    if (ledger_) published_.slots_held = ledger_->slots();
+    published_.fault = std::move(fault);
+  }
+
+  const std::string path_;
+  mutable std::mutex mutex_;
+  Options options_;               // protected by mutex_
+  bool options_changed_ = false;  // protected by mutex_
+  Stats published_;               // protected by mutex_
+  const Clock& clock_;
+  Random& random_;
+  Images& images_;
+  Courier& courier_;
+  CommandQueue queue_;
+  TransferBoard board_;
+  std::atomic<std::uint64_t> refused_{0};
+  std::atomic<std::int64_t> last_turn_{0};
+
+  // The engine thread's own.
+  std::unique_ptr<storage::Database> db_;
+  std::unique_ptr<Ledger> ledger_;
+  Stats counters_;
+  std::optional<Millis> timer_;
+  Millis flushed_{0};
+  Millis kept_{0};
+  bool resync_ = false;
+  steady_clock::time_point reopen_after_{};
+  std::thread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::create(const std::string& database, Options options, const Clock& clock,
+                                               Random& random, Images& images, Courier& courier) {
+  auto engine = std::make_unique<EngineImpl>(database, options, clock, random, images, courier);
+  if (auto opened = engine->open(); !opened) return opened.error();
+  return std::unique_ptr<Engine>(std::move(engine));
+}
+
+}  // namespace ota::engine

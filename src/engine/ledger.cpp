@@ -1,0 +1,274 @@
+#include "engine/ledger.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ota/base/log.hpp"
+#include "ota/domain/backoff.hpp"
+#include "ota/domain/version.hpp"
+
+namespace ota::engine {
+namespace {
+
+constexpr const char* kTimelineKey = "timeline_ms";
+constexpr int kMaxQueuedOfDevice = 1'000;
+constexpr int kMismatchesOfAttempt = 3;
+constexpr std::size_t kMaxMismatchedChunks = 1'024;  // counted for a task; more spend the attempt at once
+constexpr Millis kConfirmGrace{60'000};              // after a start, for devices that came back meanwhile
+constexpr auto kKeepAnswers = std::chrono::hours{24};
+constexpr int kPruneAtOnce = 1'000;
+
+Millis last_timeline(storage::Keys& keys) {
+  const auto value = keys.value(kTimelineKey);
+  return Millis{value ? std::stoll(*value) : 0};
+}
+
+}  // namespace
+
+Ledger::Ledger(storage::Database& db, const Options& options, const Clock& clock, Random& random, TransferBoard& board,
+               Images& images, Courier& courier, std::function<void(std::function<void(Ledger&)>)> later)
+    : tasks(db),
+      devices(db),
+      firmware(db),
+      transfer_log(db),
+      keys(db),
+      options_(options),
+      clock_(clock),
+      random_(random),
+      board_(board),
+      images_(images),
+      courier_(courier),
+      later_(std::move(later)),
+      timeline_(clock, last_timeline(keys)) {
+  set_clock();
+}
+
+void Ledger::set_clock() {
+  wall_ = clock_.wall();
+  now_ = timeline_.now();
+}
+
+void Ledger::push(const std::string& device, Answer answer) {
+  after_commit([this, device, answer = std::move(answer)] { courier_.push(device, answer); });
+}
+
+std::optional<Task> Ledger::load(std::int64_t number) {
+  auto task = tasks.find(number);
+  if (!task) return {};
+  if (auto change = board_.collect(number)) {
+    merge(*task, *change);
+    save(*task);
+  }
+  return task;
+}
+
+std::optional<Task> Ledger::load_active(const std::string& device) {
+  auto task = tasks.active_of(device);
+  return task ? load(task->id.number) : task;
+}
+
+void Ledger::save(Task& task) {
+  task.updated = wall_;
+  tasks.update(task);
+}
+
+void Ledger::log(const Task& task, LogEntry entry) {
+  entry.task = task.id.number;
+  entry.at = wall_;
+  entry.attempt = task.attempt;
+  transfer_log.add(entry);
+}
+
+Task& Ledger::insert(Task& task, const std::string& actor) {
+  task.id.day = [&] {
+    const std::chrono::year_month_day date{std::chrono::floor<std::chrono::days>(wall_)};
+    return static_cast<int>(date.year()) * 10'000 + static_cast<int>(static_cast<unsigned>(date.month())) * 100 +
+           static_cast<int>(static_cast<unsigned>(date.day()));
+  }();
+  task.created = task.updated = wall_;
+  task.created_by = actor;
+  task.queued_at_tl = now_;
+  task.max_attempts = options_.tasks.max_attempts;
+  if (task.not_before && *task.not_before > wall_) task.wait_due = timeline_.at(*task.not_before);
+  if (task.expires_at) task.expiry_due = timeline_.at(*task.expires_at);
+  tasks.insert(task);
+  LogEntry entry;
+  entry.kind = "created";
+  entry.by = actor;
+  entry.to = TaskState::queued;
+  log(task, std::move(entry));
+  ++stats.tasks_created;
+  touch(task.device);
+  return task;
+}
+
+void Ledger::arm(Task& task) {
+  using std::chrono::seconds;
+  const auto& times = options_.tasks;
+  task.state_due.reset();
+  if (task.state != TaskState::retry_wait) task.retry_due.reset();
+  switch (task.state) {
+    case TaskState::offered:
+      task.state_due = now_ + seconds{times.offer_timeout_s};
+      break;
+    case TaskState::downloading:
+      task.state_due = now_ + seconds{times.stall_timeout_s};
+      break;
+    case TaskState::retry_wait:
+      task.state_due = task.retry_due.value_or(now_) + seconds{times.stall_timeout_s};
+      break;
+    case TaskState::installing:
+      task.state_due = now_ + seconds{times.confirm_timeout_s};
+      break;
+    default:
+      break;
+  }
+}
+
+Result<void> Ledger::change(Task& task, TaskEvent event, const Actor& by, const std::string& reason) {
+  const auto from = task.state;
+  const auto to = next_state(from, event, by.cause);
+  if (!to)
+    return fail(Errc::wrong_state, fmt::format("task {} of device {} is {}: {} is not possible now", task.id.str(),
+                                               task.device, to_string(from), to_string(event)));
+  task.state = *to;
+  if (!reason.empty()) task.reason = reason;
+  if (from != *to || event != TaskEvent::chunk) {
+    close_run(task);
+    LogEntry entry;
+    entry.kind = "state";
+    entry.by = by.name;
+    entry.from = from;
+    entry.to = *to;
+    entry.event = to_string(event);
+    entry.reason = reason;
+    entry.bytes = task.bytes_sent;
+    log(task, std::move(entry));
+  }
+  task.stalls = 0;
+  task.heard = false;
+  arm(task);
+
+  if (holds_slot(from) != holds_slot(*to)) {
+    slots_ += holds_slot(*to) ? 1 : -1;
+    if (holds_slot(*to)) {
+      const auto device = devices.find(task.device);
+      auto have = chunks(task);
+      runs_[task.id.number] = Run{have, 0, now_, {}};
+      board_.open(task.id.number, task.device, must_prove(device), std::move(have), task.bytes_sent);
+    } else {
+      runs_.erase(task.id.number);
+      mismatches_.erase(task.id.number);
+      board_.close(task.id.number);
+    }
+  }
+  if (*to == TaskState::installing)
+    task.confirm_by =
+        std::chrono::floor<std::chrono::seconds>(wall_) + std::chrono::seconds{options_.tasks.confirm_timeout_s};
+  if (is_ended(*to)) {
+    task.ended = wall_;
+    task.wait_due.reset();
+    task.expiry_due.reset();
+    tasks.save_chunks(task, {});
+    if (*to == TaskState::succeeded) ++stats.tasks_succeeded;
+    if (*to == TaskState::failed) ++stats.tasks_failed;
+  }
+  save(task);
+  if (from != *to) touch(task.device);
+  return {};
+}
+
+bool Ledger::must_prove(const std::optional<Device>& device) const {
+  return options_.devices.token_required || (device && device->secret);
+}
+
+void Ledger::set_chunks(Task& task, const ChunkBitmap& bitmap) {
+  task.chunks_have = bitmap.have();
+  tasks.save_chunks(task, bitmap);
+  board_.replace_chunks(task.id.number, bitmap);
+}
+
+Answer Ledger::spend_attempt(Task& task, const Actor& by, const std::string& reason) {
+  mismatches_.erase(task.id.number);
+  if (task.attempt >= task.max_attempts) {
+    log::warn(fmt::format("device={} task={} failed: {} in attempt {} of {}", task.device, task.id.str(), reason,
+                          task.attempt, task.max_attempts));
+    if (auto done = change(task, TaskEvent::attempts_used_up, by, reason); !done)
+      return ErrorAnswer{done.error(), task.id};
+    return FailedAnswer{task.id, reason, task.attempt};
+  }
+  ++task.attempt;
+  ++stats.retries;
+  const Backoff backoff{std::chrono::seconds{options_.tasks.retry_backoff_s},
+                        std::chrono::seconds{options_.tasks.retry_backoff_max_s}};
+  task.retry_due = now_ + backoff.wait(static_cast<unsigned>(task.attempt - 2), random_.unit());
+  const bool no_slot = !holds_slot(task.state) && slots_ >= options_.tasks.max_active;
+  const auto event = no_slot ? TaskEvent::attempt_requeued : TaskEvent::attempt_spent;
+  if (no_slot) task.wait_due = task.retry_due;
+  if (auto done = change(task, event, by, reason); !done) return ErrorAnswer{done.error(), task.id};
+  return retry_answer(task, reason);
+}
+
+void Ledger::succeeded(const Task& task) {
+  if (auto device = devices.find(task.device)) {
+    device->current_version = task.version;
+    devices.save(*device);
+  }
+  supersede_up_to(task.device, task.version);
+}
+
+void Ledger::supersede_up_to(const std::string& device, const std::string& version) {
+  for (auto& other : tasks.queued_of(device, kMaxQueuedOfDevice)) {
+    if (other.force || compare_versions(other.version, version) > 0) continue;
+    if (!change(other, TaskEvent::supersede, by_engine(), "superseded")) continue;
+    if (other.offered) push(device, CancelAnswer{other.id, CancelReason::superseded});
+  }
+}
+
+bool Ledger::third_mismatch(std::int64_t task, const ChunkRanges& ranges) {
+  auto& counts = mismatches_[task];
+  bool third = false;
+  for (const auto& range : ranges)
+    for (auto chunk = range.first; chunk <= range.last; ++chunk) {
+      if (counts.size() >= kMaxMismatchedChunks && !counts.contains(chunk)) return true;
+      third |= ++counts[chunk] >= kMismatchesOfAttempt;
+    }
+  return third;
+}
+
+void Ledger::resync() {
+  touched_.clear();
+  awaited_.clear();
+  slots_ = tasks.slots_held();
+  std::vector<std::int64_t> holders;
+  for (const auto& task : tasks.all_active()) {
+    if (!holds_slot(task.state)) continue;
+    holders.push_back(task.id.number);
+    if (board_.active(task.id.number)) continue;
+    const auto device = devices.find(task.device);
+    auto have = chunks(task);
+    runs_[task.id.number] = Run{have, 0, now_, {}};
+    board_.open(task.id.number, task.device, must_prove(device), std::move(have), task.bytes_sent);
+  }
+  board_.keep_only(holders);
+}
+
+void Ledger::resume_active() {
+  for (auto& task : tasks.all_active()) {
+    const auto due = task.state_due;
+    arm(task);
+    if (task.state == TaskState::installing) task.state_due = std::max(due.value_or(now_), now_ + kConfirmGrace);
+    save(task);
+    if (task.state == TaskState::offered) push(task.device, offer(task));
+    if (task.state == TaskState::retry_wait) push(task.device, retry_answer(task, task.reason));
+  }
+}
+
+void Ledger::housekeeping() {
+  keys.set_value(kTimelineKey, std::to_string(now_.count()));
+  keys.forget_answers(wall_ - kKeepAnswers, kPruneAtOnce);
+  transfer_log.prune(wall_ - std::chrono::days{options_.keep_logs_days}, kPruneAtOnce);
+}
+
+}  // namespace ota::engine

@@ -1,0 +1,157 @@
+// The engine's working table: rows, changes of state, the queue. Everything here runs on the engine's thread, inside
+// one transaction; what must wait for the commit is collected as effects.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "engine/timeline.hpp"
+#include "ota/engine/engine.hpp"
+#include "ota/storage/tables.hpp"
+
+namespace ota::engine {
+
+using Effect = std::function<void()>;
+
+/// Who or what changes a task: the table's cause, and the name that the log shows.
+struct Actor {
+  Cause cause;
+  std::string name;
+};
+inline Actor by_engine() { return {Cause::engine, "engine"}; }
+inline Actor by_timer() { return {Cause::timer, "timer"}; }
+inline Actor by_device() { return {Cause::device, "device"}; }
+inline Actor by_operator(std::string name) { return {Cause::operator_, std::move(name)}; }
+
+class Ledger {
+ public:
+  /// `later` puts a job on the engine's queue from any thread: for grids that are ready.
+  Ledger(storage::Database& db, const Options& options, const Clock& clock, Random& random, TransferBoard& board,
+         Images& images, Courier& courier, std::function<void(std::function<void(Ledger&)>)> later);
+
+  // One unit of work.
+
+  WallTime wall() const { return wall_; }
+  Millis now() const { return now_; }
+  void set_clock();  ///< before each command
+  void set_options(const Options& options) { options_ = options; }
+  const Options& options() const { return options_; }
+  void after_commit(Effect effect) { effects_.push_back(std::move(effect)); }
+  std::vector<Effect> take_effects() { return std::exchange(effects_, {}); }
+  std::size_t effects() const { return effects_.size(); }
+  void drop_effects(std::size_t from) { effects_.resize(from); }
+  void push(const std::string& device, Answer answer);
+
+  // Tasks.
+
+  /// The row, with what the board knows merged in.
+  std::optional<Task> load(std::int64_t number);
+  std::optional<Task> load_active(const std::string& device);
+  void save(Task& task);
+  /// One transition of the table, with its timers, its slot and its log line. Errc::wrong_state where the table
+  /// refuses.
+  Result<void> change(Task& task, TaskEvent event, const Actor& by, const std::string& reason = {});
+  void log(const Task& task, LogEntry entry);
+  Task& insert(Task& task, const std::string& actor);
+  ChunkBitmap chunks(const Task& task) { return tasks.chunks(task); }
+  /// In the row, and on the board.
+  void set_chunks(Task& task, const ChunkBitmap& bitmap);
+  /// Writes what was transferred since the last such line into the log.
+  void close_run(const Task& task);
+  /// Evidence against the present attempt: the next one, or the end. Answers what the device is told.
+  Answer spend_attempt(Task& task, const Actor& by, const std::string& reason);
+  /// The end of a good task: the device's version, and what that makes needless.
+  void succeeded(const Task& task);
+  /// Ends the device's waiting tasks for `version` and older ones.
+  void supersede_up_to(const std::string& device, const std::string& version);
+  /// Counts a chunk that arrived wrong; true at the third time in one attempt.
+  bool third_mismatch(std::int64_t task, const ChunkRanges& chunks);
+  void flush_board();
+  /// Makes the memory's figures true again after a unit was undone, and at start.
+  void resync();
+  /// At start: what a crash may have swallowed is said again, and timers get their full time.
+  void resume_active();
+
+  // Devices and the queue.
+
+  /// The device said something: it is present, what was parked waits its turn again.
+  void heard(Device& device);
+  /// To be looked at again before this command ends.
+  void touch(const std::string& device) { touched_.insert(device); }
+  /// Ends a command: brings touched devices' places in the queue up to date, fills free slots. An offer to `asker` is
+  /// not pushed: it is the command's answer.
+  void settle(const std::string& asker = {});
+  void run_timers();
+  std::optional<Millis> next_timer();
+  void housekeeping();
+
+  // What devices are told.
+
+  Offer offer(const Task& task);
+  RetryAnswer retry_answer(const Task& task, const std::string& reason);
+  QueuedAnswer queued_answer(const Task& task);
+  SuccessAnswer success_answer(const Task& task) const;
+  /// The answer for a task that waits for the device no more; for succeeded and failed ones the one it got.
+  Answer ended_answer(const Task& task) const;
+
+  storage::Tasks tasks;
+  storage::Devices devices;
+  storage::FirmwareTable firmware;
+  storage::TransferLog transfer_log;
+  storage::Keys keys;
+  Stats stats;  ///< the counters of what was decided
+  Images& images() { return images_; }
+  TransferBoard& board() { return board_; }
+  Random& random() { return random_; }
+  const Timeline& timeline() const { return timeline_; }
+  /// After the commit: grids that offers wait for.
+  bool grid_ready(const Task& task);
+  std::int64_t slots() const { return slots_; }
+
+ private:
+  /// What was transferred since the last line about it in the log.
+  struct Run {
+    ChunkBitmap had;
+    std::uint64_t bytes = 0;
+    Millis since{0};
+    std::optional<Transport> transport;
+  };
+
+  void merge(Task& task, const TransferChange& change);
+  void note_run(const Task& task, const TransferChange& change);
+  bool must_prove(const std::optional<Device>& device) const;
+  void arm(Task& task);
+  void refresh(const std::string& device);
+  void fill_slots(const std::string& asker);
+  bool grant(Task& task, const std::string& asker);
+  void preempt(Task& task);
+  void on_due(Task& task);
+  void on_stall(Task& task);
+  Priority effective(const Task& task) const;
+
+  Options options_;
+  const Clock& clock_;
+  Random& random_;
+  TransferBoard& board_;
+  Images& images_;
+  Courier& courier_;
+  std::function<void(std::function<void(Ledger&)>)> later_;
+  Timeline timeline_;
+  WallTime wall_{};
+  Millis now_{0};
+  std::vector<Effect> effects_;
+  std::set<std::string> touched_;
+  std::int64_t slots_ = 0;
+  std::unordered_map<std::int64_t, Run> runs_;                                 // of tasks on the board
+  std::unordered_map<std::int64_t, std::map<std::uint32_t, int>> mismatches_;  // of tasks on the board
+  std::map<std::pair<Digest, std::uint32_t>, std::set<std::string>> awaited_;  // grid -> devices
+};
+
+}  // namespace ota::engine

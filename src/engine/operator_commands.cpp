@@ -1,0 +1,185 @@
+#include <fmt/format.h>
+
+#include "engine/commands.hpp"
+#include "ota/domain/version.hpp"
+
+namespace ota::engine {
+namespace {
+
+Error bad_field(const char* field, std::string message) {
+  return Error{Errc::malformed, fmt::format("{}: {}", field, message), {{field, message}}};
+}
+
+Result<Task> find_task(Ledger& ledger, const TaskId& id) {
+  auto task = ledger.load(id.number);
+  if (!task || task->id != id) return fail(Errc::unknown_task, fmt::format("there is no task {}", id.str()));
+  return *task;
+}
+
+/// The grid for an order; a tiny chunk size for a large image is refused.
+Result<ChunkGrid> grid_for(const Firmware& firmware, const UpgradeOrder& order, const Device& device) {
+  if (order.chunk_bytes && ChunkGrid{firmware.size, *order.chunk_bytes}.count() > kMaxChunks)
+    return bad_field("chunk_size", fmt::format("an image of {} bytes would have more than {} chunks: take larger ones",
+                                               firmware.size, kMaxChunks));
+  return fit_grid(firmware.size, order.chunk_bytes.value_or(kDefaultChunkBytes), device.max_chunk_bytes);
+}
+
+Result<void> check_times(const UpgradeOrder& order, WallTime now) {
+  if (!order.expires_at) return {};
+  if (*order.expires_at <= now) return bad_field("expires_at", "is in the past");
+  if (order.not_before && *order.not_before >= *order.expires_at)
+    return bad_field("expires_at", "must come after not_before");
+  return {};
+}
+
+/// The device of an order, made where it is new and registration is open.
+Result<Device> device_for(Ledger& ledger, const UpgradeOrder& order) {
+  if (auto device = ledger.devices.find(order.device)) return *device;
+  if (ledger.options().devices.registration != "open")
+    return fail(Errc::unknown_device,
+                fmt::format("device {} is not registered (PUT /devices/{})", order.device, order.device));
+  Device device;
+  device.id = order.device;
+  device.created = ledger.wall();
+  return device;
+}
+
+Result<UpgradeOutcome> make_task(Ledger& ledger, const UpgradeOrder& order, const std::string& actor,
+                                 std::int64_t retry_of = 0) {
+  if (auto times = check_times(order, ledger.wall()); !times) return times.error();
+  auto device = device_for(ledger, order);
+  if (!device) return device.error();
+  if (order.hardware && !device->hardware.empty() && *order.hardware != device->hardware)
+    return fail(Errc::wrong_hardware,
+                fmt::format("device {} is a {}, not a {}", device->id, device->hardware, *order.hardware));
+  const auto hardware = device->hardware.empty() ? order.hardware.value_or("") : device->hardware;
+  auto firmware = choose_firmware(ledger, order.version, hardware);
+  if (!firmware) return firmware.error();
+  if (order.checksum && *order.checksum != firmware->checksum)
+    return fail(Errc::checksum_differs,
+                fmt::format("firmware {} has the checksum {}", order.version, to_checksum(firmware->checksum)));
+  auto grid = grid_for(*firmware, order, *device);
+  if (!grid) return grid.error();
+  if (auto open = ledger.tasks.open_of(device->id, order.version)) return UpgradeOutcome{*open, false, open->state};
+  if (!order.force)
+    if (auto fits = check_upgrade(*device, order.version); !fits) return fits.error();
+
+  if (!ledger.devices.find(device->id)) ledger.devices.save(*device);
+  Task task;
+  task.device = device->id;
+  task.firmware_id = firmware->id;
+  task.version = firmware->version;
+  task.hardware = firmware->hardware;
+  task.checksum = firmware->checksum;
+  task.size = firmware->size;
+  task.chunk_bytes = grid->chunk_bytes;
+  task.priority = order.priority.value_or(firmware->security ? Priority::security : Priority::normal);
+  task.confirm = order.confirm;
+  task.force = order.force;
+  task.from_version = device->current_version;
+  task.not_before = order.not_before;
+  task.expires_at = order.expires_at;
+  task.retry_of = retry_of;
+  return UpgradeOutcome{ledger.insert(task, actor), true, TaskState::queued};
+}
+
+}  // namespace
+
+Result<Firmware> choose_firmware(Ledger& ledger, const std::string& version, const std::string& hardware) {
+  const auto all = ledger.firmware.with_version(version);
+  if (all.empty()) return fail(Errc::no_such_firmware, fmt::format("there is no firmware {}", version));
+  const Firmware* chosen = nullptr;
+  for (const auto& firmware : all)
+    if (firmware.hardware == hardware || (firmware.hardware.empty() && !chosen)) chosen = &firmware;
+  if (!chosen && !hardware.empty())
+    return fail(Errc::wrong_hardware, fmt::format("there is no firmware {} for hardware {}", version, hardware));
+  if (!chosen && all.size() > 1)
+    return bad_field("hardware", fmt::format("version {} exists for several hardwares, and the device's is unknown: "
+                                             "name one",
+                                             version));
+  if (!chosen) chosen = &all.front();
+  if (chosen->damaged)
+    return fail(Errc::image_damaged,
+                fmt::format("the stored image of firmware {} is damaged: upload it again", version));
+  return *chosen;
+}
+
+Result<void> check_upgrade(const Device& device, const std::string& version) {
+  if (device.current_version.empty()) return {};
+  if (device.current_version == version)
+    return fail(Errc::already_installed,
+                fmt::format("device {} runs {} already; force installs it again", device.id, version));
+  if (compare_versions(version, device.current_version) < 0)
+    return fail(Errc::downgrade, fmt::format("device {} runs {}, which is newer than {}; force allows it", device.id,
+                                             device.current_version, version));
+  return {};
+}
+
+Result<UpgradeOutcome> on_upgrade(Ledger& ledger, const UpgradeOrder& order, const std::string& actor) {
+  if (order.idempotency_key.empty()) return make_task(ledger, order, actor);
+  if (const auto before = ledger.keys.answered(order.idempotency_key)) {
+    if (before->body != order.body_digest)
+      return fail(Errc::key_reused, "this Idempotency-Key came with another request before: take a new one");
+    const auto task = ledger.tasks.find(before->task);
+    if (!task) return fail(Errc::unknown_task, "the task of this Idempotency-Key is gone");
+    return UpgradeOutcome{*task, before->created, before->state};
+  }
+  auto outcome = make_task(ledger, order, actor);
+  if (outcome)
+    ledger.keys.remember(order.idempotency_key,
+                         {order.body_digest, outcome->task.id.number, outcome->created, outcome->state, ledger.wall()});
+  return outcome;
+}
+
+Result<Task> on_cancel(Ledger& ledger, const TaskId& id, const std::string& actor) {
+  auto task = find_task(ledger, id);
+  if (!task) return task;
+  const bool told = holds_slot(task->state) || task->offered;
+  if (auto done = ledger.change(*task, TaskEvent::cancel, by_operator(actor), "cancelled"); !done) return done.error();
+  if (told) ledger.push(task->device, CancelAnswer{task->id, CancelReason::cancelled});
+  return task;
+}
+
+Result<Task> on_retry(Ledger& ledger, const TaskId& id, const std::string& actor) {
+  auto ended = find_task(ledger, id);
+  if (!ended) return ended;
+  if (!is_ended(ended->state) || ended->state == TaskState::succeeded)
+    return fail(Errc::wrong_state,
+                fmt::format("task {} of device {} is {}: only a failed, cancelled or expired one can "
+                            "be tried again",
+                            id.str(), ended->device, to_string(ended->state)));
+  UpgradeOrder order;
+  order.device = ended->device;
+  order.version = ended->version;
+  if (!ended->hardware.empty()) order.hardware = ended->hardware;
+  order.chunk_bytes = ended->chunk_bytes;
+  order.priority = ended->priority;
+  order.confirm = ended->confirm;
+  order.force = ended->force;
+  auto made = make_task(ledger, order, actor, id.number);
+  if (!made) return made.error();
+  if (!made->created)
+    return fail(Errc::wrong_state, fmt::format("device {} has an open task for {} already: {}", ended->device,
+                                               ended->version, made->task.id.str()));
+  return made->task;
+}
+
+Result<Task> on_set_priority(Ledger& ledger, const TaskId& id, Priority priority, const std::string& actor) {
+  auto task = find_task(ledger, id);
+  if (!task) return task;
+  if (is_ended(task->state) || task->state == TaskState::installing)
+    return fail(Errc::wrong_state, fmt::format("task {} of device {} is {}: its priority changes nothing any more",
+                                               id.str(), task->device, to_string(task->state)));
+  if (task->priority == priority) return task;
+  LogEntry entry;
+  entry.kind = "priority";
+  entry.by = actor;
+  entry.reason = fmt::format("{} to {}", to_string(task->priority), to_string(priority));
+  task->priority = priority;
+  ledger.log(*task, std::move(entry));
+  ledger.save(*task);
+  ledger.touch(task->device);
+  return task;
+}
+
+}  // namespace ota::engine

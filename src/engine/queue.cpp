@@ -1,0 +1,213 @@
+// Who is next: presence, places in the queue, slots, pre-emption, timers (api.md, rules of the queue).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/ledger.hpp"
+#include "ota/base/log.hpp"
+
+namespace ota::engine {
+namespace {
+
+constexpr Millis kRiseAfter = std::chrono::hours{1};  // a task that waited so long counts one class higher
+constexpr int kMaxQueuedOfDevice = 1'000;
+constexpr int kTimersAtOnce = 500;
+
+}  // namespace
+
+Priority Ledger::effective(const Task& task) const {
+  return now_ - task.queued_at_tl >= kRiseAfter ? risen(task.priority) : task.priority;
+}
+
+void Ledger::heard(Device& device) {
+  device.last_seen = wall_;
+  device.present_until_tl = now_ + std::chrono::seconds{options_.devices.present_s};
+  devices.save(device);
+  for (auto& task : tasks.queued_of(device.id, kMaxQueuedOfDevice))
+    if (task.parked) {
+      task.parked = false;
+      save(task);
+    }
+  touch(device.id);
+}
+
+void Ledger::refresh(const std::string& id) {
+  const auto device = devices.find(id);
+  const auto ready = tasks.ready_of(id);
+  std::optional<Task> best;
+  if (device && device->present_until_tl > now_) {
+    for (auto& task : tasks.queued_of(id, kMaxQueuedOfDevice)) {
+      if (task.parked || task.wait_due) continue;
+      const bool awaits_grid = awaited_.contains({task.checksum, task.chunk_bytes});
+      if (awaits_grid && awaited_.at({task.checksum, task.chunk_bytes}).contains(id)) continue;
+      if (!best || std::pair{effective(task), task.id.number} < std::pair{effective(*best), best->id.number})
+        best = std::move(task);
+    }
+  }
+  if (best) {
+    if (auto active = load_active(id)) {
+      const bool gives_way =
+          best->priority == Priority::security && active->priority != Priority::security && holds_slot(active->state);
+      if (gives_way)
+        preempt(*active);
+      else
+        best.reset();
+    }
+  }
+  const auto wanted = best ? std::optional{best->id.number} : std::nullopt;
+  if (ready == wanted) return;
+  if (ready) tasks.set_ready(*ready, false);
+  if (wanted) tasks.set_ready(*wanted, true);
+}
+
+void Ledger::preempt(Task& task) {
+  if (auto done = change(task, TaskEvent::preempt, by_engine(), "preempted"); !done) return;
+  ++stats.preemptions;
+  push(task.device, CancelAnswer{task.id, CancelReason::preempted});
+}
+
+bool Ledger::grid_ready(const Task& task) {
+  if (images_.find(task.checksum, task.chunk_bytes)) return true;
+  const std::pair key{task.checksum, task.chunk_bytes};
+  auto& waiting = awaited_[key];
+  const bool first = waiting.empty();
+  waiting.insert(task.device);
+  if (!first) return false;
+  after_commit([this, key] {
+    images_.prepare(key.first, key.second, [later = later_, key](const auto& result) {
+      const bool ready = result.has_value();
+      if (!ready)
+        log::warn("image " + to_hex(key.first) + " has no chunk digests yet: " + result.error().message +
+                  "; its tasks are tried again when their devices ask");
+      later([key, ready](Ledger& ledger) {
+        const auto found = ledger.awaited_.extract(key);
+        if (found.empty() || !ready) return;
+        for (const auto& device : found.mapped()) ledger.touch(device);
+      });
+    });
+  });
+  return false;
+}
+
+bool Ledger::grant(Task& task, const std::string& asker) {
+  tasks.set_ready(task.id.number, false);
+  const auto device = devices.find(task.device);
+  if (!device) return false;
+  if (!task.offered) {
+    task.chunk_bytes = fit_grid(task.size, task.chunk_bytes, device->max_chunk_bytes).chunk_bytes;
+    task.from_version = device->current_version;
+  }
+  if (!grid_ready(task)) {
+    save(task);
+    return false;
+  }
+  if (!task.offered) task.offered = wall_;
+  if (auto done = change(task, TaskEvent::grant, by_engine()); !done) return false;
+  if (task.device != asker) push(task.device, offer(task));
+  return true;
+}
+
+void Ledger::fill_slots(const std::string& asker) {
+  for (;;) {
+    auto heads = tasks.ready_heads();
+    if (heads.empty()) return;
+    auto best = std::min_element(heads.begin(), heads.end(), [this](const Task& a, const Task& b) {
+      return std::pair{effective(a), a.id.number} < std::pair{effective(b), b.id.number};
+    });
+    if (slots_ >= options_.tasks.max_active) {
+      if (heads.front().priority != Priority::security) return;
+      auto holder = tasks.lowest_routine_holder();
+      if (!holder) return;
+      holder = load(holder->id.number);
+      if (!holder || !grid_ready(heads.front())) {
+        tasks.set_ready(heads.front().id.number, false);
+        continue;
+      }
+      preempt(*holder);
+      best = heads.begin();
+    }
+    grant(*best, asker);
+  }
+}
+
+void Ledger::settle(const std::string& asker) {
+  // A pre-emption frees its device for others of its own, so this goes round until nothing changes.
+  do {
+    while (!touched_.empty()) {
+      const auto device = std::move(touched_.extract(touched_.begin()).value());
+      refresh(device);
+    }
+    fill_slots(asker);
+  } while (!touched_.empty());
+}
+
+std::optional<Millis> Ledger::next_timer() {
+  const auto due = tasks.next_due();
+  const auto lapse = devices.next_lapse();
+  if (due && lapse) return std::min(*due, *lapse);
+  return due ? due : lapse;
+}
+
+void Ledger::run_timers() {
+  for (const auto& found : tasks.due(now_, kTimersAtOnce))
+    if (auto task = load(found.id.number)) on_due(*task);
+  for (const auto& device : devices.lapsed(now_, kTimersAtOnce)) touch(device);
+  settle();
+}
+
+void Ledger::on_due(Task& task) {
+  if (task.expiry_due && *task.expiry_due <= now_) {
+    const bool told = is_active(task.state) || task.offered;
+    if (change(task, TaskEvent::expire, by_timer(), "expired")) {
+      if (told) push(task.device, CancelAnswer{task.id, CancelReason::cancelled});
+      return;
+    }
+    task.expiry_due.reset();  // verified already: its confirmation decides
+  }
+  if (task.wait_due && *task.wait_due <= now_) {
+    task.wait_due.reset();
+    touch(task.device);
+  }
+  save(task);
+  if (!task.state_due || *task.state_due > now_) return;
+  switch (task.state) {
+    case TaskState::offered:
+      task.parked = true;
+      static_cast<void>(change(task, TaskEvent::offer_timeout, by_timer(), "offer_timeout"));
+      break;
+    case TaskState::downloading:
+    case TaskState::retry_wait:
+      on_stall(task);
+      break;
+    case TaskState::installing:
+      log::warn(fmt::format("device={} task={} failed: it did not come back with version {} in {} s", task.device,
+                            task.id.str(), task.version, options_.tasks.confirm_timeout_s));
+      if (change(task, TaskEvent::confirm_timeout, by_timer(), "confirm_timeout"))
+        push(task.device, FailedAnswer{task.id, "confirm_timeout", task.attempt});
+      break;
+    default:
+      break;
+  }
+}
+
+void Ledger::on_stall(Task& task) {
+  if (task.stalls == 0) {
+    task.stalls = 1;
+    task.heard = false;
+    arm(task);
+    save(task);
+    LogEntry entry;
+    entry.kind = "retry";
+    entry.by = "timer";
+    entry.reason = "stalled";
+    log(task, std::move(entry));
+    push(task.device, retry_answer(task, "stalled"));
+  } else if (task.heard) {
+    push(task.device, spend_attempt(task, by_timer(), "stalled"));
+  } else {
+    task.parked = true;
+    static_cast<void>(change(task, TaskEvent::silence, by_timer(), "stalled"));
+  }
+}
+
+}  // namespace ota::engine

@@ -1,0 +1,111 @@
+// Devices and firmware as operators keep them.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/commands.hpp"
+#include "ota/base/log.hpp"
+
+namespace ota::engine {
+namespace {
+constexpr std::size_t kTasksAtOnce = 500;
+}
+
+Result<Engine::PutDevice> on_put_device(Ledger& ledger, const Device& wanted) {
+  auto device = ledger.devices.find(wanted.id);
+  const bool created = !device;
+  if (!device) {
+    device.emplace();
+    device->id = wanted.id;
+    device->created = ledger.wall();
+  }
+  device->hardware = wanted.hardware;
+  device->tags = wanted.tags;
+  device->registered = true;
+  ledger.devices.save(*device);
+  return Engine::PutDevice{*device, created};
+}
+
+Result<void> on_remove_device(Ledger& ledger, const std::string& id, const std::string& actor) {
+  if (!ledger.devices.find(id)) return fail(Errc::unknown_device, fmt::format("there is no device {}", id));
+  if (const auto active = ledger.load_active(id)) {
+    auto cancelled = on_cancel(ledger, active->id, actor);
+    if (!cancelled) return cancelled.error();
+  }
+  for (;;) {
+    const auto queued = ledger.tasks.queued_of(id, static_cast<int>(kTasksAtOnce));
+    if (queued.empty()) break;
+    for (const auto& task : queued)
+      if (auto cancelled = on_cancel(ledger, task.id, actor); !cancelled) return cancelled.error();
+  }
+  ledger.devices.remove(id);
+  return {};
+}
+
+Result<void> on_set_secret(Ledger& ledger, const std::string& id, const Digest& secret) {
+  auto device = ledger.devices.find(id);
+  if (!device) return fail(Errc::unknown_device, fmt::format("there is no device {}", id));
+  device->secret = secret;
+  ledger.devices.save(*device);
+  // What is on the board was opened for a device without a secret.
+  if (const auto active = ledger.load_active(id); active && holds_slot(active->state))
+    ledger.board().open(active->id.number, id, true, ledger.chunks(*active), active->bytes_sent);
+  return {};
+}
+
+Result<Engine::AddedFirmware> on_add_firmware(Ledger& ledger, Firmware wanted) {
+  if (!ledger.images().exists(wanted.checksum))
+    return fail(Errc::overloaded, "the image was removed while it was uploaded: upload it again");
+  for (auto& same : ledger.firmware.with_image(wanted.checksum)) {
+    if (!same.damaged) continue;
+    same.damaged = false;
+    ledger.firmware.update(same);
+    log::info(fmt::format("firmware {} for hardware '{}' is whole again", same.version, same.hardware));
+  }
+  if (const auto there = ledger.firmware.find(wanted.version, wanted.hardware)) {
+    if (there->checksum == wanted.checksum) return Engine::AddedFirmware{*there, false};
+    return fail(
+        Errc::version_exists,
+        fmt::format("firmware {} for hardware '{}' exists with the checksum {}: give the new one another version",
+                    wanted.version, wanted.hardware, to_checksum(there->checksum)));
+  }
+  wanted.created = ledger.wall();
+  ledger.firmware.insert(wanted);
+  return Engine::AddedFirmware{wanted, true};
+}
+
+Result<Firmware> on_remove_firmware(Ledger& ledger, std::int64_t id) {
+  const auto firmware = ledger.firmware.find(id);
+  if (!firmware) return fail(Errc::not_found, fmt::format("there is no firmware with id {}", id));
+  if (ledger.tasks.needs_firmware(id))
+    return fail(Errc::in_use,
+                fmt::format("firmware {} is needed by open tasks: wait for them or cancel them", firmware->version));
+  ledger.firmware.remove(id);
+  ledger.after_commit([&ledger, image = firmware->checksum] {
+    // Asked after the commit: a later command of the same batch may have added it again.
+    if (ledger.firmware.with_image(image).empty()) ledger.images().remove(image);
+  });
+  return *firmware;
+}
+
+bool on_image_damaged(Ledger& ledger, const Digest& image) {
+  for (auto& firmware : ledger.firmware.with_image(image)) {
+    if (firmware.damaged) continue;
+    firmware.damaged = true;
+    ledger.firmware.update(firmware);
+    log::error(
+        fmt::format("the image of firmware {} for hardware '{}' is damaged and was set aside: check the disk, then "
+                    "upload it again",
+                    firmware.version, firmware.hardware));
+  }
+  const auto open = ledger.tasks.open_with_image(image, static_cast<int>(kTasksAtOnce));
+  for (const auto& found : open) {
+    auto task = ledger.load(found.id.number);
+    if (!task) continue;
+    if (!ledger.change(*task, TaskEvent::damage, by_engine(), "image_damaged")) continue;
+    if (task->offered) ledger.push(task->device, FailedAnswer{task->id, "image_damaged", task->attempt});
+  }
+  return open.size() < kTasksAtOnce;
+}
+
+}  // namespace ota::engine

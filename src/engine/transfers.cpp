@@ -1,0 +1,95 @@
+// What moved since the last look, written down.
+#include <algorithm>
+
+#include "engine/ledger.hpp"
+
+namespace ota::engine {
+namespace {
+
+constexpr Millis kRunLine{30'000};            // a long run gets a line of the log that often
+constexpr std::size_t kMaxRangesOfLine = 64;  // more are left out of the line, its bytes still count
+constexpr std::uint64_t kPatience = 8;        // chunks' worth of bytes without a whole chunk: slow, not stuck
+
+ChunkRanges gained(const ChunkBitmap& before, const ChunkBitmap& now) {
+  ChunkRanges ranges;
+  for (std::uint32_t i = 0; i < now.count(); ++i) {
+    if (!now.test(i) || (i < before.count() && before.test(i))) continue;
+    if (!ranges.empty() && ranges.back().last + 1 == i) {
+      ranges.back().last = i;
+    } else {
+      if (ranges.size() == kMaxRangesOfLine) break;
+      ranges.push_back({i, i});
+    }
+  }
+  return ranges;
+}
+
+}  // namespace
+
+void Ledger::merge(Task& task, const TransferChange& change) {
+  if (!holds_slot(task.state)) return;
+  note_run(task, change);
+  task.bytes_sent = change.bytes_sent;
+  task.percent = std::max(task.percent, change.percent);
+  task.heard |= change.heard;
+  if (change.fresh > 0) {
+    task.chunks_have = change.have.have();
+    tasks.save_chunks(task, change.have);
+    // Refused by no row of the table: the task holds a slot.
+    static_cast<void>(this->change(task, TaskEvent::chunk, by_device()));
+    return;
+  }
+  if (task.state == TaskState::offered && (change.heard || change.bytes_fresh > 0)) arm(task);
+  const bool slow = change.bytes_fresh > 0 && change.bytes_since_chunk < kPatience * task.chunk_bytes;
+  if (task.state == TaskState::downloading && slow) arm(task);
+}
+
+void Ledger::note_run(const Task& task, const TransferChange& change) {
+  auto& run = runs_[task.id.number];
+  const bool switched = run.transport && change.transport && *run.transport != *change.transport;
+  if (switched) {
+    close_run(task);
+    LogEntry entry;
+    entry.kind = "transport";
+    entry.by = "device";
+    entry.transport = change.transport;
+    log(task, std::move(entry));
+  }
+  if (run.bytes == 0 && change.bytes_fresh > 0) run.since = now_;
+  run.bytes += change.bytes_fresh;
+  if (change.transport && run.transport != change.transport) {
+    run.transport = change.transport;
+    if (auto device = devices.find(task.device)) {
+      device->transport = change.transport;
+      devices.save(*device);
+    }
+  }
+}
+
+void Ledger::close_run(const Task& task) {
+  const auto found = runs_.find(task.id.number);
+  if (found == runs_.end()) return;
+  auto& run = found->second;
+  auto have = chunks(task);
+  auto ranges = gained(run.had, have);
+  if (ranges.empty() && run.bytes == 0) return;
+  LogEntry entry;
+  entry.kind = "chunks";
+  entry.by = "device";
+  entry.chunks = std::move(ranges);
+  entry.bytes = run.bytes;
+  entry.ms = (now_ - run.since).count();
+  entry.transport = run.transport;
+  log(task, std::move(entry));
+  run = Run{std::move(have), 0, now_, run.transport};
+}
+
+void Ledger::flush_board() {
+  for (const auto number : board_.changed()) {
+    const auto task = load(number);
+    const auto run = runs_.find(number);
+    if (task && run != runs_.end() && run->second.bytes > 0 && now_ - run->second.since >= kRunLine) close_run(*task);
+  }
+}
+
+}  // namespace ota::engine

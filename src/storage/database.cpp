@@ -1,0 +1,137 @@
+#include "ota/storage/database.hpp"
+
+#include <SQLiteCpp/Backup.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include "storage/database_impl.hpp"
+#include "storage/migrations.hpp"
+
+namespace ota::storage {
+namespace {
+
+constexpr int kBusyMs = 5'000;          // another process: `otad keys`
+constexpr int kWriterCacheKiB = 8'192;  // bounds memory at any size of the database
+constexpr int kReaderCacheKiB = 1'024;
+
+void set_up(SQLite::Database& db, Mode mode) {
+  db.setBusyTimeout(kBusyMs);
+  db.exec("PRAGMA foreign_keys=ON");
+  db.exec("PRAGMA temp_store=MEMORY");
+  if (mode == Mode::reader) {
+    db.exec(fmt::format("PRAGMA cache_size=-{}", kReaderCacheKiB));
+    db.exec("PRAGMA query_only=ON");
+    return;
+  }
+  db.exec(fmt::format("PRAGMA cache_size=-{}", kWriterCacheKiB));
+  db.exec("PRAGMA journal_mode=WAL");
+  db.exec("PRAGMA synchronous=FULL");
+  // A write-ahead log that once grew large is cut back to this after a checkpoint.
+  db.exec("PRAGMA journal_size_limit=67108864");
+}
+
+int schema_of(SQLite::Database& db) { return db.execAndGet("PRAGMA user_version").getInt(); }
+
+Result<void> migrate(SQLite::Database& db, const std::string& path) {
+  const auto steps = migrations();
+  const int newest = steps.back().number;
+  if (const int found = schema_of(db); found > newest)
+    return fail(
+        Errc::server_fault,
+        fmt::format("{} has schema {}, made by a newer otad; this one knows up to {}: install the newer otad, or "
+                    "restore a backup made before it",
+                    path, found, newest));
+  for (const auto& step : steps) {
+    SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
+    // Read inside the transaction: another process may have been faster.
+    if (schema_of(db) >= step.number) continue;
+    db.exec(step.sql);
+    db.exec(fmt::format("PRAGMA user_version={}", step.number));
+    transaction.commit();
+  }
+  return {};
+}
+
+}  // namespace
+
+Database::Database() = default;
+Database::~Database() = default;
+
+Result<std::unique_ptr<Database>> Database::open(const std::string& path, Mode mode) {
+  const mode_t before = ::umask(0027);
+  std::unique_ptr<Database> opened(new Database);
+  Result<void> ready{};
+  try {
+    const int flags = mode == Mode::writer ? SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE : SQLite::OPEN_READWRITE;
+    opened->impl_ = std::make_unique<Impl>(path, flags);
+    auto& db = opened->impl_->db;
+    set_up(db, mode);
+    if (mode == Mode::writer) ready = migrate(db, path);
+    if (ready) {
+      auto& impl = *opened->impl_;
+      impl.begin.emplace(db, mode == Mode::writer ? "BEGIN IMMEDIATE" : "BEGIN");
+      impl.commit.emplace(db, "COMMIT");
+      impl.rollback.emplace(db, "ROLLBACK");
+      impl.savepoint.emplace(db, "SAVEPOINT unit");
+      impl.release.emplace(db, "RELEASE unit");
+      impl.undo.emplace(db, "ROLLBACK TO unit");
+    }
+  } catch (const SQLite::Exception& e) {
+    ready = fail(Errc::server_fault,
+                 fmt::format("the database {} can't be opened: {}; check that its folder exists and may be written",
+                             path, e.what()));
+  } catch (const Fault& e) {
+    ready = fail(Errc::server_fault, fmt::format("the database {} can't be opened: {}", path, e.what()));
+  }
+  ::umask(before);
+  if (!ready) return ready.error();
+  return opened;
+}
+
+void Database::begin() { impl_->begin->run(); }
+void Database::commit() { impl_->commit->run(); }
+
+void Database::rollback() noexcept {
+  try {
+    if (sqlite3_get_autocommit(impl_->db.getHandle()) == 0) impl_->rollback->run();
+  } catch (const Fault&) {
+    // SQLite rolled back by itself.
+  }
+}
+
+Database::Savepoint::Savepoint(Database& db) : db_(db) { db_.impl_->savepoint->run(); }
+
+void Database::Savepoint::release() {
+  db_.impl_->release->run();
+  open_ = false;
+}
+
+Database::Savepoint::~Savepoint() {
+  if (!open_) return;
+  try {
+    db_.impl_->undo->run();
+    db_.impl_->release->run();
+  } catch (const Fault&) {
+    // The whole transaction is gone; the caller's commit will say so.
+  }
+}
+
+Result<void> Database::backup_to(const std::string& file) {
+  const mode_t before = ::umask(0027);
+  Result<void> result{};
+  try {
+    SQLite::Database target(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    SQLite::Backup backup(target, impl_->db);
+    // One step: a read transaction for all of it, so that writers beside it don't make it start over.
+    backup.executeStep(-1);
+    if (backup.getRemainingPageCount() != 0) result = fail(Errc::server_fault, "the copy is not complete: " + file);
+  } catch (const SQLite::Exception& e) {
+    const auto fault = to_fault(e);
+    result = fail(fault.kind() == Fault::Kind::disk_full ? Errc::disk_full : Errc::server_fault,
+                  fmt::format("the database can't be copied to {}: {}", file, e.what()));
+  }
+  ::umask(before);
+  return result;
+}
+
+}  // namespace ota::storage

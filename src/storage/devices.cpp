@@ -1,0 +1,129 @@
+#include "ota/storage/tables.hpp"
+#include "storage/database_impl.hpp"
+
+namespace ota::storage {
+namespace {
+
+constexpr char kUnit = '\x1f';
+
+std::string pack(const std::map<std::string, std::string>& tags) {
+  std::string packed;
+  for (const auto& [name, value] : tags) packed += name + kUnit + value + kUnit;
+  return packed;
+}
+
+std::map<std::string, std::string> unpack_tags(const std::string& packed) {
+  std::map<std::string, std::string> tags;
+  std::size_t at = 0;
+  while (at < packed.size()) {
+    const auto name_end = packed.find(kUnit, at);
+    if (name_end == std::string::npos) break;
+    const auto value_end = packed.find(kUnit, name_end + 1);
+    if (value_end == std::string::npos) break;
+    tags[packed.substr(at, name_end - at)] = packed.substr(name_end + 1, value_end - name_end - 1);
+    at = value_end + 1;
+  }
+  return tags;
+}
+
+int pack(const std::vector<Transport>& transports) {
+  int packed = 0;
+  int shift = 0;
+  for (auto transport : transports) {
+    packed |= (static_cast<int>(transport) + 1) << shift;
+    shift += 2;
+  }
+  return packed;
+}
+
+std::vector<Transport> unpack_transports(int packed) {
+  std::vector<Transport> transports;
+  for (; packed != 0; packed >>= 2) transports.push_back(static_cast<Transport>((packed & 3) - 1));
+  return transports;
+}
+
+constexpr const char* kSelect =
+    "SELECT id, hardware, current_version, registered, tags, secret, transports, max_chunk_bytes, created, last_seen, "
+    "present_until_tl, transport, rtt_ms, rssi, loss FROM devices ";
+
+Device read(Rows& r) {
+  Device d;
+  d.id = r.text();
+  d.hardware = r.text();
+  d.current_version = r.text();
+  d.registered = r.flag();
+  d.tags = unpack_tags(r.text());
+  d.secret = r.maybe(&Rows::digest);
+  d.transports = unpack_transports(r.small());
+  if (auto bytes = r.maybe(&Rows::integer)) d.max_chunk_bytes = static_cast<std::uint32_t>(*bytes);
+  d.created = r.time();
+  d.last_seen = r.maybe(&Rows::time);
+  d.present_until_tl = r.millis();
+  d.transport = r.maybe(&Rows::word<Transport>);
+  d.link.rtt_ms = r.maybe(&Rows::real);
+  d.link.rssi = r.maybe(&Rows::real);
+  d.link.loss = r.maybe(&Rows::real);
+  return d;
+}
+
+}  // namespace
+
+struct Devices::Statements {
+  explicit Statements(SQLite::Database& d) : db(d) {}
+
+  SQLite::Database& db;
+  Query find{db, std::string(kSelect) + "WHERE id=?"};
+  Query save{db,
+             "INSERT INTO devices (id, hardware, current_version, registered, tags, secret, transports, "
+             "max_chunk_bytes, created, last_seen, present_until_tl, transport, rtt_ms, rssi, loss) "
+             "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET hardware=excluded.hardware, "
+             "current_version=excluded.current_version, registered=excluded.registered, tags=excluded.tags, "
+             "secret=excluded.secret, transports=excluded.transports, max_chunk_bytes=excluded.max_chunk_bytes, "
+             "last_seen=excluded.last_seen, present_until_tl=excluded.present_until_tl, "
+             "transport=excluded.transport, rtt_ms=excluded.rtt_ms, rssi=excluded.rssi, loss=excluded.loss"};
+  Query remove{db, "DELETE FROM devices WHERE id=? RETURNING 1"};
+  Query lapsed{db,
+               "SELECT id FROM devices WHERE ready_task IS NOT NULL AND present_until_tl<=? ORDER BY present_until_tl "
+               "LIMIT ?"};
+  Query next_lapse{db, "SELECT MIN(present_until_tl) FROM devices WHERE ready_task IS NOT NULL"};
+  Query list{db, std::string(kSelect) + "WHERE id>? ORDER BY id LIMIT ?"};
+};
+
+Devices::Devices(Database& db) : q_(std::make_unique<Statements>(db.impl().db)) {}
+Devices::~Devices() = default;
+
+std::optional<Device> Devices::find(const std::string& id) {
+  auto rows = q_->find.rows(id);
+  if (!rows.next()) return {};
+  return read(rows);
+}
+
+void Devices::save(const Device& d) {
+  q_->save.run(d.id, d.hardware, d.current_version, d.registered, pack(d.tags), d.secret, pack(d.transports),
+               d.max_chunk_bytes, d.created, d.last_seen, d.present_until_tl, d.transport, d.link.rtt_ms, d.link.rssi,
+               d.link.loss);
+}
+
+bool Devices::remove(const std::string& id) { return q_->remove.rows(id).next(); }
+
+std::vector<std::string> Devices::lapsed(Millis now, int limit) {
+  std::vector<std::string> ids;
+  auto rows = q_->lapsed.rows(now, limit);
+  while (rows.next()) ids.push_back(rows.text());
+  return ids;
+}
+
+std::optional<Millis> Devices::next_lapse() {
+  auto rows = q_->next_lapse.rows();
+  if (!rows.next()) return {};
+  return rows.maybe(&Rows::millis);
+}
+
+std::vector<Device> Devices::list(const std::string& after, int limit) {
+  std::vector<Device> devices;
+  auto rows = q_->list.rows(after, limit);
+  while (rows.next()) devices.push_back(read(rows));
+  return devices;
+}
+
+}  // namespace ota::storage

@@ -1,0 +1,219 @@
+#include <fmt/format.h>
+
+#include "ota/storage/tables.hpp"
+#include "storage/database_impl.hpp"
+
+namespace ota::storage {
+namespace {
+
+// In the order of read() and of the update's parameters.
+constexpr const char* kColumns =
+    "number, day, device, firmware, version, hardware, checksum, size, chunk_bytes, priority, state, attempt, "
+    "max_attempts, confirm, force, reason, from_version, created_by, retry_of, created, updated, offered, ended, "
+    "not_before, expires_at, confirm_by, queued_at_tl, wait_due, expiry_due, state_due, retry_due, stalls, heard, "
+    "parked, chunks_have, bytes_sent, percent";
+
+std::string select(const std::string& rest) { return fmt::format("SELECT {} FROM tasks {}", kColumns, rest); }
+
+Task read(Rows& r) {
+  Task t;
+  t.id.number = r.integer();
+  t.id.day = static_cast<std::int32_t>(r.integer());
+  t.device = r.text();
+  t.firmware_id = r.integer();
+  t.version = r.text();
+  t.hardware = r.text();
+  t.checksum = r.digest();
+  t.size = static_cast<std::uint64_t>(r.integer());
+  t.chunk_bytes = static_cast<std::uint32_t>(r.integer());
+  t.priority = r.word<Priority>();
+  t.state = r.word<TaskState>();
+  t.attempt = r.small();
+  t.max_attempts = r.small();
+  t.confirm = r.flag();
+  t.force = r.flag();
+  t.reason = r.text();
+  t.from_version = r.text();
+  t.created_by = r.text();
+  t.retry_of = r.integer();
+  t.created = r.time();
+  t.updated = r.time();
+  t.offered = r.maybe(&Rows::time);
+  t.ended = r.maybe(&Rows::time);
+  t.not_before = r.maybe(&Rows::time);
+  t.expires_at = r.maybe(&Rows::time);
+  t.confirm_by = r.maybe(&Rows::time);
+  t.queued_at_tl = r.millis();
+  t.wait_due = r.maybe(&Rows::millis);
+  t.expiry_due = r.maybe(&Rows::millis);
+  t.state_due = r.maybe(&Rows::millis);
+  t.retry_due = r.maybe(&Rows::millis);
+  t.stalls = r.small();
+  t.heard = r.flag();
+  t.parked = r.flag();
+  t.chunks_have = static_cast<std::uint32_t>(r.integer());
+  t.bytes_sent = static_cast<std::uint64_t>(r.integer());
+  t.percent = r.small();
+  return t;
+}
+
+std::optional<Millis> earliest_due(const Task& t) {
+  if (is_ended(t.state)) return {};
+  std::optional<Millis> due;
+  for (const auto& at : {t.wait_due, t.expiry_due, t.state_due})
+    if (at && (!due || *at < *due)) due = at;
+  return due;
+}
+
+std::vector<Task> all(Rows rows) {
+  std::vector<Task> tasks;
+  while (rows.next()) tasks.push_back(read(rows));
+  return tasks;
+}
+
+std::optional<Task> first(Rows rows) {
+  if (!rows.next()) return {};
+  return read(rows);
+}
+
+}  // namespace
+
+struct Tasks::Statements {
+  explicit Statements(SQLite::Database& d) : db(d) {}
+
+  SQLite::Database& db;
+  Query insert{db,
+               "INSERT INTO tasks (day, device, firmware, version, hardware, checksum, size, chunk_bytes, priority, "
+               "state, attempt, max_attempts, confirm, force, reason, from_version, created_by, retry_of, created, "
+               "updated, not_before, expires_at, queued_at_tl, wait_due, expiry_due, due, stalls, heard, parked, "
+               "chunks_have, bytes_sent, percent) VALUES "
+               "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,0,0,0,0)"};
+  Query update{db,
+               "UPDATE tasks SET chunk_bytes=?2, priority=?3, state=?4, attempt=?5, reason=?6, from_version=?7, "
+               "updated=?8, offered=?9, ended=?10, confirm_by=?11, wait_due=?12, expiry_due=?13, state_due=?14, "
+               "retry_due=?15, due=?16, stalls=?17, heard=?18, parked=?19, chunks_have=?20, bytes_sent=?21, "
+               "percent=?22 WHERE number=?1"};
+  Query find{db, select("WHERE number=?")};
+  Query active_of{db, select("WHERE device=? AND state IN (1,2,3,4)")};
+  Query open_of{db, select("WHERE device=? AND state<5 AND version=? LIMIT 1")};
+  Query queued_of{db, select("WHERE device=? AND state<5 AND state=0 ORDER BY priority, number LIMIT ?")};
+  Query set_ready{db, "UPDATE tasks SET ready=?2 WHERE number=?1"};
+  Query set_device_ready{db, "UPDATE devices SET ready_task=?2 WHERE id=(SELECT device FROM tasks WHERE number=?1)"};
+  Query ready_of{db, "SELECT ready_task FROM devices WHERE id=?"};
+  Query ready_head{db, select("WHERE ready=1 AND priority=? ORDER BY number LIMIT 1")};
+  Query ready_before{db,
+                     "SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE ready=1 AND (priority, number)<(?,?) LIMIT ?)"};
+  Query slots{db, "SELECT COUNT(*) FROM tasks WHERE state IN (1,2,3)"};
+  Query holder{db, select("WHERE state IN (1,2,3) AND priority>0 ORDER BY priority DESC, number DESC LIMIT 1")};
+  Query due{db, select("WHERE due<=? ORDER BY due LIMIT ?")};
+  Query next_due{db, "SELECT MIN(due) FROM tasks WHERE due IS NOT NULL"};
+  Query chunks{db, "SELECT bitmap FROM task_chunks WHERE task=?"};
+  Query save_chunks{db, "INSERT OR REPLACE INTO task_chunks (task, bitmap) VALUES (?,?)"};
+  Query drop_chunks{db, "DELETE FROM task_chunks WHERE task=?"};
+  Query needs_firmware{db, "SELECT 1 FROM tasks WHERE firmware=? AND state<5 LIMIT 1"};
+  Query with_image{db, select("WHERE firmware IN (SELECT id FROM firmware WHERE checksum=?) AND state<5 AND state<4 "
+                              "LIMIT ?")};
+  Query active{db, select("WHERE state IN (1,2,3,4)")};
+};
+
+Tasks::Tasks(Database& db) : q_(std::make_unique<Statements>(db.impl().db)) {}
+Tasks::~Tasks() = default;
+
+void Tasks::insert(Task& t) {
+  q_->insert.run(t.id.day, t.device, t.firmware_id, t.version, t.hardware, t.checksum, t.size, t.chunk_bytes,
+                 t.priority, t.state, t.attempt, t.max_attempts, t.confirm, t.force, t.reason, t.from_version,
+                 t.created_by, t.retry_of, t.created, t.updated, t.not_before, t.expires_at, t.queued_at_tl, t.wait_due,
+                 t.expiry_due, earliest_due(t));
+  t.id.number = q_->db.getLastInsertRowid();
+}
+
+void Tasks::update(const Task& t) {
+  q_->update.run(t.id.number, t.chunk_bytes, t.priority, t.state, t.attempt, t.reason, t.from_version, t.updated,
+                 t.offered, t.ended, t.confirm_by, t.wait_due, t.expiry_due, t.state_due, t.retry_due, earliest_due(t),
+                 t.stalls, t.heard, t.parked, t.chunks_have, t.bytes_sent, t.percent);
+}
+
+std::optional<Task> Tasks::find(std::int64_t number) { return first(q_->find.rows(number)); }
+std::optional<Task> Tasks::active_of(const std::string& device) { return first(q_->active_of.rows(device)); }
+
+std::optional<Task> Tasks::open_of(const std::string& device, const std::string& version) {
+  return first(q_->open_of.rows(device, version));
+}
+
+std::vector<Task> Tasks::queued_of(const std::string& device, int limit) {
+  return all(q_->queued_of.rows(device, limit));
+}
+
+void Tasks::set_ready(std::int64_t number, bool ready) {
+  q_->set_ready.run(number, ready);
+  q_->set_device_ready.run(number, ready ? std::optional{number} : std::nullopt);
+}
+
+std::optional<std::int64_t> Tasks::ready_of(const std::string& device) {
+  auto rows = q_->ready_of.rows(device);
+  if (!rows.next()) return {};
+  return rows.maybe(&Rows::integer);
+}
+
+std::vector<Task> Tasks::ready_heads() {
+  std::vector<Task> heads;
+  for (const auto priority : {Priority::security, Priority::high, Priority::normal, Priority::low})
+    if (auto task = first(q_->ready_head.rows(priority))) heads.push_back(std::move(*task));
+  return heads;
+}
+
+std::int64_t Tasks::ready_before(Priority priority, std::int64_t number, std::int64_t cap) {
+  auto rows = q_->ready_before.rows(priority, number, cap);
+  return rows.next() ? rows.integer() : 0;
+}
+
+std::int64_t Tasks::slots_held() {
+  auto rows = q_->slots.rows();
+  return rows.next() ? rows.integer() : 0;
+}
+
+std::optional<Task> Tasks::lowest_routine_holder() { return first(q_->holder.rows()); }
+std::vector<Task> Tasks::due(Millis now, int limit) { return all(q_->due.rows(now, limit)); }
+
+std::optional<Millis> Tasks::next_due() {
+  auto rows = q_->next_due.rows();
+  if (!rows.next()) return {};
+  return rows.maybe(&Rows::millis);
+}
+
+ChunkBitmap Tasks::chunks(const Task& task) {
+  auto rows = q_->chunks.rows(task.id.number);
+  if (!rows.next()) return ChunkBitmap{task.grid().count()};
+  return ChunkBitmap{task.grid().count(), rows.blob()};
+}
+
+void Tasks::save_chunks(const Task& task, const ChunkBitmap& bitmap) {
+  if (is_ended(task.state))
+    q_->drop_chunks.run(task.id.number);
+  else
+    q_->save_chunks.run(task.id.number, bitmap.bytes());
+}
+
+bool Tasks::needs_firmware(std::int64_t firmware_id) { return q_->needs_firmware.rows(firmware_id).next(); }
+
+std::vector<Task> Tasks::open_with_image(const Digest& image, int limit) {
+  return all(q_->with_image.rows(image, limit));
+}
+
+std::vector<Task> Tasks::list(const TaskFilter& filter, std::int64_t before, int limit) {
+  // Built for each call: which filters are there decides the index.
+  std::string where = "WHERE number<?";
+  if (filter.state) where += " AND state=" + std::to_string(static_cast<int>(*filter.state));
+  if (filter.device) where += " AND device=?";
+  if (filter.version) where += " AND version=?";
+  Query query(q_->db, select(where + " ORDER BY number DESC LIMIT " + std::to_string(limit)));
+  const std::int64_t below = before > 0 ? before : INT64_MAX;
+  if (filter.device && filter.version) return all(query.rows(below, *filter.device, *filter.version));
+  if (filter.device) return all(query.rows(below, *filter.device));
+  if (filter.version) return all(query.rows(below, *filter.version));
+  return all(query.rows(below));
+}
+
+std::vector<Task> Tasks::all_active() { return all(q_->active.rows()); }
+
+}  // namespace ota::storage

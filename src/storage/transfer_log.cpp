@@ -1,0 +1,93 @@
+#include <charconv>
+
+#include "ota/storage/tables.hpp"
+#include "storage/database_impl.hpp"
+
+namespace ota::storage {
+namespace {
+
+std::string pack(const ChunkRanges& ranges) {
+  std::string text;
+  for (const auto& range : ranges) {
+    if (!text.empty()) text += ',';
+    text += std::to_string(range.first) + '-' + std::to_string(range.last);
+  }
+  return text;
+}
+
+ChunkRanges unpack(const std::string& text) {
+  ChunkRanges ranges;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at < end) {
+    ChunkRange range;
+    auto first = std::from_chars(at, end, range.first);
+    if (first.ec != std::errc{} || first.ptr == end) break;
+    auto last = std::from_chars(first.ptr + 1, end, range.last);
+    if (last.ec != std::errc{}) break;
+    ranges.push_back(range);
+    at = last.ptr + 1;
+  }
+  return ranges;
+}
+
+}  // namespace
+
+struct TransferLog::Statements {
+  explicit Statements(SQLite::Database& d) : db(d) {}
+
+  SQLite::Database& db;
+  Query add{
+      db,
+      "INSERT INTO transfer_log (task, at, kind, by, from_state, to_state, event, reason, attempt, chunks, bytes, "
+      "ms, transport) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"};
+  Query list{
+      db,
+      "SELECT id, task, at, kind, by, from_state, to_state, event, reason, attempt, chunks, bytes, ms, transport "
+      "FROM transfer_log WHERE task=? AND id>? ORDER BY id LIMIT ?"};
+  // Ids grow with time, so the oldest are at the front and no index over `at` is needed.
+  Query prune{db,
+              "DELETE FROM transfer_log WHERE id IN (SELECT id FROM transfer_log ORDER BY id LIMIT ?2) AND at<?1 "
+              "RETURNING 1"};
+};
+
+TransferLog::TransferLog(Database& db) : q_(std::make_unique<Statements>(db.impl().db)) {}
+TransferLog::~TransferLog() = default;
+
+void TransferLog::add(const LogEntry& e) {
+  q_->add.run(e.task, e.at, e.kind, e.by, e.from, e.to, e.event, e.reason, e.attempt, pack(e.chunks), e.bytes, e.ms,
+              e.transport);
+}
+
+std::vector<LogEntry> TransferLog::list(std::int64_t task, std::int64_t after, int limit) {
+  std::vector<LogEntry> entries;
+  auto rows = q_->list.rows(task, after, limit);
+  while (rows.next()) {
+    LogEntry e;
+    e.id = rows.integer();
+    e.task = rows.integer();
+    e.at = rows.time();
+    e.kind = rows.text();
+    e.by = rows.text();
+    e.from = rows.maybe(&Rows::word<TaskState>);
+    e.to = rows.maybe(&Rows::word<TaskState>);
+    e.event = rows.text();
+    e.reason = rows.text();
+    e.attempt = rows.small();
+    e.chunks = unpack(rows.text());
+    e.bytes = static_cast<std::uint64_t>(rows.integer());
+    e.ms = rows.integer();
+    e.transport = rows.maybe(&Rows::word<Transport>);
+    entries.push_back(std::move(e));
+  }
+  return entries;
+}
+
+int TransferLog::prune(WallTime before, int limit) {
+  int removed = 0;
+  auto rows = q_->prune.rows(before, limit);
+  while (rows.next()) ++removed;
+  return removed;
+}
+
+}  // namespace ota::storage
