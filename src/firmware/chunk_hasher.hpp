@@ -1,0 +1,28 @@
+// The digest of each chunk of a grid, of bytes that come in pieces of any size.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "ota/firmware/grids.hpp"
+#include "ota/firmware/hash.hpp"
+
+namespace ota::firmware {
+
+/// Not thread-safe.
+class ChunkHasher {
+ public:
+  explicit ChunkHasher(std::uint32_t chunk_bytes) : chunk_bytes_(chunk_bytes) {}
+
+  void update(std::span<const char> bytes);
+  /// The last chunk may be shorter; no more update().
+  Manifest finish();
+
+ private:
+  const std::uint32_t chunk_bytes_;
+  std::uint32_t filled_ = 0;  // bytes of the chunk under way
+  Sha256 hash_;
+  Manifest digests_;
+};
+
+}  // namespace ota::firmware

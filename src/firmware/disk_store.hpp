@@ -1,0 +1,80 @@
+// The store on a folder of one file system.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "firmware/file.hpp"
+#include "firmware/manifest_cache.hpp"
+#include "firmware/names.hpp"
+#include "firmware/scrubber.hpp"
+#include "firmware/stored_image.hpp"
+#include "ota/base/worker_pool.hpp"
+#include "ota/firmware/store.hpp"
+
+namespace ota::firmware {
+
+/// Locks: `changes_` is held while files get or lose their names, and `images_mutex_` inside it for the map; all others
+/// are leaves. None is held while a callback runs, and `images_mutex_` never during I/O.
+class DiskStore final : public Store, public ImageKeeper {
+ public:
+  using Ready = std::function<void(Result<std::shared_ptr<const Manifest>>)>;
+
+  /// `lock` holds the folder against a second daemon.
+  DiskStore(StoreOptions options, OnDamaged on_damaged, File lock);
+  ~DiskStore() override;
+
+  std::vector<Digest> adopt(const std::vector<Stored>& known) override;
+  std::shared_ptr<Image> image(const Digest& digest) const override;
+  Result<std::unique_ptr<Upload>> begin_upload() override;
+  bool on_disk_thread(std::function<void()> job) override { return pool_.post(std::move(job)); }
+  void remove(const Digest& digest) override;
+  void start_scrub() override;
+  Result<std::uint64_t> free_bytes() const override { return free_bytes_of(options_.dir); }
+
+  std::shared_ptr<const Manifest> find(const Digest& image, std::uint32_t chunk_bytes) const override;
+  void prepare(const Digest& image, std::uint32_t chunk_bytes, Ready done) override;
+
+ private:
+  bool in_slices(std::function<bool()> step) override;
+  bool stopping() const noexcept override { return stopping_.load(std::memory_order_acquire); }
+  Result<std::shared_ptr<const Manifest>> block_digests(StoredImage& image) override;
+  Error set_aside(StoredImage& image, const std::string& why) override;
+
+  std::shared_ptr<StoredImage> look_up(const Digest& digest) const;
+  bool is_current(const StoredImage& image) const;
+  void insert(const Digest& digest, std::uint64_t size);
+  bool adopt_one(const Stored& stored);
+  void remove_orphans(const std::vector<Stored>& known);
+  std::vector<FileName> files_of(const Digest& image) const;
+  Result<std::shared_ptr<Image>> publish(const std::filesystem::path& temporary, const Stored& stored, Manifest blocks);
+  Result<std::filesystem::path> write_sidecar(const Digest& image, const ChunkGrid& grid, const Manifest& manifest);
+
+  void start_build(const std::shared_ptr<StoredImage>& image, std::uint32_t chunk_bytes);
+  Result<std::shared_ptr<const Manifest>> keep(StoredImage& image, std::uint32_t chunk_bytes, Manifest manifest);
+  void save(StoredImage& image, const ChunkGrid& grid, const Manifest& manifest);
+  void answer(const GridKey& key, const Result<std::shared_ptr<const Manifest>>& result);
+
+  const StoreOptions options_;
+  const std::filesystem::path temporary_dir_;
+  const OnDamaged on_damaged_;
+  const File lock_;
+  std::atomic<bool> stopping_{false};
+  const std::shared_ptr<std::atomic<int>> uploads_ = std::make_shared<std::atomic<int>>(0);
+
+  mutable std::mutex changes_;
+  mutable std::mutex images_mutex_;
+  std::map<Digest, std::shared_ptr<StoredImage>> images_;  // protected by images_mutex_
+
+  mutable ManifestCache manifests_;
+  std::mutex waiting_mutex_;
+  std::map<GridKey, std::vector<Ready>> waiting_;  // protected by waiting_mutex_; a build runs for each key
+
+  mutable WorkerPool pool_;
+  std::unique_ptr<Scrubber> scrubber_;
+};
+
+}  // namespace ota::firmware

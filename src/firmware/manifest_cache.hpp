@@ -1,0 +1,42 @@
+// Manifests in memory, the least recently used thrown out first.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "ota/firmware/grids.hpp"
+
+namespace ota::firmware {
+
+/// Image and chunk_bytes.
+using GridKey = std::pair<Digest, std::uint32_t>;
+
+/// Holds at most `max_bytes` of digests, or one manifest where that alone is larger; what is thrown out is loaded from
+/// its sidecar when it is wanted again. Thread-safe; no I/O.
+class ManifestCache {
+ public:
+  explicit ManifestCache(std::size_t max_bytes) : max_bytes_(max_bytes) {}
+
+  std::shared_ptr<const Manifest> find(const GridKey& key);
+  void put(const GridKey& key, std::shared_ptr<const Manifest> manifest);
+  /// All grids of the image.
+  void drop(const Digest& image);
+  std::size_t bytes() const;
+
+ private:
+  using Entry = std::pair<GridKey, std::shared_ptr<const Manifest>>;
+  using Entries = std::list<Entry>;
+  void erase(std::map<GridKey, Entries::iterator>::iterator at);
+
+  const std::size_t max_bytes_;
+  mutable std::mutex mutex_;
+  Entries entries_;                              // protected by mutex_; most recently used first
+  std::map<GridKey, Entries::iterator> places_;  // protected by mutex_
+  std::size_t bytes_ = 0;                        // protected by mutex_
+};
+
+}  // namespace ota::firmware

@@ -1,0 +1,85 @@
+#include "firmware/scrubber.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "ota/base/log.hpp"
+
+namespace ota::firmware {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+void drop_from_page_cache(const StoredImage& image, std::uint32_t block) {
+  ::posix_fadvise(image.descriptor(), static_cast<off_t>(image.blocks().offset(block)), kBlockBytes,
+                  POSIX_FADV_DONTNEED);
+}
+
+}  // namespace
+
+Scrubber::Scrubber(std::chrono::milliseconds every, std::uint64_t bytes_per_s, Images images, ImageKeeper& keeper)
+    : every_(std::max<std::chrono::milliseconds>(every, std::chrono::seconds(1))),
+      bytes_per_s_(bytes_per_s),
+      images_(std::move(images)),
+      keeper_(keeper),
+      thread_([this] { run(); }) {
+  pthread_setname_np(thread_.native_handle(), "ota-scrub");
+}
+
+Scrubber::~Scrubber() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+bool Scrubber::wait_until(Steady::time_point time) {
+  std::unique_lock lock(mutex_);
+  return !wake_.wait_until(lock, time, [this] { return stopping_; });
+}
+
+void Scrubber::run() {
+  for (auto next = Steady::now(); wait_until(next); next = std::max(next + every_, Steady::now())) {
+    for (const auto& image : images_()) {
+      if (!wait_until(Steady::now())) return;
+      scrub(*image);
+    }
+  }
+}
+
+void Scrubber::scrub(StoredImage& image) {
+  const auto done = scrub_blocks(image);
+  if (done || image.damaged() || done.error().code == Errc::cancelled) return;
+  if (done.error().code == Errc::image_damaged || done.error().code == Errc::not_found) {
+    keeper_.set_aside(image, done.error().message);
+  } else {
+    log::warn(fmt::format("the scrub passed over the image {}: {}", to_checksum(image.digest()), done.error().message));
+  }
+}
+
+Result<void> Scrubber::scrub_blocks(StoredImage& image) {
+  if (const auto opened = image.open(); !opened) return opened;
+  const auto digests = keeper_.block_digests(image);
+  if (!digests) return digests.error();
+  auto next = Steady::now();
+  for (std::uint32_t block = 0; block < image.blocks().count() && !image.damaged(); ++block) {
+    if (!wait_until(next)) return fail(Errc::cancelled, "the image store is closing");
+    // What the kernel holds in memory says nothing about the disk; and a cold image is not to push hot ones out.
+    drop_from_page_cache(image, block);
+    if (const auto bytes = image.verify_block(block, **digests, block_buffer()); !bytes) return bytes.error();
+    drop_from_page_cache(image, block);
+    if (bytes_per_s_ > 0) {
+      next = std::max(next, Steady::now() - std::chrono::seconds(1)) +
+             std::chrono::nanoseconds(std::uint64_t{kBlockBytes} * 1'000'000'000 / bytes_per_s_);
+    }
+  }
+  return {};
+}
+
+}  // namespace ota::firmware
