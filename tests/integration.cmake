@@ -1,0 +1,20 @@
+# The integration tests: black boxes that start a real Mosquitto and the daemon of this build. Debian's python3-paho-mqtt
+# belongs to Debian's own interpreter.
+find_program(OTAD_TEST_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+if(TARGET otad AND OTAD_TEST_PYTHON)
+  set(environment OTAD_BIN=$<TARGET_FILE:otad>)
+  set(timeout 180)
+  if(OTAD_SANITIZE)
+    list(APPEND environment OTAD_SANITIZED=1 OTAD_PATIENCE=5)
+    set(timeout 900)
+  endif()
+  foreach(suite settings flow timers operator queue download upload bad_input restart twin)
+    add_test(NAME integration.${suite}
+      COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/${suite}_test.py)
+    set_tests_properties(integration.${suite} PROPERTIES LABELS integration TIMEOUT ${timeout}
+      ENVIRONMENT "${environment}")
+  endforeach()
+  # These measure memory or time, or fill both cores: alone, so that deadlines hold.
+  set_tests_properties(integration.queue integration.upload integration.bad_input integration.timers integration.restart
+    PROPERTIES RUN_SERIAL ON)
+endif()

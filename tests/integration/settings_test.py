@@ -1,0 +1,97 @@
+"""The daemon's arguments and settings: what stops the start, with which exit status and which words."""
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+from harness import OTAD, PATIENCE, ROOT, Daemon, main, wait_until
+
+
+class Settings(unittest.TestCase):
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory(prefix="otad-it-")
+        self.addCleanup(temporary.cleanup)
+        self.folder = pathlib.Path(temporary.name)
+
+    def otad(self, *arguments, **environment):
+        return subprocess.run([OTAD, *arguments], capture_output=True, text=True, timeout=20 * PATIENCE, stdin=subprocess.DEVNULL,
+                              env={**os.environ, **environment}, check=False)
+
+    def config(self, text):
+        path = self.folder / "otad.toml"
+        path.write_text(text)
+        return str(path)
+
+    def test_good_settings(self):
+        self.assertEqual(self.otad("--config", self.config("[tasks]\nmax_active = 5\n"), "--check-config").returncode, 0)
+        self.assertEqual(self.otad("--config", str(ROOT / "config" / "otad.toml"), "--check-config").returncode, 0)
+
+    def test_bad_settings_name_file_line_and_key(self):
+        for text, line, key in (("[tasks]\n\nmax_activ = 5\n", 3, "max_activ"), ("[tasks]\nmax_active = 'five'\n", 2, "max_active"),
+                                ("[tasks]\nmax_active = 0\n", 2, "max_active"), ("[tasks]\nmax_active = -1\n", 2, "max_active"),
+                                ("[mqtt]\nqos = 3\n", 2, "qos"), ("[task]\nmax_active = 5\n", 1, "task"), ("[http]\nlisten = 'nowhere'\n", 2, "listen"),
+                                ("[mqtt]\nurl = 'ftp://x'\n", 2, "url"), ("[log]\nlevel = 'loud'\n", 2, "level"), ("[tasks]\nmax_attempts = 1.5\n", 2, "max_attempts"),
+                                ("[tasks\n", 1, ""), ("[devices]\nregistration = 'maybe'\n", 2, "registration")):
+            with self.subTest(text):
+                path = self.config(text)
+                for arguments in (("--check-config",), ()):
+                    done = self.otad("--config", path, *arguments)
+                    self.assertEqual(done.returncode, 2, done)
+                    told = done.stdout + done.stderr
+                    self.assertIn(path, told)
+                    self.assertRegex(told, rf"\b{line}\b")
+                    self.assertIn(key, told)
+
+    def test_bad_arguments(self):
+        for arguments in (("--nonsense",), ("--config",), ("--config", "/nonexistent/otad.toml"), ("backup",), ("frobnicate",)):
+            with self.subTest(arguments):
+                done = self.otad(*arguments)
+                self.assertEqual(done.returncode, 2, done)
+                self.assertTrue(done.stderr)
+
+    def test_print_config_and_environment(self):
+        path = self.config("[tasks]\nmax_active = 7\n[mqtt]\nurl = 'tcp://one:1883'\n")
+        done = self.otad("--config", path, "--print-config", OTAD_MQTT_URL="tcp://two:1884", OTAD_TASKS_OFFER_TIMEOUT_S="77")
+        self.assertEqual(done.returncode, 0, done)
+        for part in ("max_active", "7", "tcp://two:1884", "77", "stall_timeout_s"):
+            self.assertIn(part, done.stdout)
+        self.assertNotIn("tcp://one", done.stdout)
+        again = self.otad("--config", self.config(done.stdout), "--check-config")  # what it prints, it reads
+        self.assertEqual(again.returncode, 0, again)
+        wrong = self.otad("--check-config", "--config", path, OTAD_TASKS_MAX_ACTIVE="many")
+        self.assertEqual(wrong.returncode, 2, wrong)
+        self.assertIn("OTAD_TASKS_MAX_ACTIVE", wrong.stdout + wrong.stderr)
+
+    def test_sample_file_shows_every_key(self):
+        sample = (ROOT / "config" / "otad.toml").read_text()
+        printed = self.otad("--config", self.config(""), "--print-config").stdout
+        keys = [line.split("=")[0].strip() for line in printed.splitlines() if "=" in line and not line.startswith("#")]
+        self.assertGreater(len(keys), 35)
+        self.assertEqual([key for key in keys if key not in sample], [])
+
+    def test_passwords_are_not_shown(self):
+        secret = self.folder / "password"
+        secret.write_text("correct horse battery staple\n")
+        done = self.otad("--print-config", "--config", self.config(f"[mqtt]\nusername = 'otad'\npassword_file = '{secret}'\n"))
+        self.assertEqual(done.returncode, 0, done)
+        self.assertNotIn("horse", done.stdout + done.stderr)
+
+    def test_version(self):
+        done = self.otad("--version")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"\d+\.\d+\.\d+")
+
+    def test_port_in_use_and_unwritable_storage(self):
+        daemon = Daemon(self.folder, 1).start(ready=False)
+        self.addCleanup(daemon.kill)
+        self.assertEqual(daemon.rest.call("GET", "/healthz").status, 200)
+        text = f"[http]\nlisten = '127.0.0.1:{daemon.port}'\n[storage]\ndatabase = '{self.folder}/2.db'\nfirmware_dir = '{self.folder}/f2'\n"
+        done = self.otad("--config", self.config(text))
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn(str(daemon.port), done.stdout + done.stderr)
+        wait_until(daemon.running, "the first one lives")
+
+
+if __name__ == "__main__":
+    main()
