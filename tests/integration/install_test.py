@@ -1,0 +1,79 @@
+"""`cmake --install` as a distribution does it: what lands where, and what systemd thinks of the unit."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from harness import BUILD, ROOT, main
+
+
+def run(*command, **options):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.stdout + done.stderr
+
+
+class Install(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="otad-install-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        # The build's own targets as they are, with the prefix of a distribution.
+        run("cmake", "-S", ROOT, "-B", cls.folder / "build", "-G", "Ninja", "-DCMAKE_INSTALL_PREFIX=/usr",
+            "-DOTAD_TESTS=OFF")
+        for program in ("otad", "ota-agent"):
+            shutil.copy2(BUILD / program, cls.folder / "build" / program)
+        cls.root = cls.folder / "root"
+        cls.install()
+
+    @classmethod
+    def install(cls):
+        return run("cmake", "--install", cls.folder / "build", env={**os.environ, "DESTDIR": str(cls.root)})
+
+    def test_everything_is_where_it_belongs(self):
+        installed = {str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file()}
+        self.assertEqual(installed, {
+            "usr/bin/otad", "usr/bin/ota-agent", "etc/otad/otad.toml", "usr/share/otad/otad.toml",
+            "usr/lib/systemd/system/otad.service", "usr/lib/sysusers.d/otad.conf",
+            "usr/share/otad/mosquitto/otad.conf", "usr/share/otad/mosquitto/otad-secure.conf",
+            "usr/share/otad/mosquitto/otad.acl", "usr/share/doc/otad/README.md", "usr/share/doc/otad/LICENSE"})
+
+    def test_the_installed_programs_run_and_take_the_installed_settings(self):
+        self.assertRegex(run(self.root / "usr/bin/otad", "--version"), r"\d+\.\d+\.\d+")
+        self.assertRegex(run(self.root / "usr/bin/ota-agent", "--help"), "--broker")
+        run(self.root / "usr/bin/otad", "--config", self.root / "etc/otad/otad.toml", "--check-config")
+
+    def test_settings_that_were_changed_stay(self):
+        settings = self.root / "etc/otad/otad.toml"
+        before = settings.read_text()
+        self.addCleanup(settings.write_text, before)
+        settings.write_text("shutdown_grace_s = 3\n")
+        self.install()
+        self.assertEqual(settings.read_text(), "shutdown_grace_s = 3\n")
+
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
+    def test_systemd_finds_nothing_wrong_with_the_unit(self):
+        unit = (self.root / "usr/lib/systemd/system/otad.service").read_text()
+        self.assertIn("ExecStart=/usr/bin/otad --config /etc/otad/otad.toml\n", unit)
+        self.assertNotIn("@", unit.replace("@system-service", "").replace("@privileged @resources @obsolete", ""))
+        # The programs are not in /usr/bin of this machine.
+        here = self.folder / "otad.service"
+        here.write_text(unit.replace("/usr/bin/otad", str(self.root / "usr/bin/otad")))
+        self.assertEqual(run("systemd-analyze", "verify", "--man=no", here), "")
+        told = run("systemd-analyze", "security", "--offline=true", "--no-pager", here)
+        exposure = float(re.search(r"Overall exposure level for otad.service: ([\d.]+)", told).group(1))
+        self.assertLessEqual(exposure, 1.5)
+
+    @unittest.skipUnless(shutil.which("systemd-sysusers"), "systemd is not installed")
+    def test_the_user_can_be_made(self):
+        root = self.folder / "sysusers"
+        (root / "etc").mkdir(parents=True)
+        run("systemd-sysusers", f"--root={root}", self.root / "usr/lib/sysusers.d/otad.conf")
+        self.assertRegex((root / "etc/passwd").read_text(), r"(?m)^otad:x:\d+:\d+:Over-the-air updates:/var/lib/otad:")
+
+
+if __name__ == "__main__":
+    main()
