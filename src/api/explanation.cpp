@@ -1,0 +1,61 @@
+#include "api/explanation.hpp"
+
+#include <fmt/format.h>
+
+namespace ota::api {
+namespace {
+
+std::string device_wait(const Task& task, const QueueFacts& facts) {
+  const bool known = facts.device && facts.device->last_seen;
+  const auto heard = known ? fmt::format("last heard at {}", to_rfc3339(*facts.device->last_seen)) : "never heard yet";
+  if (task.parked) return fmt::format("gave its slot back because the device fell silent; waits for it ({})", heard);
+  return fmt::format("waits for the device to be heard ({})", heard);
+}
+
+std::string slot_wait(const QueueFacts& facts) {
+  if (facts.before == 0) return "is next: waits for a free slot";
+  const auto* more = facts.before >= kCountedBefore ? "at least " : "";
+  return fmt::format("waits for a free slot behind {}{} other task{}", more, facts.before,
+                     facts.before == 1 ? "" : "s");
+}
+
+std::string explain_queued(const Task& task, const QueueFacts& facts, WallTime now) {
+  if (task.not_before && *task.not_before > now) return "waits until " + to_rfc3339(*task.not_before);
+  if (facts.ready) return slot_wait(facts);
+  if (facts.holder) return fmt::format("waits behind {}, which has the device now", facts.holder->str());
+  return device_wait(task, facts);
+}
+
+std::string with_reason(std::string sentence, const Task& task) {
+  return task.reason.empty() ? sentence : fmt::format("{}: {}", sentence, task.reason);
+}
+
+}  // namespace
+
+std::string explain(const Task& task, const QueueFacts& facts, WallTime now) {
+  switch (task.state) {
+    case TaskState::queued:
+      return explain_queued(task, facts, now);
+    case TaskState::offered:
+      return "was offered to the device; waits for its first word";
+    case TaskState::downloading:
+      return fmt::format("the device fetches it, attempt {} of {}", task.attempt, task.max_attempts);
+    case TaskState::retry_wait:
+      return with_reason(fmt::format("attempt {} of {} follows after a wait", task.attempt, task.max_attempts), task);
+    case TaskState::installing:
+      return fmt::format("the image is verified; waits{} for the device to come back with {}",
+                         task.confirm_by ? " until " + to_rfc3339(*task.confirm_by) : "", task.version);
+    case TaskState::succeeded:
+      return task.confirm ? fmt::format("the device runs {}", task.version)
+                          : fmt::format("the device has the verified image of {}", task.version);
+    case TaskState::failed:
+      return with_reason(fmt::format("failed in attempt {} of {}", task.attempt, task.max_attempts), task);
+    case TaskState::cancelled:
+      return with_reason("was cancelled", task);
+    case TaskState::expired:
+      return "was not done by its expires_at";
+  }
+  return {};
+}
+
+}  // namespace ota::api

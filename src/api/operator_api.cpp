@@ -1,0 +1,89 @@
+#include "ota/api/operator_api.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "api/errors.hpp"
+#include "api/operator_context.hpp"
+#include "api/routes.hpp"
+#include "ota/base/log.hpp"
+
+namespace ota::api {
+namespace {
+
+std::string_view name_of(Needs needs) { return needs == Needs::admin ? "admin" : "operator"; }
+
+/// One line for each request that fails; the query stays out of it.
+void log_failure(const Call& call, unsigned status, const Error& error) {
+  const auto line =
+      fmt::format("{} {} answered {} {} actor={} from={}: {}", http::to_string(call.request.method()),
+                  call.request.path(), status, rest_code(error.code), call.actor, call.request.remote(), error.message);
+  log::write(status >= 500 ? log::Level::error : log::Level::warn, line);
+}
+
+class OperatorApiImpl final : public OperatorApi {
+ public:
+  OperatorApiImpl(OperatorOptions options, const Clock& clock, engine::Engine& engine, storage::Readers& readers,
+                  firmware::Store& store, firmware::TrustedKeys trusted, Probes probes)
+      : context_{options, clock, engine, readers, store, std::move(trusted), std::move(probes), {readers, clock}} {}
+
+  boost::asio::awaitable<http::Reply> handle(http::Request& request) override {
+    Call call{request, {}, "anonymous", 0};
+    auto answer = co_await answer_of(call);
+    auto reply = answer ? std::move(*answer) : refuse(call, answer.error());
+    count(reply.status);
+    co_return reply;
+  }
+
+ private:
+  Answering answer_of(Call& call) {
+    auto match = match_route(call.request.method(), call.request.path());
+    if (!match.route && match.allow.empty())
+      co_return fail(Errc::not_found, fmt::format("there is nothing at {}", call.request.path()));
+    if (!match.route) co_return refuse_method(call, match.allow);
+    call.arguments = std::move(match.arguments);
+    auto allowed = co_await authorize(call, match.route->needs);
+    if (!allowed) co_return allowed.error();
+    co_return co_await match.route->handler(context_, call);
+  }
+
+  boost::asio::awaitable<Result<void>> authorize(Call& call, Needs needs) {
+    if (needs == Needs::nothing || !context_.options.auth_required) co_return Result<void>{};
+    auto caller = co_await context_.keys.authenticate(call.request.header("Authorization"));
+    if (!caller) co_return caller.error();
+    call.actor = caller->name;
+    if (may(needs, caller->role)) co_return Result<void>{};
+    co_return fail(Errc::forbidden, fmt::format("this call needs the role {}; the key \"{}\" has {}", name_of(needs),
+                                                caller->name, storage::to_string(caller->role)));
+  }
+
+  static http::Reply refuse_method(const Call& call, const std::string& allow) {
+    auto reply = method_not_allowed_reply(allow);
+    log_failure(call, reply.status, fail(Errc::method_not_allowed, fmt::format("this path takes {}", allow)));
+    return reply;
+  }
+
+  static http::Reply refuse(const Call& call, const Error& error) {
+    const auto status = call.problem_status != 0 ? call.problem_status : http_status(error.code);
+    log_failure(call, status, error);
+    return problem_reply(error, status);
+  }
+
+  void count(unsigned status) {
+    ++context_.answered[std::min<std::size_t>(status / 100, std::size(context_.answered) - 1)];
+  }
+
+  Context context_;
+};
+
+}  // namespace
+
+std::unique_ptr<OperatorApi> OperatorApi::create(OperatorOptions options, const Clock& clock, engine::Engine& engine,
+                                                 storage::Readers& readers, firmware::Store& store,
+                                                 firmware::TrustedKeys trusted, Probes probes) {
+  return std::make_unique<OperatorApiImpl>(options, clock, engine, readers, store, std::move(trusted),
+                                           std::move(probes));
+}
+
+}  // namespace ota::api

@@ -1,0 +1,77 @@
+// What every operators' route works with: the rooms behind it, the request, and how to wait for them.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/operator_keys.hpp"
+#include "ota/api/operator_api.hpp"
+#include "ota/http/await.hpp"
+#include "ota/storage/readers.hpp"
+
+namespace ota::api {
+
+/// One for the daemon; thread-safe, as all that it names is.
+struct Context {
+  OperatorOptions options;
+  const Clock& clock;
+  engine::Engine& engine;
+  storage::Readers& readers;
+  firmware::Store& store;
+  firmware::TrustedKeys trusted;
+  Probes probes;
+  KeyRing keys;
+  std::atomic<int> uploads{0};               ///< under way
+  std::atomic<std::uint64_t> answered[6]{};  ///< requests by the first digit of their status
+};
+
+/// One request on its way through a route.
+struct Call {
+  http::Request& request;
+  std::vector<std::string> arguments;  ///< what stood for `{…}` in the pattern
+  std::string actor = "anonymous";
+  unsigned problem_status = 0;  ///< for an Error's answer, where it isn't the usual one; 0: it is
+};
+
+/// A route's answer; an Error becomes application/problem+json and one log line.
+using Answering = boost::asio::awaitable<Result<http::Reply>>;
+
+/// Runs `job` on a reading thread. `job` must own what it uses: the caller may be gone before it runs.
+template <class T>
+boost::asio::awaitable<Result<T>> read(storage::Readers& readers, std::function<Result<T>(storage::ReadView&)> job) {
+  std::function<void(std::function<void(Result<T>)>)> start = [&readers, job = std::move(job)](auto done) {
+    const bool taken = readers.post([job, done](storage::ReadView& view) { done(job(view)); },
+                                    [done](Error error) { done(std::move(error)); });
+    if (!taken) {
+      Error busy = fail(Errc::overloaded, "too many requests wait for the database; try again in a moment");
+      busy.retry_after_s = 1;
+      done(std::move(busy));
+    }
+  };
+  co_return co_await http::await_call<Result<T>>(std::move(start));
+}
+
+/// Waits for an engine command; `start` hands the callback to the engine.
+template <class T>
+boost::asio::awaitable<Result<T>> command(std::function<void(engine::Done<T>)> start) {
+  co_return co_await http::await_call<Result<T>>(std::move(start));
+}
+
+/// Whole JSON texts only.
+http::Reply json_reply(unsigned status, std::string body);
+
+/// An Error that names one wrong field.
+Error field_error(std::string field, std::string message);
+
+/// For calls that take no query: whatever stands there is refused by name.
+Result<void> refuse_query(const Call& call);
+
+/// A Content-Type other than application/json is refused; none at all is taken.
+Result<void> require_json(const Call& call);
+
+}  // namespace ota::api

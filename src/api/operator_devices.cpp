@@ -1,0 +1,150 @@
+// GET, PUT and DELETE of devices, and their tokens (api.md, REST).
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "api/json_fields.hpp"
+#include "api/operator_json.hpp"
+#include "api/operator_query.hpp"
+#include "api/operator_routes.hpp"
+#include "ota/firmware/hash.hpp"
+#include "ota/http/url.hpp"
+
+// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
+namespace ota::api {
+namespace {
+
+constexpr std::size_t kMaxBody = 64 * 1024;
+constexpr std::size_t kMaxTags = 64;
+constexpr std::size_t kLongestTagName = 64;
+constexpr std::size_t kLongestTag = 256;
+constexpr std::size_t kTokenBytes = 32;
+
+struct Listed {
+  Device device;
+  std::optional<Task> active;
+};
+
+Result<DeviceId> device_id_of(const Call& call) {
+  if (auto id = DeviceId::parse(call.arguments.at(0))) return std::move(*id);
+  return fail(Errc::unknown_device, "there is no such device: an id is 1 to 128 of A-Z a-z 0-9 _ . : @ -");
+}
+
+Json json_of(Context& context, const Listed& row) {
+  std::optional<engine::TransferView> live;
+  if (row.active) live = context.engine.board().view(row.active->id.number);
+  return device_json(row.device, row.active, live);
+}
+
+/// `hardware` and `tags`, which replace what was set before.
+Result<Device> device_of(std::string_view body, const DeviceId& id) {
+  auto fields = JsonFields::parse(body.empty() ? "{}" : body, Errc::malformed);
+  if (!fields) return fields.error();
+  Device device;
+  device.id = id.str();
+  device.registered = true;
+  device.hardware = fields->text("hardware", 4096).value_or("");
+  if (!valid_hardware(device.hardware)) fields->errors().add("hardware", "must be at most 64 of A-Z a-z 0-9 _ . : @ -");
+  if (auto tags = fields->text_map("tags", kMaxTags, kLongestTagName, kLongestTag)) device.tags = std::move(*tags);
+  fields->refuse_unknown({"hardware", "tags"});
+  if (auto checked = fields->check(Errc::malformed); !checked) return checked.error();
+  return device;
+}
+
+}  // namespace
+
+Answering list_devices(Context& context, Call& call) {
+  auto query = QueryFields::parse(call.request.query(), {"limit", "cursor"});
+  if (!query) co_return query.error();
+  const auto page = page_of(*query, "devices");
+  if (auto checked = query->check(); !checked) co_return checked.error();
+
+  using Rows = std::vector<Listed>;
+  std::function<Result<Rows>(storage::ReadView&)> job = [page](storage::ReadView& view) -> Result<Rows> {
+    Rows rows;
+    for (auto& device : view.devices.list(page.after, page.limit + 1)) {
+      auto active = view.tasks.active_of(device.id);
+      rows.push_back({std::move(device), std::move(active)});
+    }
+    return rows;
+  };
+  auto rows = co_await read<Rows>(context.readers, std::move(job));
+  if (!rows) co_return rows.error();
+  std::optional<std::string> next;
+  if (rows->size() > static_cast<std::size_t>(page.limit)) {
+    rows->resize(static_cast<std::size_t>(page.limit));
+    next = cursor_of("devices", rows->back().device.id);
+  }
+  std::vector<Json> items;
+  for (const auto& row : *rows) items.push_back(json_of(context, row));
+  co_return json_reply(200, to_text(list_json(std::move(items), next)));
+}
+
+Answering get_device(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  auto id = device_id_of(call);
+  if (!id) co_return id.error();
+  std::function<Result<Listed>(storage::ReadView&)> job = [id = id->str()](storage::ReadView& view) -> Result<Listed> {
+    auto device = view.devices.find(id);
+    if (!device) return fail(Errc::unknown_device, fmt::format("device {} is not known", id));
+    auto active = view.tasks.active_of(id);
+    return Listed{std::move(*device), std::move(active)};
+  };
+  auto row = co_await read<Listed>(context.readers, std::move(job));
+  if (!row) co_return row.error();
+  co_return json_reply(200, to_text(json_of(context, *row)));
+}
+
+Answering put_device(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  if (auto json = require_json(call); !json) co_return json.error();
+  auto id = DeviceId::parse(call.arguments.at(0));
+  if (!id) co_return field_error("id", "must be 1 to 128 of A-Z a-z 0-9 _ . : @ -");
+  auto body = co_await call.request.read_all(kMaxBody);
+  if (!body) co_return body.error();
+  auto device = device_of(*body, *id);
+  if (!device) co_return device.error();
+
+  using Put = engine::Engine::PutDevice;
+  std::function<void(engine::Done<Put>)> start = [&context, device = *device, actor = call.actor](auto done) {
+    context.engine.put_device(device, actor, std::move(done));
+  };
+  auto put = co_await command<Put>(std::move(start));
+  if (!put) co_return put.error();
+  auto reply = json_reply(put->created ? 201 : 200, to_text(device_json(put->device, std::nullopt, std::nullopt)));
+  if (put->created) reply.headers.push_back({"Location", "/devices/" + http::percent_encode(id->str())});
+  co_return reply;
+}
+
+Answering delete_device(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  auto id = device_id_of(call);
+  if (!id) co_return id.error();
+  std::function<void(engine::Done<void>)> start = [&context, id = id->str(), actor = call.actor](auto done) {
+    context.engine.remove_device(id, actor, std::move(done));
+  };
+  auto removed = co_await command<void>(std::move(start));
+  if (!removed) co_return removed.error();
+  http::Reply reply;
+  reply.status = 204;
+  co_return reply;
+}
+
+Answering issue_device_token(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  auto id = device_id_of(call);
+  if (!id) co_return id.error();
+  const auto token = firmware::base64url(firmware::random_bytes(kTokenBytes));
+  std::function<void(engine::Done<void>)> start = [&context, id = id->str(), secret = firmware::sha256(token),
+                                                   actor = call.actor](auto done) {
+    context.engine.set_device_secret(id, secret, actor, std::move(done));
+  };
+  auto set = co_await command<void>(std::move(start));
+  if (!set) co_return set.error();
+  const Json json = {{"device_id", id->str()}, {"token", token}};
+  co_return json_reply(201, to_text(json));
+}
+
+}  // namespace ota::api

@@ -1,0 +1,70 @@
+#include "api/operator_keys.hpp"
+
+#include "api/operator_context.hpp"
+#include "ota/firmware/hash.hpp"
+
+namespace ota::api {
+namespace {
+
+constexpr Millis kFreshFor{1000};
+constexpr std::size_t kLongestKey = 512;
+
+bool same_without_case(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if ((a[i] | 0x20) != b[i]) return false;
+  }
+  return true;
+}
+
+/// Looks at every key, so that the time tells nothing about which one came close.
+const storage::ApiKey* find_key(const std::vector<storage::ApiKey>& keys, const Digest& secret) {
+  const storage::ApiKey* found = nullptr;
+  for (const auto& key : keys) {
+    if (firmware::equal_secrets(key.secret, secret)) found = &key;
+  }
+  return found;
+}
+
+}  // namespace
+
+std::string_view bearer_of(std::string_view authorization) {
+  const auto blank = authorization.find(' ');
+  if (blank == std::string_view::npos || !same_without_case(authorization.substr(0, blank), "bearer")) return {};
+  authorization.remove_prefix(blank);
+  while (authorization.starts_with(' ')) authorization.remove_prefix(1);
+  while (authorization.ends_with(' ')) authorization.remove_suffix(1);
+  return authorization.size() <= kLongestKey ? authorization : std::string_view{};
+}
+
+std::shared_ptr<const KeyRing::Keys> KeyRing::fresh() const {
+  const std::lock_guard lock(mutex_);
+  return keys_ && clock_.steady() - read_at_ < kFreshFor ? keys_ : nullptr;
+}
+
+boost::asio::awaitable<Result<Operator>> KeyRing::authenticate(std::string_view authorization) {
+  const auto key = bearer_of(authorization);
+  if (key.empty()) {
+    co_return fail(Errc::unauthenticated, "this call needs an API key: send \"Authorization: Bearer <key>\"");
+  }
+  const Digest secret = firmware::sha256(key);
+  auto keys = fresh();
+  if (!keys) {
+    const auto asked_at = clock_.steady();
+    std::function<Result<Keys>(storage::ReadView&)> job = [](storage::ReadView& view) -> Result<Keys> {
+      return view.keys.all();
+    };
+    auto all = co_await read<Keys>(readers_, std::move(job));
+    if (!all) co_return all.error();
+    keys = std::make_shared<const Keys>(std::move(*all));
+    const std::lock_guard lock(mutex_);
+    keys_ = keys;
+    read_at_ = asked_at;
+  }
+  const auto* found = find_key(*keys, secret);
+  if (!found)
+    co_return fail(Errc::unauthenticated, "that API key is not known here; \"otad keys list\" shows which are");
+  co_return Operator{found->name, found->role};
+}
+
+}  // namespace ota::api

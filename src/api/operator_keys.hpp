@@ -1,0 +1,46 @@
+// Operators' API keys: who calls, and may they (api.md, REST).
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ota/base/clock.hpp"
+#include "ota/storage/readers.hpp"
+
+namespace ota::api {
+
+/// The operator behind a request.
+struct Operator {
+  std::string name;
+  storage::Role role = storage::Role::viewer;
+};
+
+/// Holds the database's keys for at most a second, so that a removed key stops working within one. Thread-safe; its
+/// lock is a leaf.
+class KeyRing {
+ public:
+  KeyRing(storage::Readers& readers, const Clock& clock) : readers_(readers), clock_(clock) {}
+
+  /// Whose key stands in that Authorization header. Errc::unauthenticated where there is none or nobody's; the
+  /// database's own error where the keys can't be read: nobody is let in on a guess.
+  boost::asio::awaitable<Result<Operator>> authenticate(std::string_view authorization);
+
+ private:
+  using Keys = std::vector<storage::ApiKey>;
+  std::shared_ptr<const Keys> fresh() const;
+
+  storage::Readers& readers_;
+  const Clock& clock_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Keys> keys_;  // protected by mutex_
+  Millis read_at_{0};                 // protected by mutex_
+};
+
+/// The key in `Bearer <key>`; empty where the header is anything else.
+std::string_view bearer_of(std::string_view authorization);
+
+}  // namespace ota::api

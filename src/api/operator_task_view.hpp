@@ -1,0 +1,30 @@
+// One task as operators see it, with what the database knows around it.
+#pragma once
+
+#include <optional>
+
+#include "api/json_fields.hpp"
+#include "api/operator_context.hpp"
+#include "ota/domain/task.hpp"
+
+namespace ota::api {
+
+/// The id in the path; Errc::unknown_task for what is no id.
+Result<TaskId> task_id_of(const Call& call);
+
+/// Errc::unknown_task, also where the number exists under another day.
+Result<Task> find_task(storage::ReadView& view, const TaskId& id);
+
+/// The task that it tries again, if there is one.
+std::optional<TaskId> retry_of(storage::ReadView& view, const Task& task);
+
+/// A `priority` field; an error of the field where it is no priority.
+std::optional<Priority> priority_of(JsonFields& fields);
+
+/// The whole JSON of a task, with `Location` where it is 201. `task` lives until the answer is there. For a task that
+/// an engine's answer brought: where the database can't be read now, the answer goes out without what stands around it,
+/// for the deed is done.
+Answering show_task(Context& context, TaskId id, unsigned status);
+Answering show_task(Context& context, const Task& task, unsigned status);
+
+}  // namespace ota::api

@@ -1,0 +1,152 @@
+// GET /tasks, GET /tasks/{id}, its log; cancel, retry, priority.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "api/explanation.hpp"
+#include "api/operator_json.hpp"
+#include "api/operator_query.hpp"
+#include "api/operator_routes.hpp"
+#include "api/operator_task_view.hpp"
+#include "ota/domain/version.hpp"
+
+// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
+namespace ota::api {
+namespace {
+
+constexpr std::size_t kMaxBody = 64 * 1024;
+
+struct Listed {
+  Task task;
+  std::optional<TaskId> retry_of;
+};
+
+storage::TaskFilter filter_of(QueryFields& query) {
+  storage::TaskFilter filter;
+  if (const auto state = query.text("state")) {
+    filter.state = parse_task_state(*state);
+    if (!filter.state) query.errors().add("state", "must be a state, such as queued or failed");
+  }
+  filter.device = query.text("device_id");
+  if (filter.device && !DeviceId::parse(*filter.device)) query.errors().add("device_id", "is no device id");
+  filter.version = query.text("version");
+  if (filter.version && !valid_version(*filter.version))
+    query.errors().add("version", "is no version (in a query, write + as %2B)");
+  return filter;
+}
+
+}  // namespace
+
+Answering list_tasks(Context& context, Call& call) {
+  auto query = QueryFields::parse(call.request.query(), {"state", "device_id", "version", "limit", "cursor"});
+  if (!query) co_return query.error();
+  const auto filter = filter_of(*query);
+  const auto page = number_page_of(*query, "tasks");
+  if (auto checked = query->check(); !checked) co_return checked.error();
+
+  std::function<Result<std::vector<Listed>>(storage::ReadView&)> job =
+      [filter, page](storage::ReadView& view) -> Result<std::vector<Listed>> {
+    std::vector<Listed> rows;
+    for (auto& task : view.tasks.list(filter, page.after, page.limit + 1)) {
+      auto before = retry_of(view, task);
+      rows.push_back({std::move(task), before});
+    }
+    return rows;
+  };
+  auto rows = co_await read<std::vector<Listed>>(context.readers, std::move(job));
+  if (!rows) co_return rows.error();
+  std::optional<std::string> next;
+  if (rows->size() > static_cast<std::size_t>(page.limit)) {
+    rows->resize(static_cast<std::size_t>(page.limit));
+    next = cursor_of("tasks", std::to_string(rows->back().task.id.number));
+  }
+  std::vector<Json> items;
+  for (const auto& row : *rows)
+    items.push_back(task_json(row.task, row.retry_of, context.engine.board().view(row.task.id.number)));
+  co_return json_reply(200, to_text(list_json(std::move(items), next)));
+}
+
+Answering get_task(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  const auto id = task_id_of(call);
+  if (!id) co_return id.error();
+  co_return co_await show_task(context, *id, 200);
+}
+
+Answering get_task_log(Context& context, Call& call) {
+  auto query = QueryFields::parse(call.request.query(), {"limit", "cursor"});
+  if (!query) co_return query.error();
+  const auto page = number_page_of(*query, "log");
+  if (auto checked = query->check(); !checked) co_return checked.error();
+  const auto id = task_id_of(call);
+  if (!id) co_return id.error();
+
+  using Entries = std::vector<LogEntry>;
+  std::function<Result<Entries>(storage::ReadView&)> job = [id = *id,
+                                                            page](storage::ReadView& view) -> Result<Entries> {
+    auto task = find_task(view, id);
+    if (!task) return task.error();
+    return view.log.list(id.number, page.after, page.limit + 1);
+  };
+  auto entries = co_await read<Entries>(context.readers, std::move(job));
+  if (!entries) co_return entries.error();
+  std::optional<std::string> next;
+  if (entries->size() > static_cast<std::size_t>(page.limit)) {
+    entries->resize(static_cast<std::size_t>(page.limit));
+    next = cursor_of("log", std::to_string(entries->back().id));
+  }
+  std::vector<Json> items;
+  for (const auto& entry : *entries) items.push_back(log_json(entry));
+  co_return json_reply(200, to_text(list_json(std::move(items), next)));
+}
+
+Answering cancel_task(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  const auto id = task_id_of(call);
+  if (!id) co_return id.error();
+  std::function<void(engine::Done<Task>)> start = [&context, id = *id, actor = call.actor](auto done) {
+    context.engine.cancel(id, actor, std::move(done));
+  };
+  auto task = co_await command<Task>(std::move(start));
+  if (!task) co_return task.error();
+  co_return co_await show_task(context, *task, 200);
+}
+
+Answering retry_task(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  const auto id = task_id_of(call);
+  if (!id) co_return id.error();
+  std::function<void(engine::Done<Task>)> start = [&context, id = *id, actor = call.actor](auto done) {
+    context.engine.retry(id, actor, std::move(done));
+  };
+  auto task = co_await command<Task>(std::move(start));
+  if (!task) co_return task.error();
+  co_return co_await show_task(context, *task, 201);
+}
+
+Answering patch_task(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  if (auto json = require_json(call); !json) co_return json.error();
+  const auto id = task_id_of(call);
+  if (!id) co_return id.error();
+  auto body = co_await call.request.read_all(kMaxBody);
+  if (!body) co_return body.error();
+  auto fields = JsonFields::parse(*body, Errc::malformed);
+  if (!fields) co_return fields.error();
+  fields->require("priority");
+  fields->refuse_unknown({"priority"});
+  const auto priority = priority_of(*fields);
+  if (auto checked = fields->check(Errc::malformed); !checked) co_return checked.error();
+
+  std::function<void(engine::Done<Task>)> start = [&context, id = *id, priority = *priority,
+                                                   actor = call.actor](auto done) {
+    context.engine.set_priority(id, priority, actor, std::move(done));
+  };
+  auto task = co_await command<Task>(std::move(start));
+  if (!task) co_return task.error();
+  co_return co_await show_task(context, *task, 200);
+}
+
+}  // namespace ota::api
