@@ -8,6 +8,7 @@ import collections
 import hashlib
 import http.client
 import json
+import socket
 import threading
 import time
 from urllib.parse import urlsplit
@@ -35,7 +36,8 @@ class Refused(Exception):
 
 
 class Device:
-    def __init__(self, name, broker_port, hardware=None, version=None, root="/ota", mqtt5=True, keep_session=False, token=None):
+    def __init__(self, name, broker_port, hardware=None, version=None, root="/ota", mqtt5=True, keep_session=False, token=None,
+                 qos=1):
         self.id, self.hardware, self.version, self.root, self.token = name, hardware, version, root, token
         self.broker_port, self.keep_session = broker_port, keep_session
         self.inbox, self.seen = collections.deque(), []
@@ -49,10 +51,11 @@ class Device:
         else:
             self.mqtt = mqtt.Client(f"device-{name}", clean_session=not keep_session, protocol=mqtt.MQTTv311)
         self.mqtt5 = mqtt5
-        self.mqtt.on_connect = lambda client, *_: client.subscribe([(f"{root}/{name}/{word}", 1) for word in (
+        self.mqtt.on_connect = lambda client, *_: client.subscribe([(f"{root}/{name}/{word}", qos) for word in (
             "metadata", "success", "retry", "failed", "queued", "up_to_date", "cancel", "error", "chunk/+/+")])
         self.mqtt.on_subscribe = lambda *_: self.subscribed.set()
         self.mqtt.on_message = self.on_message
+        self.mqtt.on_socket_open = lambda _client, _data, line: line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.mqtt.reconnect_delay_set(1, 1)
 
     # --- the line
@@ -94,7 +97,9 @@ class Device:
         if isinstance(payload, dict) and self.token:
             payload = {"token": self.token, **payload}
         body = payload if isinstance(payload, (bytes, str)) else json.dumps(payload or {})
-        self.mqtt.publish(f"{self.root}/{self.id}/{word}", body, qos).wait_for_publish(LIVE * PATIENCE)
+        sent = self.mqtt.publish(f"{self.root}/{self.id}/{word}", body, qos)
+        sent.wait_for_publish(LIVE * PATIENCE)
+        assert sent.is_published(), f"{self.id}: the broker didn't take {word}"
 
     # --- the inbox
 

@@ -120,40 +120,6 @@ class Restart(ServerCase):
         self.daemon.start()
         self.assertEqual(device.wait("success")["task_id"], metadata["task_id"])  # without asking again
 
-    def test_broker_restarts(self):
-        device, metadata, data = self.started("broker")
-        device.download(metadata, only=[0, 1])
-        self.broker.stop()
-        wait_until(lambda: not self.daemon.ready(), "readyz says that the broker is away")
-        answer = self.rest.call("GET", "/readyz")
-        self.assertEqual(answer.status, 503)
-        self.assertIn("broker", answer.body.decode())
-        self.assertEqual(self.rest.call("GET", "/healthz").status, 200)
-        for index in (2, 3):
-            device.fetch(metadata, index)  # downloads don't need it
-        self.broker.start()
-        wait_until(self.daemon.ready, "the daemon is back on the broker", 15)
-        wait_until(device.mqtt.is_connected, "the device is back on the broker", 15)
-        metadata = device.request("metadata")
-        device.download(metadata, only=range(6))
-        self.assertEqual(device.assembled(metadata), data)
-        self.assertEqual(device.verify(metadata)["type"], "success")
-
-    def test_starts_without_a_broker(self):
-        self.daemon.stop()
-        self.broker.stop()
-        mark = len(self.daemon.log())
-        self.daemon.start(ready=False)
-        self.assertEqual(self.rest.call("GET", "/healthz").status, 200)
-        self.assertEqual(self.rest.call("GET", "/readyz").status, 503)
-        wait_until(lambda: self.daemon.log_lines("refused", mark), "the log names the cause")
-        self.firmware("2.0.0", "hw-brokerless")
-        task = self.upgrade("brokerless", "2.0.0", hardware="hw-brokerless")
-        self.broker.start()
-        wait_until(self.daemon.ready, "ready once there is a broker", 15)
-        device = self.device("brokerless", hardware="hw-brokerless", version="1.0.0")
-        self.assertEqual(device.run()["task_id"], task)
-
     def test_stops_as_told(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             with self.subTest(number.name):
