@@ -1,0 +1,77 @@
+#include <thread>
+
+#include "fixtures.hpp"
+
+namespace ota::firmware {
+namespace {
+
+constexpr std::size_t kBlock = 512 * 1024;
+
+class ScrubTest : public StoreTest {
+ protected:
+  void SetUp() override {
+    options_.scrub_every = std::chrono::hours(0);  // the shortest there is
+    options_.scrub_bytes_per_s = 0;
+    open();
+  }
+};
+
+TEST_F(ScrubTest, FindsRotThatNobodyAskedFor) {
+  const auto good = upload(random_image(3 * kBlock, 1));
+  const auto rotten = upload(random_image(3 * kBlock + 1, 2));
+  ASSERT_TRUE(check(rotten.checksum, 0, rotten.size));
+  flip(file(rotten.checksum, ".img"), 3 * kBlock);
+  EXPECT_TRUE(check(rotten.checksum, 0, rotten.size)) << "was checked before";
+  store_->start_scrub();
+  ASSERT_TRUE(damages_.wait_for(1));
+  EXPECT_EQ(damages_.all(), std::vector<Digest>{rotten.checksum});
+  EXPECT_FALSE(store_->image(rotten.checksum));
+  EXPECT_TRUE(store_->image(good.checksum));
+}
+
+TEST_F(ScrubTest, ComesAgainAndSeesWhatCameLater) {
+  store_->start_scrub();
+  store_->start_scrub();
+  const auto bytes = random_image(kBlock + 1);
+  for (std::size_t round = 1; round <= 2; ++round) {
+    const auto stored = upload(bytes);
+    flip(file(stored.checksum, ".img"), kBlock);
+    ASSERT_TRUE(damages_.wait_for(round));
+  }
+}
+
+TEST_F(ScrubTest, CountsAsACheck) {
+  const auto stored = upload(random_image(3 * kBlock));
+  const auto image = store_->image(stored.checksum);
+  store_->start_scrub();
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!image->checked(0, stored.size) && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_TRUE(image->checked(0, stored.size));
+}
+
+TEST_F(ScrubTest, StopsAtOnceHoweverSlowItsPace) {
+  options_.scrub_bytes_per_s = 1;  // six days a block
+  open();
+  const auto stored = upload(random_image(3 * kBlock));
+  const auto image = store_->image(stored.checksum);
+  store_->start_scrub();
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!image->checked(0, 1) && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_TRUE(image->checked(0, 1));
+  EXPECT_FALSE(image->checked(kBlock, 1));
+  const auto before = std::chrono::steady_clock::now();
+  store_.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - before, kPatience);
+}
+
+TEST_F(ScrubTest, AVanishedImageIsFound) {
+  const auto stored = upload(random_image(1000));
+  reopen({stored});
+  fs::remove(file(stored.checksum, ".img"));
+  store_->start_scrub();
+  ASSERT_TRUE(damages_.wait_for(1));
+  EXPECT_FALSE(store_->image(stored.checksum));
+}
+
+}  // namespace
+}  // namespace ota::firmware
