@@ -8,13 +8,14 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
     list(APPEND environment OTAD_SANITIZED=1 OTAD_PATIENCE=5)
     set(timeout 900)
   endif()
-  foreach(suite settings flow timers operator queue download upload bad_input restart broker twin)
+  foreach(suite settings flow timers operator queue download upload bad_messages bad_calls restart broker twin)
     add_test(NAME integration.${suite}
       COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/${suite}_test.py)
     set_tests_properties(integration.${suite} PROPERTIES LABELS integration TIMEOUT ${timeout}
       ENVIRONMENT "${environment}")
   endforeach()
   # These measure memory or time, or fill both cores: alone, so that deadlines hold.
-  set_tests_properties(integration.queue integration.upload integration.bad_input integration.timers integration.restart integration.broker
+  set_tests_properties(integration.queue integration.upload integration.bad_messages
+    integration.bad_calls integration.timers integration.restart integration.broker
     PROPERTIES RUN_SERIAL ON)
 endif()

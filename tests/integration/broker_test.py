@@ -53,7 +53,9 @@ class BrokerRefuses(ServerCase):
         folder.mkdir()
         secret, passwords = folder / "secret", folder / "passwords"
         secret.write_text("right-1234\n")
-        subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), "otad", "right-1234"], check=True, capture_output=True)
+        subprocess.run(
+            ["mosquitto_passwd", "-b", "-c", str(passwords), "otad", "right-1234"], check=True, capture_output=True
+        )
         passwords.chmod(0o644)
         broker = Broker(folder, extra=f"allow_anonymous false\npassword_file {passwords}")
         self.addCleanup(broker.kill)
@@ -63,8 +65,12 @@ class BrokerRefuses(ServerCase):
         daemon = Daemon(folder, broker.port, {"mqtt.username": "otad", "mqtt.password_file": str(wrong)})
         self.addCleanup(daemon.kill)
         daemon.start(ready=False)
-        told = wait_until(lambda: [line for line in daemon.log().splitlines() if "password" in line.lower() or "authori" in line.lower()],
-                          "the log names the cause")
+        told = wait_until(
+            lambda: [
+                line for line in daemon.log().splitlines() if "password" in line.lower() or "authori" in line.lower()
+            ],
+            "the log names the cause",
+        )
         self.assertRegex(told[0], "mqtt.(username|password_file)")  # the remedy
         self.assertEqual(daemon.rest.call("GET", "/readyz").status, 503)
         self.assertEqual(daemon.stop(), 0)
@@ -85,7 +91,11 @@ class OtherTopicsAndQos(ServerCase):
         self.assertEqual(device.run()["type"], "success")
         self.assertEqual(self.rest.state(task), "succeeded")
         for message in device.seen:
-            self.assertEqual(message["…"]["qos"], 2 if message["type"] in ("success", "retry", "failed", "cancel") else 1, message["type"])
+            self.assertEqual(
+                message["…"]["qos"],
+                2 if message["type"] in ("success", "retry", "failed", "cancel") else 1,
+                message["type"],
+            )
 
 
 if __name__ == "__main__":

@@ -17,8 +17,10 @@ import paho.mqtt.client as mqtt
 
 from harness import PATIENCE, digest
 
-ANSWERS = {"request": ("metadata", "queued", "up_to_date", "success", "error", "retry"),
-           "verify": ("success", "retry", "failed", "error")}
+ANSWERS = {
+    "request": ("metadata", "queued", "up_to_date", "success", "error", "retry"),
+    "verify": ("success", "retry", "failed", "error"),
+}
 LIVE = 10.0
 
 
@@ -36,8 +38,18 @@ class Refused(Exception):
 
 
 class Device:
-    def __init__(self, name, broker_port, hardware=None, version=None, root="/ota", mqtt5=True, keep_session=False, token=None,
-                 qos=1):
+    def __init__(
+        self,
+        name,
+        broker_port,
+        hardware=None,
+        version=None,
+        root="/ota",
+        mqtt5=True,
+        keep_session=False,
+        token=None,
+        qos=1,
+    ):
         self.id, self.hardware, self.version, self.root, self.token = name, hardware, version, root, token
         self.broker_port, self.keep_session = broker_port, keep_session
         self.inbox, self.seen = collections.deque(), []
@@ -51,11 +63,27 @@ class Device:
         else:
             self.mqtt = mqtt.Client(f"device-{name}", clean_session=not keep_session, protocol=mqtt.MQTTv311)
         self.mqtt5 = mqtt5
-        self.mqtt.on_connect = lambda client, *_: client.subscribe([(f"{root}/{name}/{word}", qos) for word in (
-            "metadata", "success", "retry", "failed", "queued", "up_to_date", "cancel", "error", "chunk/+/+")])
+        self.mqtt.on_connect = lambda client, *_: client.subscribe(
+            [
+                (f"{root}/{name}/{word}", qos)
+                for word in (
+                    "metadata",
+                    "success",
+                    "retry",
+                    "failed",
+                    "queued",
+                    "up_to_date",
+                    "cancel",
+                    "error",
+                    "chunk/+/+",
+                )
+            ]
+        )
         self.mqtt.on_subscribe = lambda *_: self.subscribed.set()
         self.mqtt.on_message = self.on_message
-        self.mqtt.on_socket_open = lambda _client, _data, line: line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.mqtt.on_socket_open = lambda _client, _data, line: line.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )
         self.mqtt.reconnect_delay_set(1, 1)
 
     # --- the line
@@ -81,7 +109,7 @@ class Device:
             self.link.close()
 
     def on_message(self, _client, _data, message):
-        word = message.topic[len(f"{self.root}/{self.id}/"):]
+        word = message.topic[len(f"{self.root}/{self.id}/") :]
         if word.startswith("chunk/"):
             answer = {"type": "chunk", "topic": message.topic, "payload": message.payload}
         else:
@@ -105,17 +133,21 @@ class Device:
 
     def wait(self, *types, timeout=LIVE, **fields):
         """Takes the next message of one of `types` (any without) that has these fields; drops what came before it."""
+
         def take():
             while self.inbox:
                 message = self.inbox.popleft()
                 if (not types or message["type"] in types) and all(message.get(k) == v for k, v in fields.items()):
                     return message
             return None
+
         with self.arrived:
             found = []
             if not self.arrived.wait_for(lambda: found.append(take()) or found[-1], timeout * PATIENCE):
-                raise AssertionError(f"{self.id}: no {'/'.join(types)} {fields or ''} within {timeout} s; came: "
-                                     f"{[{k: v for k, v in m.items() if k != '…'} for m in self.seen[-3:]]}")
+                raise AssertionError(
+                    f"{self.id}: no {'/'.join(types)} {fields or ''} within {timeout} s; came: "
+                    f"{[{k: v for k, v in m.items() if k != '…'} for m in self.seen[-3:]]}"
+                )
             return found[-1]
 
     def peek(self, *types):
@@ -127,7 +159,8 @@ class Device:
         """True if nothing (of `types`) comes for so long; for 'is not answered', where only time can tell."""
         with self.arrived:
             return not self.arrived.wait_for(
-                lambda: any(not types or message["type"] in types for message in self.inbox), seconds * PATIENCE)
+                lambda: any(not types or message["type"] in types for message in self.inbox), seconds * PATIENCE
+            )
 
     def drain(self):
         with self.arrived:
@@ -158,8 +191,12 @@ class Device:
         self.send("progress", {"task_id": metadata["task_id"], **fields})
 
     def verify(self, metadata, *types, checksum=None, **fields):
-        payload = {"task_id": metadata["task_id"], "checksum": checksum or digest(self.assembled(metadata)),
-                   "attempt": metadata["attempt"], **fields}
+        payload = {
+            "task_id": metadata["task_id"],
+            "checksum": checksum or digest(self.assembled(metadata)),
+            "attempt": metadata["attempt"],
+            **fields,
+        }
         return self.ask("verify", {k: v for k, v in payload.items() if v is not None}, *types)
 
     # --- chunks
@@ -181,7 +218,9 @@ class Device:
             try:
                 if self.link is None or (self.link.host, self.link.port) != (parts.hostname, parts.port):
                     self.link = http.client.HTTPConnection(parts.hostname, parts.port, timeout=LIVE * PATIENCE)
-                self.link.request(method, parts.path + ("?" + parts.query if parts.query else ""), headers=headers or {})
+                self.link.request(
+                    method, parts.path + ("?" + parts.query if parts.query else ""), headers=headers or {}
+                )
                 reply = self.link.getresponse()
                 return reply.status, {k.lower(): v for k, v in reply.getheaders()}, reply.read()
             except (OSError, http.client.HTTPException):

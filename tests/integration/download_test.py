@@ -28,6 +28,7 @@ class Download(ServerCase):
         super().setUpClass()
         from device import Device
         from harness import image
+
         cls.data = image("download", SIZE)
         rest = cls.daemon.rest
         assert rest.upload("2.0.0", cls.data).status == 201
@@ -42,7 +43,9 @@ class Download(ServerCase):
         super().tearDownClass()
 
     def get(self, url=None, method="GET", **headers):
-        return self.loader.get(url or self.url, {name.replace("_", "-"): value for name, value in headers.items()}, method)
+        return self.loader.get(
+            url or self.url, {name.replace("_", "-"): value for name, value in headers.items()}, method
+        )
 
     def chunk_url(self, index):
         return self.metadata["chunk_url"].replace("{index}", str(index))
@@ -64,7 +67,7 @@ class Download(ServerCase):
 
     def test_chunks(self):
         for index in range(6):
-            part = self.data[index * GRID:(index + 1) * GRID]
+            part = self.data[index * GRID : (index + 1) * GRID]
             status, headers, body = self.get(self.chunk_url(index))
             self.assertEqual((status, body), (200, part))
             self.assertEqual(headers["content-length"], str(len(part)))
@@ -80,9 +83,14 @@ class Download(ServerCase):
         status, headers, body = self.get(self.metadata["manifest_url"])
         self.assertEqual((status, headers["content-type"].split(";")[0]), (200, "application/json"))
         manifest = json.loads(body)
-        hashes = [hashlib.sha256(self.data[i:i + GRID]) for i in range(0, SIZE, GRID)]
-        expected = {"checksum": digest(self.data), "size": SIZE, "chunk_bytes": GRID, "chunk_count": 6,
-                    "chunks": [sha.hexdigest() for sha in hashes]}
+        hashes = [hashlib.sha256(self.data[i : i + GRID]) for i in range(0, SIZE, GRID)]
+        expected = {
+            "checksum": digest(self.data),
+            "size": SIZE,
+            "chunk_bytes": GRID,
+            "chunk_count": 6,
+            "chunks": [sha.hexdigest() for sha in hashes],
+        }
         self.assertEqual({key: manifest.get(key) for key in expected}, expected)
         status, headers, body = self.get(self.metadata["manifest_url"], Accept="application/octet-stream")
         self.assertEqual((status, headers["content-type"]), (200, "application/octet-stream"))
@@ -93,15 +101,30 @@ class Download(ServerCase):
             status, headers, body = self.get(url, "HEAD")
             self.assertEqual((status, body), (200, b""))
             got = self.get(url)[1]
-            for name in ("content-length", "etag", "content-type", "content-digest", "repr-digest", "accept-ranges", "cache-control"):
+            for name in (
+                "content-length",
+                "etag",
+                "content-type",
+                "content-digest",
+                "repr-digest",
+                "accept-ranges",
+                "cache-control",
+            ):
                 self.assertEqual(headers.get(name), got.get(name), f"{name} of {url}")
 
     def test_one_range(self):
-        for text, first, last in (("0-0", 0, 0), ("100-65635", 100, 65635), (f"{SIZE - 1}-", SIZE - 1, SIZE - 1), ("-500", SIZE - 500, SIZE - 1),
-                                  (f"1000-{SIZE * 10}", 1000, SIZE - 1), (f"-{SIZE * 10}", 0, SIZE - 1), ("70000-", 70000, SIZE - 1)):
+        for text, first, last in (
+            ("0-0", 0, 0),
+            ("100-65635", 100, 65635),
+            (f"{SIZE - 1}-", SIZE - 1, SIZE - 1),
+            ("-500", SIZE - 500, SIZE - 1),
+            (f"1000-{SIZE * 10}", 1000, SIZE - 1),
+            (f"-{SIZE * 10}", 0, SIZE - 1),
+            ("70000-", 70000, SIZE - 1),
+        ):
             with self.subTest(text):
                 status, headers, body = self.get(Range=f"bytes={text}")
-                self.assertEqual((status, body), (206, self.data[first:last + 1]))
+                self.assertEqual((status, body), (206, self.data[first : last + 1]))
                 self.assertEqual(headers["content-range"], f"bytes {first}-{last}/{SIZE}")
                 self.assert_headers(headers, last - first + 1)
 
@@ -110,7 +133,9 @@ class Download(ServerCase):
         self.assertEqual(status, 206)
         self.assertNotIn("transfer-encoding", headers)
         self.assertEqual(len(body), int(headers["content-length"]))
-        boundary = re.fullmatch(r'multipart/byteranges; ?boundary="?([^"]+)"?', headers["content-type"]).group(1).encode()
+        boundary = (
+            re.fullmatch(r'multipart/byteranges; ?boundary="?([^"]+)"?', headers["content-type"]).group(1).encode()
+        )
         sections = body.split(b"--" + boundary)
         self.assertEqual(sections[-1].strip(), b"--")
         found = []
@@ -118,7 +143,7 @@ class Download(ServerCase):
             head, _, content = section.partition(b"\r\n\r\n")
             first, last, size = re.search(rb"(?i)content-range: bytes (\d+)-(\d+)/(\d+)", head).groups()
             self.assertEqual(int(size), SIZE)
-            self.assertEqual(content[:-2], self.data[int(first):int(last) + 1])
+            self.assertEqual(content[:-2], self.data[int(first) : int(last) + 1])
             self.assertEqual(content[-2:], b"\r\n")
             found.append((int(first), int(last)))
         self.assertEqual(found, [(0, 99), (70000, 70099), (SIZE - 50, SIZE - 1)])
@@ -132,15 +157,31 @@ class Download(ServerCase):
                 self.assertEqual((status, headers["content-range"]), (416, f"bytes */{SIZE}"))
 
     def test_nonsense_range_is_ignored_or_416(self):
-        for text in ("bytes", "bytes=", "bytes=-", "bytes=a-b", "bytes=5-2", "lines=1-2", "bytes=1-2-3", "bytes=--5", "=",
-                     "bytes=0x0-0x5", "bytes=1 - 2", "bytes=18446744073709551616-18446744073709551617"):
+        for text in (
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=a-b",
+            "bytes=5-2",
+            "lines=1-2",
+            "bytes=1-2-3",
+            "bytes=--5",
+            "=",
+            "bytes=0x0-0x5",
+            "bytes=1 - 2",
+            "bytes=18446744073709551616-18446744073709551617",
+        ):
             with self.subTest(text):
                 status, _, body = self.get(Range=text)
                 self.assertIn(status, (200, 416))
                 self.assertTrue(status == 416 or body == self.data)
 
     def test_greedy_ranges_do_not_multiply_the_image(self):
-        for text in (",".join(f"{n}-{n}" for n in range(500)), "0-" + ",0-" * 500, ",".join(f"{n}-{n}" for n in range(5000))):
+        for text in (
+            ",".join(f"{n}-{n}" for n in range(500)),
+            "0-" + ",0-" * 500,
+            ",".join(f"{n}-{n}" for n in range(5000)),
+        ):
             with self.subTest(text[:20]):
                 status, _, body = self.get(Range="bytes=" + text)
                 self.assertIn(status, (200, 206, 416, 400, 431))
@@ -166,9 +207,16 @@ class Download(ServerCase):
             self.assertTrue({"task", "exp", "sig"} <= set(query), query)
             sig, exp, task = (query[name][0] for name in ("sig", "exp", "task"))
             flipped = sig[:-2] + ("A" if sig[-2] != "A" else "B") + sig[-1]
-            for wrong in (plain, url.replace(sig, flipped), url.replace(sig, ""), url.replace(f"exp={exp}", f"exp={exp}0"),
-                          url.replace(task, "OTA_20200101_000001"), url.replace(f"sig={sig}", "sig=" + "A" * 5000),
-                          url.replace(f"exp={exp}", "exp=1"), url.replace(f"sig={sig}", "")):
+            for wrong in (
+                plain,
+                url.replace(sig, flipped),
+                url.replace(sig, ""),
+                url.replace(f"exp={exp}", f"exp={exp}0"),
+                url.replace(task, "OTA_20200101_000001"),
+                url.replace(f"sig={sig}", "sig=" + "A" * 5000),
+                url.replace(f"exp={exp}", "exp=1"),
+                url.replace(f"sig={sig}", ""),
+            ):
                 status, _, body = self.get(wrong)
                 self.assertEqual(status, 403, wrong)
                 self.assertNotIn(self.data[:64], body)
@@ -181,7 +229,12 @@ class Download(ServerCase):
         url = self.url.replace(own, hashlib.sha256(other).hexdigest())
         if own in self.url:
             self.assertIn(self.get(url)[0], (403, 404))
-        for path in ("/download/../../etc/passwd", "/download/%2e%2e/%2e%2e/otad.toml", "/download/" + "0" * 64 + "/image", "/download/"):
+        for path in (
+            "/download/../../etc/passwd",
+            "/download/%2e%2e/%2e%2e/otad.toml",
+            "/download/" + "0" * 64 + "/image",
+            "/download/",
+        ):
             parts = urlsplit(self.url)
             status, _, _ = self.get(f"{parts.scheme}://{parts.netloc}{path}?{parts.query}")
             self.assertIn(status, (400, 403, 404))
@@ -194,15 +247,20 @@ class Download(ServerCase):
     def test_curl_resumes(self):
         target = pathlib.Path(self.folder, "curl.bin")
         target.write_bytes(self.data[:100_001])
-        subprocess.run(["curl", "-sS", "--fail", "--noproxy", "*", "-C", "-", "-o", str(target), self.url], check=True, timeout=30)
+        subprocess.run(
+            ["curl", "-sS", "--fail", "--noproxy", "*", "-C", "-", "-o", str(target), self.url], check=True, timeout=30
+        )
         self.assertEqual(target.read_bytes(), self.data)
 
     def test_zz_rot_on_the_disk_is_never_handed_out(self):
         """Last: it spoils an image and restarts the daemon."""
         data = self.firmware("4.0.0", size=SIZE)
         task = self.upgrade("rotten", "4.0.0", chunk_size=64)
-        files = [path for path in pathlib.Path(self.folder, "firmware").rglob("*") if path.is_file()
-                 and path.stat().st_size == SIZE and path.read_bytes() == data]
+        files = [
+            path
+            for path in pathlib.Path(self.folder, "firmware").rglob("*")
+            if path.is_file() and path.stat().st_size == SIZE and path.read_bytes() == data
+        ]
         self.assertEqual(len(files), 1)
         with open(files[0], "r+b") as spoilt:
             spoilt.seek(2 * GRID + 7)
@@ -215,7 +273,9 @@ class Download(ServerCase):
                 status, _, _ = device.get(answer["chunk_url"].replace("{index}", "2"))
                 self.assertGreaterEqual(status, 400)
             self.assertEqual(device.wait("failed")["reason"], "image_damaged")
-        self.assertRegex(str(self.rest.wait_state(task, "failed")) + str(self.rest.get(f"/tasks/{task}/log")), "image_damaged")
+        self.assertRegex(
+            str(self.rest.wait_state(task, "failed")) + str(self.rest.get(f"/tasks/{task}/log")), "image_damaged"
+        )
 
 
 if __name__ == "__main__":

@@ -30,8 +30,10 @@ class Flow(ServerCase):
         task = posted.json["task_id"]
         self.assertRegex(task, r"^OTA_\d{8}_\d{6,}$")
         self.assertEqual(posted.headers["location"].split("/")[-2:], ["tasks", task])
-        self.assertEqual({k: posted.json[k] for k in ("status", "device_id", "firmware_version", "priority")},
-                         {"status": "queued", "device_id": "gw-17", "firmware_version": "1.4.0", "priority": "high"})
+        self.assertEqual(
+            {k: posted.json[k] for k in ("status", "device_id", "firmware_version", "priority")},
+            {"status": "queued", "device_id": "gw-17", "firmware_version": "1.4.0", "priority": "high"},
+        )
         self.assertRegex(posted.json["created_at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
 
         metadata = device.wait("metadata")
@@ -48,10 +50,21 @@ class Flow(ServerCase):
         self.check_books(task, data)
 
     def check_metadata(self, metadata, task, data):
-        expected = {"task_id": task, "version": "1.4.0", "hardware": "gw-a", "priority": "high", "attempt": 1, "max_attempts": 3,
-                    "size": len(data), "checksum": digest(data), "chunk_bytes": GRID, "chunk_count": 21, "missing": [[0, 20]]}
+        expected = {
+            "task_id": task,
+            "version": "1.4.0",
+            "hardware": "gw-a",
+            "priority": "high",
+            "attempt": 1,
+            "max_attempts": 3,
+            "size": len(data),
+            "checksum": digest(data),
+            "chunk_bytes": GRID,
+            "chunk_count": 21,
+            "missing": [[0, 20]],
+        }
         self.assertEqual({key: metadata.get(key) for key in expected}, expected)
-        self.assertEqual(metadata["chunks"], [digest(data[i:i + GRID])[7:] for i in range(0, len(data), GRID)])
+        self.assertEqual(metadata["chunks"], [digest(data[i : i + GRID])[7:] for i in range(0, len(data), GRID)])
         self.assertEqual(metadata["transports"][0], "http")
         self.assertIn("{index}", metadata["chunk_url"])
         self.assertTrue(metadata["url"].startswith(f"http://127.0.0.1:{self.daemon.port}/"), metadata["url"])
@@ -61,7 +74,9 @@ class Flow(ServerCase):
     def check_books(self, task, data):
         """What the operators see of the update afterwards."""
         shown = self.rest.task(task)
-        self.assertEqual((shown["task_id"], shown["state"], shown["priority"], shown["attempt"]), (task, "succeeded", "high", 1))
+        self.assertEqual(
+            (shown["task_id"], shown["state"], shown["priority"], shown["attempt"]), (task, "succeeded", "high", 1)
+        )
         self.assertEqual(shown["progress"]["percent"], 100)
         self.assertEqual(shown["progress"]["bytes"], len(data))
         self.assertTrue({"chunks", "rate"} <= set(shown["progress"]), shown["progress"])
@@ -186,14 +201,18 @@ class Flow(ServerCase):
         self.assertEqual(third["missing"], [[1, 2]])
         for _ in range(2):
             failed = device.verify(third, checksum=wrong)
-            self.assertEqual((failed["type"], failed["task_id"], failed["reason"], failed["attempts"]),
-                             ("failed", metadata["task_id"], "checksum_mismatch", 3))
+            self.assertEqual(
+                (failed["type"], failed["task_id"], failed["reason"], failed["attempts"]),
+                ("failed", metadata["task_id"], "checksum_mismatch", 3),
+            )
             self.assertEqual(self.rest.state(metadata["task_id"]), "failed")
         self.assertEqual(device.request()["type"], "up_to_date")
 
     def check_retry(self, retry, metadata, attempt, reason):
-        self.assertEqual((retry["type"], retry["task_id"], retry["attempt"], retry["max_attempts"], retry["reason"]),
-                         ("retry", metadata["task_id"], attempt, 3, reason))
+        self.assertEqual(
+            (retry["type"], retry["task_id"], retry["attempt"], retry["max_attempts"], retry["reason"]),
+            ("retry", metadata["task_id"], attempt, 3, reason),
+        )
         self.assertGreaterEqual(retry["retry_after_s"], 0)
         lacking = set(metadata) - set(retry)
         self.assertFalse(lacking, "retry carries every field of metadata")
@@ -283,7 +302,9 @@ class Flow(ServerCase):
         answer = self.rest.call("POST", f"/tasks/{metadata['task_id']}/cancel")
         self.assertIn(answer.status, (200, 202, 204), answer)
         cancel = device.wait()
-        self.assertEqual((cancel["type"], cancel["task_id"], cancel["reason"]), ("cancel", metadata["task_id"], "cancelled"))
+        self.assertEqual(
+            (cancel["type"], cancel["task_id"], cancel["reason"]), ("cancel", metadata["task_id"], "cancelled")
+        )
         self.assertEqual(self.rest.state(metadata["task_id"]), "cancelled")
         self.assertEqual(device.get(metadata["url"])[0], 410)
         self.assertEqual(device.get(metadata["chunk_url"].replace("{index}", "3"))[0], 410)

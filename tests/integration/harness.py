@@ -13,7 +13,6 @@ import pathlib
 import random
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -28,7 +27,9 @@ OTAD = os.environ.get("OTAD_BIN", str(BUILD / "otad"))
 MOSQUITTO = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
 PATIENCE = float(os.environ.get("OTAD_PATIENCE", "1"))
 SANITIZED = bool(os.environ.get("OTAD_SANITIZED"))
-BROKEN = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|terminate called|Assertion .* failed")
+BROKEN = re.compile(
+    r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|terminate called|Assertion .* failed"
+)
 MIB = 1024 * 1024
 
 
@@ -108,8 +109,14 @@ class Broker(Process):
     def start(self):
         user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
         config = self.folder / "mosquitto.conf"
-        lines = [f"listener {self.port} 127.0.0.1", f"user {user}", "set_tcp_nodelay true", "max_queued_messages 0",
-                 "max_inflight_messages 1000", "log_dest stdout"]
+        lines = [
+            f"listener {self.port} 127.0.0.1",
+            f"user {user}",
+            "set_tcp_nodelay true",
+            "max_queued_messages 0",
+            "max_inflight_messages 1000",
+            "log_dest stdout",
+        ]
         if "allow_anonymous" not in self.extra:
             lines.append("allow_anonymous true")
         if self.persistence:
@@ -170,11 +177,14 @@ class Rest:
 
     def upload(self, version, data, hardware=None, **query):
         query = {"version": version, **({"hardware": hardware} if hardware else {}), **query}
-        return self.call("POST", "/firmware?" + urlencode(query), data,
-                         {"Content-Type": "application/octet-stream"}, timeout=120)
+        return self.call(
+            "POST", "/firmware?" + urlencode(query), data, {"Content-Type": "application/octet-stream"}, timeout=120
+        )
 
     def upgrade(self, device, version, headers=None, **fields):
-        return self.call("POST", "/firmware/upgrade", {"device_id": device, "firmware_version": version, **fields}, headers)
+        return self.call(
+            "POST", "/firmware/upgrade", {"device_id": device, "firmware_version": version, **fields}, headers
+        )
 
     def task(self, task_id):
         return self.get(f"/tasks/{task_id}")
@@ -193,8 +203,11 @@ class Rest:
                 return found
 
     def wait_state(self, task_id, *states, timeout=10.0):
-        return wait_until(lambda: (task := self.task(task_id))["state"] in states and task,
-                          f"{task_id} is {' or '.join(states)}, not {self.state(task_id)}", timeout)
+        return wait_until(
+            lambda: (task := self.task(task_id))["state"] in states and task,
+            f"{task_id} is {' or '.join(states)}, not {self.state(task_id)}",
+            timeout,
+        )
 
 
 class Daemon(Process):
@@ -203,9 +216,14 @@ class Daemon(Process):
     def __init__(self, folder, broker_port, settings=None):
         super().__init__(folder / "otad.log")
         self.folder, self.config = folder, folder / "otad.toml"
-        self.settings = {"mqtt.url": f"tcp://127.0.0.1:{broker_port}", "mqtt.reconnect_max_s": 2,
-                         "http.listen": "127.0.0.1:0", "storage.database": str(folder / "otad.db"),
-                         "storage.firmware_dir": str(folder / "firmware"), **(settings or {})}
+        self.settings = {
+            "mqtt.url": f"tcp://127.0.0.1:{broker_port}",
+            "mqtt.reconnect_max_s": 2,
+            "http.listen": "127.0.0.1:0",
+            "storage.database": str(folder / "otad.db"),
+            "storage.firmware_dir": str(folder / "firmware"),
+            **(settings or {}),
+        }
         self.port, self.rest, self.starts = None, None, []
 
     def write_config(self):
@@ -257,6 +275,7 @@ class Daemon(Process):
 
 class ServerCase(unittest.TestCase):
     """A broker and a daemon for all tests of a class; each test uses device ids and versions of its own."""
+
     settings = {}
     persistence = False
 
@@ -305,6 +324,7 @@ class ServerCase(unittest.TestCase):
     def device(self, name, **options):
         """A connected device that is gone when the test ends."""
         from device import Device
+
         device = Device(name, self.broker.port, **options)
         self.addCleanup(device.close)
         return device.connect()

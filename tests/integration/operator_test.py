@@ -20,8 +20,13 @@ class Operator(ServerCase):
         self.firmware("1.0.0", "op-a")
         self.firmware("2.5.0", "op-b")
         self.known("refuses", "op-a", "2.0.0")
-        for status, version, fields in ((404, "9.9.9", {}), (409, "2.0.0", {}), (409, "1.0.0", {}), (409, "2.5.0", {}),
-                                        (409, "2.0.0", {"checksum": digest(b"x"), "force": True})):
+        for status, version, fields in (
+            (404, "9.9.9", {}),
+            (409, "2.0.0", {}),
+            (409, "1.0.0", {}),
+            (409, "2.5.0", {}),
+            (409, "2.0.0", {"checksum": digest(b"x"), "force": True}),
+        ):
             with self.subTest(version=version, **fields):
                 self.assert_problem(self.rest.upgrade("refuses", version, **fields), status)
         self.assertEqual(self.rest.items("/tasks", device_id="refuses"), [])
@@ -57,7 +62,9 @@ class Operator(ServerCase):
         self.firmware("2.0.0", "op-f")
         answers, threads = [], []
         for _ in range(20):
-            threads.append(threading.Thread(target=lambda: answers.append(self.rest.upgrade("storm", "2.0.0", hardware="op-f"))))
+            threads.append(
+                threading.Thread(target=lambda: answers.append(self.rest.upgrade("storm", "2.0.0", hardware="op-f")))
+            )
             threads[-1].start()
         for thread in threads:
             thread.join()
@@ -97,7 +104,11 @@ class Operator(ServerCase):
     def test_patch(self):
         self.firmware("2.0.0", "op-j")
         task = self.upgrade("patched", "2.0.0", hardware="op-j", priority="low")
-        for body, field in (({"priority": "urgent"}, "priority"), ({"priorty": "high"}, "priorty"), ({"priority": 1}, "priority")):
+        for body, field in (
+            ({"priority": "urgent"}, "priority"),
+            ({"priorty": "high"}, "priorty"),
+            ({"priority": 1}, "priority"),
+        ):
             self.assert_problem(self.rest.call("PATCH", f"/tasks/{task}", body), 422, field)
         self.assertEqual(self.rest.task(task)["priority"], "low")
         self.assertEqual(self.rest.call("PATCH", f"/tasks/{task}", {"priority": "high"}).status, 200)
@@ -105,10 +116,18 @@ class Operator(ServerCase):
         self.assert_problem(self.rest.call("PATCH", f"/tasks/{task}", {"priority": "low"}), 409)
 
     def test_what_is_not_there(self):
-        for method, path in (("GET", "/tasks/OTA_20200101_000001"), ("GET", "/tasks/OTA_20200101_000001/log"),
-                             ("POST", "/tasks/OTA_20200101_000001/cancel"), ("POST", "/tasks/OTA_20200101_000001/retry"),
-                             ("GET", "/devices/nobody"), ("DELETE", "/devices/nobody"), ("GET", "/firmware/999999"),
-                             ("DELETE", "/firmware/999999"), ("GET", "/nowhere"), ("GET", "/")):
+        for method, path in (
+            ("GET", "/tasks/OTA_20200101_000001"),
+            ("GET", "/tasks/OTA_20200101_000001/log"),
+            ("POST", "/tasks/OTA_20200101_000001/cancel"),
+            ("POST", "/tasks/OTA_20200101_000001/retry"),
+            ("GET", "/devices/nobody"),
+            ("DELETE", "/devices/nobody"),
+            ("GET", "/firmware/999999"),
+            ("DELETE", "/firmware/999999"),
+            ("GET", "/nowhere"),
+            ("GET", "/"),
+        ):
             with self.subTest(f"{method} {path}"):
                 self.assert_problem(self.rest.call(method, path), 404)
         wrong = self.rest.call("PUT", "/tasks")
@@ -145,9 +164,13 @@ class Operator(ServerCase):
         self.assertEqual(uploaded.status, 201, uploaded)
         firmware = firmware_id(uploaded)
         shown = self.rest.get(f"/firmware/{firmware}")
-        self.assertEqual((shown["version"], shown["hardware"], shown["size"], shown["checksum"], shown["notes"]),
-                         ("1.0.0+build.7", "op-n", len(data), digest(data), "first light"))
-        self.assertIn(firmware, [item.get("id") or item["firmware_id"] for item in self.rest.items("/firmware", limit=2)])
+        self.assertEqual(
+            (shown["version"], shown["hardware"], shown["size"], shown["checksum"], shown["notes"]),
+            ("1.0.0+build.7", "op-n", len(data), digest(data), "first light"),
+        )
+        self.assertIn(
+            firmware, [item.get("id") or item["firmware_id"] for item in self.rest.items("/firmware", limit=2)]
+        )
         task = self.upgrade("needs", "1.0.0+build.7", hardware="op-n")
         self.assert_problem(self.rest.call("DELETE", f"/firmware/{firmware}"), 409)
         self.rest.call("POST", f"/tasks/{task}/cancel")

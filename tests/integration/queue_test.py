@@ -37,8 +37,15 @@ class FiftyDevices(ServerCase):
         wait_until(lambda: any(task == security for _, task, _ in self.offers), "the security task is offered")
         newcomers = [task for _, task, _ in self.offers if task not in offered_before]
         self.assertEqual(newcomers[0], security, "nothing is offered before the security task")
-        self.assertEqual(sum(message["type"] == "cancel" and message["reason"] == "preempted"
-                             for device in devices for message in device.seen), 1, "one routine download gives way")
+        self.assertEqual(
+            sum(
+                message["type"] == "cancel" and message["reason"] == "preempted"
+                for device in devices
+                for message in device.seen
+            ),
+            1,
+            "one routine download gives way",
+        )
         self.gate.set()
         for thread in threads:
             thread.join(180 * PATIENCE)
@@ -47,12 +54,15 @@ class FiftyDevices(ServerCase):
         self.assertEqual(self.faults, [])
         self.assertEqual(self.ends, {device.id: "success" for device in devices})
         self.assertTrue(0 < most.peak <= SLOTS, f"{most.peak} tasks held a slot in {most.samples} samples")
-        self.assertEqual({item["task_id"] for item in self.rest.items("/tasks", state="succeeded", limit=1000)}, set(tasks.values()))
+        self.assertEqual(
+            {item["task_id"] for item in self.rest.items("/tasks", state="succeeded", limit=1000)}, set(tasks.values())
+        )
         for device in devices:  # also the one that gave way fetched no chunk twice
             self.assertEqual(set(device.fetched.values()), {1}, device.id)
 
     def live(self, device):
         """One device's life: the first chunk, then nothing until the gate opens, then the rest."""
+
         def held(metadata):
             self.offers.append((time.monotonic(), metadata["task_id"], device.id))
             first = metadata["missing"][0][0] if metadata["missing"] else None
@@ -60,6 +70,7 @@ class FiftyDevices(ServerCase):
                 device.download(metadata, only=[first])
             while not self.gate.is_set() and not device.peek("cancel"):
                 time.sleep(0.02)
+
         try:
             end = self.obey(device, held)
             self.assertEqual(end["type"], "success")

@@ -94,23 +94,33 @@ class Restart(ServerCase):
         data = image("uploads", 8 * MIB)
         answers = {}
         for number in range(4):
+
             def put(number=number):
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     answers[number] = self.rest.upload(f"1.0.{number}", data, "hw-uploads").status
+
             thread = threading.Thread(target=put)
             thread.start()
             time.sleep(0.03 * number)
             self.daemon.restart()
             thread.join()
-            stored = {item["version"]: item["checksum"] for item in self.rest.items("/firmware") if item["hardware"] == "hw-uploads"}
+            stored = {
+                item["version"]: item["checksum"]
+                for item in self.rest.items("/firmware")
+                if item["hardware"] == "hw-uploads"
+            }
             for done, status in answers.items():
                 self.assertEqual((status, stored.get(f"1.0.{done}")), (201, digest(data)))
             self.assertEqual(set(stored.values()) - {digest(data)}, set())
         for number in range(4):
             self.assertIn(self.rest.upload(f"1.0.{number}", data, "hw-uploads").status, (200, 201))
         images = [path for path in (self.folder / "firmware").rglob("*") if path.is_file() and path.stat().st_size]
-        wait_until(lambda: not [path for path in images if path.exists() and path.stat().st_size < len(data) and "tmp" in str(path)],
-                   "broken uploads are cleaned away")
+        wait_until(
+            lambda: not [
+                path for path in images if path.exists() and path.stat().st_size < len(data) and "tmp" in str(path)
+            ],
+            "broken uploads are cleaned away",
+        )
 
     def test_messages_sent_meanwhile_arrive(self):
         device, metadata, _ = self.started("patient")
@@ -170,6 +180,7 @@ class Restart(ServerCase):
                 answer = self.rest.upgrade(f"backup-{number}", "2.0.0", hardware="hw-backup")
                 posted.append(answer.json["task_id"])
                 number += 1
+
         loader = threading.Thread(target=load)
         loader.start()
         try:
@@ -177,8 +188,14 @@ class Restart(ServerCase):
                 wait_until(lambda count=len(posted): len(posted) > count + 20, "upgrades are posted")
                 before = len(posted)
                 copy = self.folder / f"backup-{number}.db"
-                done = subprocess.run([OTAD, "--config", str(self.daemon.config), "backup", str(copy)], capture_output=True, text=True,
-                                      timeout=60, env={**os.environ, "TZ": "UTC"}, check=False)
+                done = subprocess.run(
+                    [OTAD, "--config", str(self.daemon.config), "backup", str(copy)],
+                    capture_output=True,
+                    text=True,
+                    timeout=60,
+                    env={**os.environ, "TZ": "UTC"},
+                    check=False,
+                )
                 self.assertEqual(done.returncode, 0, done.stderr)
                 with contextlib.closing(sqlite3.connect(copy)) as database:
                     self.assertEqual(database.execute("PRAGMA integrity_check").fetchall(), [("ok",)])

@@ -15,8 +15,15 @@ class Settings(unittest.TestCase):
         self.folder = pathlib.Path(temporary.name)
 
     def otad(self, *arguments, **environment):
-        return subprocess.run([OTAD, *arguments], capture_output=True, text=True, timeout=20 * PATIENCE, stdin=subprocess.DEVNULL,
-                              env={**os.environ, **environment}, check=False)
+        return subprocess.run(
+            [OTAD, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=20 * PATIENCE,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **environment},
+            check=False,
+        )
 
     def config(self, text):
         path = self.folder / "otad.toml"
@@ -24,15 +31,26 @@ class Settings(unittest.TestCase):
         return str(path)
 
     def test_good_settings(self):
-        self.assertEqual(self.otad("--config", self.config("[tasks]\nmax_active = 5\n"), "--check-config").returncode, 0)
+        self.assertEqual(
+            self.otad("--config", self.config("[tasks]\nmax_active = 5\n"), "--check-config").returncode, 0
+        )
         self.assertEqual(self.otad("--config", str(ROOT / "config" / "otad.toml"), "--check-config").returncode, 0)
 
     def test_bad_settings_name_file_line_and_key(self):
-        for text, line, key in (("[tasks]\n\nmax_activ = 5\n", 3, "max_activ"), ("[tasks]\nmax_active = 'five'\n", 2, "max_active"),
-                                ("[tasks]\nmax_active = 0\n", 2, "max_active"), ("[tasks]\nmax_active = -1\n", 2, "max_active"),
-                                ("[mqtt]\nqos = 3\n", 2, "qos"), ("[task]\nmax_active = 5\n", 1, "task"), ("[http]\nlisten = 'nowhere'\n", 2, "listen"),
-                                ("[mqtt]\nurl = 'ftp://x'\n", 2, "url"), ("[log]\nlevel = 'loud'\n", 2, "level"), ("[tasks]\nmax_attempts = 1.5\n", 2, "max_attempts"),
-                                ("[tasks\n", 1, ""), ("[devices]\nregistration = 'maybe'\n", 2, "registration")):
+        for text, line, key in (
+            ("[tasks]\n\nmax_activ = 5\n", 3, "max_activ"),
+            ("[tasks]\nmax_active = 'five'\n", 2, "max_active"),
+            ("[tasks]\nmax_active = 0\n", 2, "max_active"),
+            ("[tasks]\nmax_active = -1\n", 2, "max_active"),
+            ("[mqtt]\nqos = 3\n", 2, "qos"),
+            ("[task]\nmax_active = 5\n", 1, "task"),
+            ("[http]\nlisten = 'nowhere'\n", 2, "listen"),
+            ("[mqtt]\nurl = 'ftp://x'\n", 2, "url"),
+            ("[log]\nlevel = 'loud'\n", 2, "level"),
+            ("[tasks]\nmax_attempts = 1.5\n", 2, "max_attempts"),
+            ("[tasks\n", 1, ""),
+            ("[devices]\nregistration = 'maybe'\n", 2, "registration"),
+        ):
             with self.subTest(text):
                 path = self.config(text)
                 for arguments in (("--check-config",), ()):
@@ -44,7 +62,13 @@ class Settings(unittest.TestCase):
                     self.assertIn(key, told)
 
     def test_bad_arguments(self):
-        for arguments in (("--nonsense",), ("--config",), ("--config", "/nonexistent/otad.toml"), ("backup",), ("frobnicate",)):
+        for arguments in (
+            ("--nonsense",),
+            ("--config",),
+            ("--config", "/nonexistent/otad.toml"),
+            ("backup",),
+            ("frobnicate",),
+        ):
             with self.subTest(arguments):
                 done = self.otad(*arguments)
                 self.assertEqual(done.returncode, 2, done)
@@ -52,7 +76,9 @@ class Settings(unittest.TestCase):
 
     def test_print_config_and_environment(self):
         path = self.config("[tasks]\nmax_active = 7\n[mqtt]\nurl = 'tcp://one:1883'\n")
-        done = self.otad("--config", path, "--print-config", OTAD_MQTT_URL="tcp://two:1884", OTAD_TASKS_OFFER_TIMEOUT_S="77")
+        done = self.otad(
+            "--config", path, "--print-config", OTAD_MQTT_URL="tcp://two:1884", OTAD_TASKS_OFFER_TIMEOUT_S="77"
+        )
         self.assertEqual(done.returncode, 0, done)
         for part in ("max_active", "7", "tcp://two:1884", "77", "stall_timeout_s"):
             self.assertIn(part, done.stdout)
@@ -73,7 +99,9 @@ class Settings(unittest.TestCase):
     def test_passwords_are_not_shown(self):
         secret = self.folder / "password"
         secret.write_text("correct horse battery staple\n")
-        done = self.otad("--print-config", "--config", self.config(f"[mqtt]\nusername = 'otad'\npassword_file = '{secret}'\n"))
+        done = self.otad(
+            "--print-config", "--config", self.config(f"[mqtt]\nusername = 'otad'\npassword_file = '{secret}'\n")
+        )
         self.assertEqual(done.returncode, 0, done)
         self.assertNotIn("horse", done.stdout + done.stderr)
 

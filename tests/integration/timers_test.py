@@ -13,8 +13,13 @@ def in_seconds(seconds):
 
 
 class Timers(ServerCase):
-    settings = {"tasks.offer_timeout_s": 1, "tasks.stall_timeout_s": 1, "tasks.confirm_timeout_s": 1,
-                "tasks.retry_backoff_s": 1, "tasks.retry_backoff_max_s": 1}
+    settings = {
+        "tasks.offer_timeout_s": 1,
+        "tasks.stall_timeout_s": 1,
+        "tasks.confirm_timeout_s": 1,
+        "tasks.retry_backoff_s": 1,
+        "tasks.retry_backoff_max_s": 1,
+    }
 
     def offered(self, name, **fields):
         self.firmware("2.0.0", f"hw-{name}", 4 * GRID)
@@ -117,6 +122,7 @@ class Timers(ServerCase):
 
 class OneSlot(ServerCase):
     """With one slot the order shows."""
+
     settings = {"tasks.max_active": 1}
 
     @classmethod
@@ -137,8 +143,10 @@ class OneSlot(ServerCase):
     def test_priority_then_age_and_what_patch_does(self):
         names = ("first", "low", "normal-1", "normal-2", "high", "raised")
         devices = {name: self.present(name) for name in names}
-        tasks = {name: self.upgrade(name, "2.0.0", priority=priority) for name, priority in zip(
-            names, ("normal", "low", "normal", "normal", "high", "low"))}
+        tasks = {
+            name: self.upgrade(name, "2.0.0", priority=priority)
+            for name, priority in zip(names, ("normal", "low", "normal", "normal", "high", "low"))
+        }
         held = devices["first"].wait("metadata")
         queued = devices["low"].request("queued")
         self.assertEqual(queued["task_id"], tasks["low"])

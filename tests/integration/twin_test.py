@@ -93,6 +93,7 @@ class Twin(ServerCase):
             device.request("metadata")
             device.verify(metadata, "success")
             device.verify(metadata, "success")
+
         self.compare("main", conversation)
 
     def test_wrong_images(self):
@@ -105,6 +106,7 @@ class Twin(ServerCase):
             for _ in range(3):
                 retry = device.verify(retry, checksum=digest(b"wrong"), bad_chunks=[[0, 1]])
             self.assertEqual(retry["type"], "failed")
+
         self.compare("wrong", conversation)
 
     def test_confirmation(self):
@@ -117,6 +119,7 @@ class Twin(ServerCase):
             device.version = "2.0.0"
             device.request("up_to_date")
             self.assertEqual(self.rest.state(task), "succeeded")
+
         self.compare("confirm", conversation)
 
     def test_cancel_is_pushed(self):
@@ -124,6 +127,7 @@ class Twin(ServerCase):
             metadata = device.request("metadata", version="2.0.0")
             self.rest.call("POST", f"/tasks/{metadata['task_id']}/cancel")
             device.wait("cancel")
+
         self.compare("cancel", conversation)
 
     def test_refusals(self):
@@ -135,6 +139,7 @@ class Twin(ServerCase):
             device.wait("error")
             device.send("progress", {})
             device.wait("error")
+
         self.compare("refusals", conversation)
 
     def test_status_codes(self):
