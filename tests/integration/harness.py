@@ -4,6 +4,7 @@ The daemon is found through OTAD_BIN, or in the build folder named by OTAD_BUILD
 test writes lies in one temporary folder; everything it starts is ended by its process id. OTAD_PATIENCE stretches all
 deadlines (sanitizers, slow machines), OTAD_SANITIZED skips memory limits, OTAD_KEEP keeps the temporary folder.
 """
+import atexit
 import contextlib
 import hashlib
 import http.client
@@ -13,6 +14,7 @@ import pathlib
 import random
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -66,6 +68,7 @@ class Process:
     def __init__(self, log):
         self.log_path = log
         self.process = None
+        atexit.register(self.kill)
 
     def launch(self, command, env=None):
         with open(self.log_path, "ab") as out:
@@ -77,7 +80,7 @@ class Process:
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
-    def signal(self, number):
+    def send_signal(self, number):
         self.process.send_signal(number)
 
     def kill(self):
@@ -359,4 +362,5 @@ class ServerCase(unittest.TestCase):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     unittest.main(verbosity=2)

@@ -133,7 +133,7 @@ class Restart(ServerCase):
     def test_stops_as_told(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             with self.subTest(number.name):
-                self.daemon.signal(number)
+                self.daemon.send_signal(number)
                 self.assertEqual(self.daemon.process.wait(10 * PATIENCE), 0)
                 self.daemon.start()
 
@@ -158,17 +158,17 @@ class Restart(ServerCase):
         self.daemon.settings["storage.database"] = str(self.folder / "another.db")
         self.daemon.settings["log.level"] = "debug"
         self.daemon.write_config()
-        self.daemon.signal(signal.SIGHUP)
+        self.daemon.send_signal(signal.SIGHUP)
         wait_until(lambda: self.daemon.log_lines("storage.database", mark), "the log names the key")
         self.assertEqual(self.rest.call("GET", "/healthz").status, 200)
         mark = len(self.daemon.log())
         self.daemon.config.write_text("[tasks]\nmax_activ = 5\n")
-        self.daemon.signal(signal.SIGHUP)
+        self.daemon.send_signal(signal.SIGHUP)
         wait_until(lambda: self.daemon.log_lines("max_activ", mark), "the log names the misspelt key")
         self.assertEqual(self.rest.call("GET", "/healthz").status, 200)
         self.daemon.settings.update(kept, **{"log.level": "info"})
         self.daemon.write_config()
-        self.daemon.signal(signal.SIGHUP)
+        self.daemon.send_signal(signal.SIGHUP)
 
     def test_backup_under_load(self):
         self.firmware("2.0.0", "hw-backup")
