@@ -1,0 +1,38 @@
+# The Debian 12 packages that otad needs, for run.sh, test.sh and the Dockerfile: the one list of them. For any sh.
+# shellcheck disable=SC2034
+
+build_packages="g++ cmake ninja-build ccache pkg-config python3
+  libboost1.81-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgtest-dev libpaho-mqtt-dev
+  libpaho-mqttpp-dev libspdlog-dev libsqlite3-dev libsqlitecpp-dev libssl-dev libsystemd-dev libtomlplusplus-dev
+  nlohmann-json3-dev"
+
+# What ./run.sh starts, calls and sends.
+run_packages="mosquitto curl python3 u-boot-qemu opensbi"
+
+test_packages="mosquitto mosquitto-clients curl openssl python3 python3-paho-mqtt systemd"
+
+# --docker: containers without a Docker engine.
+docker_packages="podman buildah runc podman-compose debootstrap netavark aardvark-dns iptables uidmap"
+
+# What the built programs are linked with.
+runtime_packages="ca-certificates libcurl4 libfmt9 libpaho-mqtt1.3 libpaho-mqttpp3-1 libspdlog1.10 libsqlite3-0 libssl3
+  libsystemd0 libtomlplusplus3"
+
+# install_missing NAME...: as root or by sudo; says nothing where nothing is missing.
+install_missing() {
+  missing=
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
+  done
+  [ -n "$missing" ] || return 0
+  sudo=
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "missing packages, and neither root nor sudo:$missing" >&2; return 1; }
+    sudo=sudo
+  fi
+  echo "installing$missing" >&2
+  $sudo apt-get update -qq >&2 || return 1
+  # shellcheck disable=SC2086
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    -o Dpkg::Use-Pty=0 $missing >&2 </dev/null
+}

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Builds and runs every test, from nothing, on Debian 12; as root or with sudo where packages are missing.
+# The last line counts: "N passed, N failed". Exit status 0 only if something passed and nothing failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. docker/packages.sh
+
+usage() {
+  cat <<'END'
+./test.sh [--sanitize address|thread] [--docker] [--filter REGEX]
+  --sanitize address|thread  build with ASan and UBSan, or with TSan, and run the same tests
+  --docker                   besides, build the container image and bring the compose file up (minutes; as root)
+  --filter REGEX             only tests whose name matches
+END
+}
+
+preset=ci
+docker=''
+filter=()
+while (($#)); do
+  case $1 in
+    --sanitize)
+      [[ ${2:-} == @(address|thread) ]] || { usage >&2; exit 2; }
+      preset=$2; shift ;;
+    --docker) docker=yes ;;
+    --filter)
+      [[ -n ${2:-} ]] || { usage >&2; exit 2; }
+      filter=(-R "$2"); shift ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+  esac
+  shift
+done
+
+say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*"; }
+
+# shellcheck disable=SC2086
+install_missing $build_packages $test_packages ${docker:+$docker_packages}
+export PATH=$PATH:/usr/sbin
+
+# A compiler takes up to 1.5 GB.
+memory=$(awk '/^MemTotal/ {print int($2 / 1500000)}' /proc/meminfo)
+jobs=$(nproc)
+((jobs <= memory)) || jobs=$((memory > 0 ? memory : 1))
+
+build=$PWD/build/$preset
+say "building into build/$preset with $jobs jobs"
+mkdir -p "$build"
+# Not another Python that comes first in PATH: Debian's has the MQTT library.
+cmake --preset "$preset" -DPython3_EXECUTABLE=/usr/bin/python3 >"$build/configure.log" 2>&1 ||
+  { cat "$build/configure.log"; echo "0 passed, 1 failed"; exit 1; }
+cmake --build --preset "$preset" -j "$jobs" >"$build/build.log" 2>&1 ||
+  { grep -E -A20 'error|FAILED' "$build/build.log" | head -200; echo "0 passed, 1 failed"; exit 1; }
+
+export OTAD_BUILD=$build
+case $preset in
+  address)
+    export OTAD_SANITIZED=1 OTAD_PATIENCE=4 ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+    export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 ;;
+  thread)
+    export OTAD_SANITIZED=1 OTAD_PATIENCE=8
+    export TSAN_OPTIONS=second_deadlock_stack=1:suppressions=$PWD/tests/thread.supp ;;
+esac
+
+say "running the tests"
+report=$build/junit.xml
+rm -f "$report"
+ctest --test-dir "$build" -j 2 --output-on-failure --no-tests=error --output-junit "$report" "${filter[@]}" \
+  >"$build/test.log" 2>&1 || true
+# All of what failed, and the summary.
+sed -n '/\*\*\*/,/^ *Start\|^[0-9 ]*\/[0-9 ]* Test/p; /The following tests/,$p' "$build/test.log" | tail -n 400
+
+read -r passed failed skipped < <(/usr/bin/python3 - "$report" <<'END'
+import sys
+import xml.etree.ElementTree as xml
+counts = {"passed": 0, "failed": 0, "skipped": 0}
+try:
+    for case in xml.parse(sys.argv[1]).getroot().iter("testcase"):
+        why = case.find("skipped")
+        # A test whose program is missing is "notrun" as well; that is a failure.
+        if case.get("status") == "disabled" or (why is not None and why.get("message", "").startswith("SKIP_")):
+            counts["skipped"] += 1
+        else:
+            counts["passed" if case.get("status") == "run" else "failed"] += 1
+except (OSError, xml.ParseError):
+    pass
+print(*counts.values())
+END
+)
+
+if [[ $docker ]]; then
+  say "container image and compose file"
+  if tests/integration/docker.sh >"$build/docker.log" 2>&1; then
+    ((++passed))
+  else
+    tail -n 60 "$build/docker.log"
+    ((++failed))
+  fi
+fi
+
+say "done in ${SECONDS} s; all output is in build/$preset/*.log"
+((skipped == 0)) || echo "$skipped skipped"
+echo "$passed passed, $failed failed"
+((passed > 0 && failed == 0))
