@@ -32,7 +32,8 @@ RetryAnswer Ledger::retry_answer(const Task& task, const std::string& reason) {
 }
 
 QueuedAnswer Ledger::queued_answer(const Task& task) {
-  QueuedAnswer answer{task.id, 1, 0};
+  QueuedAnswer answer{task.id, 1, 1};
+  if (awaits_grid(task)) return answer;  // a moment
   answer.position = 1 + tasks.ready_before(task.priority, task.id.number, kCountedPlaces);
   const double spread = 0.5 + random_.unit();
   const double wait = (kAskAgainLeast + kAskAgainPlace * static_cast<double>(answer.position)) * spread;

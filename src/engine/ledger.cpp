@@ -135,7 +135,7 @@ Result<void> Ledger::change(Task& task, TaskEvent event, const Actor& by, const 
   task.state = *to;
   if (!reason.empty()) task.reason = reason;
   if (from != *to || event != TaskEvent::chunk) {
-    close_run(task);
+    if (*to != TaskState::downloading) close_run(task);
     LogEntry entry;
     entry.kind = "state";
     entry.by = by.name;
@@ -187,6 +187,7 @@ void Ledger::set_chunks(Task& task, const ChunkBitmap& bitmap) {
   task.chunks_have = bitmap.have();
   tasks.save_chunks(task, bitmap);
   board_.replace_chunks(task.id.number, bitmap);
+  if (auto run = runs_.find(task.id.number); run != runs_.end()) run->second.had = bitmap;
 }
 
 Answer Ledger::spend_attempt(Task& task, const Actor& by, const std::string& reason) {
@@ -260,8 +261,12 @@ void Ledger::resume_active() {
     arm(task);
     if (task.state == TaskState::installing) task.state_due = std::max(due.value_or(now_), now_ + kConfirmGrace);
     save(task);
-    if (task.state == TaskState::offered) push(task.device, offer(task));
-    if (task.state == TaskState::retry_wait) push(task.device, retry_answer(task, task.reason));
+    with_grid(task, [number = task.id.number](Ledger& ledger, bool) {
+      const auto now = ledger.load(number);
+      if (!now) return;
+      if (now->state == TaskState::offered) ledger.push(now->device, ledger.offer(*now));
+      if (now->state == TaskState::retry_wait) ledger.push(now->device, ledger.retry_answer(*now, now->reason));
+    });
   }
 }
 

@@ -111,7 +111,7 @@ class Ledger {
   TransferBoard& board() { return board_; }
   Random& random() { return random_; }
   const Timeline& timeline() const { return timeline_; }
-  /// After the commit: grids that offers wait for.
+  /// Whether the digests of the task's chunks are in memory; if not they are fetched, and its device waits for them.
   bool grid_ready(const Task& task);
   std::int64_t slots() const { return slots_; }
 
@@ -131,6 +131,9 @@ class Ledger {
   void refresh(const std::string& device);
   void fill_slots(const std::string& asker);
   bool grant(Task& task, const std::string& asker);
+  bool awaits_grid(const Task& task) const;
+  /// After the commit fetches the digests of the task's chunks, then runs `then`.
+  void with_grid(const Task& task, std::function<void(Ledger&, bool ready)> then);
   void preempt(Task& task);
   void on_due(Task& task);
   void on_stall(Task& task);

@@ -37,9 +37,7 @@ void Ledger::refresh(const std::string& id) {
   std::optional<Task> best;
   if (device && device->present_until_tl > now_) {
     for (auto& task : tasks.queued_of(id, kMaxQueuedOfDevice)) {
-      if (task.parked || task.wait_due) continue;
-      const bool awaits_grid = awaited_.contains({task.checksum, task.chunk_bytes});
-      if (awaits_grid && awaited_.at({task.checksum, task.chunk_bytes}).contains(id)) continue;
+      if (task.parked || task.wait_due || awaits_grid(task)) continue;
       if (!best || std::pair{effective(task), task.id.number} < std::pair{effective(*best), best->id.number})
         best = std::move(task);
     }
@@ -66,6 +64,17 @@ void Ledger::preempt(Task& task) {
   push(task.device, CancelAnswer{task.id, CancelReason::preempted});
 }
 
+void Ledger::with_grid(const Task& task, std::function<void(Ledger&, bool)> then) {
+  after_commit([this, image = task.checksum, chunk_bytes = task.chunk_bytes, then = std::move(then)] {
+    images_.prepare(image, chunk_bytes, [later = later_, image, then](const auto& result) {
+      if (!result)
+        log::warn("image " + to_hex(image) + " has no chunk digests yet: " + result.error().message +
+                  "; its tasks are tried again when their devices ask");
+      later([then, ready = result.has_value()](Ledger& ledger) { then(ledger, ready); });
+    });
+  });
+}
+
 bool Ledger::grid_ready(const Task& task) {
   if (images_.find(task.checksum, task.chunk_bytes)) return true;
   const std::pair key{task.checksum, task.chunk_bytes};
@@ -73,20 +82,17 @@ bool Ledger::grid_ready(const Task& task) {
   const bool first = waiting.empty();
   waiting.insert(task.device);
   if (!first) return false;
-  after_commit([this, key] {
-    images_.prepare(key.first, key.second, [later = later_, key](const auto& result) {
-      const bool ready = result.has_value();
-      if (!ready)
-        log::warn("image " + to_hex(key.first) + " has no chunk digests yet: " + result.error().message +
-                  "; its tasks are tried again when their devices ask");
-      later([key, ready](Ledger& ledger) {
-        const auto found = ledger.awaited_.extract(key);
-        if (found.empty() || !ready) return;
-        for (const auto& device : found.mapped()) ledger.touch(device);
-      });
-    });
+  with_grid(task, [key](Ledger& ledger, bool ready) {
+    const auto found = ledger.awaited_.extract(key);
+    if (found.empty() || !ready) return;
+    for (const auto& device : found.mapped()) ledger.touch(device);
   });
   return false;
+}
+
+bool Ledger::awaits_grid(const Task& task) const {
+  const auto found = awaited_.find({task.checksum, task.chunk_bytes});
+  return found != awaited_.end() && found->second.contains(task.device);
 }
 
 bool Ledger::grant(Task& task, const std::string& asker) {

@@ -1,0 +1,53 @@
+#include <gtest/gtest.h>
+
+#include "ota/domain/backoff.hpp"
+#include "ota/domain/messages.hpp"
+#include "ota/domain/priority.hpp"
+
+namespace ota {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(Backoff, DoublesUpToItsBoundInTheUpperHalf) {
+  const Backoff backoff{2s, 60s};
+  const std::chrono::milliseconds full[] = {2s, 4s, 8s, 16s, 32s, 60s, 60s};
+  for (unsigned step = 0; step < std::size(full); ++step) {
+    EXPECT_EQ(backoff.wait(step, 0.0), full[step]);
+    EXPECT_GE(backoff.wait(step, 0.999), full[step] / 2);
+    EXPECT_LT(backoff.wait(step, 0.5), full[step]);
+  }
+  EXPECT_EQ(backoff.wait(4'000'000'000u, 0.0), 60s) << "no overflow";
+}
+
+TEST(Priority, WordsAndRise) {
+  for (auto priority : {Priority::security, Priority::high, Priority::normal, Priority::low})
+    EXPECT_EQ(parse_priority(to_string(priority)), priority);
+  EXPECT_FALSE(parse_priority("Security"));
+  EXPECT_FALSE(parse_priority("urgent"));
+  EXPECT_EQ(risen(Priority::low), Priority::normal);
+  EXPECT_EQ(risen(Priority::normal), Priority::high);
+  EXPECT_EQ(risen(Priority::high), Priority::high) << "never into security";
+  EXPECT_EQ(risen(Priority::security), Priority::security);
+}
+
+TEST(Messages, WordsGoThereAndBack) {
+  for (auto transport : {Transport::http, Transport::mqtt}) EXPECT_EQ(parse_transport(to_string(transport)), transport);
+  for (auto state : {DeviceState::downloading, DeviceState::installing, DeviceState::rebooting, DeviceState::installed,
+                     DeviceState::rolled_back, DeviceState::failed})
+    EXPECT_EQ(parse_device_state(to_string(state)), state);
+  EXPECT_FALSE(parse_transport("ftp"));
+  EXPECT_FALSE(parse_device_state("sleeping"));
+}
+
+TEST(Messages, TypesAreTheTopicsLastWords) {
+  EXPECT_EQ(type_of(Answer{SuccessAnswer{}}), "success");
+  EXPECT_EQ(type_of(Answer{FailedAnswer{}}), "failed");
+  EXPECT_EQ(type_of(Answer{QueuedAnswer{}}), "queued");
+  EXPECT_EQ(type_of(Answer{UpToDateAnswer{}}), "up_to_date");
+  EXPECT_EQ(type_of(Answer{CancelAnswer{}}), "cancel");
+  EXPECT_EQ(type_of(Answer{ErrorAnswer{}}), "error");
+}
+
+}  // namespace
+}  // namespace ota

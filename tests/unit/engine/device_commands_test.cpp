@@ -1,0 +1,313 @@
+#include "unit/engine/fixture.hpp"
+
+namespace ota::engine {
+namespace {
+
+using DeviceCommands = LedgerTest;
+
+TEST_F(DeviceCommands, AnUnknownDeviceIsTakenInAndUpToDate) {
+  const auto answer = request("gw-1", says("gw-a", "1.0.0"));
+  EXPECT_EQ(std::get<UpToDateAnswer>(answer).version, "1.0.0");
+  EXPECT_EQ(row_of("gw-1")->hardware, "gw-a");
+}
+
+TEST_F(DeviceCommands, ClosedRegistrationRefusesAStranger) {
+  options.devices.registration = "closed";
+  ledger->set_options(options);
+  EXPECT_EQ(error_in(request("gw-1")).error.code, Errc::unknown_device);
+  EXPECT_FALSE(row_of("gw-1"));
+}
+
+TEST_F(DeviceCommands, TheWholeWayToSuccess) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 metadata"}) << "its turn came at once, and it was heard";
+  const auto offer = std::get<Offer>(request("gw-1"));
+  EXPECT_EQ(offer.task, id);
+  EXPECT_EQ(offer.missing, (ChunkRanges{{0, 3}}));
+  EXPECT_EQ(state_of(id), TaskState::offered);
+
+  EXPECT_FALSE(chunk("gw-1", id, 0, 1));
+  EXPECT_EQ(state_of(id), TaskState::downloading);
+  EXPECT_EQ(std::get<Offer>(request("gw-1")).missing, (ChunkRanges{{2, 3}}));
+  EXPECT_FALSE(chunk("gw-1", id, 2, 3));
+  EXPECT_EQ(std::get<SuccessAnswer>(verify("gw-1", id, 1)).version, "2.0.0");
+  EXPECT_EQ(state_of(id), TaskState::succeeded);
+  EXPECT_EQ(row_of("gw-1")->current_version, "2.0.0");
+  EXPECT_EQ(std::get<SuccessAnswer>(verify("gw-1", id, 1)).task, id) << "said again, answered again";
+  EXPECT_EQ(std::get<SuccessAnswer>(verify("gw-1", id, 9)).task, id);
+}
+
+TEST_F(DeviceCommands, ANamedVersionMakesOneTask) {
+  add_firmware("2.0.0");
+  auto message = says();
+  message.version = "2.0.0";
+  const auto first = std::get<Offer>(request("gw-1", message));
+  const auto second = std::get<Offer>(request("gw-1", message));
+  EXPECT_EQ(first.task, second.task);
+  EXPECT_EQ(first.priority, Priority::normal);
+}
+
+TEST_F(DeviceCommands, ANamedVersionThatCannotBeIsRefused) {
+  add_firmware("2.0.0");
+  add_firmware("3.0.0", "gw-b", 2);
+  auto message = says("gw-a", "2.5.0");
+  message.version = "9.9.9";
+  EXPECT_EQ(error_in(request("gw-1", message)).error.code, Errc::no_such_firmware);
+  message.version = "3.0.0";
+  EXPECT_EQ(error_in(request("gw-1", message)).error.code, Errc::wrong_hardware);
+  message.version = "2.0.0";
+  EXPECT_EQ(error_in(request("gw-1", message)).error.code, Errc::downgrade);
+  message.current_version = "2.0.0";
+  EXPECT_TRUE(std::holds_alternative<UpToDateAnswer>(request("gw-1", message)));
+}
+
+TEST_F(DeviceCommands, MaxChunkBytesCapsTheGridOfANewTask) {
+  add_firmware("2.0.0");
+  auto message = says();
+  message.version = "2.0.0";
+  message.max_chunk_bytes = 65'536;
+  EXPECT_EQ(std::get<Offer>(request("gw-1", message)).grid.chunk_bytes, 65'536u);
+}
+
+TEST_F(DeviceCommands, WrongImagesSpendAttemptsUntilItFails) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  chunk("gw-1", id, 0, 3);
+  const auto retry = std::get<RetryAnswer>(verify("gw-1", id, 9, 1, ChunkRanges{{1, 2}}));
+  EXPECT_EQ(retry.offer.attempt, 2);
+  EXPECT_EQ(retry.reason, "checksum_mismatch");
+  EXPECT_EQ(retry.offer.missing, (ChunkRanges{{1, 2}}));
+  EXPECT_EQ(retry.retry_after_s, 2);
+  EXPECT_EQ(state_of(id), TaskState::retry_wait);
+
+  const auto repeated = std::get<RetryAnswer>(verify("gw-1", id, 9, 1));
+  EXPECT_EQ(repeated.offer.attempt, 2) << "the same verify again spends nothing";
+  EXPECT_EQ(repeated.offer.missing, retry.offer.missing);
+  EXPECT_EQ(std::get<RetryAnswer>(verify("gw-1", id, 9)).offer.attempt, 2) << "without attempt: before retry_after";
+
+  clock.advance(3s);
+  EXPECT_EQ(std::get<RetryAnswer>(verify("gw-1", id, 9)).offer.attempt, 3) << "without attempt: after retry_after";
+  EXPECT_EQ(std::get<RetryAnswer>(verify("gw-1", id, 9, 2)).offer.attempt, 3);
+  const auto failed = std::get<FailedAnswer>(verify("gw-1", id, 9, 3));
+  EXPECT_EQ(failed.reason, "checksum_mismatch");
+  EXPECT_EQ(failed.attempts, 3);
+  EXPECT_EQ(std::get<FailedAnswer>(verify("gw-1", id, 9, 3)).attempts, 3);
+  EXPECT_EQ(std::get<FailedAnswer>(verify("gw-1", id, 1)).attempts, 3) << "an end state never changes";
+}
+
+TEST_F(DeviceCommands, WithoutBadChunksEverythingIsFetchedAgain) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  chunk("gw-1", id, 0, 3);
+  EXPECT_EQ(std::get<RetryAnswer>(verify("gw-1", id, 9)).offer.missing, (ChunkRanges{{0, 3}}));
+  EXPECT_EQ(std::get<Offer>(request("gw-1")).missing, (ChunkRanges{{0, 3}}));
+}
+
+TEST_F(DeviceCommands, VerifyOfAnAttemptThatWasNeverOfferedIsRefused) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  EXPECT_EQ(error_in(verify("gw-1", id, 9, 2)).error.code, Errc::bad_message);
+  EXPECT_EQ(error_in(verify("gw-1", id, 9, 1, ChunkRanges{{3, 4}})).error.code, Errc::bad_chunk_range);
+  EXPECT_EQ(row(id).attempt, 1);
+}
+
+TEST_F(DeviceCommands, AnothersTaskLooksLikeNone) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  request("gw-2");
+  EXPECT_EQ(error_in(verify("gw-2", id, 1)).error.code, Errc::unknown_task);
+  EXPECT_EQ(error_in(*chunk("gw-2", id, 0, 0)).error.code, Errc::unknown_task);
+  auto wrong_day = id;
+  wrong_day.day += 1;
+  EXPECT_EQ(error_in(verify("gw-1", wrong_day, 1)).error.code, Errc::unknown_task);
+  EXPECT_EQ(state_of(id), TaskState::offered);
+}
+
+TEST_F(DeviceCommands, ChunksPastTheGridAreRefused) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  EXPECT_EQ(error_in(*chunk("gw-1", id, 3, 4)).error.code, Errc::bad_chunk_range);
+  EXPECT_EQ(state_of(id), TaskState::offered);
+}
+
+TEST_F(DeviceCommands, TheThirdMismatchOfAChunkSpendsAnAttempt) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  chunk("gw-1", id, 0, 3);
+  for (int i = 0; i < 2; ++i) {
+    const auto retry = std::get<RetryAnswer>(*chunk("gw-1", id, 2, 2, true));
+    EXPECT_EQ(retry.offer.attempt, 1);
+    EXPECT_EQ(retry.reason, "chunk_mismatch");
+    EXPECT_EQ(retry.offer.missing, (ChunkRanges{{2, 2}}));
+    EXPECT_EQ(retry.retry_after_s, 0);
+    chunk("gw-1", id, 2, 2);
+  }
+  chunk("gw-1", id, 1, 1, true);
+  EXPECT_EQ(row(id).attempt, 1) << "another chunk counts by itself";
+  EXPECT_EQ(std::get<RetryAnswer>(*chunk("gw-1", id, 2, 2, true)).offer.attempt, 2);
+  EXPECT_EQ(std::get<RetryAnswer>(*chunk("gw-1", id, 2, 2, true)).offer.attempt, 2) << "counted anew in each attempt";
+}
+
+TEST_F(DeviceCommands, MismatchesAloneCanUseTheAttemptsUp) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  std::optional<Answer> last;
+  for (int i = 0; i < 9; ++i) last = chunk("gw-1", id, 0, 0, true);
+  EXPECT_EQ(std::get<FailedAnswer>(*last).reason, "chunk_mismatch");
+}
+
+TEST_F(DeviceCommands, AFailedDeviceSpendsOneAttemptHoweverOftenItSaysSo) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  EXPECT_EQ(std::get<RetryAnswer>(*state("gw-1", id, DeviceState::failed)).reason, "device_failed");
+  EXPECT_EQ(std::get<RetryAnswer>(*state("gw-1", id, DeviceState::failed)).offer.attempt, 2);
+  clock.advance(3s);
+  EXPECT_EQ(std::get<RetryAnswer>(*state("gw-1", id, DeviceState::failed)).offer.attempt, 3);
+  clock.advance(5s);
+  EXPECT_EQ(std::get<FailedAnswer>(*state("gw-1", id, DeviceState::failed)).reason, "device_failed");
+  EXPECT_EQ(error_in(*state("gw-1", id, DeviceState::failed)).error.code, Errc::task_ended);
+}
+
+TEST_F(DeviceCommands, ConfirmationByTheNewVersion) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0", {}, true);
+  const auto success = std::get<SuccessAnswer>(verify("gw-1", id, 1));
+  ASSERT_TRUE(success.confirm_by);
+  EXPECT_EQ(state_of(id), TaskState::installing);
+  EXPECT_EQ(std::get<SuccessAnswer>(request("gw-1", says("gw-a", "1.0.0"))).confirm_by, success.confirm_by);
+  EXPECT_EQ(std::get<UpToDateAnswer>(request("gw-1", says("gw-a", "2.0.0"))).version, "2.0.0");
+  EXPECT_EQ(state_of(id), TaskState::succeeded);
+}
+
+TEST_F(DeviceCommands, ConfirmationByProgress) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0", {}, true);
+  EXPECT_EQ(error_in(*state("gw-1", id, DeviceState::installed)).error.code, Errc::bad_message) << "not verified yet";
+  verify("gw-1", id, 1);
+  EXPECT_FALSE(state("gw-1", id, DeviceState::installing));
+  EXPECT_FALSE(state("gw-1", id, DeviceState::rebooting));
+  EXPECT_EQ(state_of(id), TaskState::installing);
+  EXPECT_FALSE(state("gw-1", id, DeviceState::installed));
+  EXPECT_EQ(state_of(id), TaskState::succeeded);
+}
+
+TEST_F(DeviceCommands, ARollBackEndsItAtOnce) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0", {}, true);
+  verify("gw-1", id, 1);
+  EXPECT_EQ(std::get<FailedAnswer>(*state("gw-1", id, DeviceState::rolled_back)).reason, "rolled_back");
+  EXPECT_EQ(row(id).attempt, 1);
+}
+
+TEST_F(DeviceCommands, NoConfirmationInTimeEndsIt) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0", {}, true);
+  verify("gw-1", id, 1);
+  pushes();
+  advance(899s);
+  EXPECT_EQ(state_of(id), TaskState::installing);
+  advance(2s);
+  EXPECT_EQ(state_of(id), TaskState::failed);
+  EXPECT_EQ(row(id).reason, "confirm_timeout");
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 failed"});
+}
+
+TEST_F(DeviceCommands, AFailedInstallationTakesASlotAgainOrWaitsForOne) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0", {}, true);
+  verify("gw-1", id, 1);
+  task_for("gw-2", "2.0.0");
+  task_for("gw-3", "2.0.0");
+  EXPECT_EQ(ledger->slots(), 2);
+  EXPECT_EQ(std::get<RetryAnswer>(*state("gw-1", id, DeviceState::failed)).offer.attempt, 2);
+  EXPECT_EQ(state_of(id), TaskState::queued) << "no slot is free";
+  EXPECT_EQ(ledger->slots(), 2);
+}
+
+TEST_F(DeviceCommands, AfterASuccessWaitingTasksForOlderVersionsAreNeedless) {
+  add_firmware("2.0.0");
+  add_firmware("1.5.0", "gw-a", 2);
+  add_firmware("3.0.0", "gw-a", 3);
+  const auto id = task_for("gw-1", "2.0.0");
+  const auto older = task_for("gw-1", "1.5.0");
+  const auto newer = task_for("gw-1", "3.0.0");
+  auto forced_order = order("gw-1", "1.5.0");
+  verify("gw-1", id, 1);
+  EXPECT_EQ(state_of(older), TaskState::cancelled);
+  EXPECT_EQ(row(older).reason, "superseded");
+  EXPECT_EQ(state_of(newer), TaskState::offered) << "the next one's turn";
+}
+
+TEST_F(DeviceCommands, ForcedOnesAreNotSuperseded) {
+  add_firmware("2.0.0");
+  add_firmware("1.5.0", "gw-a", 2);
+  const auto id = task_for("gw-1", "2.0.0");
+  auto forced = order("gw-1", "1.5.0");
+  forced.force = true;
+  const auto older = upgrade(forced).value().task.id;
+  verify("gw-1", id, 1);
+  EXPECT_EQ(state_of(older), TaskState::offered);
+}
+
+TEST_F(DeviceCommands, TokensAreAskedForWhereTheyMustBe) {
+  request("gw-1");
+  const Digest right = digest_of(7);
+  unit([&](Ledger& l) { return on_set_secret(l, "gw-1", right); });
+  auto ask = [&](Credentials who) {
+    return unit([&](Ledger& l) { return on_request(l, *DeviceId::parse("gw-1"), who, {}); }).value();
+  };
+  Credentials none, good, bad, broker, cert;
+  good.token_digest = right;
+  bad.token_digest = digest_of(8);
+  bad.via_broker = true;
+  broker.via_broker = true;
+  cert.certified = true;
+  EXPECT_EQ(error_in(ask(none)).error.code, Errc::not_authorized);
+  EXPECT_EQ(error_in(ask(bad)).error.code, Errc::not_authorized);
+  EXPECT_TRUE(std::holds_alternative<UpToDateAnswer>(ask(good)));
+  EXPECT_TRUE(std::holds_alternative<UpToDateAnswer>(ask(broker)));
+  EXPECT_TRUE(std::holds_alternative<UpToDateAnswer>(ask(cert)));
+  options.devices.token_required = true;
+  ledger->set_options(options);
+  EXPECT_EQ(error_in(ask(broker)).error.code, Errc::not_authorized);
+  EXPECT_TRUE(std::holds_alternative<UpToDateAnswer>(ask(good)));
+}
+
+TEST_F(DeviceCommands, HardwareOfARegisteredDeviceIsTheOperators) {
+  Device wanted;
+  wanted.id = "gw-1";
+  wanted.hardware = "gw-a";
+  EXPECT_TRUE(unit([&](Ledger& l) { return on_put_device(l, wanted); }).value().created);
+  EXPECT_EQ(error_in(request("gw-1", says("gw-b"))).error.code, Errc::wrong_hardware);
+  EXPECT_EQ(row_of("gw-1")->hardware, "gw-a");
+  request("gw-2", says("gw-a"));
+  request("gw-2", says("gw-b"));
+  EXPECT_EQ(row_of("gw-2")->hardware, "gw-b") << "one that nobody registered says it itself";
+}
+
+TEST_F(DeviceCommands, LateWordsForAnEndedTaskAreTold) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  unit([&](Ledger& l) { return on_cancel(l, id, "tester"); });
+  EXPECT_EQ(error_in(*chunk("gw-1", id, 0, 0)).error.code, Errc::task_ended);
+  EXPECT_EQ(error_in(verify("gw-1", id, 1)).error.code, Errc::task_ended);
+  EXPECT_EQ(state_of(id), TaskState::cancelled);
+}
+
+TEST_F(DeviceCommands, DownloadsMayOnlyBeOfATaskWhoseTurnItIs) {
+  add_firmware("2.0.0");
+  auto ask = [&](TaskId id) { return unit([&](Ledger& l) { return on_download(l, id); }); };
+  const auto a = task_for("gw-1", "2.0.0");
+  task_for("gw-2", "2.0.0");
+  const auto c = task_for("gw-3", "2.0.0");
+  EXPECT_EQ(ask(a), Access::granted);
+  EXPECT_EQ(ask(c), Access::not_now) << "both slots are held";
+  EXPECT_EQ(ask({20261122, 999}), Access::unknown);
+  verify("gw-1", a, 1);
+  EXPECT_EQ(ask(a), Access::ended);
+  EXPECT_EQ(ask(c), Access::granted);
+}
+
+}  // namespace
+}  // namespace ota::engine

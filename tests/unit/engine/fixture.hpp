@@ -1,0 +1,213 @@
+// The ledger with a real database and everything else under the test's hand; no threads.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/commands.hpp"
+#include "engine/ledger.hpp"
+#include "support/fakes.hpp"
+
+namespace ota::engine {
+
+using namespace std::chrono_literals;
+
+class FakeImages final : public Images {
+ public:
+  std::shared_ptr<const firmware::Manifest> find(const Digest& image, std::uint32_t chunk_bytes) const override {
+    return !slow || prepared.contains({image, chunk_bytes}) ? std::make_shared<firmware::Manifest>() : nullptr;
+  }
+  void prepare(const Digest& image, std::uint32_t chunk_bytes,
+               std::function<void(Result<std::shared_ptr<const firmware::Manifest>>)> done) override {
+    ++asked;
+    if (refuse) return done(fail(*refuse, "refused by the test"));
+    prepared.insert({image, chunk_bytes});
+    done(std::shared_ptr<const firmware::Manifest>(std::make_shared<firmware::Manifest>()));
+  }
+  bool exists(const Digest& image) const override { return !gone.contains(image); }
+  void remove(const Digest& image) override { removed.push_back(image); }
+
+  bool slow = false;  ///< digests must be prepared first
+  std::set<std::pair<Digest, std::uint32_t>> prepared;
+  std::optional<Errc> refuse;
+  std::set<Digest> gone;
+  std::vector<Digest> removed;
+  int asked = 0;
+};
+
+class FakeCourier final : public Courier {
+ public:
+  void push(const std::string& device, const Answer& answer) override { pushed.emplace_back(device, answer); }
+  std::vector<std::pair<std::string, Answer>> pushed;
+};
+
+inline Digest digest_of(std::uint8_t seed) {
+  Digest digest{};
+  digest.fill(seed);
+  return digest;
+}
+
+class LedgerTest : public ::testing::Test {
+ protected:
+  LedgerTest() {
+    options.tasks.max_active = 2;
+    open();
+  }
+
+  void open() {
+    db = std::move(storage::Database::open(dir / "otad.db", storage::Mode::writer).value());
+    ledger = std::make_unique<Ledger>(*db, options, clock, random, board, images, courier,
+                                      [this](std::function<void(Ledger&)> job) { jobs.push_back(std::move(job)); });
+    ledger->resync();
+  }
+
+  /// One command in one transaction, as the engine's thread runs it; then the jobs that it left.
+  template <class Work>
+  auto unit(Work work) {
+    if constexpr (std::is_void_v<decltype(work(*ledger))>) {
+      begin();
+      work(*ledger);
+      end();
+    } else {
+      begin();
+      auto result = work(*ledger);
+      end();
+      return result;
+    }
+  }
+
+  /// As after a crash: memory is gone, the database stays.
+  void restart() {
+    ledger.reset();
+    db.reset();
+    board.keep_only({});
+    open();
+    unit([](Ledger& l) { l.resume_active(); });
+  }
+
+  void advance(Millis by) {
+    clock.advance(by);
+    unit([](Ledger& l) {
+      l.flush_board();
+      l.run_timers();
+      l.housekeeping();
+    });
+  }
+
+  Firmware add_firmware(std::string version, std::string hardware = "gw-a", std::uint8_t seed = 1,
+                        std::uint64_t size = 4 * 524'288, bool security = false) {
+    Firmware f;
+    f.version = std::move(version);
+    f.hardware = std::move(hardware);
+    f.size = size;
+    f.checksum = digest_of(seed);
+    f.security = security;
+    return unit([&](Ledger& l) { return on_add_firmware(l, f); }).value().firmware;
+  }
+
+  static DeviceRequest says(std::string hardware = "gw-a", std::optional<std::string> current = {}) {
+    DeviceRequest message;
+    message.hardware = std::move(hardware);
+    message.current_version = std::move(current);
+    return message;
+  }
+
+  Answer request(const std::string& device, DeviceRequest message = says()) {
+    return unit([&](Ledger& l) { return on_request(l, *DeviceId::parse(device), {}, message); }).value();
+  }
+  std::optional<Answer> progress(const std::string& device, ProgressReport message, Credentials who = {}) {
+    return unit([&](Ledger& l) { return on_progress(l, *DeviceId::parse(device), who, message); });
+  }
+  std::optional<Answer> chunk(const std::string& device, const TaskId& task, std::uint32_t first, std::uint32_t last,
+                              bool mismatch = false) {
+    ProgressReport message;
+    message.task = task;
+    message.chunks = {{first, last}};
+    message.mismatch = mismatch;
+    return progress(device, message);
+  }
+  std::optional<Answer> state(const std::string& device, const TaskId& task, DeviceState what) {
+    ProgressReport message;
+    message.task = task;
+    message.state = what;
+    return progress(device, message);
+  }
+  Answer verify(const std::string& device, const TaskId& task, std::uint8_t seed, std::optional<int> attempt = {},
+                std::optional<ChunkRanges> bad = {}) {
+    return unit([&](Ledger& l) {
+             return on_verify(l, *DeviceId::parse(device), {}, VerifyReport{task, attempt, digest_of(seed), bad});
+           })
+        .value();
+  }
+
+  UpgradeOrder order(std::string device, std::string version) {
+    UpgradeOrder o;
+    o.device = std::move(device);
+    o.version = std::move(version);
+    return o;
+  }
+  Result<UpgradeOutcome> upgrade(const UpgradeOrder& o) {
+    return unit([&](Ledger& l) { return on_upgrade(l, o, "tester"); });
+  }
+  /// A task for a device that was heard, hardware gw-a.
+  TaskId task_for(const std::string& device, const std::string& version, std::optional<Priority> priority = {},
+                  bool confirm = false) {
+    if (!row_of(device)) request(device);
+    auto o = order(device, version);
+    o.priority = priority;
+    o.confirm = confirm;
+    return upgrade(o).value().task.id;
+  }
+
+  Task row(const TaskId& id) { return ledger->load(id.number).value(); }
+  std::optional<Device> row_of(const std::string& device) { return ledger->devices.find(device); }
+  TaskState state_of(const TaskId& id) { return row(id).state; }
+  std::vector<LogEntry> log_of(const TaskId& id) { return ledger->transfer_log.list(id.number, 0, 1'000); }
+
+  /// What was pushed since the last call, as `device type`.
+  std::vector<std::string> pushes() {
+    std::vector<std::string> texts;
+    for (const auto& [device, answer] : courier.pushed) texts.push_back(device + " " + std::string(type_of(answer)));
+    courier.pushed.clear();
+    return texts;
+  }
+
+  test::TempDir dir;
+  test::FakeClock clock;
+  test::FakeRandom random;
+  TransferBoard board{clock, [] {}};
+  FakeImages images;
+  FakeCourier courier;
+  Options options;
+  std::deque<std::function<void(Ledger&)>> jobs;
+  std::unique_ptr<storage::Database> db;
+  std::unique_ptr<Ledger> ledger;
+
+ private:
+  void begin() {
+    db->begin();
+    ledger->set_clock();
+  }
+  void end() {
+    ledger->settle();
+    db->commit();
+    for (auto& effect : ledger->take_effects()) effect();
+    while (!jobs.empty()) {
+      auto job = std::move(jobs.front());
+      jobs.pop_front();
+      begin();
+      job(*ledger);
+      end();
+    }
+  }
+};
+
+inline const ErrorAnswer& error_in(const Answer& answer) { return std::get<ErrorAnswer>(answer); }
+
+}  // namespace ota::engine

@@ -1,0 +1,215 @@
+#include "unit/engine/fixture.hpp"
+
+namespace ota::engine {
+namespace {
+
+class OperatorCommands : public LedgerTest {
+ protected:
+  Errc refused(const UpgradeOrder& o) { return upgrade(o).error().code; }
+};
+
+TEST_F(OperatorCommands, MakesATaskAndAnswersTheSameAgain) {
+  add_firmware("2.0.0");
+  const auto made = upgrade(order("gw-1", "2.0.0")).value();
+  EXPECT_TRUE(made.created);
+  EXPECT_EQ(made.task.id.str(), "OTA_20261122_000001");
+  EXPECT_EQ(made.task.priority, Priority::normal);
+  const auto again = upgrade(order("gw-1", "2.0.0")).value();
+  EXPECT_FALSE(again.created);
+  EXPECT_EQ(again.task.id, made.task.id);
+}
+
+TEST_F(OperatorCommands, NumbersGoOnAcrossDaysAndRestarts) {
+  add_firmware("2.0.0");
+  upgrade(order("gw-1", "2.0.0")).value();
+  clock.advance(24h);
+  restart();
+  EXPECT_EQ(upgrade(order("gw-2", "2.0.0")).value().task.id.str(), "OTA_20261123_000002");
+}
+
+TEST_F(OperatorCommands, RefusesWhatCannotBe) {
+  add_firmware("2.0.0");
+  add_firmware("2.0.0", "gw-b", 2);
+  add_firmware("2.5.0", "", 3);
+  request("gw-1", says("gw-a", "2.1.0"));
+  EXPECT_EQ(refused(order("gw-1", "9.9.9")), Errc::no_such_firmware);
+  EXPECT_EQ(refused(order("gw-1", "2.0.0")), Errc::downgrade);
+  request("gw-1", says("gw-a", "2.0.0"));
+  EXPECT_EQ(refused(order("gw-1", "2.0.0")), Errc::already_installed);
+  request("gw-1", says("gw-a", "1.0.0"));
+  auto o = order("gw-1", "2.0.0");
+  o.hardware = "gw-b";
+  EXPECT_EQ(refused(o), Errc::wrong_hardware);
+  o.hardware.reset();
+  o.checksum = digest_of(99);
+  EXPECT_EQ(refused(o), Errc::checksum_differs);
+  o.checksum = digest_of(1);
+  o.expires_at = clock.wall() - 1s;
+  EXPECT_EQ(refused(o), Errc::malformed);
+  o.expires_at = clock.wall() + 10s;
+  o.not_before = clock.wall() + 20s;
+  EXPECT_EQ(upgrade(o).error().fields.at(0).field, "expires_at");
+  request("gw-3", says("gw-c", "1.0.0"));
+  EXPECT_EQ(refused(order("gw-3", "2.0.0")), Errc::wrong_hardware);
+  EXPECT_EQ(upgrade(order("unseen", "2.0.0")).error().fields.at(0).field, "hardware");
+  EXPECT_TRUE(upgrade(order("gw-3", "2.5.0"))) << "firmware without hardware fits every device";
+  EXPECT_EQ(ledger->tasks.list({}, 0, 10).size(), 1u) << "no refusal left a task";
+  EXPECT_FALSE(row_of("unseen"));
+}
+
+TEST_F(OperatorCommands, ForceAllowsADowngradeAndAReinstall) {
+  add_firmware("2.0.0");
+  request("gw-1", says("gw-a", "2.1.0"));
+  auto o = order("gw-1", "2.0.0");
+  o.force = true;
+  EXPECT_TRUE(upgrade(o).value().created);
+}
+
+TEST_F(OperatorCommands, ATinyChunkSizeForALargeImageIsRefused) {
+  add_firmware("2.0.0", "gw-a", 1, 65'536ull * 1'024 + 1);
+  auto o = order("gw-1", "2.0.0");
+  o.chunk_bytes = 1'024;
+  EXPECT_EQ(upgrade(o).error().fields.at(0).field, "chunk_size");
+  o.chunk_bytes = 2'048;
+  EXPECT_EQ(upgrade(o).value().task.chunk_bytes, 2'048u);
+}
+
+TEST_F(OperatorCommands, ClosedRegistrationRefusesAnUnknownDevice) {
+  options.devices.registration = "closed";
+  ledger->set_options(options);
+  add_firmware("2.0.0");
+  EXPECT_EQ(refused(order("gw-1", "2.0.0")), Errc::unknown_device);
+}
+
+TEST_F(OperatorCommands, AnIdempotencyKeyBringsTheFirstAnswerBack) {
+  add_firmware("2.0.0");
+  auto o = order("gw-1", "2.0.0");
+  o.idempotency_key = "abc";
+  o.body_digest = digest_of(1);
+  const auto first = upgrade(o).value();
+  unit([&](Ledger& l) { return on_cancel(l, first.task.id, "tester"); });
+  const auto again = upgrade(o).value();
+  EXPECT_TRUE(again.created);
+  EXPECT_EQ(again.task.id, first.task.id);
+  EXPECT_EQ(again.state, TaskState::queued);
+  o.body_digest = digest_of(2);
+  EXPECT_EQ(refused(o), Errc::key_reused);
+}
+
+TEST_F(OperatorCommands, CancelsWhatIsNotVerifiedYet) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  pushes();
+  EXPECT_EQ(unit([&](Ledger& l) { return on_cancel(l, id, "alice"); }).value().state, TaskState::cancelled);
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 cancel"});
+  EXPECT_EQ(log_of(id).back().by, "alice");
+  EXPECT_EQ(unit([&](Ledger& l) { return on_cancel(l, id, "alice"); }).error().code, Errc::wrong_state);
+  EXPECT_EQ(unit([&](Ledger& l) { return on_cancel(l, {20261122, 77}, "alice"); }).error().code, Errc::unknown_task);
+  const auto confirming = task_for("gw-1", "2.0.0", {}, true);
+  verify("gw-1", confirming, 1);
+  EXPECT_EQ(unit([&](Ledger& l) { return on_cancel(l, confirming, "alice"); }).error().code, Errc::wrong_state);
+}
+
+TEST_F(OperatorCommands, RetryMakesANewTaskForAnEndedOne) {
+  add_firmware("2.0.0");
+  auto o = order("gw-1", "2.0.0");
+  o.priority = Priority::high;
+  o.chunk_bytes = 65'536;
+  const auto id = upgrade(o).value().task.id;
+  auto retry = [&](TaskId task) { return unit([&](Ledger& l) { return on_retry(l, task, "alice"); }); };
+  EXPECT_EQ(retry(id).error().code, Errc::wrong_state);
+  unit([&](Ledger& l) { return on_cancel(l, id, "alice"); });
+  const auto again = retry(id).value();
+  EXPECT_NE(again.id, id);
+  EXPECT_EQ(row(again.id).retry_of, id.number);
+  EXPECT_EQ(again.priority, Priority::high);
+  EXPECT_EQ(again.chunk_bytes, 65'536u);
+  EXPECT_EQ(state_of(id), TaskState::cancelled) << "an end state never changes";
+  EXPECT_EQ(retry(id).error().code, Errc::wrong_state) << "one open task for that device and version";
+  EXPECT_EQ(retry({20261122, 77}).error().code, Errc::unknown_task);
+}
+
+TEST_F(OperatorCommands, PriorityMovesATaskInTheQueue) {
+  options.tasks.max_active = 1;
+  ledger->set_options(options);
+  add_firmware("2.0.0");
+  const auto holder = task_for("gw-1", "2.0.0");
+  const auto waiting = task_for("gw-2", "2.0.0");
+  auto set = [&](TaskId id, Priority p) { return unit([&](Ledger& l) { return on_set_priority(l, id, p, "alice"); }); };
+  EXPECT_EQ(set(waiting, Priority::security).value().priority, Priority::security);
+  EXPECT_EQ(state_of(waiting), TaskState::offered);
+  EXPECT_EQ(state_of(holder), TaskState::queued);
+  unit([&](Ledger& l) { return on_cancel(l, holder, "alice"); });
+  EXPECT_EQ(set(holder, Priority::low).error().code, Errc::wrong_state);
+  EXPECT_EQ(set({20261122, 77}, Priority::low).error().code, Errc::unknown_task);
+}
+
+TEST_F(OperatorCommands, FirmwareIsThereOnceAndGoesWhenNobodyNeedsIt) {
+  const auto f = add_firmware("2.0.0");
+  auto same = f;
+  EXPECT_FALSE(unit([&](Ledger& l) { return on_add_firmware(l, same); }).value().created);
+  same.checksum = digest_of(2);
+  EXPECT_EQ(unit([&](Ledger& l) { return on_add_firmware(l, same); }).error().code, Errc::version_exists);
+  images.gone.insert(digest_of(5));
+  same.version = "2.1.0";
+  same.checksum = digest_of(5);
+  EXPECT_EQ(unit([&](Ledger& l) { return on_add_firmware(l, same); }).error().code, Errc::overloaded);
+
+  const auto twin = add_firmware("2.0.0", "gw-b", 1);
+  const auto id = task_for("gw-1", "2.0.0");
+  auto remove = [&](std::int64_t which) { return unit([&](Ledger& l) { return on_remove_firmware(l, which); }); };
+  EXPECT_EQ(remove(f.id).error().code, Errc::in_use);
+  unit([&](Ledger& l) { return on_cancel(l, id, "alice"); });
+  EXPECT_TRUE(remove(f.id));
+  EXPECT_TRUE(images.removed.empty()) << "another firmware has the same bytes";
+  EXPECT_TRUE(remove(twin.id));
+  EXPECT_EQ(images.removed, std::vector<Digest>{digest_of(1)});
+  EXPECT_EQ(remove(f.id).error().code, Errc::not_found);
+}
+
+TEST_F(OperatorCommands, ADamagedImageEndsItsTasksAndAnUploadHealsIt) {
+  const auto f = add_firmware("2.0.0");
+  const auto active = task_for("gw-1", "2.0.0");
+  const auto absent = upgrade(order("gw-9", "2.0.0")).value().task.id;
+  pushes();
+  unit([&](Ledger& l) { return on_image_damaged(l, f.checksum); });
+  EXPECT_EQ(row(active).reason, "image_damaged");
+  EXPECT_EQ(state_of(absent), TaskState::failed);
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 failed"});
+  EXPECT_EQ(refused(order("gw-1", "2.0.0")), Errc::image_damaged);
+  EXPECT_FALSE(unit([&](Ledger& l) { return on_add_firmware(l, f); }).value().created);
+  EXPECT_TRUE(upgrade(order("gw-1", "2.0.0")));
+}
+
+TEST_F(OperatorCommands, RemovingADeviceCancelsItsTasks) {
+  add_firmware("2.0.0");
+  add_firmware("3.0.0", "gw-a", 3);
+  const auto a = task_for("gw-1", "2.0.0");
+  const auto b = task_for("gw-1", "3.0.0");
+  EXPECT_TRUE(unit([&](Ledger& l) { return on_remove_device(l, "gw-1", "alice"); }));
+  EXPECT_EQ(state_of(a), TaskState::cancelled);
+  EXPECT_EQ(state_of(b), TaskState::cancelled);
+  EXPECT_EQ(unit([&](Ledger& l) { return on_remove_device(l, "gw-1", "alice"); }).error().code, Errc::unknown_device);
+  EXPECT_EQ(unit([&](Ledger& l) { return on_set_secret(l, "gw-1", digest_of(1)); }).error().code, Errc::unknown_device);
+}
+
+TEST_F(OperatorCommands, EveryChangeOfStateIsInTheLog) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  board.bytes(id.number, 1'000'000);
+  board.chunks(id.number, {0, 1}, Transport::http);
+  advance(1s);
+  chunk("gw-1", id, 2, 3);
+  verify("gw-1", id, 9, 1, ChunkRanges{{1, 1}});
+  clock.advance(3s);
+  chunk("gw-1", id, 1, 1);
+  verify("gw-1", id, 1, 2);
+  std::vector<std::string> lines;
+  for (const auto& e : log_of(id))
+    lines.push_back(e.kind + " " + (e.to ? std::string(to_string(*e.to)) : std::to_string(e.bytes)));
+  EXPECT_EQ(lines, (std::vector<std::string>{"created queued", "state offered", "state downloading", "chunks 1000000",
+                                             "state retry_wait", "state downloading", "chunks 0", "state succeeded"}));
+}
+
+}  // namespace
+}  // namespace ota::engine

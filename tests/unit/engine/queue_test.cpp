@@ -1,0 +1,314 @@
+#include "unit/engine/fixture.hpp"
+
+namespace ota::engine {
+namespace {
+
+using Queue = LedgerTest;
+
+TEST_F(Queue, AbsentDevicesHoldNothing) {
+  add_firmware("2.0.0");
+  const auto id = upgrade(order("gw-1", "2.0.0")).value().task.id;
+  EXPECT_EQ(state_of(id), TaskState::queued);
+  EXPECT_TRUE(pushes().empty());
+  EXPECT_TRUE(std::holds_alternative<Offer>(request("gw-1")));
+  EXPECT_EQ(ledger->slots(), 1);
+}
+
+TEST_F(Queue, ADeviceThatLeftLosesItsPlaceAndTakesItAgain) {
+  add_firmware("2.0.0");
+  task_for("gw-1", "2.0.0");
+  task_for("gw-2", "2.0.0");
+  const auto waiting = task_for("gw-3", "2.0.0");
+  EXPECT_EQ(std::get<QueuedAnswer>(request("gw-3")).position, 1);
+  EXPECT_EQ(ledger->tasks.ready_of("gw-3"), waiting.number);
+  for (int i = 0; i < 6; ++i) {
+    advance(55s);
+    chunk("gw-1", {waiting.day, 1}, 0, 0);
+  }
+  EXPECT_FALSE(ledger->tasks.ready_of("gw-3"));
+  EXPECT_TRUE(std::holds_alternative<Offer>(request("gw-3"))) << "the others stalled meanwhile";
+}
+
+TEST_F(Queue, OrderIsPriorityThenAge) {
+  options.tasks.max_active = 1;
+  ledger->set_options(options);
+  add_firmware("2.0.0");
+  const auto first = task_for("gw-0", "2.0.0");
+  const auto low = task_for("gw-1", "2.0.0", Priority::low);
+  const auto old_normal = task_for("gw-2", "2.0.0", Priority::normal);
+  const auto normal = task_for("gw-3", "2.0.0", Priority::normal);
+  const auto high = task_for("gw-4", "2.0.0", Priority::high);
+  EXPECT_EQ(std::get<QueuedAnswer>(request("gw-1")).position, 4);
+  EXPECT_EQ(std::get<QueuedAnswer>(request("gw-4")).position, 1);
+  pushes();
+  std::vector<std::string> order_of_offers;
+  auto holder = std::pair{std::string("gw-0"), first};
+  for (const auto& [device, id] : {std::pair{std::string("gw-4"), high},
+                                   {std::string("gw-2"), old_normal},
+                                   {std::string("gw-3"), normal},
+                                   {std::string("gw-1"), low}}) {
+    verify(holder.first, holder.second, 1);
+    EXPECT_EQ(state_of(id), TaskState::offered) << device;
+    EXPECT_EQ(pushes(), std::vector<std::string>{device + " metadata"});
+    holder = {device, id};
+  }
+}
+
+TEST_F(Queue, WhoWaitedLongRisesOneClassButNotIntoSecurity) {
+  options.tasks.max_active = 1;
+  options.tasks.stall_timeout_s = options.tasks.offer_timeout_s = 100'000;
+  options.devices.present_s = 100'000;
+  ledger->set_options(options);
+  add_firmware("2.0.0");
+  const auto holder = task_for("gw-0", "2.0.0");
+  const auto normal = task_for("gw-1", "2.0.0", Priority::normal);
+  advance(1h);
+  const auto high = task_for("gw-2", "2.0.0", Priority::high);
+  const auto security = task_for("gw-3", "2.0.0", Priority::security);
+  EXPECT_EQ(state_of(security), TaskState::offered) << "takes the slot from gw-0";
+  EXPECT_EQ(state_of(holder), TaskState::queued);
+  verify("gw-3", security, 1);
+  EXPECT_EQ(state_of(holder), TaskState::offered) << "oldest, and risen as well";
+  verify("gw-0", holder, 1);
+  EXPECT_EQ(state_of(normal), TaskState::offered) << "risen to high, and older than the high one";
+  verify("gw-1", normal, 1);
+  EXPECT_EQ(state_of(high), TaskState::offered);
+}
+
+TEST_F(Queue, SlotsAreNeverExceeded) {
+  add_firmware("2.0.0");
+  for (int i = 0; i < 10; ++i) task_for("gw-" + std::to_string(i), "2.0.0");
+  EXPECT_EQ(ledger->slots(), 2);
+  EXPECT_EQ(ledger->tasks.slots_held(), 2);
+}
+
+TEST_F(Queue, SecurityTakesTheLowestRoutineSlot) {
+  add_firmware("2.0.0");
+  const auto low = task_for("gw-1", "2.0.0", Priority::low);
+  const auto normal = task_for("gw-2", "2.0.0", Priority::normal);
+  chunk("gw-1", low, 0, 1);
+  pushes();
+  const auto security = task_for("gw-3", "2.0.0", Priority::security);
+  EXPECT_EQ(state_of(security), TaskState::offered);
+  EXPECT_EQ(state_of(low), TaskState::queued);
+  EXPECT_EQ(state_of(normal), TaskState::offered);
+  EXPECT_EQ(pushes(), (std::vector<std::string>{"gw-1 cancel", "gw-3 metadata"}));
+  verify("gw-3", security, 1);
+  EXPECT_EQ(state_of(low), TaskState::offered);
+  EXPECT_EQ(std::get<Offer>(request("gw-1")).missing, (ChunkRanges{{2, 3}})) << "its chunks are remembered";
+}
+
+TEST_F(Queue, SecurityNeverTakesFromSecurity) {
+  add_firmware("2.0.0");
+  task_for("gw-1", "2.0.0", Priority::security);
+  task_for("gw-2", "2.0.0", Priority::security);
+  const auto third = task_for("gw-3", "2.0.0", Priority::security);
+  EXPECT_EQ(state_of(third), TaskState::queued);
+}
+
+TEST_F(Queue, SecurityComesFirstOnItsOwnDevice) {
+  add_firmware("2.0.0");
+  add_firmware("2.0.1", "gw-a", 2, 2'097'152, true);
+  const auto routine = task_for("gw-1", "2.0.0");
+  chunk("gw-1", routine, 0, 0);
+  pushes();
+  const auto security = task_for("gw-1", "2.0.1");
+  EXPECT_EQ(row(security).priority, Priority::security) << "as the firmware is marked";
+  EXPECT_EQ(state_of(security), TaskState::offered);
+  EXPECT_EQ(state_of(routine), TaskState::queued);
+  EXPECT_EQ(pushes(), (std::vector<std::string>{"gw-1 cancel", "gw-1 metadata"}));
+  verify("gw-1", security, 2);
+  EXPECT_EQ(state_of(routine), TaskState::cancelled) << "older than what it has now";
+}
+
+TEST_F(Queue, OneTaskADeviceAtATime) {
+  add_firmware("2.0.0");
+  add_firmware("3.0.0", "gw-a", 3);
+  const auto first = task_for("gw-1", "2.0.0");
+  const auto second = task_for("gw-1", "3.0.0", Priority::high);
+  EXPECT_EQ(state_of(first), TaskState::offered);
+  EXPECT_EQ(state_of(second), TaskState::queued) << "only security interrupts";
+  verify("gw-1", first, 1);
+  EXPECT_EQ(state_of(second), TaskState::offered);
+}
+
+TEST_F(Queue, NotBeforeAndExpiresAt) {
+  add_firmware("2.0.0");
+  request("gw-1");
+  auto later = order("gw-1", "2.0.0");
+  later.not_before = clock.wall() + 100s;
+  later.expires_at = clock.wall() + 200s;
+  const auto id = upgrade(later).value().task.id;
+  EXPECT_TRUE(std::holds_alternative<QueuedAnswer>(request("gw-1")));
+  advance(99s);
+  EXPECT_EQ(state_of(id), TaskState::queued);
+  pushes();
+  advance(2s);
+  EXPECT_EQ(state_of(id), TaskState::offered);
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 metadata"});
+  for (int i = 0; i < 2; ++i) {
+    advance(45s);
+    request("gw-1");
+  }
+  advance(10s);
+  EXPECT_EQ(state_of(id), TaskState::expired);
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 cancel"});
+}
+
+TEST_F(Queue, AnOfferThatNobodyTakesWaitsUntilTheDeviceIsHeard) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  pushes();
+  advance(61s);
+  EXPECT_EQ(state_of(id), TaskState::queued);
+  EXPECT_TRUE(pushes().empty()) << "not offered again by itself";
+  EXPECT_EQ(ledger->slots(), 0);
+  EXPECT_TRUE(std::holds_alternative<Offer>(request("gw-1")));
+  EXPECT_EQ(row(id).attempt, 1) << "absence spends none";
+}
+
+TEST_F(Queue, ARequestKeepsAnOfferAlive) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  for (int i = 0; i < 5; ++i) {
+    advance(50s);
+    request("gw-1");
+  }
+  EXPECT_EQ(state_of(id), TaskState::offered);
+}
+
+TEST_F(Queue, SilenceParksTheTaskWithItsChunks) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  chunk("gw-1", id, 0, 1);
+  pushes();
+  advance(61s);
+  EXPECT_EQ(state_of(id), TaskState::downloading);
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 retry"}) << "told once what is missing";
+  advance(61s);
+  EXPECT_EQ(state_of(id), TaskState::queued);
+  EXPECT_EQ(row(id).attempt, 1);
+  EXPECT_EQ(std::get<Offer>(request("gw-1")).missing, (ChunkRanges{{2, 3}}));
+}
+
+TEST_F(Queue, HeardWithoutANewChunkSpendsAnAttempt) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  chunk("gw-1", id, 0, 1);
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    pushes();
+    for (int i = 0; i < 2 && row(id).attempt == attempt && state_of(id) != TaskState::failed; ++i) {
+      advance(70s);
+      if (!is_ended(state_of(id))) chunk("gw-1", id, 0, 0);
+    }
+  }
+  EXPECT_EQ(state_of(id), TaskState::failed);
+  EXPECT_EQ(row(id).reason, "stalled");
+}
+
+TEST_F(Queue, ANewChunkForgetsTheStall) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  chunk("gw-1", id, 0, 0);
+  for (std::uint32_t i = 1; i < 4; ++i) {
+    advance(61s);
+    chunk("gw-1", id, i, i);
+    EXPECT_EQ(row(id).stalls, 0);
+  }
+  EXPECT_EQ(state_of(id), TaskState::downloading);
+  EXPECT_EQ(row(id).attempt, 1);
+}
+
+TEST_F(Queue, SlowIsNotStuck) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  for (int i = 0; i < 5; ++i) {
+    board.bytes(id.number, 100'000);
+    advance(50s);
+  }
+  board.chunks(id.number, {0, 0}, Transport::http);
+  for (int i = 0; i < 10; ++i) {
+    advance(50s);
+    board.bytes(id.number, 50'000);
+  }
+  EXPECT_EQ(state_of(id), TaskState::downloading);
+  EXPECT_EQ(row(id).stalls, 0);
+}
+
+TEST_F(Queue, TheSameBytesOverAndOverAreStuck) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  board.chunks(id.number, {0, 0}, Transport::http);
+  for (int i = 0; i < 40; ++i) {
+    advance(30s);
+    board.bytes(id.number, 524'288);
+    if (state_of(id) == TaskState::queued) break;
+  }
+  EXPECT_EQ(state_of(id), TaskState::queued);
+}
+
+TEST_F(Queue, DigestsThatMustBeMadeFirstHoldTheOfferBack) {
+  images.slow = true;
+  add_firmware("2.0.0");
+  request("gw-1");
+  auto message = says();
+  message.version = "2.0.0";
+  const auto first = request("gw-1", message);
+  EXPECT_EQ(std::get<QueuedAnswer>(first).retry_after_s, 1);
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 metadata"}) << "as soon as they are there";
+  EXPECT_EQ(images.asked, 1);
+}
+
+TEST_F(Queue, DigestsThatCannotBeMadeAreAskedForOnlyWhenTheDeviceAsks) {
+  images.slow = true;
+  images.refuse = Errc::server_fault;
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  EXPECT_EQ(images.asked, 1);
+  advance(10s);
+  EXPECT_EQ(images.asked, 1);
+  request("gw-1");
+  EXPECT_EQ(images.asked, 2);
+  EXPECT_EQ(state_of(id), TaskState::queued);
+}
+
+TEST_F(Queue, ARestartSaysAgainWhatACrashSwallowed) {
+  add_firmware("2.0.0");
+  const auto offered = task_for("gw-1", "2.0.0");
+  const auto retried = task_for("gw-2", "2.0.0");
+  chunk("gw-2", retried, 0, 3);
+  verify("gw-2", retried, 9, 1, ChunkRanges{{1, 1}});
+  const auto waiting = task_for("gw-3", "2.0.0");
+  pushes();
+  restart();
+  EXPECT_EQ(pushes(), (std::vector<std::string>{"gw-1 metadata", "gw-2 retry"}));
+  EXPECT_EQ(ledger->slots(), 2);
+  EXPECT_TRUE(board.active(offered.number));
+  EXPECT_EQ(std::get<Offer>(request("gw-2")).missing, (ChunkRanges{{1, 1}}));
+  EXPECT_EQ(std::get<Offer>(request("gw-2")).attempt, 2);
+  EXPECT_EQ(state_of(waiting), TaskState::queued);
+}
+
+TEST_F(Queue, TheWallClockMayJump) {
+  add_firmware("2.0.0");
+  request("gw-1");
+  auto limited = order("gw-1", "2.0.0");
+  limited.expires_at = clock.wall() + 3600s;
+  const auto id = upgrade(limited).value().task.id;
+  clock.set_wall(clock.wall() + 10h);
+  advance(1s);
+  EXPECT_EQ(state_of(id), TaskState::offered);
+  clock.set_wall(clock.wall() - 20h);
+  advance(1s);
+  EXPECT_EQ(state_of(id), TaskState::offered);
+  advance(60s);
+  EXPECT_EQ(state_of(id), TaskState::queued) << "timers go on as before";
+  restart();
+  EXPECT_EQ(state_of(id), TaskState::queued);
+  clock.advance(1h);
+  advance(1s);
+  EXPECT_EQ(state_of(id), TaskState::expired);
+}
+
+}  // namespace
+}  // namespace ota::engine
