@@ -1,0 +1,264 @@
+#include "app/daemon.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "app/addresses.hpp"
+#include "app/secrets.hpp"
+#include "ota/base/log.hpp"
+#include "ota/firmware/signature.hpp"
+#include "ota/storage/database.hpp"
+
+namespace ota::app {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+
+constexpr unsigned kReadingThreads = 2;
+constexpr milliseconds kShortestGrace{200};  ///< for the broker, when the http server took all of it
+
+engine::Options engine_options(const Settings& settings) {
+  engine::Options options;
+  options.tasks = settings.tasks;
+  options.devices = settings.devices;
+  options.keep_logs_days = settings.storage.keep_logs_days;
+  return options;
+}
+
+Result<api::DeviceOptions> device_options(const Settings& settings) {
+  const auto folder = fs::path(settings.storage.database).parent_path();
+  auto keys = signing_keys((folder / "download.key").string());
+  if (!keys) return keys.error();
+  api::DeviceOptions options;
+  options.topic_root = settings.mqtt.topic_root;
+  options.qos = settings.mqtt.qos;
+  options.critical_qos = settings.mqtt.critical_qos;
+  options.public_url = settings.http.public_url;
+  options.signing_keys = std::move(*keys);
+  return options;
+}
+
+mqtt::Options broker_options(const MqttSettings& settings, std::string password) {
+  mqtt::Options options;
+  options.url = settings.url;
+  options.client_id = settings.client_id;
+  options.username = settings.username;
+  options.password = std::move(password);
+  options.ca_file = settings.ca_file;
+  options.cert_file = settings.cert_file;
+  options.key_file = settings.key_file;
+  options.subscribe_qos = settings.qos;
+  options.keepalive = std::chrono::seconds(settings.keepalive_s);
+  options.reconnect_min = std::chrono::seconds(settings.reconnect_min_s);
+  options.reconnect_max = std::chrono::seconds(settings.reconnect_max_s);
+  return options;
+}
+
+Result<void> make_folder(const fs::path& folder, const char* key) {
+  std::error_code error;
+  fs::create_directories(folder.empty() ? fs::path(".") : folder, error);
+  if (!error) return {};
+  return fail(Errc::server_fault, fmt::format("the folder {} of {} can't be made: {}; make it for the user that otad "
+                                              "runs as",
+                                              folder.string(), key, error.message()));
+}
+
+}  // namespace
+
+Daemon::~Daemon() { stop(); }
+
+Result<void> Daemon::start() {
+  if (auto ready = check_files(settings_); !ready) return ready;
+  if (auto ready = open_data(); !ready) return ready;
+  if (auto ready = build_api(); !ready) return ready;
+  if (auto ready = listen(); !ready) return ready;
+  engine_->start();
+  mqtt_->start();
+  server_->start();
+  store_->start_scrub();
+  return {};
+}
+
+Result<void> Daemon::open_data() {
+  const auto& storage = settings_.storage;
+  if (auto made = make_folder(fs::path(storage.database).parent_path(), "storage.database"); !made) return made;
+  if (auto made = make_folder(storage.firmware_dir, "storage.firmware_dir"); !made) return made;
+  auto database = InstanceLock::take_file(storage.database + ".lock");
+  if (!database) return database.error();
+  locks_.push_back(std::move(*database));
+  auto folder = InstanceLock::take_folder(storage.firmware_dir);
+  if (!folder) return folder.error();
+  locks_.push_back(std::move(*folder));
+
+  firmware::StoreOptions store_options;
+  store_options.dir = storage.firmware_dir;
+  store_options.max_image_bytes = settings_.http.max_upload_bytes;
+  auto store = firmware::Store::open(store_options, [this](const Digest& image) { engine_->image_damaged(image); });
+  if (!store) return store.error();
+  store_ = std::move(*store);
+  images_ = std::make_unique<StoreImages>(*store_);
+
+  auto options = device_options(settings_);
+  if (!options) return options.error();
+  outbox_ = api::Outbox::create(*options, clock_, *store_, [this](std::string topic, std::string payload, int qos) {
+    return mqtt_->publish(std::move(topic), std::move(payload), qos);
+  });
+  auto engine =
+      engine::Engine::create(storage.database, engine_options(settings_), clock_, random_, *images_, *outbox_);
+  if (!engine) return engine.error();
+  engine_ = std::move(*engine);
+  if (auto adopted = adopt_images(); !adopted) return adopted;
+
+  auto readers = storage::Readers::open(storage.database, kReadingThreads);
+  if (!readers) return readers.error();
+  readers_ = std::move(*readers);
+  auto signatures = SignatureFinder::open(storage.database);
+  if (!signatures) return signatures.error();
+  signatures_ = std::move(*signatures);
+  gate_ = std::make_unique<DeviceGate>(*readers_, settings_.devices.token_required);
+
+  api::DeviceHooks hooks;
+  hooks.find_signature = [this](const TaskId& task) { return signatures_->find(task); };
+  hooks.authorize = [this](DeviceId device, Credentials who, engine::Done<void> done) {
+    gate_->authorize(device, who, std::move(done));
+  };
+  device_api_ = api::DeviceApi::create(std::move(*options), clock_, *engine_, *store_, *outbox_, std::move(hooks));
+  return {};
+}
+
+Result<void> Daemon::adopt_images() {
+  auto db = storage::Database::open(settings_.storage.database, storage::Mode::reader);
+  if (!db) return db.error();
+  std::vector<firmware::Stored> known;
+  try {
+    for (const auto& row : storage::FirmwareTable(**db).all()) {
+      if (!row.damaged) known.push_back({row.checksum, row.size});
+    }
+  } catch (const storage::Fault& fault) {
+    return fail(Errc::server_fault, fmt::format("the catalogue can't be read: {}", fault.what()));
+  }
+  for (const auto& missing : store_->adopt(known)) engine_->image_damaged(missing);
+  return {};
+}
+
+Result<void> Daemon::build_api() {
+  auto trusted = firmware::TrustedKeys::load(settings_.security.trusted_keys_dir);
+  if (!trusted) return trusted.error();
+  auto password = read_password(settings_.mqtt);
+  if (!password) return password.error();
+
+  auto broker = broker_options(settings_.mqtt, std::move(*password));
+  broker.subscriptions = device_api_->subscriptions();
+  mqtt::Handlers handlers;
+  handlers.on_message = [this](std::string_view topic, std::string_view payload) {
+    device_api_->on_message(topic, payload);
+  };
+  handlers.on_oversized = [this](std::string_view topic, std::size_t size) { device_api_->on_oversized(topic, size); };
+  mqtt_ = mqtt::Client::create(std::move(broker), std::move(handlers), random_);
+
+  http::ServerOptions server;
+  server.threads = static_cast<unsigned>(settings_.http.threads);
+  server.max_connections = static_cast<std::size_t>(settings_.http.max_connections);
+  server.idle_timeout = std::chrono::seconds(settings_.http.idle_timeout_s);
+  server_ = http::Server::create(server);
+
+  api::OperatorOptions options;
+  options.auth_required = auth_required(settings_);
+  options.max_upload_bytes = settings_.http.max_upload_bytes;
+  options.require_signed_firmware = settings_.security.require_signed_firmware;
+  options.device_registration_closed = settings_.devices.registration == "closed";
+  api::Probes probes;
+  probes.broker = [this] { return mqtt_->status(); };
+  probes.http = [this] { return server_->counters(); };
+  probes.devices = [this] { return device_api_->counters(); };
+  operator_api_ =
+      api::OperatorApi::create(options, clock_, *engine_, *readers_, *store_, std::move(*trusted), std::move(probes));
+  return {};
+}
+
+Result<void> Daemon::listen() {
+  const auto& http = settings_.http;
+  const bool apart = !http.admin_listen.empty();
+  http::Handler devices = [this](http::Request& request) { return device_api_->handle(request); };
+  http::Handler operators = [this](http::Request& request) { return operator_api_->handle(request); };
+  http::Handler both = [this](http::Request& request) {
+    return device_api_->owns(request.path()) ? device_api_->handle(request) : operator_api_->handle(request);
+  };
+  auto bound = listen_on(http.listen, apart ? std::move(devices) : std::move(both), true, !apart);
+  if (!bound) return bound.error();
+  outbox_->set_public_url(public_url(http, *bound));
+  if (apart) {
+    if (auto admin = listen_on(http.admin_listen, std::move(operators), false, true); !admin) return admin.error();
+  }
+  log::info(fmt::format("devices are told to download from {}", public_url(http, *bound)));
+  warn_of_open_doors();
+  return {};
+}
+
+Result<std::string> Daemon::listen_on(const std::string& address, http::Handler handler, bool devices, bool operators) {
+  const auto& http = settings_.http;
+  std::optional<http::TlsOptions> tls;
+  if (!http.tls_cert.empty()) tls = http::TlsOptions{http.tls_cert, http.tls_key, devices ? http.tls_client_ca : ""};
+  auto bound = server_->listen(address, std::move(handler), tls);
+  if (!bound) return bound.error();
+  const auto* who = devices && operators ? "devices, operators" : devices ? "devices" : "operators";
+  log::info(fmt::format("listening on {}://{} ({})", tls ? "https" : "http", *bound, who));
+  listening_ += fmt::format("{}{}", listening_.empty() ? "" : ", ", *bound);
+  return bound;
+}
+
+void Daemon::warn_of_open_doors() {
+  if (!auth_required(settings_)) {
+    const auto& address = settings_.http.admin_listen.empty() ? settings_.http.listen : settings_.http.admin_listen;
+    if (!is_loopback(address))
+      log::warn(fmt::format("security.api_auth is off: whoever reaches {} can do everything", address));
+    return;
+  }
+  try {
+    auto db = storage::Database::open(settings_.storage.database, storage::Mode::reader);
+    if (db && storage::Keys(**db).all().empty()) {
+      log::warn(
+          "operators need an API key and there is none yet: \"otad keys add --name NAME --role admin\" makes one");
+    }
+  } catch (const storage::Fault& fault) {
+    log::error(fmt::format("the API keys can't be read: {}", fault.what()));
+  }
+}
+
+void Daemon::stop() {
+  if (std::exchange(stopped_, true)) return;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(settings_.shutdown_grace_s);
+  const auto left = [until] {
+    return std::chrono::duration_cast<milliseconds>(until - std::chrono::steady_clock::now());
+  };
+  // First those who ask, then who decides, then what carries the decisions out.
+  if (outbox_) outbox_->stop_lines();
+  if (server_) server_->stop(std::max(left(), milliseconds(0)));
+  if (engine_) engine_->stop();
+  if (mqtt_) mqtt_->stop(std::max(left(), kShortestGrace));
+}
+
+void Daemon::reload(const Settings& wanted) {
+  for (const auto& name : needs_restart(settings_, wanted))
+    log::warn(fmt::format("{} was changed in the settings; it takes a restart", name));
+  settings_ = with_changes(settings_, wanted);
+  if (auto configured = log::configure(settings_.log); !configured) log::error(configured.error().message);
+  engine_->apply(engine_options(settings_));
+  gate_->set_token_required(settings_.devices.token_required);
+  if (auto reloaded = server_->reload_tls(); !reloaded)
+    log::error(fmt::format("the certificates stay as they were: {}", reloaded.error().message));
+  log::info("the settings were read again");
+}
+
+bool Daemon::alive(milliseconds limit) const { return clock_.steady() - engine_->stats().last_turn < limit; }
+
+std::string Daemon::status() const {
+  return fmt::format("listening on {}; broker {}; {} slots held", listening_,
+                     mqtt_->status().connected ? "connected" : "away", engine_->stats().slots_held);
+}
+
+}  // namespace ota::app

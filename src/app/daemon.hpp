@@ -1,0 +1,77 @@
+// The daemon: builds the rooms' objects, starts them, and stops them in the order that loses nothing.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/device_hooks.hpp"
+#include "app/instance_lock.hpp"
+#include "app/store_images.hpp"
+#include "ota/api/device_api.hpp"
+#include "ota/api/operator_api.hpp"
+#include "ota/base/clock.hpp"
+#include "ota/base/random.hpp"
+#include "ota/base/settings.hpp"
+#include "ota/engine/engine.hpp"
+#include "ota/firmware/store.hpp"
+#include "ota/http/server.hpp"
+#include "ota/mqtt/client.hpp"
+#include "ota/storage/readers.hpp"
+
+namespace ota::app {
+
+/// Used from the main thread only.
+class Daemon {
+ public:
+  explicit Daemon(Settings settings) : settings_(std::move(settings)) {}
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  /// Everything up to serving. Errc::malformed for what the settings must answer for; other errors are faults.
+  Result<void> start();
+  /// Takes no new work, finishes what is in flight within `shutdown_grace_s`, cuts the rest. Idempotent.
+  void stop();
+
+  /// Puts in force what may change while running, opens the log anew, reads certificates again, and logs by name what
+  /// needs a restart.
+  void reload(const Settings& wanted);
+
+  /// Whether the engine's thread went round within `limit`.
+  bool alive(std::chrono::milliseconds limit) const;
+  /// One line for the service manager: where it listens, whether the broker is there, how many slots are held.
+  std::string status() const;
+  const Settings& settings() const noexcept { return settings_; }
+
+ private:
+  Result<void> open_data();
+  Result<void> adopt_images();
+  Result<void> build_api();
+  Result<void> listen();
+  Result<std::string> listen_on(const std::string& address, http::Handler handler, bool devices, bool operators);
+  void warn_of_open_doors();
+
+  Settings settings_;
+  SystemClock clock_;
+  SystemRandom random_;
+  std::string listening_;
+  bool stopped_ = false;
+
+  // In the order of construction; what is behind may use what is before.
+  std::vector<InstanceLock> locks_;
+  std::unique_ptr<firmware::Store> store_;
+  std::unique_ptr<StoreImages> images_;
+  std::unique_ptr<api::Outbox> outbox_;
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<storage::Readers> readers_;
+  std::unique_ptr<SignatureFinder> signatures_;
+  std::unique_ptr<DeviceGate> gate_;
+  std::unique_ptr<api::DeviceApi> device_api_;
+  std::unique_ptr<mqtt::Client> mqtt_;
+  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<api::OperatorApi> operator_api_;
+};
+
+}  // namespace ota::app

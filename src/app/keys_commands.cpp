@@ -1,0 +1,103 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <functional>
+#include <iostream>
+
+#include "app/commands.hpp"
+#include "ota/base/clock.hpp"
+#include "ota/domain/ids.hpp"
+#include "ota/firmware/hash.hpp"
+#include "ota/storage/database.hpp"
+#include "ota/storage/tables.hpp"
+
+namespace ota::app {
+namespace {
+
+constexpr std::size_t kKeyBytes = 32;
+
+int complain(const std::string& message, int status = kFault) {
+  std::cerr << "otad: " << message << '\n';
+  return status;
+}
+
+/// A database made by another user than the daemon's would shut the daemon out.
+bool may_make(const std::filesystem::path& database) {
+  struct stat folder {};
+  const auto parent = database.has_parent_path() ? database.parent_path() : std::filesystem::path(".");
+  return ::stat(parent.c_str(), &folder) != 0 || folder.st_uid == ::geteuid();
+}
+
+/// Runs `work` in one transaction of its own.
+int with_keys(const Settings& settings, storage::Mode mode, const std::function<int(storage::Keys&)>& work) {
+  const auto& path = settings.storage.database;
+  if (!std::filesystem::exists(path)) {
+    if (mode == storage::Mode::reader) return complain(fmt::format("there is no database {} yet", path));
+    if (!may_make(path))
+      return complain(
+          fmt::format("there is no database {} yet: start the daemon first, or run this as the user that "
+                      "it runs as",
+                      path));
+  }
+  auto db = storage::Database::open(path, mode);
+  if (!db) return complain(db.error().message);
+  try {
+    storage::Keys keys(**db);
+    (*db)->begin();
+    const int status = work(keys);
+    if (mode == storage::Mode::writer && status == kStopped) {
+      (*db)->commit();
+    } else {
+      (*db)->rollback();
+    }
+    return status;
+  } catch (const storage::Fault& fault) {
+    return complain(fmt::format("the database {}: {}", path, fault.what()));
+  }
+}
+
+}  // namespace
+
+int add_key(const Settings& settings, const Arguments& arguments) {
+  if (arguments.name.empty() || !valid_hardware(arguments.name))
+    return complain("--name must be 1 to 64 of A-Z a-z 0-9 _ . : @ -", kBadSettings);
+  const auto secret = "otad_" + firmware::base64url(firmware::random_bytes(kKeyBytes));
+  storage::ApiKey key;
+  key.name = arguments.name;
+  key.role = storage::parse_role(arguments.role).value_or(storage::Role::viewer);
+  key.secret = firmware::sha256(secret);
+  key.created = SystemClock().wall();
+  const int status = with_keys(settings, storage::Mode::writer, [&](storage::Keys& keys) {
+    if (keys.add(key)) return kStopped;
+    return complain(fmt::format("there is a key named {} already: remove it first, or take another name", key.name));
+  });
+  if (status != kStopped) return status;
+  std::cerr << fmt::format("The key of {} ({}). It is shown this once; send it as \"Authorization: Bearer <key>\".\n",
+                           key.name, arguments.role);
+  std::cout << secret << std::endl;
+  return kStopped;
+}
+
+int list_keys(const Settings& settings) {
+  return with_keys(settings, storage::Mode::reader, [](storage::Keys& keys) {
+    const auto row = [](std::string_view name, std::string_view role, std::string_view made, std::string_view used) {
+      std::cout << fmt::format("{:<32} {:<9} {:<21} {}\n", name, role, made, used);
+    };
+    row("NAME", "ROLE", "CREATED", "LAST USED");
+    for (const auto& key : keys.all())
+      row(key.name, storage::to_string(key.role), to_rfc3339(key.created),
+          key.last_used ? to_rfc3339(*key.last_used) : "never");
+    return kStopped;
+  });
+}
+
+int remove_key(const Settings& settings, const Arguments& arguments) {
+  return with_keys(settings, storage::Mode::writer, [&](storage::Keys& keys) {
+    if (keys.remove(arguments.name)) return kStopped;
+    return complain(fmt::format("there is no key named {}; \"otad keys list\" shows all", arguments.name));
+  });
+}
+
+}  // namespace ota::app

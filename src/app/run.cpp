@@ -1,0 +1,113 @@
+#include "app/run.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+
+#include "app/arguments.hpp"
+#include "app/daemon.hpp"
+#include "app/service_manager.hpp"
+#include "ota/base/log.hpp"
+
+namespace ota::app {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLongestWait{1'000};      ///< between two looks at the watchdog and the status
+constexpr milliseconds kShortestSilence{5'000};  ///< the engine may be busy with one commit for so long
+constexpr unsigned kBeyondGraceS = 10;           ///< a stop that hangs longer than this after the grace is cut
+
+/// Blocks the signals that the main thread takes, before any other thread starts and inherits the mask.
+sigset_t block_signals() {
+  ::signal(SIGPIPE, SIG_IGN);
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+/// The next signal, or 0 after `wait`.
+int next_signal(const sigset_t& set, milliseconds wait) {
+  const timespec time{wait.count() / 1000, (wait.count() % 1000) * 1'000'000};
+  const int number = sigtimedwait(&set, nullptr, &time);
+  return number > 0 ? number : 0;
+}
+
+extern "C" void cut_short(int) { ::_exit(kFault); }
+
+/// From here on a second SIGTERM or SIGINT ends the process at once, and so does a stop that hangs.
+void arm_second_signal(int grace_s) {
+  for (const int number : {SIGTERM, SIGINT, SIGALRM}) ::signal(number, cut_short);
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT}) sigaddset(&set, number);
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  ::alarm(static_cast<unsigned>(grace_s) + kBeyondGraceS);
+}
+
+void reload(Daemon& daemon, const std::string& config) {
+  notify_reloading();
+  auto wanted = load_settings(config, process_environment());
+  if (wanted) {
+    daemon.reload(*wanted);
+  } else {
+    log::error(fmt::format("the settings stay as they were: {}", wanted.error().message));
+  }
+  notify_ready(daemon.status());
+}
+
+/// Serves until a signal says stop; answers which.
+int serve(Daemon& daemon, const sigset_t& signals, const std::string& config) {
+  const auto watchdog = watchdog_time();
+  const auto wait = watchdog ? std::clamp(*watchdog / 4, milliseconds(50), kLongestWait) : kLongestWait;
+  const auto silence = watchdog ? std::max(*watchdog / 2, kShortestSilence) : kShortestSilence;
+  std::string told;
+  for (;;) {
+    const int number = next_signal(signals, wait);
+    if (number == SIGTERM || number == SIGINT) return number;
+    if (number == SIGHUP) reload(daemon, config);
+    // Busy is fine; an engine that hangs is for the service manager to end.
+    if (daemon.alive(silence)) notify_alive();
+    if (auto status = daemon.status(); status != told) notify_status(told = std::move(status));
+  }
+}
+
+}  // namespace
+
+void tell(const Error& error) {
+  if (error.fields.empty()) std::cerr << "otad: " << error.message << '\n';
+  for (const auto& field : error.fields) std::cerr << "otad: " << field.message << '\n';
+}
+
+int run_daemon(const Settings& settings, const std::string& config) {
+  const auto signals = block_signals();
+  if (auto configured = log::configure(settings.log); !configured) {
+    tell(configured.error());
+    return kBadSettings;
+  }
+  log::info(fmt::format("otad {} starts{}", OTAD_VERSION, config.empty() ? "" : " with " + config));
+  int number = 0;
+  {
+    Daemon daemon(settings);
+    if (auto started = daemon.start(); !started) {
+      log::error(fmt::format("can't start: {}", started.error().message));
+      return started.error().code == Errc::malformed ? kBadSettings : kFault;
+    }
+    notify_ready(daemon.status());
+    number = serve(daemon, signals, config);
+    log::info(fmt::format("told to stop by {}", number == SIGTERM ? "SIGTERM" : "SIGINT"));
+    notify_stopping();
+    arm_second_signal(daemon.settings().shutdown_grace_s);
+    daemon.stop();
+  }
+  log::info("stopped");
+  return kStopped;
+}
+
+}  // namespace ota::app

@@ -1,0 +1,16 @@
+// The daemon's run: from start to the signal that ends it.
+#pragma once
+
+#include <string>
+
+#include "ota/base/settings.hpp"
+
+namespace ota::app {
+
+/// Answers the exit status. `config` is the file that SIGHUP reads again; may be empty.
+int run_daemon(const Settings& settings, const std::string& config);
+
+/// Says each fault of bad settings on standard error.
+void tell(const Error& error);
+
+}  // namespace ota::app

@@ -1,0 +1,128 @@
+#include "app/secrets.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "ota/domain/digest.hpp"
+#include "ota/firmware/hash.hpp"
+#include "ota/firmware/signature.hpp"
+
+namespace ota::app {
+namespace {
+
+constexpr std::size_t kSecretBytes = 32;
+constexpr std::size_t kShortestSecret = 32;  ///< characters
+constexpr std::size_t kLongestFile = 64 * 1024;
+
+Error system_error(const std::string& what, const std::string& file) {
+  return fail(Errc::malformed, fmt::format("{}: {}: {}", what, file, std::strerror(errno)));
+}
+
+Result<std::vector<std::string>> lines_of(const std::string& what, const std::string& file) {
+  std::ifstream in(file);
+  if (!in) return system_error(what, file);
+  std::vector<std::string> lines;
+  std::size_t total = 0;
+  for (std::string line; std::getline(in, line);) {
+    total += line.size();
+    if (total > kLongestFile) return fail(Errc::malformed, fmt::format("{}: {} is too long for a secret", what, file));
+    if (line.ends_with('\r')) line.pop_back();
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+bool write_synced(const std::string& file, const std::string& text) {
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return false;
+  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+  const int error = errno;
+  ::close(fd);
+  errno = error;
+  return written;
+}
+
+bool sync_folder(const std::filesystem::path& folder) {
+  const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool synced = ::fsync(fd) == 0;
+  ::close(fd);
+  return synced;
+}
+
+Result<void> make_signing_key(const std::string& file) {
+  const auto fresh = file + ".new";
+  const auto text = to_hex(firmware::random_bytes(kSecretBytes)) + "\n";
+  if (!write_synced(fresh, text) || ::rename(fresh.c_str(), file.c_str()) != 0 ||
+      !sync_folder(std::filesystem::path(file).parent_path())) {
+    auto error = system_error("the key for download addresses can't be written", file);
+    error.code = Errc::server_fault;
+    return error;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_private(const std::string& what, const std::string& file, bool strict) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0) return system_error(what, file);
+  const mode_t open_to = status.st_mode & (strict ? 0077 : 0007);
+  if (open_to == 0) return {};
+  return fail(Errc::malformed, fmt::format("{}: {} holds a secret and is open to others (mode {:04o}): chmod {} {}",
+                                           what, file, status.st_mode & 07777, strict ? "600" : "o-rwx", file));
+}
+
+Result<std::string> read_password(const MqttSettings& settings) {
+  if (settings.password_file.empty()) return std::string{};
+  constexpr const char* kWhat = "mqtt.password_file";
+  if (auto checked = check_private(kWhat, settings.password_file); !checked) return checked.error();
+  auto lines = lines_of(kWhat, settings.password_file);
+  if (!lines) return lines.error();
+  if (lines->empty() || lines->front().empty())
+    return fail(Errc::malformed, fmt::format("{}: the first line of {} is empty", kWhat, settings.password_file));
+  return std::move(lines->front());
+}
+
+Result<std::vector<std::string>> signing_keys(const std::string& file) {
+  constexpr const char* kWhat = "the key for download addresses";
+  if (!std::filesystem::exists(file)) {
+    if (auto made = make_signing_key(file); !made) return made.error();
+  }
+  if (auto checked = check_private(kWhat, file, true); !checked) return checked.error();
+  auto lines = lines_of(kWhat, file);
+  if (!lines) return lines.error();
+  std::vector<std::string> keys;
+  for (std::size_t number = 1; auto& line : *lines) {
+    if (!line.empty() && line.size() < kShortestSecret) {
+      return fail(Errc::malformed, fmt::format("{}: line {} of {} is too short: {} characters at least", kWhat, number,
+                                               file, kShortestSecret));
+    }
+    if (!line.empty()) keys.push_back(std::move(line));
+    ++number;
+  }
+  if (keys.empty())
+    return fail(Errc::malformed, fmt::format("{}: {} is empty; remove it, and a new one is made", kWhat, file));
+  return keys;
+}
+
+Result<void> check_files(const Settings& settings) {
+  if (auto password = read_password(settings.mqtt); !password) return password.error();
+  if (!settings.mqtt.key_file.empty()) {
+    if (auto checked = check_private("mqtt.key_file", settings.mqtt.key_file); !checked) return checked;
+  }
+  if (!settings.http.tls_key.empty()) {
+    if (auto checked = check_private("http.tls_key", settings.http.tls_key); !checked) return checked;
+  }
+  if (auto trusted = firmware::TrustedKeys::load(settings.security.trusted_keys_dir); !trusted) return trusted.error();
+  return {};
+}
+
+}  // namespace ota::app
