@@ -15,6 +15,7 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxFieldErrors = 16;
 constexpr std::size_t kMaxNameShown = 64;
+constexpr auto kAnyIndex = std::int64_t{1} << 53;
 
 /// Cut at a character's start, so that it stays UTF-8.
 std::string shown(std::string_view name) {
@@ -38,6 +39,8 @@ std::optional<std::int64_t> as_integer(const json& value, std::int64_t min, std:
   const auto number = value.get<std::int64_t>();
   return number >= min && number <= max ? std::optional(number) : std::nullopt;
 }
+
+std::string past_any_grid() { return fmt::format("goes past {}, the last chunk that a task can have", kMaxChunks - 1); }
 
 }  // namespace
 
@@ -161,32 +164,38 @@ std::optional<std::map<std::string, std::string>> JsonFields::text_map(std::stri
   return found;
 }
 
-std::optional<ChunkRanges> JsonFields::ranges(std::string_view name, std::size_t max_items) {
+std::optional<ChunkRanges> JsonFields::ranges(std::string_view name, std::size_t min_items, std::size_t max_items) {
   const json* value = find(name);
   if (!value) return std::nullopt;
-  if (!value->is_array() || value->empty() || value->size() > max_items) {
-    errors_.add(name, fmt::format("must be a list of 1 to {} ranges [first, last]", max_items));
+  if (!value->is_array() || value->size() < min_items || value->size() > max_items) {
+    errors_.add(name, fmt::format("must be a list of {} to {} ranges [first, last]", min_items, max_items));
     return std::nullopt;
   }
-  constexpr auto kAny = std::int64_t{1} << 53;
   ChunkRanges found;
   for (std::size_t i = 0; i < value->size(); ++i) {
     const json& item = (*value)[i];
     const bool pair = item.is_array() && item.size() == 2;
-    const auto first = pair ? as_integer(item[0], 0, kAny) : std::nullopt;
-    const auto last = pair ? as_integer(item[1], 0, kAny) : std::nullopt;
+    const auto first = pair ? as_integer(item[0], 0, kAnyIndex) : std::nullopt;
+    const auto last = pair ? as_integer(item[1], 0, kAnyIndex) : std::nullopt;
     if (!first || !last || *first > *last) {
       errors_.add(element(name, i), "must be [first, last], integers with 0 <= first <= last");
       return std::nullopt;
     }
     if (*last >= kMaxChunks) {
-      out_of_grid_.add(element(name, i),
-                       fmt::format("goes past {}, the last chunk that a task can have", kMaxChunks - 1));
+      out_of_grid_.add(element(name, i), past_any_grid());
       return std::nullopt;
     }
     found.push_back({static_cast<std::uint32_t>(*first), static_cast<std::uint32_t>(*last)});
   }
   return found;
+}
+
+std::optional<std::uint32_t> JsonFields::chunk(std::string_view name) {
+  const auto index = integer(name, 0, kAnyIndex);
+  if (!index) return std::nullopt;
+  if (*index < kMaxChunks) return static_cast<std::uint32_t>(*index);
+  out_of_grid_.add(name, past_any_grid());
+  return std::nullopt;
 }
 
 void JsonFields::require(std::string_view name) {

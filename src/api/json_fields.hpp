@@ -59,9 +59,10 @@ class JsonFields {
   /// An object whose values are texts.
   std::optional<std::map<std::string, std::string>> text_map(std::string_view name, std::size_t max_items,
                                                              std::size_t max_key_bytes, std::size_t max_bytes);
-  /// `[[first, last], …]`, inclusive, at least one, first <= last. Indexes from kMaxChunks on are
-  /// Errc::bad_chunk_range.
-  std::optional<ChunkRanges> ranges(std::string_view name, std::size_t max_items);
+  /// `[[first, last], …]`, inclusive, first <= last. Indexes from kMaxChunks on are Errc::bad_chunk_range.
+  std::optional<ChunkRanges> ranges(std::string_view name, std::size_t min_items, std::size_t max_items);
+  /// One chunk's index; from kMaxChunks on it is Errc::bad_chunk_range.
+  std::optional<std::uint32_t> chunk(std::string_view name);
 
   /// Adds an error where the field is missing.
   void require(std::string_view name);

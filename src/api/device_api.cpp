@@ -1,0 +1,54 @@
+#include "ota/api/device_api.hpp"
+
+#include <utility>
+
+#include "api/device_context.hpp"
+#include "api/device_http.hpp"
+#include "api/device_mqtt.hpp"
+#include "api/download.hpp"
+
+namespace ota::api {
+namespace {
+
+class DeviceApiParts final : public DeviceApi {
+ public:
+  DeviceApiParts(DeviceOptions options, const Clock& clock, engine::Engine& engine, firmware::Store& store,
+                 Outbox& outbox, DeviceHooks hooks)
+      : context_(std::move(options), clock, engine, store, outbox, std::move(hooks)) {}
+
+  std::vector<std::string> subscriptions() const override { return mqtt_.subscriptions(); }
+  void on_message(std::string_view topic, std::string_view payload) override { mqtt_.on_message(topic, payload); }
+  void on_oversized(std::string_view topic, std::size_t size) override { mqtt_.on_oversized(topic, size); }
+
+  bool owns(std::string_view path) const override {
+    return path.starts_with(kDownloadPrefix) || path.starts_with(http_.prefix());
+  }
+  boost::asio::awaitable<http::Reply> handle(http::Request& request) override {
+    if (request.path().starts_with(kDownloadPrefix)) return downloads_.handle(request);
+    return http_.handle(request);
+  }
+  DeviceCounters counters() const override {
+    DeviceCounters counters;
+    counters.messages = context_.messages;
+    counters.bad_messages = context_.bad_messages;
+    counters.dropped = context_.dropped;
+    counters.unsent = context_.outbox.unsent();
+    counters.downloads = context_.downloads;
+    return counters;
+  }
+
+ private:
+  DeviceContext context_;
+  DeviceMqtt mqtt_{context_};
+  DeviceHttp http_{context_};
+  Downloads downloads_{context_};
+};
+
+}  // namespace
+
+std::unique_ptr<DeviceApi> DeviceApi::create(DeviceOptions options, const Clock& clock, engine::Engine& engine,
+                                             firmware::Store& store, Outbox& outbox, DeviceHooks hooks) {
+  return std::make_unique<DeviceApiParts>(std::move(options), clock, engine, store, outbox, std::move(hooks));
+}
+
+}  // namespace ota::api

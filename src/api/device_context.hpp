@@ -1,0 +1,37 @@
+// What the three ways of a device (MQTT, HTTP, downloads) share.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+#include "api/device_refusals.hpp"
+#include "ota/api/device_api.hpp"
+
+namespace ota::api {
+
+struct DeviceContext {
+  DeviceContext(DeviceOptions device_options, const Clock& the_clock, engine::Engine& the_engine,
+                firmware::Store& the_store, Outbox& the_outbox, DeviceHooks the_hooks)
+      : options(std::move(device_options)),
+        clock(the_clock),
+        engine(the_engine),
+        store(the_store),
+        outbox(the_outbox),
+        hooks(std::move(the_hooks)),
+        refusals(the_clock) {}
+
+  const DeviceOptions options;
+  const Clock& clock;
+  engine::Engine& engine;
+  firmware::Store& store;
+  Outbox& outbox;
+  const DeviceHooks hooks;
+  RefusalLog refusals;
+  std::atomic<std::uint64_t> messages{0};
+  std::atomic<std::uint64_t> bad_messages{0};
+  std::atomic<std::uint64_t> dropped{0};
+  std::atomic<std::uint64_t> downloads{0};
+};
+
+}  // namespace ota::api

@@ -1,0 +1,19 @@
+// How a device proves over HTTP who it is (protocol.md, The same over HTTP).
+#pragma once
+
+#include <string_view>
+
+#include "ota/domain/ids.hpp"
+#include "ota/domain/messages.hpp"
+#include "ota/http/message.hpp"
+
+namespace ota::api {
+
+/// The token of `Authorization: Bearer …` (RFC 6750, 2.1); empty where there is none or it is too long to be one.
+std::string_view bearer_token(std::string_view authorization);
+
+/// What the request's headers and its connection prove, beside what the message itself carried. The header's token
+/// goes before the message's.
+Credentials http_credentials(const http::Request& request, const DeviceId& device, Credentials message);
+
+}  // namespace ota::api

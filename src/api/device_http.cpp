@@ -1,0 +1,207 @@
+#include "api/device_http.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <charconv>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <variant>
+
+#include "api/device_credentials.hpp"
+#include "api/device_encode.hpp"
+#include "api/errors.hpp"
+#include "ota/http/await.hpp"
+#include "ota/http/url.hpp"
+
+// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
+namespace ota::api {
+namespace asio = boost::asio;
+
+namespace {
+
+std::string prefix_of(const std::string& topic_root) {
+  return fmt::format("{}{}/", topic_root.starts_with('/') ? "" : "/", topic_root);
+}
+
+http::Reply json_reply(unsigned status, std::string payload) {
+  http::Reply reply;
+  reply.status = status;
+  reply.content_type = "application/json";
+  reply.headers.push_back({"Cache-Control", "no-store"});
+  reply.body = std::move(payload);
+  return reply;
+}
+
+http::Reply nothing() {
+  http::Reply reply;
+  reply.status = 204;
+  return reply;
+}
+
+/// `wait` of the query, in seconds; nothing where it is no number from 0 to the longest wait.
+std::optional<std::chrono::seconds> parse_wait(std::string_view query) {
+  const auto items = http::parse_query(query);
+  if (!items) return std::nullopt;
+  const auto item = std::find_if(items->begin(), items->end(), [](const auto& one) { return one.first == "wait"; });
+  if (item == items->end()) return DeviceHttp::kDefaultWait;
+  const auto& text = item->second;
+  unsigned seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc{} || end != text.data() + text.size() || seconds > DeviceHttp::kMaxWait.count())
+    return std::nullopt;
+  return std::chrono::seconds(seconds);
+}
+
+/// Takes the device off the list however the wait ends, also when the coroutine is destroyed.
+class LineGuard {
+ public:
+  LineGuard(Outbox& outbox, const std::string& device) : outbox_(outbox), device_(device) {}
+  ~LineGuard() {
+    if (line_) outbox_.close_line(device_, *line_);
+  }
+  LineGuard(const LineGuard&) = delete;
+  LineGuard& operator=(const LineGuard&) = delete;
+
+  /// False where there are too many lines.
+  bool open(std::function<void(std::optional<std::string>)> done) {
+    line_ = outbox_.open_line(device_, std::move(done));
+    return line_.has_value();
+  }
+  void close() { outbox_.close_line(device_, line_.value_or(0)); }
+
+ private:
+  Outbox& outbox_;
+  const std::string device_;
+  std::optional<std::uint64_t> line_;
+};
+
+}  // namespace
+
+DeviceHttp::DeviceHttp(DeviceContext& context) : context_(context), prefix_(prefix_of(context.options.topic_root)) {}
+
+asio::awaitable<http::Reply> DeviceHttp::handle(http::Request& request) {
+  const auto path = request.path();
+  const auto parts = path.starts_with(prefix_) ? http::split_path(path.substr(prefix_.size() - 1)) : std::nullopt;
+  const auto word = parts && parts->size() == 2 ? parse_device_word(parts->back()) : std::nullopt;
+  const bool is_next = parts && parts->size() == 2 && parts->back() == "next";
+  if (!word && !is_next)
+    co_return refused(
+        {}, {fail(Errc::not_found, "no such path; it is <root>/<device>/request, progress, verify or next"), {}});
+  const auto device = DeviceId::parse(parts->front());
+  if (!device) {
+    ++context_.bad_messages;
+    co_return refused({},
+                      {fail(Errc::bad_message, "the path's device id is not 1 to 128 of A-Z a-z 0-9 _ . : @ -"), {}});
+  }
+  const auto method = is_next ? http::Method::get : http::Method::post;
+  if (request.method() != method) {
+    const auto name = http::to_string(method);
+    auto reply = refused(device->str(), {fail(Errc::method_not_allowed, fmt::format("this path takes {}", name)), {}});
+    reply.headers.push_back({"Allow", std::string(name)});
+    co_return reply;
+  }
+  if (is_next) {
+    auto waiting = next(request, *device);
+    co_return co_await std::move(waiting);
+  }
+  auto handling = message(request, *device, *word);
+  co_return co_await std::move(handling);
+}
+
+asio::awaitable<http::Reply> DeviceHttp::message(http::Request& request, DeviceId device, DeviceWord word) {
+  auto reading = request.read_all(kMaxDevicePayload);
+  const auto body = co_await std::move(reading);
+  if (!body) {
+    ++context_.bad_messages;
+    co_return refused(device.str(), {body.error(), {}});
+  }
+  auto decoded = decode_message(word, *body);
+  if (!decoded.message) {
+    ++context_.bad_messages;
+    co_return refused(device.str(), {decoded.message.error(), decoded.task});
+  }
+  ++context_.messages;
+  const auto who = http_credentials(request, device, decoded.who);
+  std::function<void(engine::Reply)> call = [this, &device, &who, &decoded](engine::Reply reply) {
+    call_engine(context_.engine, device, who, std::move(*decoded.message), std::move(reply));
+  };
+  auto calling = http::await_call<std::optional<Answer>>(std::move(call));
+  const auto answer = co_await std::move(calling);
+  if (!answer) co_return nothing();
+  if (const auto* error = std::get_if<ErrorAnswer>(&*answer)) {
+    if (error->error.code == Errc::overloaded) ++context_.dropped;
+    co_return refused(device.str(), *error);
+  }
+  co_return json_reply(200, context_.outbox.payload(*answer));
+}
+
+asio::awaitable<http::Reply> DeviceHttp::next(http::Request& request, DeviceId device) {
+  const auto wait = parse_wait(request.query());
+  if (!wait)
+    co_return refused(
+        device.str(),
+        {fail(Errc::bad_message, fmt::format("\"wait\" must be a number of seconds from 0 to {}", kMaxWait.count())),
+         {}});
+  auto asking = authorize(device, http_credentials(request, device, {}));
+  const auto allowed = co_await std::move(asking);
+  if (!allowed) co_return refused(device.str(), {allowed.error(), {}});
+  if (wait->count() == 0) co_return nothing();
+  auto waiting = hold_line(device.str(), *wait);
+  auto payload = co_await std::move(waiting);
+  if (!payload) co_return refused(device.str(), {payload.error(), {}});
+  if (!*payload) co_return nothing();
+  co_return json_reply(200, std::move(**payload));
+}
+
+asio::awaitable<Result<void>> DeviceHttp::authorize(DeviceId device, Credentials who) {
+  if (!context_.hooks.authorize) {
+    if (who.certified) co_return Result<void>{};
+    co_return fail(Errc::not_authorized, "to wait here takes a client certificate with the device's id as common name");
+  }
+  std::function<void(engine::Done<void>)> ask = [this, &device, &who](engine::Done<void> done) {
+    context_.hooks.authorize(device, who, std::move(done));
+  };
+  auto asking = http::await_call<Result<void>>(std::move(ask));
+  co_return co_await std::move(asking);
+}
+
+asio::awaitable<Result<std::optional<std::string>>> DeviceHttp::hold_line(std::string device,
+                                                                          std::chrono::seconds wait) {
+  const auto executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer(executor, wait);
+  const auto guard = std::make_shared<LineGuard>(context_.outbox, device);
+  const auto full = std::make_shared<bool>(false);
+  std::function<void(std::function<void(std::optional<std::string>)>)> open =
+      [guard, full, &timer](std::function<void(std::optional<std::string>)> done) {
+        timer.async_wait([line = std::weak_ptr(guard)](const boost::system::error_code& cut) {
+          const auto waiting_line = line.lock();
+          if (!cut && waiting_line) waiting_line->close();
+        });
+        if (guard->open(done)) return;
+        *full = true;
+        done(std::nullopt);
+      };
+  auto waiting = http::await_call<std::optional<std::string>>(std::move(open));
+  auto payload = co_await std::move(waiting);
+  if (*full) co_return fail(Errc::overloaded, "too many devices wait; ask with request instead");
+  co_return payload;
+}
+
+http::Reply DeviceHttp::refused(std::string_view device, const ErrorAnswer& answer) {
+  const auto& error = answer.error;
+  context_.refusals.write(device, answer.task ? answer.task->str() : std::string(), error);
+  const unsigned status = std::min(http_status(error.code), 503u);
+  auto reply = json_reply(status, error_payload(answer));
+  if (const int wait = retry_after_s(error); wait > 0 && status == 503)
+    reply.headers.push_back({"Retry-After", std::to_string(wait)});
+  if (status == 401) reply.headers.push_back({"WWW-Authenticate", "Bearer"});
+  return reply;
+}
+
+}  // namespace ota::api

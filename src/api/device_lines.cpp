@@ -1,0 +1,62 @@
+#include "api/device_lines.hpp"
+
+#include <utility>
+
+namespace ota::api {
+
+std::optional<std::uint64_t> DeviceLines::open(const std::string& device, LineDone done) {
+  LineDone older;
+  std::uint64_t number = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = lines_.find(device);
+    if (stopped_ || (at == lines_.end() && lines_.size() >= kMaxLines)) return std::nullopt;
+    number = ++last_;
+    auto& line = at == lines_.end() ? lines_[device] : at->second;
+    older = std::exchange(line.done, std::move(done));
+    line.number = number;
+  }
+  if (older) older(std::nullopt);
+  return number;
+}
+
+void DeviceLines::close(const std::string& device, std::uint64_t line) {
+  LineDone done;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = lines_.find(device);
+    if (at == lines_.end() || at->second.number != line) return;
+    done = std::move(at->second.done);
+    lines_.erase(at);
+  }
+  done(std::nullopt);
+}
+
+bool DeviceLines::waits(const std::string& device) const {
+  const std::lock_guard lock(mutex_);
+  return lines_.contains(device);
+}
+
+void DeviceLines::deliver(const std::string& device, const std::string& payload) {
+  LineDone done;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto at = lines_.find(device);
+    if (at == lines_.end()) return;
+    done = std::move(at->second.done);
+    lines_.erase(at);
+  }
+  done(payload);
+}
+
+void DeviceLines::stop() {
+  std::unordered_map<std::string, Line> open;
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    open.swap(lines_);
+  }
+  for (auto& [device, line] : open) line.done(std::nullopt);
+}
+
+}  // namespace ota::api

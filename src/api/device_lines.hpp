@@ -1,0 +1,42 @@
+// Devices that wait on `GET /ota/{id}/next` for what the engine pushes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+namespace ota::api {
+
+/// The payload that was pushed; nothing where the wait ended without one.
+using LineDone = std::function<void(std::optional<std::string>)>;
+
+/// One line a device: a newer one ends the older. At most kMaxLines; one more is refused. Each `done` is called once,
+/// outside the lock, on the thread that ends the line. Thread-safe.
+class DeviceLines {
+ public:
+  static constexpr std::size_t kMaxLines = 4096;
+
+  /// The line's number, for close(); nothing where there are too many or after stop(), and then `done` is not called.
+  std::optional<std::uint64_t> open(const std::string& device, LineDone done);
+  /// Ends that line without a payload, if it still waits.
+  void close(const std::string& device, std::uint64_t line);
+  bool waits(const std::string& device) const;
+  void deliver(const std::string& device, const std::string& payload);
+  /// Ends all and takes no more.
+  void stop();
+
+ private:
+  struct Line {
+    std::uint64_t number = 0;
+    LineDone done;
+  };
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, Line> lines_;  // protected by mutex_, as the rest
+  std::uint64_t last_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace ota::api

@@ -1,0 +1,67 @@
+#include "api/device_mqtt.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <variant>
+
+namespace ota::api {
+
+std::vector<std::string> DeviceMqtt::subscriptions() const {
+  std::vector<std::string> filters;
+  for (const auto* word : {"request", "progress", "verify"})
+    filters.push_back(fmt::format("{}/+/{}", context_.options.topic_root, word));
+  return filters;
+}
+
+void DeviceMqtt::on_message(std::string_view topic, std::string_view payload) {
+  const auto address = parse_topic(topic);
+  if (!address) return;
+  auto decoded = decode_message(address->word, payload);
+  if (!decoded.message) return refuse(address->device, decoded.task, std::move(decoded.message).error());
+  ++context_.messages;
+  decoded.who.via_broker = true;
+  call_engine(context_.engine, address->device, decoded.who, std::move(*decoded.message),
+              [this, device = address->device](std::optional<Answer> reply) { answer(device, reply); });
+}
+
+void DeviceMqtt::on_oversized(std::string_view topic, std::size_t size) {
+  const auto address = parse_topic(topic);
+  if (!address) return;
+  refuse(address->device, std::nullopt,
+         fail(Errc::bad_message, fmt::format("the message has {} bytes, more than {}", size, kMaxDevicePayload)));
+}
+
+std::optional<DeviceMqtt::Address> DeviceMqtt::parse_topic(std::string_view topic) {
+  const std::string& root = context_.options.topic_root;
+  if (!topic.starts_with(root) || topic.size() <= root.size() || topic[root.size()] != '/') return std::nullopt;
+  const auto rest = topic.substr(root.size() + 1);
+  const auto slash = rest.find('/');
+  const auto word = slash == std::string_view::npos ? std::nullopt : parse_device_word(rest.substr(slash + 1));
+  if (!word) return std::nullopt;
+  const auto device = DeviceId::parse(rest.substr(0, slash));
+  if (device) return Address{*device, *word};
+  ++context_.bad_messages;
+  context_.refusals.write(rest.substr(0, std::min<std::size_t>(slash, 128)), {},
+                          fail(Errc::bad_message, "the topic's device id is not 1 to 128 of A-Z a-z 0-9 _ . : @ -"));
+  return std::nullopt;
+}
+
+void DeviceMqtt::refuse(const DeviceId& device, const std::optional<TaskId>& task, Error error) {
+  ++context_.bad_messages;
+  context_.refusals.write(device.str(), task ? task->str() : std::string(), error);
+  context_.outbox.send(device.str(), ErrorAnswer{std::move(error), task});
+}
+
+void DeviceMqtt::answer(const DeviceId& device, const std::optional<Answer>& answer) {
+  if (!answer) return;
+  if (const auto* refused = std::get_if<ErrorAnswer>(&*answer)) {
+    context_.refusals.write(device.str(), refused->task ? refused->task->str() : std::string(), refused->error);
+    if (refused->error.code == Errc::overloaded) ++context_.dropped;
+    // An answer to each message of a flood would be a flood of its own.
+    if (refused->error.code == Errc::overloaded || refused->error.code == Errc::cancelled) return;
+  }
+  context_.outbox.send(device.str(), *answer);
+}
+
+}  // namespace ota::api

@@ -1,0 +1,37 @@
+// Devices over MQTT: topics in, answers out (protocol.md, Messages).
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/device_call.hpp"
+#include "api/device_context.hpp"
+
+namespace ota::api {
+
+/// Thread-safe; never waits. Topics that no word of ours ends are passed over. What is malformed is counted, logged and
+/// answered with `error`; where the engine's queue is full nothing is answered, since the device repeats itself.
+class DeviceMqtt {
+ public:
+  explicit DeviceMqtt(DeviceContext& context) : context_(context) {}
+
+  std::vector<std::string> subscriptions() const;
+  void on_message(std::string_view topic, std::string_view payload);
+  void on_oversized(std::string_view topic, std::size_t size);
+
+ private:
+  struct Address {
+    DeviceId device;
+    DeviceWord word;
+  };
+  std::optional<Address> parse_topic(std::string_view topic);
+  void refuse(const DeviceId& device, const std::optional<TaskId>& task, Error error);
+  void answer(const DeviceId& device, const std::optional<Answer>& answer);
+
+  DeviceContext& context_;
+};
+
+}  // namespace ota::api

@@ -1,0 +1,43 @@
+#include "api/device_refusals.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "api/errors.hpp"
+#include "ota/base/log.hpp"
+
+namespace ota::api {
+
+bool RefusalLog::may_write(std::uint64_t& left_out) {
+  const auto second = std::chrono::floor<std::chrono::seconds>(clock_.steady());
+  const std::lock_guard lock(mutex_);
+  if (second != second_) {
+    second_ = second;
+    lines_ = 0;
+  }
+  if (lines_ == kLinesPerSecond) {
+    ++left_out_;
+    return false;
+  }
+  ++lines_;
+  left_out = std::exchange(left_out_, 0);
+  return true;
+}
+
+void RefusalLog::write(std::string_view device, std::string_view task, const Error& error) {
+  std::uint64_t left_out = 0;
+  if (!may_write(left_out)) return;
+  std::string line = "refused";
+  if (!device.empty()) line += fmt::format(" device={}", device);
+  if (!task.empty()) line += fmt::format(" task={}", task);
+  line += fmt::format(" code={}: {}", rest_code(error.code), error.message);
+  if (left_out > 0) line += fmt::format(" ({} more refusals were not logged)", left_out);
+  const auto level =
+      protocol_code(error.code) == protocol_code(Errc::server_fault) ? log::Level::error : log::Level::warn;
+  log::write(level, line);
+}
+
+}  // namespace ota::api

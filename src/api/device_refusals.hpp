@@ -1,0 +1,34 @@
+// One log line for each message or download that was refused, but not a flood of them.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <string_view>
+
+#include "ota/base/clock.hpp"
+#include "ota/base/result.hpp"
+
+namespace ota::api {
+
+/// `device=… task=… code=…: message`, a warning where it is the device's fault, an error where it is ours. At most
+/// kLinesPerSecond; how many were left out is told with the next line of a later second. Thread-safe; the lock is a
+/// leaf.
+class RefusalLog {
+ public:
+  static constexpr int kLinesPerSecond = 20;
+
+  explicit RefusalLog(const Clock& clock) : clock_(clock) {}
+  /// `device` or `task` may be empty.
+  void write(std::string_view device, std::string_view task, const Error& error);
+
+ private:
+  bool may_write(std::uint64_t& left_out);
+
+  const Clock& clock_;
+  std::mutex mutex_;
+  Millis second_{-1};  // protected by mutex_, as the rest
+  int lines_ = 0;
+  std::uint64_t left_out_ = 0;
+};
+
+}  // namespace ota::api

@@ -1,0 +1,211 @@
+#include "api/download.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "api/download_manifest.hpp"
+#include "api/download_transfer.hpp"
+#include "api/errors.hpp"
+#include "ota/firmware/hash.hpp"
+#include "ota/http/await.hpp"
+#include "ota/http/url.hpp"
+
+// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
+namespace ota::api {
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr int kWaitingTaskRetryS = 30;
+
+/// The content never changes under its address, and the address itself is the permission.
+const http::Header& cache_control() {
+  static const http::Header header{"Cache-Control", "public, max-age=31536000, immutable"};
+  return header;
+}
+
+/// RFC 9530's form of a digest.
+std::string digest_field(const Digest& digest) {
+  std::string field = "sha-256=:";
+  field += firmware::base64(digest);
+  return field += ':';
+}
+
+std::string etag(std::string_view hex) {
+  std::string tag = "\"";
+  tag += hex;
+  return tag += '"';
+}
+
+unsigned download_status(Errc code) {
+  if (code == Errc::task_ended) return 410;
+  if (code == Errc::bad_chunk_range) return 404;
+  return http_status(code);
+}
+
+/// `sender` is the file's source and, but for HEAD, hears what was sent.
+http::FileBody file_body(const std::shared_ptr<DownloadTransfer>& sender, std::string_view hex, bool head) {
+  http::FileBody file;
+  file.source = sender;
+  file.etag = etag(hex);
+  if (!head) file.listener = sender;
+  return file;
+}
+
+http::Reply file_reply(http::FileBody file) {
+  http::Reply reply;
+  reply.content_type = "application/octet-stream";
+  reply.headers.push_back(cache_control());
+  reply.file = std::move(file);
+  return reply;
+}
+
+}  // namespace
+
+Downloads::Downloads(DeviceContext& context) : context_(context), signer_(context.options.signing_keys) {}
+
+asio::awaitable<http::Reply> Downloads::handle(http::Request& request) {
+  const auto path = parse_download_path(request.path());
+  if (!path) co_return problem_reply(fail(Errc::not_found, "no such download; see the URLs in metadata"));
+  const bool head = request.method() == http::Method::head;
+  if (!head && request.method() != http::Method::get) co_return method_not_allowed_reply("GET, HEAD");
+
+  UrlGrant grant;
+  if (const auto error = refuse_url(request, *path, grant)) co_return refused(grant, *error);
+  if (!context_.engine.board().active(grant.task.number)) {
+    auto asking = refuse_task(grant.task);
+    const auto error = co_await std::move(asking);
+    if (error) co_return refused(grant, *error);
+  }
+  auto image = context_.store.image(path->digest);
+  if (!image)
+    co_return refused(grant, fail(Errc::image_damaged,
+                                  "the stored image was found damaged or is gone; an operator must upload it again"));
+  if (path->kind == DownloadPath::Kind::image) {
+    context_.downloads.fetch_add(head ? 0 : 1, std::memory_order_relaxed);
+    co_return image_reply(*path, std::move(image), grant, head);
+  }
+
+  const ChunkGrid grid{image->size(), grant.chunk_bytes};
+  const bool chunk = path->kind == DownloadPath::Kind::chunk;
+  if (chunk && path->index >= grid.count())
+    co_return refused(grant, fail(Errc::bad_chunk_range, fmt::format("there is no chunk {}: the last one is {}",
+                                                                     path->index, grid.count() - 1)));
+  auto digests = context_.store.find(path->digest, grant.chunk_bytes);
+  if (!digests) {
+    auto preparing = manifest(path->digest, grant.chunk_bytes);
+    auto prepared = co_await std::move(preparing);
+    if (!prepared) co_return refused(grant, prepared.error());
+    digests = *prepared;
+  }
+  if (digests->size() != grid.count())
+    co_return refused(grant, fail(Errc::server_fault, "the list of chunk digests does not fit the image"));
+  context_.downloads.fetch_add(head ? 0 : 1, std::memory_order_relaxed);
+  if (chunk) co_return chunk_reply(*path, std::move(image), grant, (*digests)[path->index], head);
+  co_return manifest_reply(request, *image, grant, *digests);
+}
+
+std::optional<Error> Downloads::refuse_url(const http::Request& request, const DownloadPath& path,
+                                           UrlGrant& grant) const {
+  const auto now = std::chrono::floor<std::chrono::seconds>(context_.clock.wall()).time_since_epoch().count();
+  auto verdict = signer_.verify(path.hex, request.query(), now, grant);
+  if (verdict != UrlVerdict::good && request.query().find('%') != std::string_view::npos) {
+    // Nothing in our queries needs an escape, but a client may escape what it likes (RFC 3986, 2.3).
+    if (const auto decoded = http::percent_decode(request.query()))
+      verdict = signer_.verify(path.hex, *decoded, now, grant);
+  }
+  switch (verdict) {
+    case UrlVerdict::good:
+      return std::nullopt;
+    case UrlVerdict::expired:
+      return fail(Errc::not_authorized, "the URL has expired; a request brings fresh ones");
+    case UrlVerdict::missing:
+      return fail(Errc::not_authorized, "the URL has no signed query; use the URLs in metadata as they are");
+    case UrlVerdict::wrong:
+      break;
+  }
+  return fail(Errc::not_authorized, "the URL's signature is wrong; use the URLs in metadata as they are");
+}
+
+asio::awaitable<std::optional<Error>> Downloads::refuse_task(TaskId task) {
+  std::function<void(engine::Done<engine::Access>)> ask = [this, task](engine::Done<engine::Access> done) {
+    context_.engine.download(task, std::move(done));
+  };
+  auto asking = http::await_call<Result<engine::Access>>(std::move(ask));
+  const auto access = co_await std::move(asking);
+  if (!access) co_return access.error();
+  if (*access == engine::Access::granted) co_return std::nullopt;
+  if (*access == engine::Access::ended) co_return fail(Errc::task_ended, "the task has ended");
+  if (*access == engine::Access::unknown) co_return fail(Errc::not_authorized, "the URL is of a task that is unknown");
+  Error later = fail(Errc::overloaded, "the task waits for its turn; metadata comes when it may go on");
+  later.retry_after_s = kWaitingTaskRetryS;
+  co_return later;
+}
+
+asio::awaitable<Result<Downloads::GridManifest>> Downloads::manifest(Digest image, std::uint32_t chunk_bytes) {
+  std::function<void(std::function<void(Result<GridManifest>)>)> prepare =
+      [this, image, chunk_bytes](std::function<void(Result<GridManifest>)> done) {
+        context_.store.prepare(image, chunk_bytes, std::move(done));
+      };
+  auto preparing = http::await_call<Result<GridManifest>>(std::move(prepare));
+  auto prepared = co_await std::move(preparing);
+  if (prepared && !*prepared) co_return fail(Errc::server_fault, "the list of chunk digests could not be made");
+  co_return prepared;
+}
+
+http::Reply Downloads::image_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image,
+                                   const UrlGrant& grant, bool head) const {
+  const auto size = image->size();
+  const auto sender = std::make_shared<DownloadTransfer>(std::move(image), context_.engine.board(), grant.task.number,
+                                                         grant.chunk_bytes);
+  auto file = file_body(sender, path.hex, head);
+  file.length = size;
+  file.content_digest = digest_field(path.digest);
+  file.repr_digest = file.content_digest;
+  return file_reply(std::move(file));
+}
+
+http::Reply Downloads::chunk_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image,
+                                   const UrlGrant& grant, const Digest& digest, bool head) const {
+  const ChunkGrid grid{image->size(), grant.chunk_bytes};
+  const auto index = static_cast<std::uint32_t>(path.index);
+  const auto sender = std::make_shared<DownloadTransfer>(std::move(image), context_.engine.board(), grant.task.number,
+                                                         grant.chunk_bytes);
+  auto file = file_body(sender, path.hex, head);
+  file.offset = grid.offset(index);
+  file.length = grid.length(index);
+  // RFC 9530: the representation at this address is the chunk, so its digest goes with parts of it too.
+  file.content_digest = digest_field(digest);
+  file.repr_digest = file.content_digest;
+  return file_reply(std::move(file));
+}
+
+http::Reply Downloads::manifest_reply(const http::Request& request, const firmware::Image& image, const UrlGrant& grant,
+                                      const firmware::Manifest& manifest) const {
+  http::Reply reply;
+  reply.headers.push_back(cache_control());
+  reply.headers.push_back({"Vary", "Accept"});
+  if (prefers_octets(request.header("Accept"))) {
+    reply.content_type = "application/octet-stream";
+    reply.body = manifest_octets(manifest);
+    return reply;
+  }
+  const auto& find_signature = context_.hooks.find_signature;
+  const auto signature = find_signature ? find_signature(grant.task) : std::nullopt;
+  reply.content_type = "application/json";
+  reply.body = manifest_json(image.digest(), {image.size(), grant.chunk_bytes}, manifest, signature);
+  return reply;
+}
+
+http::Reply Downloads::refused(const UrlGrant& grant, const Error& error) {
+  context_.refusals.write({}, grant.task.number > 0 ? grant.task.str() : std::string(), error);
+  return problem_reply(error, download_status(error.code));
+}
+
+}  // namespace ota::api

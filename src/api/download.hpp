@@ -1,0 +1,42 @@
+// Images, chunks and manifests over HTTP (protocol.md, Chunks).
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <optional>
+
+#include "api/device_context.hpp"
+#include "api/download_path.hpp"
+#include "api/url_signer.hpp"
+#include "ota/http/message.hpp"
+
+namespace ota::api {
+
+/// Thread-safe. A task that the board knows costs no question to the engine, a grid that is in memory none to the disk.
+class Downloads {
+ public:
+  explicit Downloads(DeviceContext& context);
+
+  /// Every answer that isn't the content is a problem+json: 403 without a good signed query, 410 once the task ended,
+  /// 404 for no such chunk, 503 for a task that has to wait or an image that is damaged.
+  boost::asio::awaitable<http::Reply> handle(http::Request& request);
+
+ private:
+  using GridManifest = std::shared_ptr<const firmware::Manifest>;
+
+  std::optional<Error> refuse_url(const http::Request& request, const DownloadPath& path, UrlGrant& grant) const;
+  boost::asio::awaitable<std::optional<Error>> refuse_task(TaskId task);
+  boost::asio::awaitable<Result<GridManifest>> manifest(Digest image, std::uint32_t chunk_bytes);
+  http::Reply image_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image, const UrlGrant& grant,
+                          bool head) const;
+  http::Reply chunk_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image, const UrlGrant& grant,
+                          const Digest& digest, bool head) const;
+  http::Reply manifest_reply(const http::Request& request, const firmware::Image& image, const UrlGrant& grant,
+                             const firmware::Manifest& manifest) const;
+  http::Reply refused(const UrlGrant& grant, const Error& error);
+
+  DeviceContext& context_;
+  const UrlSigner signer_;
+};
+
+}  // namespace ota::api

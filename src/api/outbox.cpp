@@ -1,0 +1,68 @@
+#include <fmt/format.h>
+
+#include <atomic>
+#include <utility>
+#include <variant>
+
+#include "api/device_encode.hpp"
+#include "api/device_lines.hpp"
+#include "ota/api/device_api.hpp"
+
+namespace ota::api {
+namespace {
+
+bool critical(const Answer& answer) {
+  return std::holds_alternative<SuccessAnswer>(answer) || std::holds_alternative<RetryAnswer>(answer) ||
+         std::holds_alternative<FailedAnswer>(answer) || std::holds_alternative<CancelAnswer>(answer);
+}
+
+/// What `next` is for.
+bool told_by_next(const Answer& answer) {
+  return std::holds_alternative<Offer>(answer) || std::holds_alternative<RetryAnswer>(answer) ||
+         std::holds_alternative<CancelAnswer>(answer);
+}
+
+class BrokerOutbox final : public Outbox {
+ public:
+  BrokerOutbox(DeviceOptions options, const Clock& clock, const firmware::Grids& grids, Publish publish)
+      : options_(std::move(options)), encoder_(options_, clock, grids), publish_(std::move(publish)) {}
+
+  void push(const std::string& device, const Answer& answer) override {
+    auto payload = encoder_.payload(answer);
+    if (told_by_next(answer)) lines_.deliver(device, payload);
+    publish(device, answer, std::move(payload));
+  }
+  void send(const std::string& device, const Answer& answer) override {
+    publish(device, answer, encoder_.payload(answer));
+  }
+  std::string payload(const Answer& answer) const override { return encoder_.payload(answer); }
+  std::optional<std::uint64_t> open_line(const std::string& device, LineDone done) override {
+    return lines_.open(device, std::move(done));
+  }
+  void close_line(const std::string& device, std::uint64_t line) override { lines_.close(device, line); }
+  void stop_lines() override { lines_.stop(); }
+  std::uint64_t unsent() const override { return unsent_; }
+  void set_public_url(std::string url) override { encoder_.set_public_url(std::move(url)); }
+
+ private:
+  void publish(const std::string& device, const Answer& answer, std::string payload) {
+    auto topic = fmt::format("{}/{}/{}", options_.topic_root, device, type_of(answer));
+    const int qos = critical(answer) ? options_.critical_qos : options_.qos;
+    if (!publish_(std::move(topic), std::move(payload), qos)) ++unsent_;
+  }
+
+  const DeviceOptions options_;
+  DeviceEncoder encoder_;
+  const Publish publish_;
+  DeviceLines lines_;
+  std::atomic<std::uint64_t> unsent_{0};
+};
+
+}  // namespace
+
+std::unique_ptr<Outbox> Outbox::create(DeviceOptions options, const Clock& clock, firmware::Grids& grids,
+                                       Publish publish) {
+  return std::make_unique<BrokerOutbox>(std::move(options), clock, grids, std::move(publish));
+}
+
+}  // namespace ota::api

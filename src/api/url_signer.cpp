@@ -1,0 +1,143 @@
+#include "api/url_signer.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "ota/domain/chunks.hpp"
+#include "ota/firmware/hash.hpp"
+
+namespace ota::api {
+namespace {
+
+constexpr std::size_t kSignatureChars = 43;  ///< 32 bytes in base64url without padding
+
+/// The parameters as they stand in the query; views into it.
+struct Parts {
+  std::string_view bytes, task, exp, sig;
+};
+
+/// Twice the same parameter is no query of ours.
+bool take(std::string_view& slot, std::string_view value) {
+  if (slot.data() != nullptr) return false;
+  slot = value;
+  return true;
+}
+
+bool split(std::string_view query, Parts& parts) {
+  while (!query.empty()) {
+    const auto end = query.find('&');
+    const auto item = query.substr(0, end);
+    query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
+    const auto equals = item.find('=');
+    if (equals == std::string_view::npos) continue;
+    const auto name = item.substr(0, equals);
+    const auto value = item.substr(equals + 1);
+    bool once = true;
+    if (name == "bytes")
+      once = take(parts.bytes, value);
+    else if (name == "task")
+      once = take(parts.task, value);
+    else if (name == "exp")
+      once = take(parts.exp, value);
+    else if (name == "sig")
+      once = take(parts.sig, value);
+    if (!once) return false;
+  }
+  return true;
+}
+
+template <class Number>
+std::optional<Number> decimal(std::string_view text) {
+  Number number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+int sextet(char c) {
+  if (c >= 'A' && c <= 'Z') return c - 'A';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+  if (c >= '0' && c <= '9') return c - '0' + 52;
+  if (c == '-') return 62;
+  return c == '_' ? 63 : -1;
+}
+
+/// One signature has one spelling: the two bits behind the last byte must be zero.
+bool parse_signature(std::string_view text, Digest& signature) {
+  if (text.size() != kSignatureChars) return false;
+  unsigned bits = 0;
+  int held = 0;
+  std::size_t at = 0;
+  for (const char c : text) {
+    const int six = sextet(c);
+    if (six < 0) return false;
+    bits = (bits << 6 | static_cast<unsigned>(six)) & 0xFFFFu;
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    signature[at++] = static_cast<std::uint8_t>(bits >> held);
+  }
+  return (bits & 3u) == 0;
+}
+
+/// The text that is signed, in a buffer that holds the longest.
+class Canonical {
+ public:
+  /// False where the parts are longer than anything that we sign.
+  bool write(std::string_view image_hex, std::string_view bytes, std::string_view task, std::string_view exp) {
+    if (image_hex.size() + bytes.size() + task.size() + exp.size() + 32 > buffer_.size()) return false;
+    for (const auto part : {std::string_view("otad-download-v1"), image_hex, bytes, task, exp}) {
+      part.copy(buffer_.data() + size_, part.size());
+      size_ += part.size();
+      buffer_[size_++] = '\n';
+    }
+    return true;
+  }
+  std::string_view text() const { return {buffer_.data(), size_}; }
+
+ private:
+  std::array<char, 256> buffer_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace
+
+UrlSigner::UrlSigner(std::vector<std::string> keys) : keys_(std::move(keys)) { std::erase(keys_, std::string()); }
+
+std::string UrlSigner::sign(const Digest& image, std::uint32_t chunk_bytes, const TaskId& task,
+                            std::int64_t expires) const {
+  const auto bytes_text = std::to_string(chunk_bytes);
+  const auto task_text = task.str();
+  const auto exp_text = std::to_string(expires);
+  Canonical canonical;
+  canonical.write(to_hex(image), bytes_text, task_text, exp_text);
+  const auto signature = keys_.empty() ? Digest{} : firmware::hmac_sha256(keys_.front(), canonical.text());
+  return fmt::format("bytes={}&task={}&exp={}&sig={}", bytes_text, task_text, exp_text, firmware::base64url(signature));
+}
+
+UrlVerdict UrlSigner::verify(std::string_view image_hex, std::string_view query, std::int64_t now,
+                             UrlGrant& grant) const {
+  Parts parts;
+  if (!split(query, parts)) return UrlVerdict::wrong;
+  if (parts.bytes.empty() || parts.task.empty() || parts.exp.empty() || parts.sig.empty()) return UrlVerdict::missing;
+  const auto bytes = decimal<std::uint32_t>(parts.bytes);
+  const auto expires = decimal<std::int64_t>(parts.exp);
+  const auto task = TaskId::parse(parts.task);
+  Digest signature{};
+  Canonical canonical;
+  if (!bytes || *bytes == 0 || !expires || !task || !parse_signature(parts.sig, signature) ||
+      !canonical.write(image_hex, parts.bytes, parts.task, parts.exp))
+    return UrlVerdict::wrong;
+  bool good = false;
+  for (const auto& key : keys_)
+    good |= firmware::equal_secrets(firmware::hmac_sha256(key, canonical.text()), signature);
+  if (!good) return UrlVerdict::wrong;
+  grant = {*task, *bytes};
+  return now < *expires ? UrlVerdict::good : UrlVerdict::expired;
+}
+
+}  // namespace ota::api
