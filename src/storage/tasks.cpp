@@ -104,7 +104,10 @@ struct Tasks::Statements {
   Query ready_before{db,
                      "SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE ready=1 AND (priority, number)<(?,?) LIMIT ?)"};
   Query slots{db, "SELECT COUNT(*) FROM tasks WHERE state IN (1,2,3)"};
-  Query holder{db, select("WHERE state IN (1,2,3) AND priority>0 ORDER BY priority DESC, number DESC LIMIT 1")};
+  Query holder{
+      db,
+      select(
+          "INDEXED BY tasks_slots WHERE state IN (1,2,3) AND priority>0 ORDER BY priority DESC, number DESC LIMIT 1")};
   Query due{db, select("WHERE due<=? ORDER BY due LIMIT ?")};
   Query next_due{db, "SELECT MIN(due) FROM tasks WHERE due IS NOT NULL"};
   Query chunks{db, "SELECT bitmap FROM task_chunks WHERE task=?"};

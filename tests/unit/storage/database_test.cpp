@@ -1,0 +1,187 @@
+#include "ota/storage/database.hpp"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <future>
+#include <thread>
+
+#include "ota/storage/readers.hpp"
+#include "ota/storage/tables.hpp"
+#include "storage/database_impl.hpp"
+#include "storage/migrations.hpp"
+#include "support/fakes.hpp"
+
+namespace ota::storage {
+namespace {
+
+class DatabaseTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Database> open(Mode mode = Mode::writer) { return std::move(Database::open(path, mode).value()); }
+  static int pragma(Database& db, const std::string& name) {
+    return db.impl().db.execAndGet("PRAGMA " + name).getInt();
+  }
+
+  test::TempDir dir;
+  const std::string path = dir / "otad.db";
+};
+
+TEST_F(DatabaseTest, IsDurableAndPrivate) {
+  const auto db = open();
+  EXPECT_EQ(pragma(*db, "synchronous"), 2) << "FULL";
+  EXPECT_EQ(db->impl().db.execAndGet("PRAGMA journal_mode").getString(), "wal");
+  struct stat status {};
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0640u);
+}
+
+TEST_F(DatabaseTest, MigrationsAreNumberedFromOneWithoutGaps) {
+  int expected = 1;
+  for (const auto& step : migrations()) EXPECT_EQ(step.number, expected++);
+}
+
+TEST_F(DatabaseTest, EveryOlderSchemaGrowsIntoTheNewest) {
+  auto schema = [](SQLite::Database& db) {
+    std::vector<std::string> lines;
+    SQLite::Statement all(db, "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY sql");
+    while (all.executeStep()) lines.push_back(all.getColumn(0).getString());
+    return lines;
+  };
+  const auto fresh = schema(open()->impl().db);
+  for (std::size_t old = 0; old < migrations().size(); ++old) {
+    const auto file = dir / ("old" + std::to_string(old) + ".db");
+    {
+      SQLite::Database db(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+      for (std::size_t i = 0; i < old; ++i) db.exec(migrations()[i].sql);
+      db.exec("PRAGMA user_version=" + std::to_string(old));
+    }
+    const auto db = std::move(Database::open(file, Mode::writer).value());
+    EXPECT_EQ(schema(db->impl().db), fresh) << "from " << old;
+  }
+}
+
+TEST_F(DatabaseTest, ANewerSchemaIsRefusedWithBothNumbers) {
+  {
+    const auto db = open();
+    db->impl().db.exec("PRAGMA user_version=9999");
+  }
+  const auto refused = Database::open(path, Mode::writer);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("9999"), std::string::npos) << refused.error().message;
+  EXPECT_NE(refused.error().message.find(std::to_string(migrations().back().number)), std::string::npos);
+}
+
+TEST_F(DatabaseTest, AFolderThatIsNotThereIsSaid) {
+  const auto refused = Database::open(dir / "nowhere/otad.db", Mode::writer);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("nowhere"), std::string::npos);
+}
+
+TEST_F(DatabaseTest, SavepointsUndoTheirPartOnly) {
+  const auto db = open();
+  Keys keys(*db);
+  db->begin();
+  keys.set_value("a", "1");
+  {
+    Database::Savepoint unit(*db);
+    keys.set_value("a", "2");
+    keys.set_value("b", "2");
+  }
+  {
+    Database::Savepoint unit(*db);
+    keys.set_value("c", "3");
+    unit.release();
+  }
+  db->commit();
+  EXPECT_EQ(keys.value("a"), "1");
+  EXPECT_FALSE(keys.value("b"));
+  EXPECT_EQ(keys.value("c"), "3");
+}
+
+TEST_F(DatabaseTest, RollbackUndoesAndIsHarmlessOutside) {
+  const auto db = open();
+  Keys keys(*db);
+  db->rollback();
+  db->begin();
+  keys.set_value("a", "1");
+  db->rollback();
+  EXPECT_FALSE(keys.value("a"));
+}
+
+TEST_F(DatabaseTest, ABackupUnderWritesIsWhole) {
+  const auto writer = open();
+  Keys keys(*writer);
+  std::atomic<bool> stop{false};
+  std::thread writing([&] {
+    for (int i = 0; !stop; ++i) {
+      writer->begin();
+      keys.set_value("a", std::to_string(i));
+      keys.set_value("b", std::to_string(i));
+      writer->commit();
+    }
+  });
+  for (int i = 0; i < 5; ++i) {
+    const auto copy = dir / ("copy" + std::to_string(i));
+    EXPECT_TRUE(open(Mode::reader)->backup_to(copy));
+    const auto opened = std::move(Database::open(copy, Mode::writer).value());
+    EXPECT_EQ(opened->impl().db.execAndGet("PRAGMA integrity_check").getString(), "ok");
+    Keys copied(*opened);
+    EXPECT_EQ(copied.value("a"), copied.value("b"));
+  }
+  stop = true;
+  writing.join();
+}
+
+TEST_F(DatabaseTest, ReadersSeeCommittedStatesWhileTheWriterWrites) {
+  const auto writer = open();
+  Keys keys(*writer);
+  keys.set_value("a", "old");
+  auto readers = std::move(Readers::open(path, 2).value());
+  auto read = [&] {
+    std::promise<std::optional<std::string>> value;
+    EXPECT_TRUE(readers->post([&](ReadView& view) { value.set_value(view.keys.value("a")); },
+                              [&](const Error&) { value.set_value("failed"); }));
+    return value.get_future().get();
+  };
+  writer->begin();
+  keys.set_value("a", "new");
+  EXPECT_EQ(read(), "old");
+  writer->commit();
+  EXPECT_EQ(read(), "new");
+}
+
+// Every statement must find its rows by an index, or its cost grows with the database.
+TEST_F(DatabaseTest, NoStatementScansATable) {
+  const auto db = open();
+  const Tasks tasks(*db);
+  const Devices devices(*db);
+  const FirmwareTable firmware(*db);
+  const TransferLog log(*db);
+  const Keys keys(*db);
+  // Read whole on purpose: a handful of rows, or bounded by LIMIT in the order of the key.
+  const std::vector<std::string> whole = {"FROM api_keys ORDER BY name", "FROM firmware ORDER BY id",
+                                          "SELECT id FROM transfer_log ORDER BY id LIMIT"};
+  std::vector<std::string> texts;
+  for (auto* s = sqlite3_next_stmt(db->impl().db.getHandle(), nullptr); s;
+       s = sqlite3_next_stmt(db->impl().db.getHandle(), s))
+    texts.emplace_back(sqlite3_sql(s));
+  EXPECT_GT(texts.size(), 50u);
+  for (const auto& text : texts) {
+    if (std::any_of(whole.begin(), whole.end(), [&](const auto& part) { return text.find(part) != std::string::npos; }))
+      continue;
+    if (text.starts_with("BEGIN") || text.starts_with("SAVEPOINT")) continue;
+    SQLite::Statement plan(db->impl().db, "EXPLAIN QUERY PLAN " + text);
+    while (plan.executeStep()) {
+      const auto detail = plan.getColumn(3).getString();
+      const bool scans = detail.starts_with("SCAN") && detail.find("INDEX") == std::string::npos &&
+                         detail.find("subquery") == std::string::npos && detail != "SCAN CONSTANT ROW";
+      EXPECT_FALSE(scans) << detail << "\n" << text;
+      EXPECT_EQ(detail.find("TEMP B-TREE"), std::string::npos) << detail << "\n" << text;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ota::storage

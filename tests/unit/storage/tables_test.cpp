@@ -1,0 +1,335 @@
+#include "ota/storage/tables.hpp"
+
+#include <gtest/gtest.h>
+
+#include "support/fakes.hpp"
+
+namespace ota::storage {
+namespace {
+
+using namespace std::chrono_literals;
+
+Digest digest_of(std::uint8_t seed) {
+  Digest digest{};
+  digest.fill(seed);
+  return digest;
+}
+
+class Tables : public ::testing::Test {
+ protected:
+  Task make(const std::string& device, Priority priority = Priority::normal, const std::string& version = "1.0") {
+    Task task;
+    task.id.day = 20261122;
+    task.device = device;
+    task.version = version;
+    task.size = 4'096;
+    task.chunk_bytes = 512;
+    task.priority = priority;
+    tasks.insert(task);
+    return task;
+  }
+  void put(Task& task, TaskState state) {
+    task.state = state;
+    tasks.update(task);
+  }
+  Device device(const std::string& id, Millis present_until = 1'000ms) {
+    Device d;
+    d.id = id;
+    d.present_until_tl = present_until;
+    devices.save(d);
+    return d;
+  }
+
+  test::TempDir dir;
+  std::unique_ptr<Database> db = std::move(Database::open(dir / "otad.db", Mode::writer).value());
+  storage::Tasks tasks{*db};
+  Devices devices{*db};
+  FirmwareTable firmware{*db};
+  TransferLog log{*db};
+  Keys keys{*db};
+};
+
+TEST_F(Tables, ATaskComesBackAsItWasKept) {
+  Task t;
+  t.id.day = 20261122;
+  t.device = "gw-1";
+  t.firmware_id = 7;
+  t.version = "1.2.3";
+  t.hardware = "gw-a";
+  t.checksum = digest_of(3);
+  t.size = 4ull << 30;
+  t.priority = Priority::low;
+  t.confirm = true;
+  t.force = true;
+  t.created_by = "alice";
+  t.retry_of = 3;
+  t.created = WallTime{5'000ms};
+  t.not_before = WallTime{6'000ms};
+  t.expires_at = WallTime{7'000ms};
+  t.queued_at_tl = 8'000ms;
+  t.wait_due = 9'000ms;
+  t.expiry_due = 10'000ms;
+  tasks.insert(t);
+  t.state = TaskState::retry_wait;
+  t.attempt = 2;
+  t.reason = "checksum_mismatch";
+  t.from_version = "1.0";
+  t.updated = WallTime{11'000ms};
+  t.offered = WallTime{12'000ms};
+  t.confirm_by = WallTime{13'000ms};
+  t.state_due = 14'000ms;
+  t.retry_due = 15'000ms;
+  t.stalls = 1;
+  t.heard = true;
+  t.parked = true;
+  t.chunks_have = 16;
+  t.bytes_sent = 1ull << 40;
+  t.percent = 50;
+  tasks.update(t);
+  const auto back = tasks.find(t.id.number).value();
+  EXPECT_EQ(back.id, t.id);
+  EXPECT_EQ(back.device, t.device);
+  EXPECT_EQ(back.firmware_id, 7);
+  EXPECT_EQ(back.version, t.version);
+  EXPECT_EQ(back.hardware, t.hardware);
+  EXPECT_EQ(back.checksum, t.checksum);
+  EXPECT_EQ(back.size, t.size);
+  EXPECT_EQ(back.priority, Priority::low);
+  EXPECT_EQ(back.state, TaskState::retry_wait);
+  EXPECT_EQ(back.attempt, 2);
+  EXPECT_TRUE(back.confirm && back.force && back.heard && back.parked);
+  EXPECT_EQ(back.reason, t.reason);
+  EXPECT_EQ(back.from_version, "1.0");
+  EXPECT_EQ(back.created_by, "alice");
+  EXPECT_EQ(back.retry_of, 3);
+  EXPECT_EQ(back.created, t.created);
+  EXPECT_EQ(back.updated, t.updated);
+  EXPECT_EQ(back.offered, t.offered);
+  EXPECT_FALSE(back.ended);
+  EXPECT_EQ(back.not_before, t.not_before);
+  EXPECT_EQ(back.expires_at, t.expires_at);
+  EXPECT_EQ(back.confirm_by, t.confirm_by);
+  EXPECT_EQ(back.queued_at_tl, t.queued_at_tl);
+  EXPECT_EQ(back.wait_due, t.wait_due);
+  EXPECT_EQ(back.expiry_due, t.expiry_due);
+  EXPECT_EQ(back.state_due, t.state_due);
+  EXPECT_EQ(back.retry_due, t.retry_due);
+  EXPECT_EQ(back.stalls, 1);
+  EXPECT_EQ(back.chunks_have, 16u);
+  EXPECT_EQ(back.bytes_sent, t.bytes_sent);
+  EXPECT_EQ(back.percent, 50);
+}
+
+TEST_F(Tables, ReadyTasksByPriorityAndAge) {
+  for (const auto* id : {"a", "b", "c", "d"}) device(id);
+  const auto low = make("a", Priority::low);
+  const auto normal = make("b");
+  const auto younger = make("c");
+  const auto security = make("d", Priority::security);
+  for (const auto& task : {low, normal, younger}) tasks.set_ready(task.id.number, true);
+  auto heads = tasks.ready_heads();
+  ASSERT_EQ(heads.size(), 2u);
+  EXPECT_EQ(heads[0].id, normal.id);
+  EXPECT_EQ(heads[1].id, low.id);
+  tasks.set_ready(security.id.number, true);
+  EXPECT_EQ(tasks.ready_heads()[0].id, security.id);
+  EXPECT_EQ(tasks.ready_before(Priority::low, low.id.number, 100), 3);
+  EXPECT_EQ(tasks.ready_before(Priority::low, low.id.number, 2), 2);
+  EXPECT_EQ(tasks.ready_of("c"), younger.id.number);
+  tasks.set_ready(younger.id.number, false);
+  EXPECT_FALSE(tasks.ready_of("c"));
+  EXPECT_EQ(tasks.ready_before(Priority::low, low.id.number, 100), 2);
+}
+
+TEST_F(Tables, SlotsAndTheirLowestHolder) {
+  auto a = make("a", Priority::high);
+  auto b = make("b", Priority::normal);
+  auto c = make("c", Priority::normal);
+  auto s = make("d", Priority::security);
+  EXPECT_FALSE(tasks.lowest_routine_holder());
+  put(s, TaskState::downloading);
+  EXPECT_FALSE(tasks.lowest_routine_holder());
+  put(a, TaskState::offered);
+  put(b, TaskState::downloading);
+  put(c, TaskState::retry_wait);
+  EXPECT_EQ(tasks.slots_held(), 4);
+  EXPECT_EQ(tasks.lowest_routine_holder()->id, c.id) << "youngest of the lowest";
+  put(c, TaskState::installing);
+  EXPECT_EQ(tasks.slots_held(), 3);
+  EXPECT_EQ(tasks.all_active().size(), 4u);
+}
+
+TEST_F(Tables, ADeviceHasOneActiveTaskAtMost) {
+  auto a = make("a");
+  auto b = make("a", Priority::normal, "2.0");
+  put(a, TaskState::offered);
+  EXPECT_EQ(tasks.active_of("a")->id, a.id);
+  EXPECT_THROW(put(b, TaskState::downloading), Fault) << "the database itself refuses a second";
+}
+
+TEST_F(Tables, DueTasksSoonestFirst) {
+  auto a = make("a");
+  auto b = make("b");
+  auto c = make("c");
+  EXPECT_FALSE(tasks.next_due());
+  a.state_due = 300ms;
+  b.expiry_due = 100ms;
+  b.state_due = 900ms;
+  c.wait_due = 200ms;
+  for (auto* t : {&a, &b, &c}) tasks.update(*t);
+  EXPECT_EQ(tasks.next_due(), 100ms);
+  const auto due = tasks.due(200ms, 10);
+  ASSERT_EQ(due.size(), 2u);
+  EXPECT_EQ(due[0].id, b.id);
+  EXPECT_EQ(due[1].id, c.id);
+  put(b, TaskState::expired);
+  EXPECT_EQ(tasks.next_due(), 200ms) << "an ended task has no timer";
+}
+
+TEST_F(Tables, ChunksAreKeptWhileTheTaskIsOpen) {
+  auto t = make("a");
+  EXPECT_EQ(tasks.chunks(t).have(), 0u);
+  auto bitmap = tasks.chunks(t);
+  bitmap.set({1, 3});
+  tasks.save_chunks(t, bitmap);
+  EXPECT_EQ(tasks.chunks(t), bitmap);
+  t.state = TaskState::succeeded;
+  tasks.save_chunks(t, {});
+  EXPECT_EQ(tasks.chunks(t).have(), 0u);
+}
+
+TEST_F(Tables, ListsAreFilteredAndPaged) {
+  for (int i = 0; i < 10; ++i) {
+    auto t = make(i % 2 ? "odd" : "even", Priority::normal, i < 5 ? "1.0" : "2.0");
+    if (i == 9) put(t, TaskState::failed);
+  }
+  EXPECT_EQ(tasks.list({}, 0, 100).size(), 10u);
+  EXPECT_EQ(tasks.list({}, 0, 3).front().id.number, 10);
+  EXPECT_EQ(tasks.list({}, 8, 3).front().id.number, 7);
+  EXPECT_EQ(tasks.list({TaskState::queued, {}, {}}, 0, 100).size(), 9u);
+  EXPECT_EQ(tasks.list({TaskState::failed, "odd", "2.0"}, 0, 100).size(), 1u);
+  EXPECT_EQ(tasks.list({{}, "even", {}}, 0, 100).size(), 5u);
+  EXPECT_EQ(tasks.list({{}, {}, "1.0"}, 0, 100).size(), 5u);
+  EXPECT_EQ(tasks.list({{}, "even", "1.0"}, 0, 100).size(), 3u);
+}
+
+TEST_F(Tables, DevicesComeBackAndLapse) {
+  Device d;
+  d.id = "gw-1";
+  d.hardware = "gw-a";
+  d.current_version = "1.0";
+  d.registered = true;
+  d.tags = {{"site", "north"}, {"note", ""}};
+  d.secret = digest_of(4);
+  d.transports = {Transport::mqtt, Transport::http};
+  d.max_chunk_bytes = 65'536;
+  d.created = WallTime{1ms};
+  d.last_seen = WallTime{2ms};
+  d.present_until_tl = 500ms;
+  d.transport = Transport::mqtt;
+  d.link = {48.5, -71.0, 0.02};
+  devices.save(d);
+  devices.save(d);
+  const auto back = devices.find("gw-1").value();
+  EXPECT_EQ(back.tags, d.tags);
+  EXPECT_EQ(back.secret, d.secret);
+  EXPECT_EQ(back.transports, d.transports);
+  EXPECT_EQ(back.max_chunk_bytes, d.max_chunk_bytes);
+  EXPECT_EQ(back.transport, d.transport);
+  EXPECT_EQ(back.link.rtt_ms, 48.5);
+  EXPECT_EQ(back.last_seen, d.last_seen);
+  EXPECT_TRUE(back.registered);
+
+  EXPECT_FALSE(devices.next_lapse()) << "nothing of it is ready";
+  const auto t = make("gw-1");
+  tasks.set_ready(t.id.number, true);
+  devices.save(d);
+  EXPECT_EQ(devices.next_lapse(), 500ms) << "saving keeps its place";
+  EXPECT_TRUE(devices.lapsed(499ms, 10).empty());
+  EXPECT_EQ(devices.lapsed(500ms, 10), std::vector<std::string>{"gw-1"});
+  EXPECT_TRUE(devices.remove("gw-1"));
+  EXPECT_FALSE(devices.remove("gw-1"));
+}
+
+TEST_F(Tables, FirmwareByVersionHardwareAndImage) {
+  Firmware f;
+  f.version = "1.0";
+  f.hardware = "gw-a";
+  f.size = 10;
+  f.checksum = digest_of(1);
+  f.security = true;
+  f.notes = "fixes\nthings";
+  f.signature = FirmwareSignature{"vendor", "c2ln"};
+  firmware.insert(f);
+  auto other = f;
+  other.hardware = "";
+  other.signature.reset();
+  firmware.insert(other);
+  EXPECT_EQ(firmware.find("1.0", "gw-a")->signature, f.signature);
+  EXPECT_FALSE(firmware.find("1.0", "")->signature);
+  EXPECT_EQ(firmware.with_version("1.0").size(), 2u);
+  EXPECT_EQ(firmware.with_image(digest_of(1)).size(), 2u);
+  EXPECT_EQ(firmware.list(0, 1).front().id, other.id);
+  f.damaged = true;
+  firmware.update(f);
+  EXPECT_TRUE(firmware.find(f.id)->damaged);
+  EXPECT_THROW(firmware.insert(f), Fault) << "one row for a version and hardware";
+  EXPECT_TRUE(firmware.remove(f.id));
+  EXPECT_FALSE(firmware.find(f.id));
+  EXPECT_EQ(firmware.all().size(), 1u);
+}
+
+TEST_F(Tables, TheLogIsReadInOrderAndPruned) {
+  LogEntry e;
+  e.task = 1;
+  e.kind = "chunks";
+  e.by = "device";
+  e.from = TaskState::offered;
+  e.to = TaskState::downloading;
+  e.event = "chunk";
+  e.reason = "why";
+  e.attempt = 2;
+  e.chunks = {{1, 3}, {7, 7}};
+  e.bytes = 100;
+  e.ms = 20;
+  e.transport = Transport::http;
+  for (int i = 0; i < 5; ++i) {
+    e.at = WallTime{Millis{i * 100}};
+    log.add(e);
+  }
+  const auto back = log.list(1, 0, 10);
+  ASSERT_EQ(back.size(), 5u);
+  EXPECT_EQ(back[0].chunks, e.chunks);
+  EXPECT_EQ(back[0].from, e.from);
+  EXPECT_EQ(back[0].transport, e.transport);
+  EXPECT_EQ(back[0].ms, 20);
+  EXPECT_EQ(log.list(1, back[2].id, 10).size(), 2u);
+  EXPECT_TRUE(log.list(2, 0, 10).empty());
+  EXPECT_EQ(log.prune(WallTime{200ms}, 1), 1);
+  EXPECT_EQ(log.prune(WallTime{200ms}, 100), 1);
+  EXPECT_EQ(log.list(1, 0, 10).size(), 3u);
+}
+
+TEST_F(Tables, KeysAndAnswers) {
+  ApiKey key{"alice", Role::admin, digest_of(9), WallTime{1ms}, {}};
+  EXPECT_TRUE(keys.add(key));
+  EXPECT_FALSE(keys.add(key));
+  keys.used("alice", WallTime{5ms});
+  EXPECT_EQ(keys.all().at(0).last_used, WallTime{5ms});
+  EXPECT_EQ(keys.all().at(0).role, Role::admin);
+  EXPECT_TRUE(keys.remove("alice"));
+  EXPECT_FALSE(keys.remove("alice"));
+
+  EXPECT_FALSE(keys.answered("k"));
+  keys.remember("k", {digest_of(2), 5, true, TaskState::offered, WallTime{10ms}});
+  EXPECT_EQ(keys.answered("k")->task, 5);
+  EXPECT_EQ(keys.answered("k")->state, TaskState::offered);
+  EXPECT_EQ(keys.forget_answers(WallTime{10ms}, 10), 0);
+  EXPECT_EQ(keys.forget_answers(WallTime{11ms}, 10), 1);
+
+  for (auto role : {Role::viewer, Role::operator_, Role::admin}) EXPECT_EQ(parse_role(to_string(role)), role);
+  EXPECT_FALSE(parse_role("root"));
+}
+
+}  // namespace
+}  // namespace ota::storage
