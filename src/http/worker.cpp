@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <boost/asio/post.hpp>
+#include <csignal>
 
 #include "http/header_writer.hpp"
 #include "ota/base/log.hpp"
@@ -28,6 +29,11 @@ Worker::~Worker() {
 
 void Worker::run() {
   thread_ = std::thread([this] {
+    // sendfile(2) knows no MSG_NOSIGNAL.
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
     pthread_setname_np(pthread_self(), fmt::format("http-{}", number_).c_str());
     for (;;) {
       try {

@@ -1,0 +1,70 @@
+#include "http/header_writer.hpp"
+
+#include <gtest/gtest.h>
+
+namespace ota::http {
+namespace {
+
+TEST(HeaderWriter, WritesGoldenBytes) {
+  std::string out;
+  HeaderWriter writer(out);
+  writer.status(206);
+  writer.field("ETag", "\"x\"");
+  writer.number("Content-Length", 18446744073709551615ull);
+  writer.content_range({5, 10}, 100);
+  writer.connection(Connection::keep_alive);
+  writer.connection(Connection::keep_alive_http10);
+  writer.connection(Connection::close);
+  writer.end();
+  EXPECT_EQ(out,
+            "HTTP/1.1 206 Partial Content\r\nETag: \"x\"\r\nContent-Length: 18446744073709551615\r\n"
+            "Content-Range: bytes 5-14/100\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n");
+}
+
+TEST(HeaderWriter, LetsNobodyWriteASecondLine) {
+  std::string out;
+  HeaderWriter writer(out);
+  writer.field("X", std::string_view("a\r\nSet-Cookie: b\0c", 18));
+  writer.field("Bad\r\nName", "x");
+  writer.field("", "x");
+  writer.field("A:B", "x");
+  EXPECT_EQ(out, "X: a  Set-Cookie: b c\r\n");
+}
+
+TEST(HeaderWriter, WritesDates) {
+  EXPECT_EQ(http_date(784111777), "Sun, 06 Nov 1994 08:49:37 GMT");
+  EXPECT_EQ(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+}
+
+TEST(HeaderWriter, NamesTheStatusesThatAreUsed) {
+  for (const unsigned status : {200u, 201u, 202u, 204u, 206u, 304u, 400u, 401u, 403u, 404u, 405u, 409u, 410u, 412u,
+                                413u, 414u, 415u, 416u, 417u, 422u, 429u, 431u, 500u, 501u, 503u, 505u, 507u}) {
+    EXPECT_NE(reason_phrase(status), "Unknown") << status;
+  }
+}
+
+TEST(Problem, IsJsonWhateverTheDetail) {
+  const Reply reply = problem(503, "image_damaged", "a \"b\"\n\\");
+  EXPECT_EQ(reply.status, 503u);
+  EXPECT_EQ(reply.content_type, "application/problem+json");
+  EXPECT_EQ(
+      reply.body,
+      R"({"type":"about:blank","title":"Service Unavailable","status":503,"detail":"a \"b\"\u000a\\","code":"image_damaged"})");
+}
+
+TEST(Multipart, LengthIsThatOfWhatIsWritten) {
+  const std::vector<ByteRange> ranges = {{0, 1}, {10, 90}, {1000, 12345}};
+  std::string body;
+  for (const ByteRange& range : ranges) {
+    append_part_head(body, "b", "text/plain", range, 99999, &range == ranges.data());
+    body.append(range.length, 'x');
+  }
+  append_part_end(body, "b");
+  EXPECT_EQ(multipart_length("b", "text/plain", ranges, 99999), body.size());
+  EXPECT_TRUE(
+      body.starts_with("--b\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-0/99999\r\n\r\nx\r\n--b\r\n"));
+  EXPECT_TRUE(body.ends_with("x\r\n--b--\r\n"));
+}
+
+}  // namespace
+}  // namespace ota::http

@@ -1,0 +1,217 @@
+// TLS with libcurl as the client.
+#include <curl/curl.h>
+
+#include "certificates.hpp"
+#include "server_fixture.hpp"
+
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
+namespace ota::http {
+namespace {
+
+using namespace test;
+
+struct Fetched {
+  CURLcode code = CURLE_OK;
+  long status = 0;
+  std::string body;
+};
+
+class Tls : public ::testing::Test {
+ protected:
+  Tls() {
+    folder.write("ca", ca);
+    folder.write("server", make_identity("server", &ca));
+    folder.write("device", make_identity("gw-17", &ca));
+    folder.write("stranger", make_identity("gw-17", nullptr));
+  }
+
+  TlsOptions options(bool client_ca) const {
+    return {folder.path("server.pem"), folder.path("server.key"), client_ca ? folder.path("ca.pem") : ""};
+  }
+
+  void serve(bool client_ca, ServerOptions server_options = TestServer::defaults()) {
+    server = std::make_unique<TestServer>(
+        [this](Request& request) -> boost::asio::awaitable<Reply> {
+          Reply reply;
+          if (request.path() == "/file") {
+            FileBody body;
+            body.source = file;
+            body.length = content.size();
+            reply.file = std::move(body);
+          } else if (request.path() == "/echo") {
+            auto reading = request.read_all(8 << 20);
+            Result<std::string> body = co_await std::move(reading);
+            reply.content_type = "text/plain";
+            if (body) reply.body = std::move(*body);
+          } else {
+            reply.content_type = "text/plain";
+            reply.body = "name=" + request.client_name();
+          }
+          co_return reply;
+        },
+        server_options, options(client_ca));
+  }
+
+  using Setup = std::function<void(CURL*)>;
+  Fetched fetch(const std::string& path, const Setup& setup = {}, CURL* reused = nullptr) {
+    CURL* curl = reused ? reused : curl_easy_init();
+    Fetched fetched;
+    const std::string url = "https://" + server->address + path;
+    const std::string ca_file = folder.path("ca.pem");
+    curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+    curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file.c_str());
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 20L);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &fetched.body);
+    curl_easy_setopt(
+        curl, CURLOPT_WRITEFUNCTION, +[](char* data, std::size_t size, std::size_t n, void* to) {
+          static_cast<std::string*>(to)->append(data, size * n);
+          return size * n;
+        });
+    if (setup) setup(curl);
+    fetched.code = curl_easy_perform(curl);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &fetched.status);
+    if (!reused) curl_easy_cleanup(curl);
+    return fetched;
+  }
+  Setup as(const std::string& name) const {
+    return [cert = folder.path(name + ".pem"), key = folder.path(name + ".key")](CURL* curl) {
+      curl_easy_setopt(curl, CURLOPT_SSLCERT, cert.c_str());
+      curl_easy_setopt(curl, CURLOPT_SSLKEY, key.c_str());
+    };
+  }
+
+  PemFolder folder;
+  const Identity ca = make_identity("test CA", nullptr);
+  const std::string content = pattern(3'000'001);
+  std::shared_ptr<TestFile> file = std::make_shared<TestFile>(content);
+  std::unique_ptr<TestServer> server;
+};
+
+TEST_F(Tls, SendsFilesAndRanges) {
+  serve(false);
+  CURL* curl = curl_easy_init();
+  EXPECT_TRUE(fetch("/file", {}, curl).body == content);
+  for (const auto& [range, from, size] :
+       {std::tuple{"0-0", 0, 1}, {"1000-600000", 1000, 599001}, {"2999999-", 2999999, 2}}) {
+    const auto part = fetch(
+        "/file", [r = range](CURL* c) { curl_easy_setopt(c, CURLOPT_RANGE, r); }, curl);
+    EXPECT_EQ(part.status, 206);
+    EXPECT_TRUE(part.body == content.substr(static_cast<std::size_t>(from), static_cast<std::size_t>(size))) << range;
+  }
+  const auto several = fetch(
+      "/file", [](CURL* c) { curl_easy_setopt(c, CURLOPT_RANGE, "0-9,100000-300000"); }, curl);
+  EXPECT_EQ(several.status, 206);
+  EXPECT_NE(several.body.find(content.substr(100000, 200001)), std::string::npos);
+  curl_easy_cleanup(curl);
+  EXPECT_EQ(server->server->counters().connections_total, 1u) << "kept alive";
+}
+
+TEST_F(Tls, TakesBodies) {
+  serve(false);
+  const std::string body = pattern(5'000'000, 9);
+  const auto answer = fetch("/echo", [&](CURL* curl) {
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.data());
+  });
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_TRUE(answer.body == body);
+}
+
+TEST_F(Tls, SpeaksTls12And13Only) {
+  serve(false);
+  const auto with = [this](int lowest, int highest) {
+    return fetch("/", [version = static_cast<long>(lowest) | highest](CURL* curl) {
+      curl_easy_setopt(curl, CURLOPT_SSLVERSION, version);
+      curl_easy_setopt(curl, CURLOPT_SSL_CIPHER_LIST, "DEFAULT@SECLEVEL=0");
+    });
+  };
+  EXPECT_EQ(with(CURL_SSLVERSION_TLSv1_2, CURL_SSLVERSION_MAX_TLSv1_2).status, 200);
+  EXPECT_EQ(with(CURL_SSLVERSION_TLSv1_3, CURL_SSLVERSION_MAX_TLSv1_3).status, 200);
+  EXPECT_EQ(with(CURL_SSLVERSION_TLSv1_0, CURL_SSLVERSION_MAX_TLSv1_1).code, CURLE_SSL_CONNECT_ERROR);
+}
+
+TEST_F(Tls, NamesVerifiedClients) {
+  serve(true);
+  EXPECT_EQ(fetch("/").body, "name=") << "without a certificate";
+  EXPECT_EQ(fetch("/", as("device")).body, "name=gw-17");
+  EXPECT_NE(fetch("/", as("stranger")).code, CURLE_OK) << "signed by another";
+}
+
+TEST_F(Tls, TakesNoClientsNameUnlessAsked) {
+  serve(false);
+  EXPECT_EQ(fetch("/", as("device")).body, "name=");
+}
+
+TEST_F(Tls, ReloadsForNewConnections) {
+  serve(false);
+  const auto serial = [this](CURL* curl) {
+    std::string found;
+    fetch(
+        "/", [](CURL* c) { curl_easy_setopt(c, CURLOPT_CERTINFO, 1L); }, curl);
+    curl_certinfo* info = nullptr;
+    if (curl_easy_getinfo(curl, CURLINFO_CERTINFO, &info) == CURLE_OK && info->num_of_certs > 0) {
+      for (auto* line = info->certinfo[0]; line; line = line->next) {
+        if (std::string(line->data).starts_with("Serial Number:")) found = line->data;
+      }
+    }
+    return found;
+  };
+  CURL* old_connection = curl_easy_init();
+  const std::string before = serial(old_connection);
+  EXPECT_NE(before, "");
+  folder.write("server", make_identity("server", &ca));
+  ASSERT_TRUE(server->server->reload_tls());
+  EXPECT_EQ(fetch("/", {}, old_connection).status, 200);
+  CURL* new_connection = curl_easy_init();
+  EXPECT_NE(serial(new_connection), before);
+  EXPECT_EQ(server->server->counters().connections_total, 2u);
+  curl_easy_cleanup(old_connection);
+  curl_easy_cleanup(new_connection);
+
+  folder.write("other", make_identity("server", &ca));
+  std::filesystem::copy_file(folder.path("other.key"), folder.path("server.key"),
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto mismatch = server->server->reload_tls();
+  ASSERT_FALSE(mismatch);
+  EXPECT_NE(mismatch.error().message.find("server.key"), std::string::npos) << mismatch.error().message;
+  EXPECT_EQ(fetch("/").status, 200) << "the last good ones stay";
+}
+
+TEST_F(Tls, UnreadableFilesAreNamed) {
+  const auto message = [](const TlsOptions& tls) {
+    const auto got = Server::create(TestServer::defaults())
+                         ->listen(
+                             "127.0.0.1:0", [](Request&) -> boost::asio::awaitable<Reply> { co_return Reply{}; }, tls);
+    return got ? std::string("no error") : got.error().message;
+  };
+  auto tls = options(true);
+  tls.cert_file = "/nowhere/cert.pem";
+  EXPECT_NE(message(tls).find("/nowhere/cert.pem"), std::string::npos) << message(tls);
+  tls = options(true);
+  tls.key_file = folder.path("ca.pem");
+  EXPECT_NE(message(tls).find("ca.pem"), std::string::npos) << message(tls);
+  tls = options(true);
+  tls.client_ca = folder.path("server.key");
+  EXPECT_NE(message(tls).find("server.key"), std::string::npos) << message(tls);
+}
+
+TEST_F(Tls, SurvivesPeersThatSpeakNoTls) {
+  auto quick = TestServer::defaults();
+  quick.idle_timeout = 1s;
+  serve(false, quick);
+  RawClient silent(server->address);
+  for (int i = 0; i < 20; ++i) {
+    RawClient plain(server->address);
+    plain.send(i % 2 ? "GET / HTTP/1.1\r\nHost: x\r\n\r\n" : pattern(300, static_cast<unsigned>(i)));
+    plain.end_sending();
+    plain.rest();
+  }
+  EXPECT_TRUE(silent.ended()) << "a handshake that never comes is cut";
+  EXPECT_EQ(fetch("/").status, 200);
+}
+
+}  // namespace
+}  // namespace ota::http
