@@ -132,6 +132,7 @@ class ClientImpl final : public Client, private LinkEvents {
     if (auto address = parse_address(options_.url)) set_nodelay(address->port);
     bool subscribed = link_->subscribe();
     log::info(fmt::format("mqtt: connected to {} as {}", options_.url, options_.client_id));
+    if (handlers_.on_connected) handlers_.on_connected();
     lock.lock();
     while (subscribed && state_ == State::connected && !done(lock)) pump(lock);
     if (stopping_) {

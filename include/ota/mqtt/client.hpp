@@ -50,6 +50,8 @@ struct Handlers {
   std::function<void(std::string_view topic, std::string_view payload)> on_message;
   /// A payload beyond `max_payload_bytes`; the same thread.
   std::function<void(std::string_view topic, std::size_t size)> on_oversized;
+  /// After each connect, once the subscriptions were sent; on the client's own thread, the same rules.
+  std::function<void()> on_connected;
 };
 
 /// One MQTT 5 connection, kept: no clean start, so what was sent while it was away still arrives.
@@ -61,7 +63,8 @@ class Client {
   /// Begins to connect, in the background, for ever.
   virtual void start() = 0;
   /// Takes a message into the outbox; false where that is full (the caller counts on the protocol's repeats). Never
-  /// waits; thread-safe. Messages to one topic keep their order; QoS 1 and 2 survive a reconnect, QoS 0 does not.
+  /// waits; thread-safe. Messages keep their order. What was not acknowledged when a connection breaks is sent again on
+  /// the next one (so across a break QoS 2 too is "at least once"); QoS 0 that was on its way then is lost.
   virtual bool publish(std::string topic, std::string payload, int qos) = 0;
   virtual Status status() const = 0;
   /// Sends what the outbox holds, within `grace`, disconnects (keeping the session) and joins its threads.

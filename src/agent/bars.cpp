@@ -1,0 +1,134 @@
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "agent/report.hpp"
+
+namespace ota::agent {
+namespace {
+
+constexpr std::chrono::milliseconds kRedraw{100};
+constexpr std::size_t kBarWidth = 24;
+constexpr std::size_t kDefaultRows = 24;
+
+std::size_t terminal_rows() {
+  winsize size{};
+  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 2 ? size.ws_row : kDefaultRows;
+}
+
+std::string amount(double bytes) {
+  if (bytes < 1e3) return fmt::format("{:.0f} B", bytes);
+  if (bytes < 1e6) return fmt::format("{:.1f} kB", bytes / 1e3);
+  return fmt::format("{:.1f} MB", bytes / 1e6);
+}
+
+std::string doing(const Event& event) {
+  if (event.event == "metadata" || event.event == "chunk") return "downloading";
+  if (event.event == "success") return "verified, installing";
+  if (event.detail.empty()) return event.event;
+  return fmt::format("{}: {}", event.event, event.detail);
+}
+
+std::string draw(const Event& event, std::size_t name_width) {
+  auto done = event.size == 0 ? 0 : event.bytes * kBarWidth / event.size;
+  auto percent = event.size == 0 ? 0 : event.bytes * 100 / event.size;
+  auto versions = event.from_version.empty() ? event.version : event.from_version + " -> " + event.version;
+  auto rate = event.seconds > 0 ? static_cast<double>(event.bytes_fetched) / event.seconds : 0;
+  auto line = fmt::format("{:<{}} {:<9}{:<20} [{:<{}}] {:>3}% {:>9} {:>9}/s  {}", event.device, name_width,
+                          event.priority, versions, std::string(done, '#'), kBarWidth, percent,
+                          amount(static_cast<double>(event.size)), amount(rate), doing(event));
+  return line.substr(0, 160);
+}
+
+class Bars final : public Reporter {
+ public:
+  explicit Bars(std::vector<std::string> devices) : devices_(std::move(devices)), drawer_([this] { run(); }) {}
+
+  ~Bars() override {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
+    drawer_.join();
+  }
+
+  void tell(const Event& event) override {
+    std::lock_guard lock(mutex_);
+    auto& shown = shown_[event.device];
+    // What ends or interrupts a task may not repeat its figures: the line keeps them.
+    auto old = std::exchange(shown, event);
+    if (event.task_id.empty()) {
+      shown = std::move(old);
+      shown.device = event.device;
+      shown.event = event.event;
+      shown.detail = event.detail;
+    }
+    changed_ = true;
+  }
+
+ private:
+  void run() {
+    std::unique_lock lock(mutex_);
+    while (!stopping_) {
+      redraw();
+      wake_.wait_for(lock, kRedraw, [&] { return stopping_; });
+    }
+    redraw();
+  }
+
+  // With `mutex_` held.
+  void redraw() {
+    if (!std::exchange(changed_, false)) return;
+    auto room = std::max<std::size_t>(terminal_rows() - 1, 1);
+    auto rows = std::min(devices_.size(), room);
+    std::size_t width = 0;
+    for (const auto& device : devices_) width = std::max(width, device.size());
+    std::string frame;
+    if (drawn_ > 0) frame += fmt::format("\x1b[{}A", drawn_);
+    for (std::size_t i = 0; i < rows; ++i) {
+      bool last_of_more = i + 1 == rows && devices_.size() > rows;
+      auto it = shown_.find(devices_[i]);
+      frame += "\r\x1b[2K";
+      frame += last_of_more ? summary() : it == shown_.end() ? devices_[i] : draw(it->second, width);
+      frame += "\n";
+    }
+    drawn_ = rows;
+    std::fwrite(frame.data(), 1, frame.size(), stdout);
+    std::fflush(stdout);
+  }
+
+  std::string summary() const {
+    std::map<std::string, int> states;
+    for (const auto& [device, event] : shown_) ++states[event.event == "metadata" ? "chunk" : event.event];
+    auto line = fmt::format("all {} devices:", devices_.size());
+    for (const auto& [state, count] : states)
+      line += fmt::format(" {} {}", state == "chunk" ? "downloading" : state, count);
+    return line;
+  }
+
+  const std::vector<std::string> devices_;
+  std::mutex mutex_;  // protects what follows
+  std::condition_variable wake_;
+  std::map<std::string, Event> shown_;
+  std::size_t drawn_ = 0;
+  bool changed_ = true;
+  bool stopping_ = false;
+  std::thread drawer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Reporter> make_bars(std::vector<std::string> devices) {
+  return std::make_unique<Bars>(std::move(devices));
+}
+
+}  // namespace ota::agent

@@ -1,0 +1,133 @@
+// One device: its conversation with the server and the update that it is in.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "agent/chunk_source.hpp"
+#include "agent/image_file.hpp"
+#include "agent/messages.hpp"
+#include "agent/options.hpp"
+#include "agent/repeater.hpp"
+#include "agent/report.hpp"
+#include "agent/state_dir.hpp"
+#include "ota/firmware/signature.hpp"
+#include "ota/mqtt/client.hpp"
+
+namespace ota::agent {
+
+/// What all devices of the process share.
+struct Shared {
+  const Options& options;
+  Reporter& reporter;
+  Random& random;
+  const firmware::TrustedKeys* trusted = nullptr;  ///< null: signatures are not looked at
+};
+
+/// step() does one piece of work at a time (a message, a chunk, an install), so that a few threads serve many devices.
+/// Only one thread may be in step(); messages and wake-ups come from the MQTT client's threads.
+class Device {
+ public:
+  /// `wake` asks for a step() soon; called from any thread.
+  Device(const Shared& shared, std::string id, StateDir state, std::function<void()> wake);
+  ~Device();
+
+  void start();
+  /// Works; answers when it wants to be called again at the latest.
+  Time step();
+  /// Ends transfers and installs that run; step() does nothing any more. Any thread.
+  void interrupt();
+  /// After the last step(): says what is not said yet, within `grace`.
+  void stop(std::chrono::milliseconds grace);
+
+  /// With --once: the exit status, as soon as it is known. Any thread.
+  std::optional<int> verdict() const;
+
+ private:
+  enum class Phase { idle, downloading, verifying, installing };
+
+  void resume_kept_task();
+  void handle_inbox();
+  void connected(Time now);
+  void handle(const std::string& payload);
+  void on(const Metadata& message);
+  void on(const Retry& message);
+  void on(const Success& message);
+  void on(const Failed& message);
+  void on(const Queued& message);
+  void on(const UpToDate& message);
+  void on(const Cancel& message);
+  void on(const Refusal& message);
+
+  void begin(const Task& task);
+  void leave(bool keep_chunks);
+  void download(Time now);
+  bool prepare_image(Time now);
+  void tell_known_chunks();
+  void arrived(std::uint32_t index);
+  std::optional<std::uint32_t> next_chunk();
+  void accept(std::uint32_t index, const Fetched& fetched, Time began);
+  void fetch_failed(const Fetched& fetched, Time now);
+  void all_here(Time now);
+  void send_verify(Time now);
+  void install();
+  void installed(const std::filesystem::path& image);
+  void give_up(const std::string& reason);
+
+  void send(std::string_view what, std::string payload);
+  void flush_progress(Time now, bool at_once);
+  void tell(std::string event, std::string detail = {});
+  void finish(int status);
+  bool is_mine(const std::string& task_id) const { return task_ && task_->id == task_id; }
+
+  const Shared shared_;
+  const std::string id_;
+  const std::string topic_;
+  StateDir state_;
+  const std::function<void()> wake_;
+  Identity who_;
+  std::atomic<bool> interrupted_ = false;  // ends a running transfer
+  std::atomic<bool> stopping_ = false;
+  std::atomic<int> verdict_ = -1;
+  std::unique_ptr<ChunkSource> source_;
+
+  std::mutex inbox_mutex_;  // protects the next two
+  std::deque<std::string> inbox_;
+  bool was_connected_ = false;
+
+  // step() alone:
+  Phase phase_ = Phase::idle;
+  std::optional<Task> task_;
+  std::optional<ImageFile> image_;
+  ChunkRanges to_forget_;            // wanted anew by the server before the image was open
+  std::set<std::uint32_t> blocked_;  // arrived wrong; the server's retry frees them
+  std::uint32_t cursor_ = 0;
+  Digest computed_{};
+  ChunkRanges bad_chunks_;
+  bool confirm_ = false;
+  bool need_urls_ = false;
+  unsigned refused_urls_ = 0;
+  std::string last_done_;
+  Repeater ask_;
+  Repeater verify_;
+  Repeater fetch_again_;
+  Time hold_until_{};
+
+  ChunkRanges arrived_;  // not yet told
+  double rtt_sum_ms_ = 0;
+  int rtt_count_ = 0;
+  Time told_progress_{};
+  Time told_chunk_{};
+  Time began_{};
+  std::uint64_t bytes_fetched_ = 0;
+
+  std::unique_ptr<mqtt::Client> client_;
+};
+
+}  // namespace ota::agent

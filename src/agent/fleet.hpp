@@ -1,0 +1,50 @@
+// Many devices on a few threads.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "agent/device.hpp"
+
+namespace ota::agent {
+
+/// Owns the devices and steps each when it is due, never one on two threads at once.
+class Fleet {
+ public:
+  /// An error where a state folder cannot be made.
+  static Result<std::unique_ptr<Fleet>> create(const Shared& shared);
+  ~Fleet() { stop(); }
+
+  void start();
+  /// With --once: the worst status of all devices, once each has one.
+  std::optional<int> verdict() const;
+  /// Ends what runs, says what is unsaid, disconnects. Idempotent.
+  void stop();
+
+ private:
+  explicit Fleet(const Shared& shared) : shared_(shared) {}
+  void wake(std::size_t device);
+  void work();
+
+  struct Slot {
+    std::unique_ptr<Device> device;
+    Time next{};
+    bool running = false;
+    bool woken = false;
+  };
+
+  const Shared shared_;
+  std::mutex mutex_;  // protects what follows, but not the devices themselves
+  std::condition_variable changed_;
+  std::vector<Slot> slots_;
+  std::set<std::pair<Time, std::size_t>> due_;  // the slots that do not run
+  bool stopping_ = false;
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace ota::agent

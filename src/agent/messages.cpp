@@ -1,0 +1,253 @@
+#include "agent/messages.hpp"
+
+#include <fmt/format.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "ota/domain/version.hpp"
+
+namespace ota::agent {
+namespace {
+
+using Json = nlohmann::json;
+
+// Thrown inside this file only; parse_message() turns it into an Error.
+struct Malformed {
+  std::string text;
+};
+
+std::string text(const Json& object, const char* field, bool required = false) {
+  auto it = object.find(field);
+  if (it == object.end() || it->is_null()) {
+    if (required) throw Malformed{fmt::format("{} is missing", field)};
+    return {};
+  }
+  if (!it->is_string()) throw Malformed{fmt::format("{} is no string", field)};
+  return it->get<std::string>();
+}
+
+std::uint64_t number(const Json& object, const char* field, std::uint64_t min, std::uint64_t max,
+                     std::optional<std::uint64_t> otherwise = std::nullopt) {
+  auto it = object.find(field);
+  if (it == object.end()) {
+    if (otherwise) return *otherwise;
+    throw Malformed{fmt::format("{} is missing", field)};
+  }
+  if (!it->is_number_unsigned() || it->get<std::uint64_t>() < min || it->get<std::uint64_t>() > max) {
+    throw Malformed{fmt::format("{} is not a whole number from {} to {}", field, min, max)};
+  }
+  return it->get<std::uint64_t>();
+}
+
+int small(const Json& object, const char* field, int otherwise) {
+  return static_cast<int>(number(object, field, 0, 1'000'000, static_cast<std::uint64_t>(otherwise)));
+}
+
+std::vector<Digest> digests(const Json& list, std::uint32_t count) {
+  if (!list.is_array() || list.size() != count) throw Malformed{fmt::format("chunks are not {} digests", count)};
+  std::vector<Digest> result;
+  result.reserve(count);
+  for (const auto& item : list) {
+    auto digest = item.is_string() ? digest_from_hex(item.get<std::string>()) : std::nullopt;
+    if (!digest) throw Malformed{"chunks hold something that is no digest"};
+    result.push_back(*digest);
+  }
+  return result;
+}
+
+ChunkRanges ranges(const Json& list, const ChunkGrid& grid) {
+  ChunkRanges result;
+  if (!list.is_array()) throw Malformed{"missing is no list of ranges"};
+  for (const auto& item : list) {
+    if (!item.is_array() || item.size() != 2 || !item[0].is_number_unsigned() || !item[1].is_number_unsigned() ||
+        item[0].get<std::uint64_t>() > item[1].get<std::uint64_t>() || item[1].get<std::uint64_t>() >= grid.count()) {
+      throw Malformed{"missing holds something that is no range of the grid"};
+    }
+    result.push_back({item[0].get<std::uint32_t>(), item[1].get<std::uint32_t>()});
+  }
+  return result;
+}
+
+Json to_json(const ChunkRanges& list) {
+  Json result = Json::array();
+  for (const auto& range : list) result.push_back({range.first, range.last});
+  return result;
+}
+
+std::optional<FirmwareSignature> signature(const Json& object) {
+  auto it = object.find("signature");
+  if (it == object.end() || !it->is_object()) return std::nullopt;
+  if (text(*it, "algorithm") != "ed25519") return std::nullopt;
+  return FirmwareSignature{text(*it, "key_id"), text(*it, "value")};
+}
+
+// What metadata, retry and the file of a kept task have in common.
+Task basic_task(const Json& object, const char* id_field) {
+  Task task;
+  task.id = text(object, id_field, true);
+  task.version = text(object, "version", true);
+  if (!valid_version(task.version)) throw Malformed{"version is none"};
+  task.hardware = text(object, "hardware");
+  task.priority = text(object, "priority");
+  task.attempt = small(object, "attempt", 1);
+  task.max_attempts = small(object, "max_attempts", 1);
+  auto checksum = parse_checksum(text(object, "checksum", true));
+  if (!checksum) throw Malformed{"checksum is not sha256: and 64 hex digits"};
+  task.checksum = *checksum;
+  task.grid.size = number(object, "size", 1, std::uint64_t{kMaxChunks} * kMaxChunkBytes);
+  task.grid.chunk_bytes = static_cast<std::uint32_t>(number(object, "chunk_bytes", 1, kMaxChunkBytes));
+  if (task.grid.size > std::uint64_t{kMaxChunks} * task.grid.chunk_bytes)
+    throw Malformed{"chunk_bytes makes too many chunks"};
+  task.signature = signature(object);
+  return task;
+}
+
+Task parse_task(const Json& object) {
+  Task task = basic_task(object, "task_id");
+  if (number(object, "chunk_count", 1, kMaxChunks, task.grid.count()) != task.grid.count()) {
+    throw Malformed{"chunk_count does not fit size and chunk_bytes"};
+  }
+  if (object.contains("missing")) {
+    task.missing = ranges(object["missing"], task.grid);
+  } else {
+    task.missing = {{0, task.grid.count() - 1}};
+  }
+  task.chunk_url = text(object, "chunk_url", true);
+  task.manifest_url = text(object, "manifest_url");
+  if (object.contains("chunks") && !object["chunks"].is_null())
+    task.chunks = digests(object["chunks"], task.grid.count());
+  if (task.chunks.empty() && task.manifest_url.empty()) throw Malformed{"neither chunks nor manifest_url"};
+  return task;
+}
+
+ServerMessage parse(const Json& object) {
+  auto type = text(object, "type", true);
+  if (type == "metadata") return Metadata{parse_task(object)};
+  if (type == "retry") return Retry{parse_task(object), text(object, "reason"), small(object, "retry_after_s", 0)};
+  if (type == "success") {
+    return Success{text(object, "task_id", true), object.contains("confirm_by") && !object["confirm_by"].is_null()};
+  }
+  if (type == "failed")
+    return Failed{text(object, "task_id", true), text(object, "reason"), small(object, "attempts", 0)};
+  if (type == "queued") {
+    return Queued{text(object, "task_id"), small(object, "position", 0), small(object, "retry_after_s", 30)};
+  }
+  if (type == "up_to_date") return UpToDate{text(object, "version")};
+  if (type == "cancel") return Cancel{text(object, "task_id", true), text(object, "reason", true)};
+  if (type == "error") {
+    return Refusal{text(object, "code", true), text(object, "message"), text(object, "task_id"),
+                   small(object, "retry_after_s", 0)};
+  }
+  throw Malformed{"type is unknown"};
+}
+
+std::string dump(const Json& object) { return object.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+Json with_token(const Identity& who) {
+  Json object = Json::object();
+  if (!who.token.empty()) object["token"] = who.token;
+  return object;
+}
+
+}  // namespace
+
+Result<ServerMessage> parse_message(std::string_view payload) {
+  auto object = Json::parse(payload, nullptr, false);
+  if (!object.is_object()) return fail(Errc::malformed, "the server's message is no JSON object");
+  try {
+    return parse(object);
+  } catch (const Malformed& wrong) {
+    return fail(Errc::malformed, "the server's message is wrong: " + wrong.text);
+  }
+}
+
+Result<std::vector<Digest>> parse_manifest(std::string_view json, const Task& task) {
+  auto object = Json::parse(json, nullptr, false);
+  if (!object.is_object() || !object.contains("chunks"))
+    return fail(Errc::malformed, "the manifest is no JSON object with chunks");
+  try {
+    return digests(object["chunks"], task.grid.count());
+  } catch (const Malformed& wrong) {
+    return fail(Errc::malformed, "the manifest is wrong: " + wrong.text);
+  }
+}
+
+std::string request_json(const Identity& who) {
+  Json object = with_token(who);
+  if (!who.want_version.empty()) object["version"] = who.want_version;
+  if (!who.current_version.empty()) object["current_version"] = who.current_version;
+  if (!who.hardware.empty()) object["hardware"] = who.hardware;
+  object["transports"] = {"http"};
+  if (who.max_chunk_bytes) object["max_chunk_bytes"] = *who.max_chunk_bytes;
+  return dump(object);
+}
+
+std::string verify_json(const Identity& who, const Task& task, const Digest& checksum, const ChunkRanges& bad_chunks) {
+  Json object = with_token(who);
+  object["task_id"] = task.id;
+  object["attempt"] = task.attempt;
+  object["checksum"] = to_checksum(checksum);
+  if (!bad_chunks.empty()) object["bad_chunks"] = to_json(bad_chunks);
+  return dump(object);
+}
+
+std::string progress_json(const Identity& who, const Task& task, const ChunkRanges& chunks, bool ok,
+                          std::string_view transport, double rtt_ms) {
+  Json object = with_token(who);
+  object["task_id"] = task.id;
+  object["chunks"] = to_json(chunks);
+  object["status"] = ok ? "ok" : "mismatch";
+  object["transport"] = transport;
+  object["rtt_ms"] = static_cast<long>(rtt_ms * 10) / 10.0;
+  return dump(object);
+}
+
+std::string state_json(const Identity& who, std::string_view task_id, std::string_view state,
+                       const std::string& reason) {
+  Json object = with_token(who);
+  object["task_id"] = task_id;
+  object["state"] = state;
+  if (!reason.empty()) object["reason"] = reason;
+  return dump(object);
+}
+
+std::string task_to_json(const Task& task, std::string_view phase, bool confirm) {
+  Json object{{"task_id", task.id},
+              {"version", task.version},
+              {"hardware", task.hardware},
+              {"priority", task.priority},
+              {"attempt", task.attempt},
+              {"max_attempts", task.max_attempts},
+              {"checksum", to_checksum(task.checksum)},
+              {"size", task.grid.size},
+              {"chunk_bytes", task.grid.chunk_bytes},
+              {"phase", phase},
+              {"confirm", confirm}};
+  if (task.signature) {
+    object["signature"] = {
+        {"algorithm", "ed25519"}, {"key_id", task.signature->key_id}, {"value", task.signature->value}};
+  }
+  return dump(object);
+}
+
+std::optional<KeptTask> task_from_json(std::string_view json) {
+  auto object = Json::parse(json, nullptr, false);
+  if (!object.is_object()) return std::nullopt;
+  try {
+    auto confirm = object.find("confirm");
+    return KeptTask{basic_task(object, "task_id"), text(object, "phase", true),
+                    confirm != object.end() && confirm->is_boolean() && confirm->get<bool>()};
+  } catch (const Malformed&) {
+    return std::nullopt;
+  }
+}
+
+std::string text_field(std::string_view json, std::string_view field) {
+  auto object = Json::parse(json, nullptr, false);
+  if (!object.is_object()) return {};
+  auto it = object.find(field);
+  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
+}
+
+}  // namespace ota::agent

@@ -1,0 +1,102 @@
+// The protocol's JSON, from the device's side (protocol.md, Messages).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "ota/base/result.hpp"
+#include "ota/domain/chunks.hpp"
+#include "ota/domain/digest.hpp"
+#include "ota/domain/messages.hpp"
+
+namespace ota::agent {
+
+/// An update to fetch: protocol.md's metadata.
+struct Task {
+  std::string id;
+  std::string version;
+  std::string hardware;
+  std::string priority;
+  int attempt = 1;
+  int max_attempts = 1;
+  Digest checksum{};
+  ChunkGrid grid;
+  ChunkRanges missing;
+  std::string chunk_url;  ///< with `{index}`
+  std::string manifest_url;
+  std::vector<Digest> chunks;  ///< empty where only the manifest has them
+  std::optional<FirmwareSignature> signature;
+};
+
+struct Metadata {
+  Task task;
+};
+struct Retry {
+  Task task;
+  std::string reason;
+  int retry_after_s = 0;
+};
+struct Success {
+  std::string task_id;
+  bool confirm = false;  ///< the server waits to hear the new version
+};
+struct Failed {
+  std::string task_id;
+  std::string reason;
+  int attempts = 0;
+};
+struct Queued {
+  std::string task_id;
+  long position = 0;
+  int retry_after_s = 30;
+};
+struct UpToDate {
+  std::string version;
+};
+struct Cancel {
+  std::string task_id;
+  std::string reason;
+};
+struct Refusal {
+  std::string code;
+  std::string message;
+  std::string task_id;
+  int retry_after_s = 0;
+};
+using ServerMessage = std::variant<Metadata, Retry, Success, Failed, Queued, UpToDate, Cancel, Refusal>;
+
+/// Errc::malformed with the field that is wrong. Unknown fields are ignored. What it answers is safe to act on:
+/// versions fit file names, grids and ranges lie within the protocol's bounds.
+Result<ServerMessage> parse_message(std::string_view payload);
+
+/// A manifest as JSON: the chunks' digests.
+Result<std::vector<Digest>> parse_manifest(std::string_view json, const Task& task);
+
+struct Identity {
+  std::string current_version, hardware, want_version, token;
+  std::optional<std::uint32_t> max_chunk_bytes;
+};
+
+std::string request_json(const Identity& who);
+std::string verify_json(const Identity& who, const Task& task, const Digest& checksum, const ChunkRanges& bad_chunks);
+std::string progress_json(const Identity& who, const Task& task, const ChunkRanges& chunks, bool ok,
+                          std::string_view transport, double rtt_ms);
+std::string state_json(const Identity& who, std::string_view task_id, std::string_view state,
+                       const std::string& reason);
+
+/// A task as it is kept on disk, without its URLs and digests.
+std::string task_to_json(const Task& task, std::string_view phase, bool confirm);
+struct KeptTask {
+  Task task;
+  std::string phase;
+  bool confirm = false;
+};
+std::optional<KeptTask> task_from_json(std::string_view json);
+
+/// One flat object; for reports and the state file.
+std::string text_field(std::string_view json, std::string_view field);
+
+}  // namespace ota::agent

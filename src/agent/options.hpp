@@ -1,0 +1,53 @@
+// What the command line says.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ota/base/result.hpp"
+
+namespace ota::agent {
+
+enum class ReportStyle { automatic, json, bar, plain };
+
+struct Options {
+  std::string id;
+  int count = 1;  ///< > 1: a fleet, ids `<id>-001`, …
+  std::string broker = "tcp://127.0.0.1:1883";
+  std::string username;
+  std::string password_file;
+  std::string ca_file, cert_file, key_file;
+  std::string http_ca_file;  ///< empty: `ca_file`
+  std::string topic_root = "/ota";
+  std::string state_dir;
+  std::string current_version, hardware, want_version;
+  std::string token_file;
+  std::optional<std::uint32_t> max_chunk_bytes;
+  std::string install_command;
+  int install_timeout_s = 3600;
+  std::string trusted_key_file;
+  bool once = false;
+  std::uint64_t rate = 0;  ///< bytes a second and device; 0: no bound
+  int poll_s = 240;        ///< how often an idle device asks, so that the server knows it is there
+  int workers = 8;
+  ReportStyle report = ReportStyle::automatic;
+
+  // Read from the files above.
+  std::string password;
+  std::string token;                          ///< of every device that `tokens` does not name
+  std::map<std::string, std::string> tokens;  ///< by device id
+};
+
+/// Options, or the exit status where there is nothing to run (0 after --help and --version, 2 after bad arguments, said
+/// on standard error).
+std::variant<Options, int> parse_options(int argc, char** argv);
+
+/// The ids of the devices to be: `id`, or `id-001` to `id-<count>`.
+std::vector<std::string> device_ids(const Options& options);
+
+}  // namespace ota::agent

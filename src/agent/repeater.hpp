@@ -1,0 +1,40 @@
+// A question that is asked again until it is answered (protocol.md, end-to-end rule).
+#pragma once
+
+#include <chrono>
+
+#include "ota/base/random.hpp"
+#include "ota/domain/backoff.hpp"
+
+namespace ota::agent {
+
+using Time = std::chrono::steady_clock::time_point;
+
+/// Not thread-safe.
+class Repeater {
+ public:
+  Repeater(Backoff backoff, Random& random) : backoff_(backoff), random_(random) {}
+
+  /// To be asked after `delay`; the waits grow anew from there.
+  void arm(Time now, std::chrono::milliseconds delay = {}) {
+    next_ = now + delay;
+    step_ = 0;
+  }
+  /// Later than before: what was answered was no help.
+  void arm_again(Time now) { next_ = now + backoff_.wait(step_++, random_.unit()); }
+  void clear() { next_ = Time::max(); }
+
+  bool armed() const { return next_ != Time::max(); }
+  Time next() const { return next_; }
+  bool due(Time now) const { return next_ <= now; }
+  /// It was asked: the next time is after the next wait.
+  void asked(Time now) { arm_again(now); }
+
+ private:
+  const Backoff backoff_;
+  Random& random_;
+  Time next_ = Time::max();
+  unsigned step_ = 0;
+};
+
+}  // namespace ota::agent

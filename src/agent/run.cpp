@@ -1,0 +1,79 @@
+#include "agent/run.hpp"
+
+#include <curl/curl.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+
+#include "agent/fleet.hpp"
+#include "agent/installer.hpp"
+#include "agent/options.hpp"
+#include "agent/report.hpp"
+#include "ota/base/log.hpp"
+#include "ota/base/random.hpp"
+
+namespace ota::agent {
+namespace {
+
+constexpr int kFault = 1;
+constexpr int kBadArguments = 2;
+constexpr timespec kLookEvery{0, 50'000'000};
+
+// Before any thread, so that all of them leave the signals to wait_for_end().
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+int wait_for_end(const Fleet& fleet, const sigset_t& signals) {
+  for (;;) {
+    if (auto status = fleet.verdict(); status) {
+      return *status;
+    }
+    if (sigtimedwait(&signals, nullptr, &kLookEvery) > 0) return 0;
+  }
+}
+
+int run(const Options& options, const sigset_t& signals) {
+  std::optional<firmware::TrustedKeys> trusted;
+  if (!options.trusted_key_file.empty()) {
+    auto keys = load_trusted_key(options.trusted_key_file, options.state_dir);
+    if (!keys) {
+      log::error(keys.error().message);
+      return kBadArguments;
+    }
+    trusted = std::move(*keys);
+  }
+  auto reporter = make_reporter(options.report, device_ids(options));
+  SystemRandom random;
+  auto fleet = Fleet::create({options, *reporter, random, trusted ? &*trusted : nullptr});
+  if (!fleet) {
+    log::error(fleet.error().message);
+    return kFault;
+  }
+  (*fleet)->start();
+  int status = wait_for_end(**fleet, signals);
+  (*fleet)->stop();
+  return status;
+}
+
+}  // namespace
+
+int run_agent(int argc, char** argv) {
+  auto options = parse_options(argc, argv);
+  if (const int* status = std::get_if<int>(&options)) return *status;
+  auto signals = block_signals();
+  if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) return kFault;
+  int status = run(std::get<Options>(options), signals);
+  curl_global_cleanup();
+  return status;
+}
+
+}  // namespace ota::agent

@@ -1,0 +1,86 @@
+#include "agent/state_dir.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "agent/files.hpp"
+
+namespace ota::agent {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxParts = 3;
+
+template <class Wanted>
+std::vector<fs::path> files_in(const fs::path& dir, Wanted wanted) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (fs::directory_iterator it(dir, error); !error && it != fs::directory_iterator(); it.increment(error)) {
+    if (wanted(it->path())) files.push_back(it->path());
+  }
+  return files;
+}
+
+void remove_quietly(const fs::path& file) {
+  std::error_code ignored;
+  fs::remove(file, ignored);
+}
+
+}  // namespace
+
+Result<StateDir> StateDir::open(const fs::path& state, const std::string& device) {
+  auto dir = state / device;
+  // The two ids that are no names of folders.
+  if (device == "." || device == "..") dir = state / ("_" + device);
+  std::error_code error;
+  fs::create_directories(dir, error);
+  if (error) return fail(Errc::server_fault, fmt::format("cannot create {}: {}", dir.string(), error.message()));
+  return StateDir(dir);
+}
+
+std::string StateDir::current_version() const {
+  auto content = read_small_file(dir_ / "device.json");
+  return content ? text_field(*content, "current_version") : std::string();
+}
+
+Result<void> StateDir::set_current_version(const std::string& version) {
+  return write_file_safely(dir_ / "device.json", nlohmann::json{{"current_version", version}}.dump());
+}
+
+std::optional<KeptTask> StateDir::task() const {
+  auto content = read_small_file(dir_ / "task.json");
+  return content ? task_from_json(*content) : std::nullopt;
+}
+
+Result<void> StateDir::keep_task(const Task& task, std::string_view phase, bool confirm) {
+  return write_file_safely(dir_ / "task.json", task_to_json(task, phase, confirm));
+}
+
+void StateDir::drop_task() { remove_quietly(dir_ / "task.json"); }
+
+fs::path StateDir::part(const Digest& checksum) const { return dir_ / (to_hex(checksum) + ".part"); }
+fs::path StateDir::image(const std::string& version) const { return dir_ / ("image-" + version); }
+void StateDir::drop_part(const Digest& checksum) { remove_quietly(part(checksum)); }
+
+void StateDir::prune_parts(const Digest& checksum) {
+  auto kept = part(checksum);
+  auto parts = files_in(dir_, [&](const fs::path& file) { return file.extension() == ".part" && file != kept; });
+  if (parts.size() < kMaxParts) return;
+  std::error_code ignored;
+  std::ranges::sort(parts, std::greater(), [&](const fs::path& file) { return fs::last_write_time(file, ignored); });
+  std::for_each(parts.begin() + kMaxParts - 1, parts.end(), remove_quietly);
+}
+
+void StateDir::prune_images(const std::string& version) {
+  auto kept = image(version);
+  for (const auto& file : files_in(dir_, [&](const fs::path& path) {
+         return path.filename().string().starts_with("image-") && path != kept;
+       })) {
+    remove_quietly(file);
+  }
+}
+
+}  // namespace ota::agent
