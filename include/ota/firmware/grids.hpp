@@ -21,7 +21,8 @@ class Grids {
   /// The manifest where it is in memory; no I/O.
   virtual std::shared_ptr<const Manifest> find(const Digest& image, std::uint32_t chunk_bytes) const = 0;
   /// Loads or computes it on a disk thread; `done` is called there, or at once where it is in memory.
-  /// Errc::no_such_firmware, Errc::image_damaged, Errc::overloaded.
+  /// Errc::no_such_firmware, Errc::image_damaged, Errc::overloaded, Errc::malformed for more than kMaxChunks chunks,
+  /// Errc::cancelled while the store closes.
   virtual void prepare(const Digest& image, std::uint32_t chunk_bytes,
                        std::function<void(Result<std::shared_ptr<const Manifest>>)> done) = 0;
 };

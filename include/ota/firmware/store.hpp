@@ -27,7 +27,8 @@ class Image {
   virtual std::uint64_t size() const noexcept = 0;
   virtual int descriptor() const noexcept = 0;
   virtual bool checked(std::uint64_t offset, std::uint64_t length) const noexcept = 0;
-  /// On a disk thread; then `done` there. Errc::image_damaged, Errc::overloaded.
+  /// On a disk thread; then `done` there. Errc::image_damaged; Errc::cancelled while the store closes. At once:
+  /// Errc::overloaded; Errc::malformed for bytes that are not inside. Not to be called once the store is gone.
   virtual void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) = 0;
 };
 
@@ -63,7 +64,8 @@ using OnDamaged = std::function<void(const Digest&)>;
 
 class Store : public Grids {
  public:
-  /// Makes the folder where it is missing (0750), removes what an earlier run left half-written.
+  /// Makes the folder where it is missing (0750), removes what an earlier run left half-written. Errc::in_use where
+  /// another store has it.
   static Result<std::unique_ptr<Store>> open(StoreOptions options, OnDamaged on_damaged);
 
   /// Takes the catalogue's images as the database has them, once, before use; files that nobody names are removed.
@@ -72,6 +74,7 @@ class Store : public Grids {
 
   /// Null where there is none, or it was set aside as damaged. No I/O but the first open.
   virtual std::shared_ptr<Image> image(const Digest& digest) const = 0;
+  /// Errc::overloaded beyond 16 at once. Must not be committed once the store is gone.
   virtual Result<std::unique_ptr<Upload>> begin_upload() = 0;
   /// Runs `job` on a disk thread; false where too many wait.
   virtual bool on_disk_thread(std::function<void()> job) = 0;
