@@ -21,9 +21,15 @@ Match match(const RequestParser& request, Known name, const std::string& etag, b
 
 }  // namespace
 
-FilePlan plan_file(const RequestParser& request, const FileBody& file) {
+FilePlan plan_whole(unsigned status, const FileBody& file) {
   FilePlan plan;
+  plan.status = status;
   if (file.length > 0) plan.ranges.push_back({0, file.length});
+  return plan;
+}
+
+FilePlan plan_file(const RequestParser& request, const FileBody& file) {
+  FilePlan plan = plan_whole(200, file);
   const bool get = request.method() == Method::get;
   if (!get && request.method() != Method::head) return plan;
 

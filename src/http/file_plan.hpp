@@ -17,6 +17,8 @@ struct FilePlan {
 };
 
 FilePlan plan_file(const RequestParser& request, const FileBody& file);
+/// All of it, whatever the request's conditions: for statuses other than 200.
+FilePlan plan_whole(unsigned status, const FileBody& file);
 
 /// A multipart boundary that no stored content can hold but by guessing 128 random bits.
 std::string make_boundary();

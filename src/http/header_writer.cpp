@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace ota::http {
@@ -26,10 +27,9 @@ void append_range(std::string& out, ByteRange range, std::uint64_t size) {
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 bool is_name(std::string_view name) {
-  for (const char c : name) {
-    if (is_control(c) || c == ' ' || c == ':') return false;
-  }
-  return !name.empty();
+  unsigned wrong = 0;
+  for (const char c : name) wrong |= static_cast<unsigned>(is_control(c) || c == ' ' || c == ':');
+  return wrong == 0 && !name.empty();
 }
 
 }  // namespace
@@ -152,10 +152,11 @@ void HeaderWriter::field(std::string_view name, std::string_view value) {
   out_ += ": ";
   const std::size_t at = out_.size();
   out_ += value;
-  // A line break in a value would let its author write header fields.
-  for (std::size_t i = at; i < out_.size(); ++i) {
-    if (is_control(out_[i])) out_[i] = ' ';
-  }
+  // A line break in a value would let its author write header fields. Looking first, without a branch a letter, is
+  // what nearly always suffices.
+  unsigned controls = 0;
+  for (const char c : value) controls |= static_cast<unsigned>(is_control(c));
+  if (controls != 0) std::replace_if(out_.begin() + static_cast<std::ptrdiff_t>(at), out_.end(), is_control, ' ');
   out_ += "\r\n";
 }
 

@@ -18,7 +18,40 @@ std::span<char> bin() {
   return bytes;
 }
 
+constexpr std::size_t kSpareBlocks = 8;
+
+class SpareBlocks {
+ public:
+  ~SpareBlocks() {
+    while (count_ > 0) ::operator delete(blocks_[--count_]);
+  }
+  void* take() { return count_ > 0 ? blocks_[--count_] : nullptr; }
+  bool keep(void* block) {
+    if (count_ == kSpareBlocks) return false;
+    blocks_[count_++] = block;
+    return true;
+  }
+
+ private:
+  std::size_t count_ = 0;
+  void* blocks_[kSpareBlocks];
+};
+
+SpareBlocks& spare_blocks() {
+  static thread_local SpareBlocks blocks;
+  return blocks;
+}
+
 }  // namespace
+
+void* IncomingRequest::operator new(std::size_t size) {
+  void* block = spare_blocks().take();
+  return block ? block : ::operator new(size);
+}
+
+void IncomingRequest::operator delete(void* block) noexcept {
+  if (!spare_blocks().keep(block)) ::operator delete(block);
+}
 
 asio::awaitable<bool> IncomingRequest::receive_head() {
   bool started = false;

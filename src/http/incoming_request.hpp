@@ -19,6 +19,9 @@ class IncomingRequest final : public Request {
  public:
   IncomingRequest(Stream& stream, Input& input, Deadline& deadline, const Peer& peer, std::size_t max_target_bytes)
       : stream_(stream), input_(input), deadline_(deadline), peer_(peer), parser_(max_target_bytes) {}
+  /// From a few blocks that each thread keeps: there is one for each request.
+  static void* operator new(std::size_t size);
+  static void operator delete(void* block) noexcept;
 
   /// Reads up to the end of the head. False: the peer went away, or refusal() says what to answer.
   boost::asio::awaitable<bool> receive_head();

@@ -77,43 +77,37 @@ void Session::on_cut() {
   cut_.emit(asio::cancellation_type::terminal);
 }
 
+// All in one, because this frame and those below it are what an idle connection costs.
 asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
+  Session& s = *self;
   try {
-    co_await self->serve();
+    s.deadline_.touch();
+    bool more = co_await s.stream_->handshake();
+    if (!more) co_return;
+    s.peer_.client_name = s.stream_->client_name();
+    while (more && !s.worker_.draining()) {
+      s.deadline_.touch();
+      if (s.input_.unread().empty()) {
+        s.idle_ = true;
+        const std::size_t got = co_await s.stream_->read_some(s.input_.head_room());
+        s.idle_ = false;
+        if (got == 0) break;
+        s.input_.received(got);
+        s.deadline_.touch();
+      }
+      more = co_await s.serve_request();
+    }
+    co_await s.finish();
   } catch (const std::exception& error) {
-    log::debug(fmt::format("http: connection of {} dropped: {}", self->peer_.remote, error.what()));
+    log::debug(fmt::format("http: connection of {} dropped: {}", s.peer_.remote, error.what()));
   }
-}
-
-asio::awaitable<void> Session::serve() {
-  deadline_.touch();
-  const bool secured = co_await stream_->handshake();
-  if (!secured) co_return;
-  peer_.client_name = stream_->client_name();
-  for (;;) {
-    const bool more = co_await wait_for_request();
-    if (!more) break;
-    const bool keep = co_await serve_request();
-    if (!keep) break;
-  }
-  co_await finish();
-}
-
-asio::awaitable<bool> Session::wait_for_request() {
-  if (worker_.draining()) co_return false;
-  deadline_.touch();
-  if (!input_.unread().empty()) co_return true;
-  idle_ = true;
-  const std::size_t got = co_await stream_->read_some(input_.head_room());
-  idle_ = false;
-  input_.received(got);
-  deadline_.touch();
-  co_return got > 0;
 }
 
 asio::awaitable<bool> Session::serve_request() {
   // Not extended while the head comes in: all of it has to be there in time.
-  IncomingRequest request(*stream_, input_, deadline_, peer_, context_->options.max_target_bytes);
+  const auto owned =
+      std::make_unique<IncomingRequest>(*stream_, input_, deadline_, peer_, context_->options.max_target_bytes);
+  IncomingRequest& request = *owned;
   const bool received = co_await request.receive_head();
   if (!received && request.refusal() == 0) co_return false;
   worker_.requests.add(1);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#include "http/file_plan.hpp"
 #include "http/header_writer.hpp"
 #include "http/incoming_request.hpp"
 #include "http/worker.hpp"
@@ -36,12 +37,12 @@ class Session final : public Tracked, public std::enable_shared_from_this<Sessio
 
  private:
   static boost::asio::awaitable<void> run(std::shared_ptr<Session> self);
-  boost::asio::awaitable<void> serve();
-  boost::asio::awaitable<bool> wait_for_request();
   boost::asio::awaitable<bool> serve_request();
   boost::asio::awaitable<Reply> ask_handler(IncomingRequest& request);
   boost::asio::awaitable<bool> write_reply(IncomingRequest& request, Reply reply, bool keep);
   boost::asio::awaitable<bool> write_plain(IncomingRequest& request, const Reply& reply, bool keep);
+  void file_head(std::string& head, const IncomingRequest& request, const Reply& reply, const FilePlan& plan,
+                 const std::string& boundary, bool keep);
   boost::asio::awaitable<bool> write_file(IncomingRequest& request, const Reply& reply, bool keep);
   boost::asio::awaitable<bool> send_range(const FileBody& file, ByteRange range, std::string& head, bool checked,
                                           bool more);

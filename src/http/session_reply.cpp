@@ -33,6 +33,15 @@ std::string_view content_type_of(const Reply& reply) {
   return reply.content_type.empty() ? std::string_view("application/octet-stream") : reply.content_type;
 }
 
+/// 412 or 416.
+Reply refuse(unsigned status, const FileBody& file) {
+  Reply reply = status == 412 ? problem(412, "precondition_failed", "the content's tag is not among those of If-Match")
+                              : problem(416, "range_not_satisfiable", "none of the ranges is within the content");
+  if (!file.etag.empty()) reply.headers.push_back({"ETag", file.etag});
+  if (status == 416) reply.headers.push_back({"Content-Range", fmt::format("bytes */{}", file.length)});
+  return reply;
+}
+
 /// A reply that says why the file's bytes don't come.
 Reply unusable(const Error& error) {
   if (error.code == Errc::overloaded) {
@@ -86,42 +95,9 @@ asio::awaitable<bool> Session::write_plain(IncomingRequest& request, const Reply
   co_return written;
 }
 
-asio::awaitable<bool> Session::write_file(IncomingRequest& request, const Reply& reply, bool keep) {
+void Session::file_head(std::string& head, const IncomingRequest& request, const Reply& reply, const FilePlan& plan,
+                        const std::string& boundary, bool keep) {
   const FileBody& file = *reply.file;
-  const FilePlan plan =
-      reply.status == 200 ? plan_file(request.parser(), file) : FilePlan{reply.status, {{0, file.length}}};
-  if (plan.status == 412 || plan.status == 416) {
-    Reply refusal = plan.status == 412
-                        ? problem(412, "precondition_failed", "the content's tag is not among those of If-Match")
-                        : problem(416, "range_not_satisfiable", "none of the ranges is within the content");
-    refusal.headers.push_back({"ETag", file.etag});
-    if (plan.status == 416) refusal.headers.push_back({"Content-Range", fmt::format("bytes */{}", file.length)});
-    auto refusing = write_plain(request, refusal, keep);
-    co_return co_await std::move(refusing);
-  }
-
-  const bool head_only = request.method() == Method::head || plan.status == 304 || plan.ranges.empty();
-  if (!head_only) {
-    // The first slice is known to be right before a word is said about success.
-    const ByteRange first = plan.ranges.front();
-    const std::uint64_t at = file.offset + first.offset;
-    const std::size_t length = slice_of(first, 0);
-    if (!file.source->checked(at, length)) {
-      auto checking = check(file, at, length);
-      const Result<void> right = co_await std::move(checking);
-      if (!right) {
-        const Reply refusal = unusable(right.error());
-        log::debug(fmt::format("http: {} answered {}: {}", peer_.remote, refusal.status, right.error().message));
-        auto refusing = write_plain(request, refusal, keep);
-        co_return co_await std::move(refusing);
-      }
-    }
-  }
-
-  const bool several = plan.status == 206 && plan.ranges.size() > 1;
-  const std::string boundary = several ? make_boundary() : std::string();
-  const std::string_view type = content_type_of(reply);
-  std::string head = worker_.take_text();
   HeaderWriter writer(head);
   start_head(writer, request, reply, plan.status, keep);
   if (!file.etag.empty()) writer.field("ETag", file.etag);
@@ -129,16 +105,45 @@ asio::awaitable<bool> Session::write_file(IncomingRequest& request, const Reply&
     writer.field("Accept-Ranges", "bytes");
     if (plan.status == 200 && !file.content_digest.empty()) writer.field("Content-Digest", file.content_digest);
     if (!file.repr_digest.empty()) writer.field("Repr-Digest", file.repr_digest);
-    if (several) {
+    if (!boundary.empty()) {
       writer.field("Content-Type", "multipart/byteranges; boundary=" + boundary);
-      writer.number("Content-Length", multipart_length(boundary, type, plan.ranges, file.length));
+      writer.number("Content-Length", multipart_length(boundary, content_type_of(reply), plan.ranges, file.length));
     } else {
-      writer.field("Content-Type", type);
+      writer.field("Content-Type", content_type_of(reply));
       if (plan.status == 206) writer.content_range(plan.ranges.front(), file.length);
       writer.number("Content-Length", plan.ranges.empty() ? 0 : plan.ranges.front().length);
     }
   }
   writer.end();
+}
+
+asio::awaitable<bool> Session::write_file(IncomingRequest& request, const Reply& reply, bool keep) {
+  const FileBody& file = *reply.file;
+  const FilePlan plan = reply.status == 200 ? plan_file(request.parser(), file) : plan_whole(reply.status, file);
+  const bool head_only = request.method() == Method::head || plan.status == 304 || plan.ranges.empty();
+  Reply refusal;
+  if (plan.status == 412 || plan.status == 416) {
+    refusal = refuse(plan.status, file);
+  } else if (!head_only) {
+    // The first slice is known to be right before a word is said about success.
+    const ByteRange first = plan.ranges.front();
+    const std::uint64_t at = file.offset + first.offset;
+    if (!file.source->checked(at, slice_of(first, 0))) {
+      auto checking = check(file, at, slice_of(first, 0));
+      const Result<void> right = co_await std::move(checking);
+      if (!right) refusal = unusable(right.error());
+    }
+  }
+  if (refusal.status != 200) {
+    log::debug(fmt::format("http: {} answered {} for {}", peer_.remote, refusal.status, request.path()));
+    auto refusing = write_plain(request, refusal, keep);
+    co_return co_await std::move(refusing);
+  }
+
+  const bool several = plan.status == 206 && plan.ranges.size() > 1;
+  const std::string boundary = several ? make_boundary() : std::string();
+  std::string head = worker_.take_text();
+  file_head(head, request, reply, plan, boundary, keep);
 
   bool written = true;
   if (head_only) {
@@ -146,7 +151,7 @@ asio::awaitable<bool> Session::write_file(IncomingRequest& request, const Reply&
   } else {
     for (std::size_t i = 0; written && i < plan.ranges.size(); ++i) {
       const ByteRange range = plan.ranges[i];
-      if (several) append_part_head(head, boundary, type, range, file.length, i == 0);
+      if (several) append_part_head(head, boundary, content_type_of(reply), range, file.length, i == 0);
       written = co_await send_range(file, range, head, i == 0, several);
       head.clear();
     }

@@ -40,11 +40,12 @@ class Files : public ::testing::Test {
       FileBody body;
       body.source = file;
       body.offset = kOffset;
-      body.length = request.path() == "/empty" ? 0 : kLength;
+      body.length = request.path().starts_with("/empty") ? 0 : kLength;
       body.etag = "\"tag\"";
       body.content_digest = "sha-256=:AAA=:";
       body.repr_digest = "sha-256=:BBB=:";
       body.listener = heard;
+      if (request.path() == "/created" || request.path() == "/empty-created") reply.status = 201;
       if (request.path() == "/typed") reply.content_type = "text/x-test";
       reply.file = std::move(body);
       co_return reply;
@@ -212,10 +213,18 @@ TEST_F(Files, HeadSaysTheSameWithoutABody) {
   EXPECT_EQ(get("Range: bytes=0-9\r\n").body, part(0, 10)) << "no stray body before it";
 }
 
+TEST_F(Files, OtherStatusesHaveNoRanges) {
+  serve();
+  const auto answer = get("Range: bytes=0-9\r\nIf-None-Match: *\r\n", "/created");
+  EXPECT_EQ(answer.status, 201);
+  EXPECT_TRUE(answer.body == whole);
+}
+
 TEST_F(Files, EmptyOnesWork) {
   serve();
   EXPECT_EQ(get("", "/empty").field("Content-Length"), "0");
   EXPECT_EQ(get("Range: bytes=0-\r\n", "/empty").status, 416);
+  EXPECT_EQ(get("", "/empty-created").status, 201);
   EXPECT_EQ(get("Range: bytes=0-9\r\n").body, part(0, 10));
 }
 
