@@ -113,10 +113,6 @@ Time Device::step() {
   if (verdict()) return Time::max();
   auto now = steady_clock::now();
   bool online = client_->status().connected;
-  if (phase_ == Phase::idle && !ask_.armed()) {
-    auto poll = static_cast<double>(shared_.options.poll_s) * (1.0 - shared_.random.unit() / 4);
-    ask_.arm(now, milliseconds(static_cast<long>(poll * 1000)));
-  }
   if (online && ask_.due(now)) {
     send("request", request_json(who_));
     ask_.asked(now);
@@ -126,7 +122,14 @@ Time Device::step() {
   if (phase_ == Phase::installing) install();
   flush_progress(steady_clock::now(), false);
   if (verdict()) return Time::max();
+  if (phase_ == Phase::idle && !ask_.armed()) {
+    auto poll = static_cast<double>(shared_.options.poll_s) * (1.0 - shared_.random.unit() / 4);
+    ask_.arm(now, milliseconds(static_cast<long>(poll * 1000)));
+  }
+  return next_step(now, online);
+}
 
+Time Device::next_step(Time now, bool online) {
   auto next = now + seconds(60);
   // Off line, on_connected wakes us.
   if (online && ask_.armed()) next = std::min(next, ask_.next());
@@ -277,6 +280,7 @@ void Device::on(const Cancel& message) {
   if (!is_mine(message.task_id) || phase_ == Phase::installing) return;
   tell("cancel", message.reason);
   bool preempted = message.reason == "preempted";
+  if (preempted) flush_progress(steady_clock::now(), true);
   leave(preempted);
   ask_.arm(steady_clock::now(), kAskBackoff.min);
   if (!preempted) finish(3);
@@ -310,6 +314,7 @@ void Device::on(const Refusal& message) {
 // --- the update ---
 
 void Device::begin(const Task& task) {
+  flush_progress(steady_clock::now(), true);
   leave(true);
   task_ = task;
   phase_ = Phase::downloading;

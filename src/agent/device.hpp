@@ -52,6 +52,7 @@ class Device {
  private:
   enum class Phase { idle, downloading, verifying, installing };
 
+  Time next_step(Time now, bool online);
   void resume_kept_task();
   void handle_inbox();
   void connected(Time now);

@@ -60,7 +60,9 @@ void Device::installed(const std::filesystem::path& image) {
   bool confirm = confirm_;
   leave(true);
   send("progress", state_json(who_, last_done_, "installed", {}));
-  if (confirm) send("request", request_json(who_));
+  // The server may wait to hear the new version, and another update may wait for us.
+  ask_.arm(std::chrono::steady_clock::now());
+  if (confirm && shared_.options.once) send("request", request_json(who_));
   finish(0);
 }
 

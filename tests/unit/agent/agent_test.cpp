@@ -270,6 +270,14 @@ TEST_F(Agent, KeepsChunksWhenAMoreUrgentUpdateComesFirst) {
   EXPECT_EQ(agent.wait(), 0);
   EXPECT_TRUE(content(image("2.0.0")) == firmware_.image);
   EXPECT_LE(server_.served_in_all(), static_cast<int>(firmware_.count() + urgent.count()) + 1);
+  std::set<int> told;  // also what came just before the cancel
+  for (const auto& progress : server_.heard("progress")) {
+    if (progress["task_id"] != firmware_.task || !progress.contains("chunks")) continue;
+    for (const auto& range : progress["chunks"]) {
+      for (int i = range[0]; i <= range[1]; ++i) told.insert(i);
+    }
+  }
+  EXPECT_EQ(told.size(), firmware_.count());
 }
 
 TEST_F(Agent, DropsACancelledUpdate) {
