@@ -25,6 +25,12 @@ static_assert(kTypes.size() == std::variant_size_v<Answer>);
 std::string_view to_string(Transport transport) { return kTransports.at(static_cast<std::size_t>(transport)); }
 std::optional<Transport> parse_transport(std::string_view text) { return parse<Transport>(kTransports, text); }
 
+void LinkReport::merge(const LinkReport& newer) {
+  if (newer.rtt_ms) rtt_ms = newer.rtt_ms;
+  if (newer.rssi) rssi = newer.rssi;
+  if (newer.loss) loss = newer.loss;
+}
+
 std::string_view to_string(DeviceState state) { return kDeviceStates.at(static_cast<std::size_t>(state)); }
 std::optional<DeviceState> parse_device_state(std::string_view text) { return parse<DeviceState>(kDeviceStates, text); }
 

@@ -99,6 +99,7 @@ bool TransferBoard::report(const std::string& device, const Credentials& who, co
     if (std::any_of(progress.chunks.begin(), progress.chunks.end(), outside)) return false;
     for (const auto& range : progress.chunks) add(*entry, range, progress.transport);
     entry->change.heard = true;
+    entry->change.link.merge(progress.link);
     wake = stir(*entry);
   }
   if (wake) wake_();

@@ -12,6 +12,8 @@ std::optional<Answer> on_progress(Ledger& ledger, const DeviceId& id, const Cred
                                   const ProgressReport& message);
 std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Credentials& who,
                                 const VerifyReport& message);
+/// Errc::unknown_device, Errc::not_authorized.
+Result<void> on_authorize(Ledger& ledger, const DeviceId& id, const Credentials& who);
 Access on_download(Ledger& ledger, const TaskId& id);
 
 // Operators (operator_commands.cpp, registry_commands.cpp).

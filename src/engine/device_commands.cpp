@@ -229,9 +229,7 @@ std::optional<Answer> on_progress(Ledger& ledger, const DeviceId& id, const Cred
   if (!device) return ErrorAnswer{device.error(), message.task};
   auto task = task_of(ledger, id, message.task);
   if (!task) return ErrorAnswer{task.error(), message.task};
-  if (message.link.rtt_ms) device->link.rtt_ms = message.link.rtt_ms;
-  if (message.link.rssi) device->link.rssi = message.link.rssi;
-  if (message.link.loss) device->link.loss = message.link.loss;
+  device->link.merge(message.link);
   ledger.heard(*device);
   if (is_ended(task->state) && task->state != TaskState::succeeded) {
     auto answer = ledger.ended_answer(*task);
@@ -290,6 +288,11 @@ std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Creden
   ledger.close_run(task);
   ledger.set_chunks(task, have);
   return ledger.spend_attempt(task, by_device(), "checksum_mismatch");
+}
+
+Result<void> on_authorize(Ledger& ledger, const DeviceId& id, const Credentials& who) {
+  if (auto device = speaker(ledger, id, who); !device) return device.error();
+  return {};
 }
 
 Access on_download(Ledger& ledger, const TaskId& id) {

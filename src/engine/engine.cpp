@@ -88,6 +88,12 @@ class EngineImpl final : public Engine {
     });
   }
 
+  void authorize(DeviceId device, Credentials who, Done<void> done) override {
+    submit<void>(std::move(done), [device = std::move(device), who](Ledger& ledger) {
+      return on_authorize(ledger, device, who);
+    });
+  }
+
   void download(TaskId task, Done<Access> done) override {
     submit<Access>(std::move(done), [task](Ledger& ledger) { return Result<Access>{on_download(ledger, task)}; });
   }
@@ -145,6 +151,10 @@ class EngineImpl final : public Engine {
     later([this, image](Ledger& ledger) {
       if (!on_image_damaged(ledger, image)) image_damaged(image);
     });
+  }
+
+  void key_used(std::string name) override {
+    later([name = std::move(name)](Ledger& ledger) { ledger.keys.used(name, ledger.wall()); });
   }
 
   TransferBoard& board() noexcept override { return board_; }

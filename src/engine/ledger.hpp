@@ -126,6 +126,7 @@ class Ledger {
 
   void merge(Task& task, const TransferChange& change);
   void note_run(const Task& task, const TransferChange& change);
+  void note_device(const Task& task, const TransferChange& change);
   bool must_prove(const std::optional<Device>& device) const;
   void arm(Task& task);
   void refresh(const std::string& device);

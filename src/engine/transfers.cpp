@@ -29,6 +29,7 @@ ChunkRanges gained(const ChunkBitmap& before, const ChunkBitmap& now) {
 void Ledger::merge(Task& task, const TransferChange& change) {
   if (!holds_slot(task.state)) return;
   note_run(task, change);
+  if (change.heard || change.bytes_fresh > 0) note_device(task, change);
   task.bytes_sent = change.bytes_sent;
   task.percent = std::max(task.percent, change.percent);
   task.heard |= change.heard;
@@ -57,13 +58,17 @@ void Ledger::note_run(const Task& task, const TransferChange& change) {
   }
   if (run.bytes == 0 && change.bytes_fresh > 0) run.since = now_;
   run.bytes += change.bytes_fresh;
-  if (change.transport && run.transport != change.transport) {
-    run.transport = change.transport;
-    if (auto device = devices.find(task.device)) {
-      device->transport = change.transport;
-      devices.save(*device);
-    }
-  }
+  if (change.transport) run.transport = change.transport;
+}
+
+void Ledger::note_device(const Task& task, const TransferChange& change) {
+  auto device = devices.find(task.device);
+  if (!device) return;
+  device->last_seen = wall_;
+  device->present_until_tl = now_ + std::chrono::seconds{options_.devices.present_s};
+  if (change.transport) device->transport = change.transport;
+  device->link.merge(change.link);
+  devices.save(*device);
 }
 
 void Ledger::close_run(const Task& task) {

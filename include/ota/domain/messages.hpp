@@ -41,6 +41,9 @@ struct LinkReport {
   std::optional<double> rtt_ms;
   std::optional<double> rssi;  ///< dBm
   std::optional<double> loss;  ///< 0 to 1
+
+  /// Takes over what `newer` says.
+  void merge(const LinkReport& newer);
 };
 
 enum class DeviceState : std::uint8_t { downloading, installing, rebooting, installed, rolled_back, failed };

@@ -35,6 +35,7 @@ struct TransferChange {
   std::uint64_t bytes_fresh = 0;        ///< since the last look
   std::uint64_t bytes_since_chunk = 0;  ///< since the last fresh chunk
   bool heard = false;                   ///< the device said something
+  LinkReport link;                      ///< what it said of its link last
   int percent = 0;
   std::optional<Transport> transport;
 };

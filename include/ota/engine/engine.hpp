@@ -109,6 +109,8 @@ class Engine {
   virtual void request(DeviceId device, Credentials who, DeviceRequest message, Reply reply) = 0;
   virtual void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) = 0;
   virtual void verify(DeviceId device, Credentials who, VerifyReport message, Reply reply) = 0;
+  /// Whether the device may listen for what is pushed to it. Errc::unknown_device, Errc::not_authorized.
+  virtual void authorize(DeviceId device, Credentials who, Done<void> done) = 0;
   /// A download came with a good signature for a task that is not on the board: the device is heard by that. With
   /// Access::granted the task is on the board when the callback runs, or waits for its confirmation.
   virtual void download(TaskId task, Done<Access> done) = 0;
@@ -141,6 +143,9 @@ class Engine {
   virtual void remove_firmware(std::int64_t id, std::string actor, Done<Firmware> done) = 0;
   /// The store set an image aside: its open tasks end `image_damaged`.
   virtual void image_damaged(Digest image) = 0;
+
+  /// An operator's key was used just now. Call it now and then, not for every request.
+  virtual void key_used(std::string name) = 0;
 
   virtual TransferBoard& board() noexcept = 0;
   virtual Stats stats() const = 0;
