@@ -125,7 +125,7 @@ TEST_F(Life, ABodyThatStopsIsCutAndTheHandlerTold) {
   RawClient client(server->address);
   client.send("POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
   client.rest();
-  EXPECT_EQ(uploads, 1);
+  ASSERT_TRUE(eventually([this] { return uploads == 1; }));
   EXPECT_EQ(upload_error, Errc::cancelled);
 }
 
