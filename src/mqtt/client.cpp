@@ -140,11 +140,22 @@ class ClientImpl final : public Client, private LinkEvents {
       return true;
     }
     outbox_.reset_in_flight();
-    detail_ = reason_ != 0 ? describe_reason(reason_, options_) : "the connection broke off: reconnecting";
     auto lived = steady_clock::now() - since;
+    short_lives_ = lived < kHeld ? short_lives_ + 1 : 0;
+    detail_ = why_lost();
     log::warn(fmt::format("mqtt: connection to {} lost after {} s: {}", options_.url,
                           std::chrono::duration_cast<std::chrono::seconds>(lived).count(), detail_));
     return lived >= kHeld;
+  }
+
+  // With `mutex_` held. Mosquitto 2.0 closes without a word when another client connects under the same id.
+  std::string why_lost() const {
+    if (reason_ != 0) return describe_reason(reason_, options_);
+    if (short_lives_ < 2) return "the connection broke off: reconnecting";
+    return fmt::format(
+        "the connection breaks off again and again: another client may use the id '{}', give each program its "
+        "own; else look at the broker's log",
+        options_.client_id);
   }
 
   // Whether to stop now; waits for something to do where not.
@@ -249,6 +260,7 @@ class ClientImpl final : public Client, private LinkEvents {
   std::atomic<std::uint64_t> received_ = 0;
   std::unique_ptr<Link> link_;  // own thread
   bool link_used_ = false;      // own thread: it had its one connection
+  int short_lives_ = 0;         // own thread: connections in a row that did not hold
 
   mutable std::mutex mutex_;  // protects what follows
   std::condition_variable wake_;

@@ -132,7 +132,7 @@ TEST(MqttClient, LosesNothingAndKeepsOrderWhenTheBrokerDiesUnderLoad) {
     Device device(options(broker, fmt::format("a{}", qos), {"t"}, 2));
     ASSERT_TRUE(device.connected());
     int next = 0;
-    for (int round = 0; round < 4; ++round) {
+    for (int round = 0; round < 2; ++round) {
       std::size_t before = device.count();
       for (int i = 0; i < 5000; ++i) {
         ASSERT_TRUE(device.client->publish("t", std::to_string(next++), qos));
@@ -153,8 +153,8 @@ TEST(MqttClient, LosesNothingAndKeepsOrderWhenTheBrokerDiesUnderLoad) {
       if (number <= last) ++went_back;
       last = number;
     }
-    EXPECT_LE(went_back, 4) << "only what was in flight at each break may come twice";
-    EXPECT_EQ(device.client->status().published, 20'000u);
+    EXPECT_LE(went_back, 2) << "only what was in flight at each break may come twice";
+    EXPECT_EQ(device.client->status().published, 10'000u);
   }
 }
 
@@ -266,15 +266,12 @@ TEST(MqttClient, AnswersWithoutTheDelayedAckTrap) {
   RecordProperty("median_ms", fmt::format("{:.2f}", times[50]));
 }
 
-TEST(MqttClient, SaysThatAnotherTookItsIdOver) {
+TEST(MqttClient, SuspectsAnotherClientWithItsId) {
   Broker broker;
   Device first(options(broker, "same"));
-  ASSERT_TRUE(first.connected());
-  auto later = options(broker, "same");
-  later.reconnect_min = seconds(60);
-  Device second(later);
-  ASSERT_TRUE(
-      eventually([&] { return first.client->status().detail.find("took over the id 'same'") != std::string::npos; }));
+  Device second(options(broker, "same"));
+  EXPECT_TRUE(eventually(
+      [&] { return first.client->status().detail.find("another client may use the id 'same'") != std::string::npos; }));
 }
 
 TEST(MqttClient, StopsWithinItsGraceAndDeliversBefore) {
@@ -299,6 +296,54 @@ TEST(MqttClient, TellsTlsFromPlain) {
   Device device(wanted);
   ASSERT_TRUE(eventually([&] { return device.client->status().detail.find("TLS handshake") != std::string::npos; }))
       << device.client->status().detail;
+}
+
+TEST(MqttClient, ChecksTheBrokersCertificate) {
+  auto dir = std::filesystem::temp_directory_path() / fmt::format("ota-mqtt-tls-{}", getpid());
+  std::filesystem::create_directories(dir);
+  auto certify = [&](const std::string& name, const std::string& alt_name) {
+    return std::system(
+        fmt::format("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={1} -addext subjectAltName={2} "
+                    "-keyout {0}/{1}.key -out {0}/{1}.pem 2>/dev/null && chmod 644 {0}/{1}.key",
+                    dir.string(), name, alt_name)
+            .c_str());
+  };
+  ASSERT_EQ(certify("right", "IP:127.0.0.1"), 0);
+  ASSERT_EQ(certify("other", "IP:127.0.0.9"), 0);
+  auto settings = [&](const std::string& name) {
+    return fmt::format("allow_anonymous true\ncertfile {0}/{1}.pem\nkeyfile {0}/{1}.key\n", dir.string(), name);
+  };
+  auto wanted = [&](const Broker& broker, const std::string& ca) {
+    auto result = options(broker, "a", {"t"});
+    result.url = fmt::format("ssl://127.0.0.1:{}", broker.port());
+    result.ca_file = (dir / ca).string();
+    return result;
+  };
+  auto refused = [](Device& device) {
+    return eventually([&] { return device.client->status().detail.find("TLS handshake") != std::string::npos; });
+  };
+  Broker broker(settings("right"));
+  {
+    Device device(wanted(broker, "right.pem"));
+    ASSERT_TRUE(device.connected()) << device.client->status().detail;
+    device.client->publish("t", "x", 1);
+    EXPECT_TRUE(eventually([&] { return device.count() == 1; }));
+  }
+  {
+    Device device(wanted(broker, "other.pem"));
+    EXPECT_TRUE(refused(device)) << "signed by nobody we trust";
+  }
+  {
+    Device device(wanted(broker, "missing.pem"));
+    EXPECT_TRUE(eventually(
+        [&] { return device.client->status().detail.find("cannot read the CA file") != std::string::npos; }));
+  }
+  Broker elsewhere(settings("other"));
+  {
+    Device device(wanted(elsewhere, "other.pem"));
+    EXPECT_TRUE(refused(device)) << "made out to another address";
+  }
+  std::filesystem::remove_all(dir);
 }
 
 TEST(MqttClient, NamesAnAddressThatIsNone) {
