@@ -71,7 +71,8 @@ Error field_error(std::string field, std::string message);
 /// For calls that take no query: whatever stands there is refused by name.
 Result<void> refuse_query(const Call& call);
 
-/// A Content-Type other than application/json is refused; none at all is taken.
+/// Where a browser's page is behind the request, a Content-Type other than application/json is refused: a foreign page
+/// could send it without the browser asking first.
 Result<void> require_json(const Call& call);
 
 }  // namespace ota::api

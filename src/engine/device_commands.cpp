@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "engine/commands.hpp"
-#include "ota/base/log.hpp"
 #include "ota/domain/version.hpp"
 #include "ota/firmware/hash.hpp"
 
@@ -204,7 +203,6 @@ std::optional<Answer> on_device_state(Ledger& ledger, Task& task, const Progress
         ledger.succeeded(task);
       return {};
     case DeviceState::rolled_back:
-      log::warn(fmt::format("device={} task={} rolled version {} back", task.device, task.id.str(), task.version));
       if (task.state == TaskState::installing) {
         static_cast<void>(ledger.change(task, TaskEvent::rolled_back, by_device(), "rolled_back"));
         return FailedAnswer{task.id, "rolled_back", task.attempt};

@@ -89,9 +89,8 @@ class EngineImpl final : public Engine {
   }
 
   void authorize(DeviceId device, Credentials who, Done<void> done) override {
-    submit<void>(std::move(done), [device = std::move(device), who](Ledger& ledger) {
-      return on_authorize(ledger, device, who);
-    });
+    submit<void>(std::move(done),
+                 [device = std::move(device), who](Ledger& ledger) { return on_authorize(ledger, device, who); });
   }
 
   void download(TaskId task, Done<Access> done) override {

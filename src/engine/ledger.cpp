@@ -24,6 +24,15 @@ Millis last_timeline(storage::Keys& keys) {
   return Millis{value ? std::stoll(*value) : 0};
 }
 
+/// One line for how a task ended.
+std::string end_line(const Task& task) {
+  auto line = fmt::format("device={} task={} {}", task.device, task.id.str(), to_string(task.state));
+  if (!task.reason.empty() && task.state != TaskState::succeeded) line += ": " + task.reason;
+  return line + fmt::format(" ({} -> {}, {} bytes sent, attempt {} of {})",
+                            task.from_version.empty() ? "unknown" : task.from_version, task.version, task.bytes_sent,
+                            task.attempt, task.max_attempts);
+}
+
 }  // namespace
 
 Ledger::Ledger(storage::Database& db, const Options& options, const Clock& clock, Random& random, TransferBoard& board,
@@ -173,6 +182,8 @@ Result<void> Ledger::change(Task& task, TaskEvent event, const Actor& by, const 
     tasks.save_chunks(task, {});
     if (*to == TaskState::succeeded) ++stats.tasks_succeeded;
     if (*to == TaskState::failed) ++stats.tasks_failed;
+    after_commit(
+        [line = end_line(task), failed = *to == TaskState::failed] { failed ? log::warn(line) : log::info(line); });
   }
   save(task);
   if (from != *to) touch(task.device);
@@ -193,8 +204,6 @@ void Ledger::set_chunks(Task& task, const ChunkBitmap& bitmap) {
 Answer Ledger::spend_attempt(Task& task, const Actor& by, const std::string& reason) {
   mismatches_.erase(task.id.number);
   if (task.attempt >= task.max_attempts) {
-    log::warn(fmt::format("device={} task={} failed: {} in attempt {} of {}", task.device, task.id.str(), reason,
-                          task.attempt, task.max_attempts));
     if (auto done = change(task, TaskEvent::attempts_used_up, by, reason); !done)
       return ErrorAnswer{done.error(), task.id};
     return FailedAnswer{task.id, reason, task.attempt};

@@ -186,8 +186,6 @@ void Ledger::on_due(Task& task) {
       on_stall(task);
       break;
     case TaskState::installing:
-      log::warn(fmt::format("device={} task={} failed: it did not come back with version {} in {} s", task.device,
-                            task.id.str(), task.version, options_.tasks.confirm_timeout_s));
       if (change(task, TaskEvent::confirm_timeout, by_timer(), "confirm_timeout"))
         push(task.device, FailedAnswer{task.id, "confirm_timeout", task.attempt});
       break;
