@@ -26,7 +26,8 @@ class OperatorApiImpl final : public OperatorApi {
  public:
   OperatorApiImpl(OperatorOptions options, const Clock& clock, engine::Engine& engine, storage::Readers& readers,
                   firmware::Store& store, firmware::TrustedKeys trusted, Probes probes)
-      : context_{options, clock, engine, readers, store, std::move(trusted), std::move(probes), {readers, clock}} {}
+      : context_{
+            options, clock, engine, readers, store, std::move(trusted), std::move(probes), {readers, engine, clock}} {}
 
   boost::asio::awaitable<http::Reply> handle(http::Request& request) override {
     Call call{request, {}, "anonymous", 0};

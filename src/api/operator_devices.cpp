@@ -1,6 +1,7 @@
 // GET, PUT and DELETE of devices, and their tokens (api.md, REST).
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "api/json_fields.hpp"
@@ -32,6 +33,11 @@ Result<DeviceId> device_id_of(const Call& call) {
   return fail(Errc::unknown_device, "there is no such device: an id is 1 to 128 of A-Z a-z 0-9 _ . : @ -");
 }
 
+bool has_control(std::string_view text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+}
+
 Json json_of(Context& context, const Listed& row) {
   std::optional<engine::TransferView> live;
   if (row.active) live = context.engine.board().view(row.active->id.number);
@@ -48,6 +54,9 @@ Result<Device> device_of(std::string_view body, const DeviceId& id) {
   device.hardware = fields->text("hardware", 4096).value_or("");
   if (!valid_hardware(device.hardware)) fields->errors().add("hardware", "must be at most 64 of A-Z a-z 0-9 _ . : @ -");
   if (auto tags = fields->text_map("tags", kMaxTags, kLongestTagName, kLongestTag)) device.tags = std::move(*tags);
+  for (const auto& [name, value] : device.tags) {
+    if (has_control(name) || has_control(value)) fields->errors().add("tags", "must not hold control characters");
+  }
   fields->refuse_unknown({"hardware", "tags"});
   if (auto checked = fields->check(Errc::malformed); !checked) return checked.error();
   return device;

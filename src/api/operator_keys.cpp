@@ -1,12 +1,15 @@
 #include "api/operator_keys.hpp"
 
+#include <algorithm>
+
 #include "api/operator_context.hpp"
 #include "ota/firmware/hash.hpp"
 
 namespace ota::api {
 namespace {
 
-constexpr Millis kFreshFor{1000};
+constexpr Millis kFreshFor{1'000};
+constexpr Millis kRecordEvery{60'000};
 constexpr std::size_t kLongestKey = 512;
 
 bool same_without_case(std::string_view a, std::string_view b) {
@@ -42,6 +45,26 @@ std::shared_ptr<const KeyRing::Keys> KeyRing::fresh() const {
   return keys_ && clock_.steady() - read_at_ < kFreshFor ? keys_ : nullptr;
 }
 
+void KeyRing::keep(std::shared_ptr<const Keys> keys, Millis read_at) {
+  const std::lock_guard lock(mutex_);
+  keys_ = std::move(keys);
+  read_at_ = read_at;
+  std::erase_if(recorded_, [this](const auto& entry) {
+    return std::none_of(keys_->begin(), keys_->end(), [&](const auto& key) { return key.name == entry.first; });
+  });
+}
+
+void KeyRing::record_use(const std::string& name) {
+  {
+    const auto now = clock_.steady();
+    const std::lock_guard lock(mutex_);
+    const auto [at, first] = recorded_.try_emplace(name, now);
+    if (!first && now - at->second < kRecordEvery) return;
+    at->second = now;
+  }
+  engine_.key_used(name);
+}
+
 boost::asio::awaitable<Result<Operator>> KeyRing::authenticate(std::string_view authorization) {
   const auto key = bearer_of(authorization);
   if (key.empty()) {
@@ -57,13 +80,12 @@ boost::asio::awaitable<Result<Operator>> KeyRing::authenticate(std::string_view 
     auto all = co_await read<Keys>(readers_, std::move(job));
     if (!all) co_return all.error();
     keys = std::make_shared<const Keys>(std::move(*all));
-    const std::lock_guard lock(mutex_);
-    keys_ = keys;
-    read_at_ = asked_at;
+    keep(keys, asked_at);
   }
   const auto* found = find_key(*keys, secret);
   if (!found)
     co_return fail(Errc::unauthenticated, "that API key is not known here; \"otad keys list\" shows which are");
+  record_use(found->name);
   co_return Operator{found->name, found->role};
 }
 

@@ -31,8 +31,8 @@ struct CommandLine {
     app.footer(kFooter);
     app.set_version_flag("--version", "otad " OTAD_VERSION, "Print the version and exit");
     config = app.add_option("--config", found.config, "The settings (default: /etc/otad/otad.toml, where there is one)")
-                 ->type_name("FILE")
-                 ->check(CLI::ExistingFile);
+                 ->check(CLI::ExistingFile)
+                 ->option_text("FILE");
     auto* check_flag = app.add_flag("--check-config", check, "Check the settings, say what is wrong, and exit");
     app.add_flag("--print-config", print, "Print the settings in force, with defaults and environment, and exit")
         ->excludes(check_flag);
@@ -40,24 +40,25 @@ struct CommandLine {
     app.fallthrough();
     add_keys();
     backup = app.add_subcommand("backup", "Write a consistent copy of the database while the daemon runs");
-    backup->add_option("FILE", found.file, "The copy; must not exist yet")->required()->type_name("");
+    backup->add_option("FILE", found.file, "The copy; must not exist yet")->required()->option_text("");
   }
 
   void add_keys() {
     keys = app.add_subcommand("keys", "Operators' API keys; changes are in force within a second");
+    keys->footer("");
     keys->require_subcommand(1);
     keys->fallthrough();
     add = keys->add_subcommand("add", "Make a key and print it, this once");
-    add->add_option("--name", found.name, "Whose key it is; shows in logs")->required()->type_name("NAME");
+    add->add_option("--name", found.name, "Whose key it is; shows in logs")->required()->option_text("NAME");
     add->add_option("--role", found.role,
                     "viewer reads; operator also starts and stops updates and uploads firmware; "
                     "admin also manages devices and their secrets")
         ->required()
-        ->type_name("ROLE")
-        ->check(CLI::IsMember({"viewer", "operator", "admin"}));
+        ->check(CLI::IsMember({"viewer", "operator", "admin"}))
+        ->option_text("viewer|operator|admin");
     list = keys->add_subcommand("list", "Show names, roles and when they were last used");
     remove = keys->add_subcommand("remove", "Take a key away");
-    remove->add_option("NAME", found.name, "Whose key")->required()->type_name("");
+    remove->add_option("NAME", found.name, "Whose key")->required()->option_text("");
   }
 
   Arguments arguments() {

@@ -58,13 +58,14 @@ mqtt::Options broker_options(const MqttSettings& settings, std::string password)
   return options;
 }
 
-Result<void> make_folder(const fs::path& folder, const char* key) {
+Result<void> make_folder_of(const fs::path& database) {
+  const auto folder = database.parent_path();
   std::error_code error;
-  fs::create_directories(folder.empty() ? fs::path(".") : folder, error);
+  if (!folder.empty()) fs::create_directories(folder, error);
   if (!error) return {};
-  return fail(Errc::server_fault, fmt::format("the folder {} of {} can't be made: {}; make it for the user that otad "
-                                              "runs as",
-                                              folder.string(), key, error.message()));
+  return fail(Errc::server_fault, fmt::format("the folder {} of storage.database can't be made: {}; make it for the "
+                                              "user that otad runs as",
+                                              folder.string(), error.message()));
 }
 
 }  // namespace
@@ -85,14 +86,10 @@ Result<void> Daemon::start() {
 
 Result<void> Daemon::open_data() {
   const auto& storage = settings_.storage;
-  if (auto made = make_folder(fs::path(storage.database).parent_path(), "storage.database"); !made) return made;
-  if (auto made = make_folder(storage.firmware_dir, "storage.firmware_dir"); !made) return made;
-  auto database = InstanceLock::take_file(storage.database + ".lock");
-  if (!database) return database.error();
-  locks_.push_back(std::move(*database));
-  auto folder = InstanceLock::take_folder(storage.firmware_dir);
-  if (!folder) return folder.error();
-  locks_.push_back(std::move(*folder));
+  if (auto made = make_folder_of(storage.database); !made) return made;
+  auto lock = InstanceLock::take(storage.database);
+  if (!lock) return lock.error();
+  lock_.emplace(std::move(*lock));
 
   firmware::StoreOptions store_options;
   store_options.dir = storage.firmware_dir;
@@ -119,13 +116,9 @@ Result<void> Daemon::open_data() {
   auto signatures = SignatureFinder::open(storage.database);
   if (!signatures) return signatures.error();
   signatures_ = std::move(*signatures);
-  gate_ = std::make_unique<DeviceGate>(*readers_, settings_.devices.token_required);
 
   api::DeviceHooks hooks;
   hooks.find_signature = [this](const TaskId& task) { return signatures_->find(task); };
-  hooks.authorize = [this](DeviceId device, Credentials who, engine::Done<void> done) {
-    gate_->authorize(device, who, std::move(done));
-  };
   device_api_ = api::DeviceApi::create(std::move(*options), clock_, *engine_, *store_, *outbox_, std::move(hooks));
   return {};
 }
@@ -248,7 +241,6 @@ void Daemon::reload(const Settings& wanted) {
   settings_ = with_changes(settings_, wanted);
   if (auto configured = log::configure(settings_.log); !configured) log::error(configured.error().message);
   engine_->apply(engine_options(settings_));
-  gate_->set_token_required(settings_.devices.token_required);
   if (auto reloaded = server_->reload_tls(); !reloaded)
     log::error(fmt::format("the certificates stay as they were: {}", reloaded.error().message));
   log::info("the settings were read again");

@@ -3,11 +3,11 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
-#include <vector>
 
-#include "app/device_hooks.hpp"
 #include "app/instance_lock.hpp"
+#include "app/signature_finder.hpp"
 #include "app/store_images.hpp"
 #include "ota/api/device_api.hpp"
 #include "ota/api/operator_api.hpp"
@@ -60,14 +60,13 @@ class Daemon {
   bool stopped_ = false;
 
   // In the order of construction; what is behind may use what is before.
-  std::vector<InstanceLock> locks_;
+  std::optional<InstanceLock> lock_;
   std::unique_ptr<firmware::Store> store_;
   std::unique_ptr<StoreImages> images_;
   std::unique_ptr<api::Outbox> outbox_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<storage::Readers> readers_;
   std::unique_ptr<SignatureFinder> signatures_;
-  std::unique_ptr<DeviceGate> gate_;
   std::unique_ptr<api::DeviceApi> device_api_;
   std::unique_ptr<mqtt::Client> mqtt_;
   std::unique_ptr<http::Server> server_;

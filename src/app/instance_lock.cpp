@@ -25,12 +25,13 @@ Error cannot_lock(const std::string& path) {
   return fail(Errc::server_fault, fmt::format("{} can't be locked: {}", path, std::strerror(errno)));
 }
 
-Result<int> lock(const std::string& path, int flags) {
-  const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0640);
+Result<int> lock(const std::string& path, const std::string& database) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (fd < 0) return cannot_lock(path);
   if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
   auto error = errno == EWOULDBLOCK
-                   ? fail(Errc::server_fault, fmt::format("{} works with {} already: stop it first", holder(fd), path))
+                   ? fail(Errc::server_fault,
+                          fmt::format("{} works with the database {} already: stop it first", holder(fd), database))
                    : cannot_lock(path);
   ::close(fd);
   return error;
@@ -38,19 +39,14 @@ Result<int> lock(const std::string& path, int flags) {
 
 }  // namespace
 
-Result<InstanceLock> InstanceLock::take_file(const std::string& file) {
-  const auto fd = lock(file, O_RDWR | O_CREAT);
+Result<InstanceLock> InstanceLock::take(const std::string& database) {
+  const auto file = database + ".lock";
+  const auto fd = lock(file, database);
   if (!fd) return fd.error();
   InstanceLock taken(*fd);
   const auto text = fmt::format("{}\n", ::getpid());
   if (::ftruncate(*fd, 0) != 0 || ::pwrite(*fd, text.data(), text.size(), 0) < 0) return cannot_lock(file);
   return taken;
-}
-
-Result<InstanceLock> InstanceLock::take_folder(const std::string& folder) {
-  const auto fd = lock(folder, O_RDONLY | O_DIRECTORY);
-  if (!fd) return fd.error();
-  return InstanceLock(*fd);
 }
 
 InstanceLock::InstanceLock(InstanceLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}

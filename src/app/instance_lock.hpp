@@ -1,4 +1,4 @@
-// One daemon for one database and one folder of images.
+// One daemon for one database. (The store locks its folder by itself.)
 #pragma once
 
 #include <string>
@@ -7,12 +7,11 @@
 
 namespace ota::app {
 
-/// Holds an advisory lock (flock) on a file or folder until it is destroyed, or the process ends in any way.
+/// Holds an advisory lock (flock) on a file until it is destroyed, or the process ends in any way.
 class InstanceLock {
  public:
-  /// Makes the file where it is missing. The error says who holds the lock.
-  static Result<InstanceLock> take_file(const std::string& file);
-  static Result<InstanceLock> take_folder(const std::string& folder);
+  /// The lock is on `<database>.lock`, made where it is missing. The error says who holds it.
+  static Result<InstanceLock> take(const std::string& database);
 
   InstanceLock(InstanceLock&& other) noexcept;
   InstanceLock& operator=(InstanceLock&& other) noexcept;

@@ -1,14 +1,12 @@
-// What the devices' side asks of the database besides the engine.
+// Signatures of tasks' firmware, for manifests.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 
-#include "ota/api/device_api.hpp"
-#include "ota/storage/readers.hpp"
+#include "ota/storage/tables.hpp"
 
 namespace ota::app {
 
@@ -26,18 +24,6 @@ class SignatureFinder {
   std::unique_ptr<storage::Database> db_;  // protected by mutex_, as are the tables
   storage::Tasks tasks_;
   storage::FirmwareTable firmware_;
-};
-
-/// Whether a device that came over HTTP is who it says: the engine's rule, read beside the engine. Thread-safe.
-class DeviceGate {
- public:
-  DeviceGate(storage::Readers& readers, bool token_required) : readers_(readers), token_required_(token_required) {}
-  void set_token_required(bool required) { token_required_ = required; }
-  void authorize(const DeviceId& device, const Credentials& who, engine::Done<void> done);
-
- private:
-  storage::Readers& readers_;
-  std::atomic<bool> token_required_;
 };
 
 }  // namespace ota::app
