@@ -95,6 +95,9 @@ class Builder {
 Result<std::unique_ptr<json>> parse_json(std::string_view text, Errc code, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes)
     return fail(code, fmt::format("the message has {} bytes, more than {}", text.size(), limits.max_bytes));
+  // The parser takes a NUL for the end, and would not look at what comes behind it.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos)
+    return fail(code, fmt::format("the message can't be read: it is not valid JSON (UTF-8) at byte {}", nul + 1));
   Builder builder(limits);
   try {
     if (!json::sax_parse(text.begin(), text.end(), &builder))
