@@ -1,0 +1,227 @@
+// Stand-ins for the rooms that the devices' half of the api stands on.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <exception>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ota/api/device_api.hpp"
+
+namespace ota::api::test {
+
+class TestClock final : public Clock {
+ public:
+  WallTime wall() const override { return wall_time; }
+  Millis steady() const override { return steady_time; }
+  WallTime wall_time = std::chrono::sys_days{std::chrono::year{2026} / 11 / 22} + std::chrono::hours{8};
+  Millis steady_time{5000};
+};
+
+/// What came to the engine, and what it answers: `answer`, at once or when the test says so.
+class TestEngine final : public engine::Engine {
+ public:
+  explicit TestEngine(const Clock& clock) : board_(clock, [] {}) {}
+
+  void start() override {}
+  void stop() override {}
+  void apply(const engine::Options&) override {}
+  void request(DeviceId device, Credentials who, DeviceRequest message, engine::Reply reply) override {
+    requests.emplace_back(device.str(), std::move(message));
+    take(who, std::move(reply));
+  }
+  void progress(DeviceId device, Credentials who, ProgressReport message, engine::Reply reply) override {
+    reports.emplace_back(device.str(), std::move(message));
+    take(who, std::move(reply));
+  }
+  void verify(DeviceId device, Credentials who, VerifyReport message, engine::Reply reply) override {
+    verifies.emplace_back(device.str(), std::move(message));
+    take(who, std::move(reply));
+  }
+  void download(TaskId task, engine::Done<engine::Access> done) override {
+    asked.push_back(task);
+    done(access);
+  }
+  void authorize(DeviceId device, Credentials who, engine::Done<void> done) override {
+    done(allows ? allows(device, who) : Result<void>{});
+  }
+
+  void upgrade(engine::UpgradeOrder, std::string, engine::Done<engine::UpgradeOutcome>) override {}
+  void cancel(TaskId, std::string, engine::Done<Task>) override {}
+  void retry(TaskId, std::string, engine::Done<Task>) override {}
+  void set_priority(TaskId, Priority, std::string, engine::Done<Task>) override {}
+  void put_device(Device, std::string, engine::Done<PutDevice>) override {}
+  void remove_device(std::string, std::string, engine::Done<void>) override {}
+  void set_device_secret(std::string, Digest, std::string, engine::Done<void>) override {}
+  void add_firmware(Firmware, std::string, engine::Done<AddedFirmware>) override {}
+  void remove_firmware(std::int64_t, std::string, engine::Done<Firmware>) override {}
+  void image_damaged(Digest) override {}
+  void key_used(std::string) override {}
+  engine::TransferBoard& board() noexcept override { return board_; }
+  engine::Stats stats() const override { return {}; }
+
+  std::size_t heard() const { return requests.size() + reports.size() + verifies.size(); }
+
+  std::optional<Answer> answer;
+  bool hold = false;  ///< keep replies in `held`
+  std::vector<engine::Reply> held;
+  Result<engine::Access> access = engine::Access::unknown;
+  std::vector<TaskId> asked;
+  std::function<Result<void>(const DeviceId&, const Credentials&)> allows;  ///< empty: everybody
+  std::vector<std::pair<std::string, DeviceRequest>> requests;
+  std::vector<std::pair<std::string, ProgressReport>> reports;
+  std::vector<std::pair<std::string, VerifyReport>> verifies;
+  Credentials last_who;
+
+ private:
+  void take(const Credentials& who, engine::Reply reply) {
+    last_who = who;
+    if (hold)
+      held.push_back(std::move(reply));
+    else
+      reply(answer);
+  }
+
+  engine::TransferBoard board_;
+};
+
+class TestImage final : public firmware::Image {
+ public:
+  TestImage(const Digest& digest, std::uint64_t size) : digest_(digest), size_(size) {}
+  const Digest& digest() const noexcept override { return digest_; }
+  std::uint64_t size() const noexcept override { return size_; }
+  int descriptor() const noexcept override { return 42; }
+  bool checked(std::uint64_t, std::uint64_t) const noexcept override { return true; }
+  void check(std::uint64_t, std::uint64_t, std::function<void(Result<void>)> done) override { done({}); }
+
+ private:
+  Digest digest_;
+  std::uint64_t size_;
+};
+
+/// Images without bytes; manifests are in memory, or only after prepare().
+class TestStore final : public firmware::Store {
+ public:
+  using Grid = std::pair<Digest, std::uint32_t>;
+
+  std::shared_ptr<const firmware::Manifest> find(const Digest& image, std::uint32_t chunk_bytes) const override {
+    const auto at = ready.find({image, chunk_bytes});
+    return at == ready.end() ? nullptr : at->second;
+  }
+  void prepare(const Digest& image, std::uint32_t chunk_bytes,
+               std::function<void(Result<std::shared_ptr<const firmware::Manifest>>)> done) override {
+    ++prepared;
+    if (trouble) return done(*trouble);
+    done(later.at({image, chunk_bytes}));
+  }
+  std::vector<Digest> adopt(const std::vector<firmware::Stored>&) override { return {}; }
+  std::shared_ptr<firmware::Image> image(const Digest& digest) const override {
+    const auto at = images.find(digest);
+    return at == images.end() ? nullptr : at->second;
+  }
+  Result<std::unique_ptr<firmware::Upload>> begin_upload() override { return fail(Errc::server_fault, "none"); }
+  bool on_disk_thread(std::function<void()>) override { return false; }
+  void remove(const Digest&) override {}
+  void start_scrub() override {}
+  Result<std::uint64_t> free_bytes() const override { return std::uint64_t{0}; }
+
+  std::map<Digest, std::shared_ptr<firmware::Image>> images;
+  std::map<Grid, std::shared_ptr<const firmware::Manifest>> ready;
+  std::map<Grid, std::shared_ptr<const firmware::Manifest>> later;
+  std::optional<Error> trouble;
+  int prepared = 0;
+};
+
+class TestRequest final : public http::Request {
+ public:
+  TestRequest(http::Method method, std::string path, std::string query = {}, std::string body = {})
+      : method_(method), path_(std::move(path)), query_(std::move(query)), body_(std::move(body)) {}
+
+  http::Method method() const noexcept override { return method_; }
+  std::string_view path() const noexcept override { return path_; }
+  std::string_view query() const noexcept override { return query_; }
+  std::string_view header(std::string_view name) const noexcept override {
+    const auto at = headers.find(std::string(name));
+    return at == headers.end() ? std::string_view() : std::string_view(at->second);
+  }
+  const std::string& remote() const noexcept override { return remote_; }
+  const std::string& client_name() const noexcept override { return client; }
+  std::optional<std::uint64_t> content_length() const noexcept override { return body_.size(); }
+  boost::asio::awaitable<Result<std::size_t>> read_some(std::span<char>) override { co_return std::size_t{0}; }
+  boost::asio::awaitable<Result<std::string>> read_all(std::size_t limit) override {
+    if (body_.size() > limit) co_return fail(Errc::too_large, "the body is too large");
+    co_return body_;
+  }
+
+  std::map<std::string, std::string> headers;
+  std::string client;
+
+ private:
+  http::Method method_;
+  std::string path_, query_, body_;
+  std::string remote_ = "127.0.0.1:1000";
+};
+
+struct Published {
+  std::string topic, payload;
+  int qos = 0;
+};
+
+/// The devices' half of the api over all of these.
+struct DeviceWorld {
+  static DeviceOptions default_options() {
+    DeviceOptions options;
+    options.public_url = "http://gw:8080";
+    options.signing_keys = {"first key", "older key"};
+    return options;
+  }
+  explicit DeviceWorld(DeviceHooks hooks = {}, const DeviceOptions& chosen = default_options())
+      : options(chosen),
+        outbox(Outbox::create(options, clock, store,
+                              [this](std::string topic, std::string payload, int qos) {
+                                if (!broker_takes) return false;
+                                published.push_back({std::move(topic), std::move(payload), qos});
+                                return true;
+                              })),
+        api(DeviceApi::create(options, clock, engine, store, *outbox, std::move(hooks))) {}
+
+  /// Runs until the reply is there.
+  http::Reply handle(http::Request& request) {
+    std::optional<http::Reply> reply;
+    begin(request, reply);
+    io.restart();
+    io.run();
+    return std::move(reply).value();
+  }
+  /// Begins only; the reply comes while `io` runs.
+  void begin(http::Request& request, std::optional<http::Reply>& reply) {
+    boost::asio::co_spawn(io, api->handle(request), [&reply](std::exception_ptr thrown, http::Reply value) {
+      if (thrown) std::rethrow_exception(thrown);
+      reply = std::move(value);
+    });
+  }
+
+  TestClock clock;
+  TestEngine engine{clock};
+  TestStore store;
+  bool broker_takes = true;
+  std::vector<Published> published;
+  DeviceOptions options;
+  std::unique_ptr<Outbox> outbox;
+  std::unique_ptr<DeviceApi> api;
+  boost::asio::io_context io;
+};
+
+inline std::string header_of(const http::Reply& reply, std::string_view name) {
+  for (const auto& header : reply.headers)
+    if (header.name == name) return header.value;
+  return {};
+}
+
+}  // namespace ota::api::test

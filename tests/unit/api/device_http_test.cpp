@@ -1,0 +1,301 @@
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "api/device_credentials.hpp"
+#include "api/device_lines.hpp"
+#include "device_doubles.hpp"
+#include "ota/firmware/hash.hpp"
+
+namespace ota::api {
+namespace {
+
+using http::Method;
+using nlohmann::json;
+using test::DeviceWorld;
+using test::header_of;
+using test::TestRequest;
+using testing::HasSubstr;
+
+const TaskId kTask{20261122, 42};
+
+void expect_error(const http::Reply& reply, unsigned status, std::string_view code) {
+  EXPECT_EQ(reply.status, status);
+  EXPECT_EQ(reply.content_type, "application/json");
+  const auto error = json::parse(reply.body);
+  EXPECT_EQ(error["type"], "error");
+  EXPECT_EQ(error["code"], code);
+}
+
+TEST(DeviceHttp, OwnsItsPathsOnly) {
+  DeviceWorld world;
+  for (const auto* path : {"/ota/gw-17/request", "/ota/", "/download/x", "/download/"})
+    EXPECT_TRUE(world.api->owns(path));
+  for (const auto* path : {"/ota", "/otap/x", "/", "", "/downloads/x", "/tasks", "/download"})
+    EXPECT_FALSE(world.api->owns(path)) << path;
+}
+
+TEST(DeviceHttp, RelativeRootsArePathsToo) {
+  auto options = DeviceWorld::default_options();
+  options.topic_root = "fleet/eu";
+  DeviceWorld world({}, options);
+  world.engine.answer = UpToDateAnswer{};
+  EXPECT_TRUE(world.api->owns("/fleet/eu/gw-17/request"));
+  TestRequest request(Method::post, "/fleet/eu/gw-17/request");
+  EXPECT_EQ(world.handle(request).status, 200u);
+}
+
+TEST(DeviceHttp, AnswersWithThePayloadOfTheTopic) {
+  DeviceWorld world;
+  world.engine.answer = UpToDateAnswer{"1.4.0"};
+  TestRequest request(Method::post, "/ota/gw-17/request", {}, R"({"current_version":"1.4.0"})");
+  const auto reply = world.handle(request);
+  EXPECT_EQ(reply.status, 200u);
+  EXPECT_EQ(reply.content_type, "application/json");
+  EXPECT_EQ(reply.body, R"({"type":"up_to_date","version":"1.4.0"})");
+  EXPECT_EQ(header_of(reply, "Cache-Control"), "no-store");
+  EXPECT_EQ(world.engine.requests.at(0).second.current_version, "1.4.0");
+  EXPECT_FALSE(world.engine.last_who.via_broker);
+  EXPECT_TRUE(world.published.empty());
+}
+
+TEST(DeviceHttp, EscapedIdsAreDecoded) {
+  DeviceWorld world;
+  TestRequest request(Method::post, "/ota/a%3Ab%40c/request");
+  EXPECT_EQ(world.handle(request).status, 204u);
+  EXPECT_EQ(world.engine.requests.at(0).first, "a:b@c");
+}
+
+TEST(DeviceHttp, NothingToSayIs204) {
+  DeviceWorld world;
+  TestRequest request(Method::post, "/ota/gw-17/progress", {}, R"({"task_id":"OTA_20261122_000042","percent":3})");
+  const auto reply = world.handle(request);
+  EXPECT_EQ(reply.status, 204u);
+  EXPECT_EQ(reply.content_type, "");
+}
+
+TEST(DeviceHttp, WaitsForTheEngine) {
+  DeviceWorld world;
+  world.engine.hold = true;
+  TestRequest request(Method::post, "/ota/gw-17/request");
+  std::optional<http::Reply> reply;
+  world.begin(request, reply);
+  world.io.poll();
+  ASSERT_FALSE(reply);
+  world.engine.held.at(0)(QueuedAnswer{kTask, 1, 30});
+  world.io.restart();
+  world.io.run();
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(json::parse(reply->body)["type"], "queued");
+}
+
+TEST(DeviceHttp, RefusalsAreErrorPayloads) {
+  const std::tuple<Errc, unsigned, std::string_view> wanted[] = {
+      {Errc::unknown_device, 404, "unknown_device"}, {Errc::not_authorized, 403, "not_authorized"},
+      {Errc::unknown_task, 404, "unknown_task"},     {Errc::no_such_firmware, 404, "no_such_firmware"},
+      {Errc::wrong_hardware, 409, "wrong_hardware"}, {Errc::downgrade, 409, "downgrade"},
+      {Errc::task_ended, 409, "task_ended"},         {Errc::bad_chunk_range, 400, "bad_chunk_range"},
+      {Errc::overloaded, 503, "overloaded"},         {Errc::disk_full, 503, "server_fault"},
+      {Errc::cancelled, 503, "overloaded"}};
+  for (const auto& [errc, status, code] : wanted) {
+    DeviceWorld world;
+    world.engine.answer = ErrorAnswer{fail(errc, "why"), kTask};
+    TestRequest request(Method::post, "/ota/gw-17/request");
+    const auto reply = world.handle(request);
+    expect_error(reply, status, code);
+    EXPECT_EQ(json::parse(reply.body)["task_id"], "OTA_20261122_000042");
+    EXPECT_EQ(header_of(reply, "Retry-After"), code == "overloaded" ? "5" : "");
+    EXPECT_EQ(world.api->counters().dropped, errc == Errc::overloaded ? 1u : 0u);
+  }
+}
+
+TEST(DeviceHttp, BadMessagesDoNotReachTheEngine) {
+  DeviceWorld world;
+  TestRequest broken(Method::post, "/ota/gw-17/verify", {}, "{");
+  expect_error(world.handle(broken), 400, "bad_message");
+  TestRequest large(Method::post, "/ota/gw-17/verify", {}, std::string(65'537, ' '));
+  expect_error(world.handle(large), 413, "bad_message");
+  TestRequest odd(Method::post, "/ota/gw%2017/request");
+  expect_error(world.handle(odd), 400, "bad_message");
+  EXPECT_EQ(world.engine.heard(), 0u);
+  EXPECT_EQ(world.api->counters().bad_messages, 3u);
+}
+
+TEST(DeviceHttp, OtherPathsAndMethods) {
+  DeviceWorld world;
+  for (const auto* path : {"/ota/gw-17", "/ota/gw-17/weather", "/ota//request", "/ota/gw-17/request/",
+                           "/ota/a/b/request", "/ota/%zz/request", "/ota/..", "/ota/", "/elsewhere", ""}) {
+    TestRequest request(Method::post, path);
+    expect_error(world.handle(request), 404, "bad_message");
+  }
+  for (const auto method : {Method::get, Method::head, Method::put, Method::delete_, Method::other}) {
+    TestRequest request(method, "/ota/gw-17/verify");
+    const auto reply = world.handle(request);
+    expect_error(reply, 405, "bad_message");
+    EXPECT_EQ(header_of(reply, "Allow"), "POST");
+  }
+  TestRequest request(Method::post, "/ota/gw-17/next");
+  EXPECT_EQ(header_of(world.handle(request), "Allow"), "GET");
+  EXPECT_EQ(world.engine.heard(), 0u);
+}
+
+TEST(DeviceHttp, Credentials) {
+  DeviceWorld world;
+  TestRequest request(Method::post, "/ota/gw-17/request", {}, R"({"token":"in the body"})");
+  world.handle(request);
+  EXPECT_EQ(world.engine.last_who.token_digest, firmware::sha256("in the body"));
+  EXPECT_FALSE(world.engine.last_who.certified);
+  request.headers["Authorization"] = "bearer  in-the-header ";
+  request.client = "gw-17";
+  world.handle(request);
+  EXPECT_EQ(world.engine.last_who.token_digest, firmware::sha256("in-the-header"));
+  EXPECT_TRUE(world.engine.last_who.certified);
+  request.client = "gw-18";
+  world.handle(request);
+  EXPECT_FALSE(world.engine.last_who.certified);
+}
+
+TEST(DeviceHttp, BearerTokens) {
+  EXPECT_EQ(bearer_token("Bearer abc"), "abc");
+  EXPECT_EQ(bearer_token("BEARER abc"), "abc");
+  for (const auto* none : {"", "Bearer", "Bearer ", "Basic abc", "Bearerabc", "abc"})
+    EXPECT_EQ(bearer_token(none), "") << none;
+  EXPECT_EQ(bearer_token("Bearer " + std::string(512, 'x')).size(), 512u);
+  EXPECT_EQ(bearer_token("Bearer " + std::string(513, 'x')), "");
+}
+
+TEST(DeviceNext, WithoutWaitThereIsNothing) {
+  DeviceWorld world;
+  TestRequest request(Method::get, "/ota/gw-17/next", "wait=0");
+  EXPECT_EQ(world.handle(request).status, 204u);
+}
+
+TEST(DeviceNext, RefusesOddWaits) {
+  DeviceWorld world;
+  for (const auto* query : {"wait=61", "wait=-1", "wait=1.5", "wait=", "wait=x", "wait=%zz", "wait=99999999999"}) {
+    TestRequest request(Method::get, "/ota/gw-17/next", query);
+    expect_error(world.handle(request), 400, "bad_message");
+  }
+}
+
+TEST(DeviceNext, BringsWhatIsPushed) {
+  DeviceWorld world;
+  TestRequest request(Method::get, "/ota/gw-17/next", "wait=60");
+  std::optional<http::Reply> reply;
+  world.begin(request, reply);
+  world.io.poll();
+  ASSERT_FALSE(reply);
+  world.outbox->push("gw-18", CancelAnswer{kTask, CancelReason::cancelled});
+  world.outbox->send("gw-17", UpToDateAnswer{});
+  world.outbox->push("gw-17", QueuedAnswer{kTask, 1, 1});
+  world.io.poll();
+  ASSERT_FALSE(reply) << "another device's, an answer, and a type that is not for here";
+  world.outbox->push("gw-17", CancelAnswer{kTask, CancelReason::preempted});
+  world.io.restart();
+  world.io.run();
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->status, 200u);
+  EXPECT_EQ(reply->body, R"({"type":"cancel","task_id":"OTA_20261122_000042","reason":"preempted"})");
+  EXPECT_EQ(world.published.back().topic, "/ota/gw-17/cancel") << "and by MQTT as well";
+}
+
+TEST(DeviceNext, EndsWithItsTime) {
+  DeviceWorld world;
+  TestRequest request(Method::get, "/ota/gw-17/next", "wait=1");
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(world.handle(request).status, 204u);
+  EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds{950});
+}
+
+TEST(DeviceNext, ANewerLineEndsTheOlder) {
+  DeviceWorld world;
+  TestRequest older(Method::get, "/ota/gw-17/next", "wait=60");
+  TestRequest newer(Method::get, "/ota/gw-17/next", "wait=60");
+  std::optional<http::Reply> first, second;
+  world.begin(older, first);
+  world.io.poll();
+  world.begin(newer, second);
+  world.io.poll();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->status, 204u);
+  ASSERT_FALSE(second);
+  world.outbox->push("gw-17", CancelAnswer{kTask, CancelReason::cancelled});
+  world.io.restart();
+  world.io.run();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->status, 200u);
+}
+
+TEST(DeviceNext, StoppingLetsAllGo) {
+  DeviceWorld world;
+  TestRequest request(Method::get, "/ota/gw-17/next", "wait=60");
+  std::optional<http::Reply> reply;
+  world.begin(request, reply);
+  world.io.poll();
+  world.outbox->stop_lines();
+  world.io.restart();
+  world.io.run();
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->status, 204u);
+  EXPECT_EQ(world.handle(request).status, 503u);
+}
+
+TEST(DeviceNext, ACutCoroutineLeavesNoLineBehind) {
+  DeviceWorld world;
+  bool ended = false;
+  {
+    boost::asio::io_context brief;
+    TestRequest request(Method::get, "/ota/gw-17/next", "wait=60");
+    boost::asio::co_spawn(brief, world.api->handle(request), [](std::exception_ptr, http::Reply) {});
+    brief.poll();
+  }
+  const auto line = world.outbox->open_line("gw-17", [&](std::optional<std::string>) { ended = true; });
+  ASSERT_TRUE(line);
+  world.outbox->close_line("gw-17", *line);
+  EXPECT_TRUE(ended);
+}
+
+TEST(DeviceNext, AsksWhoItIs) {
+  DeviceWorld world;
+  world.engine.allows = [](const DeviceId& device, const Credentials& who) -> Result<void> {
+    if (device.str() == "gw-17" && (who.certified || who.token_digest == firmware::sha256("secret"))) return {};
+    return fail(Errc::not_authorized, "wrong token");
+  };
+  TestRequest request(Method::get, "/ota/gw-17/next", "wait=0");
+  expect_error(world.handle(request), 403, "not_authorized");
+  request.headers["Authorization"] = "Bearer secret";
+  EXPECT_EQ(world.handle(request).status, 204u);
+  request.headers.clear();
+  request.client = "gw-17";
+  EXPECT_EQ(world.handle(request).status, 204u);
+}
+
+TEST(DeviceLines, HaveABound) {
+  DeviceLines lines;
+  int ended = 0;
+  const auto count = [&](std::optional<std::string>) { ++ended; };
+  for (std::size_t i = 0; i < DeviceLines::kMaxLines; ++i) ASSERT_TRUE(lines.open(std::to_string(i), count));
+  EXPECT_FALSE(lines.open("one more", count));
+  EXPECT_TRUE(lines.open("0", count)) << "a device that is there may come anew";
+  EXPECT_EQ(ended, 1);
+  lines.deliver("1", "x");
+  EXPECT_TRUE(lines.open("one more", count));
+  lines.stop();
+  EXPECT_EQ(ended, static_cast<int>(DeviceLines::kMaxLines) + 2);
+}
+
+TEST(DeviceLines, ClosingAnOldLineLeavesTheNewOne) {
+  DeviceLines lines;
+  std::optional<std::string> got;
+  const auto old = lines.open("d", [](std::optional<std::string>) {});
+  ASSERT_TRUE(lines.open("d", [&](std::optional<std::string> payload) { got = payload; }));
+  lines.close("d", *old);
+  lines.deliver("d", "x");
+  EXPECT_EQ(got, "x");
+  lines.deliver("d", "y");
+  EXPECT_EQ(got, "x");
+}
+
+}  // namespace
+}  // namespace ota::api

@@ -1,0 +1,220 @@
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+#include "api/device_refusals.hpp"
+#include "device_doubles.hpp"
+#include "ota/base/log.hpp"
+
+namespace ota::api {
+namespace {
+
+using nlohmann::json;
+using test::DeviceWorld;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const TaskId kTask{20261122, 42};
+constexpr std::string_view kVerify =
+    R"({"task_id":"OTA_20261122_000042","checksum":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"})";
+
+TEST(DeviceMqtt, SubscribesToWhatDevicesSay) {
+  DeviceWorld world;
+  EXPECT_THAT(world.api->subscriptions(), ElementsAre("/ota/+/request", "/ota/+/progress", "/ota/+/verify"));
+}
+
+TEST(DeviceMqtt, HandsEachMessageToTheEngine) {
+  DeviceWorld world;
+  world.api->on_message("/ota/gw-17/request", R"({"version":"1.4.0","token":"t"})");
+  EXPECT_TRUE(world.engine.last_who.token_digest);
+  EXPECT_TRUE(world.engine.last_who.via_broker);
+  EXPECT_FALSE(world.engine.last_who.certified);
+  world.api->on_message("/ota/gw-18/progress", R"({"task_id":"OTA_20261122_000042","chunk":3})");
+  world.api->on_message("/ota/gw-19/verify", kVerify);
+  ASSERT_EQ(world.engine.heard(), 3u);
+  EXPECT_EQ(world.engine.requests[0].first, "gw-17");
+  EXPECT_EQ(world.engine.requests[0].second.version, "1.4.0");
+  EXPECT_EQ(world.engine.reports[0].first, "gw-18");
+  EXPECT_EQ(world.engine.verifies[0].first, "gw-19");
+  EXPECT_TRUE(world.published.empty()) << "the engine had no answer";
+  EXPECT_EQ(world.api->counters().messages, 3u);
+}
+
+TEST(DeviceMqtt, AnswersOnTheTopicOfTheType) {
+  DeviceWorld world;
+  world.engine.answer = QueuedAnswer{kTask, 1, 30};
+  world.api->on_message("/ota/gw-17/request", "");
+  ASSERT_EQ(world.published.size(), 1u);
+  EXPECT_EQ(world.published[0].topic, "/ota/gw-17/queued");
+  EXPECT_EQ(json::parse(world.published[0].payload)["type"], "queued");
+}
+
+TEST(DeviceMqtt, AnswersLaterFromTheEnginesThread) {
+  DeviceWorld world;
+  world.engine.hold = true;
+  world.api->on_message("/ota/gw-17/request", "");
+  EXPECT_TRUE(world.published.empty());
+  world.engine.held.at(0)(UpToDateAnswer{"1"});
+  ASSERT_EQ(world.published.size(), 1u);
+  EXPECT_EQ(world.published[0].topic, "/ota/gw-17/up_to_date");
+}
+
+TEST(DeviceMqtt, CriticalAnswersHaveTheirOwnQos) {
+  auto options = DeviceWorld::default_options();
+  options.qos = 0;
+  options.critical_qos = 2;
+  DeviceWorld world({}, options);
+  const Offer offer{kTask, *DeviceId::parse("d"), "1", "", Priority::normal, 1, 3, {}, {10, 5}, {}, {}, {}};
+  const std::pair<Answer, int> wanted[] = {{offer, 0},
+                                           {SuccessAnswer{kTask, "1", {}}, 2},
+                                           {RetryAnswer{offer, "stalled", 1}, 2},
+                                           {FailedAnswer{kTask, "stalled", 3}, 2},
+                                           {QueuedAnswer{kTask, 1, 1}, 0},
+                                           {UpToDateAnswer{}, 0},
+                                           {CancelAnswer{kTask, CancelReason::cancelled}, 2},
+                                           {ErrorAnswer{fail(Errc::unknown_task, "x"), kTask}, 0}};
+  for (const auto& [answer, qos] : wanted) {
+    world.outbox->send("d", answer);
+    EXPECT_EQ(world.published.back().qos, qos) << type_of(answer);
+    EXPECT_EQ(world.published.back().topic, fmt::format("/ota/d/{}", type_of(answer)));
+    world.outbox->push("d", answer);
+    EXPECT_EQ(world.published.back().qos, qos);
+  }
+}
+
+TEST(DeviceMqtt, MalformedMessagesAreAnsweredAndDoNotReachTheEngine) {
+  DeviceWorld world;
+  world.api->on_message("/ota/gw-17/progress", R"({"task_id":"OTA_20261122_000042","chunk":"x"})");
+  ASSERT_EQ(world.published.size(), 1u);
+  EXPECT_EQ(world.published[0].topic, "/ota/gw-17/error");
+  const auto error = json::parse(world.published[0].payload);
+  EXPECT_EQ(error["code"], "bad_message");
+  EXPECT_THAT(error["message"].get<std::string>(), HasSubstr("\"chunk\""));
+  EXPECT_EQ(error["task_id"], "OTA_20261122_000042");
+
+  world.api->on_message("/ota/gw-17/verify", "");
+  world.api->on_message("/ota/gw-17/request", "not json");
+  world.api->on_message("/ota/gw-17/progress", R"({"task_id":"OTA_20261122_000042","chunk":65536})");
+  EXPECT_EQ(json::parse(world.published.back().payload)["code"], "bad_chunk_range");
+  EXPECT_EQ(world.published.size(), 4u);
+  EXPECT_EQ(world.engine.heard(), 0u);
+  EXPECT_EQ(world.api->counters().bad_messages, 4u);
+  EXPECT_EQ(world.api->counters().messages, 0u);
+}
+
+TEST(DeviceMqtt, OversizedOnesAreAnswered) {
+  DeviceWorld world;
+  world.api->on_oversized("/ota/gw-17/request", 10'000'000);
+  ASSERT_EQ(world.published.size(), 1u);
+  EXPECT_THAT(world.published[0].payload, HasSubstr("10000000 bytes"));
+  world.api->on_oversized("/ota/gw-17/weather", 10'000'000);
+  EXPECT_EQ(world.published.size(), 1u);
+}
+
+TEST(DeviceMqtt, OddIdsAreCountedAndNotAnswered) {
+  DeviceWorld world;
+  const std::string odd[] = {"/ota//request",
+                             "/ota/gw 17/request",
+                             "/ota/g\xc3\xb6/request",
+                             "/ota/a\nb/verify",
+                             "/ota/" + std::string(129, 'x') + "/request",
+                             "/ota/#/progress"};
+  for (const auto& topic : odd) world.api->on_message(topic, "{}");
+  EXPECT_EQ(world.api->counters().bad_messages, std::size(odd));
+  EXPECT_TRUE(world.published.empty());
+  EXPECT_EQ(world.engine.heard(), 0u);
+}
+
+TEST(DeviceMqtt, OtherTopicsArePassedOver) {
+  DeviceWorld world;
+  for (const auto* topic :
+       {"", "/", "/ota", "/ota/", "/ota/gw-17", "/ota/gw-17/", "/ota/gw-17/metadata", "/ota/gw-17/weather",
+        "/ota/gw-17/request/", "/ota/a/b/request", "/otap/gw-17/request", "ota/gw-17/request", "/ota/request"})
+    world.api->on_message(topic, "{}");
+  EXPECT_EQ(world.engine.heard(), 0u);
+  EXPECT_EQ(world.api->counters().bad_messages, 0u);
+  EXPECT_TRUE(world.published.empty());
+}
+
+TEST(DeviceMqtt, TheTopicRootIsASetting) {
+  auto options = DeviceWorld::default_options();
+  options.topic_root = "fleet/eu";
+  DeviceWorld world({}, options);
+  EXPECT_EQ(world.api->subscriptions().front(), "fleet/eu/+/request");
+  world.engine.answer = UpToDateAnswer{};
+  world.api->on_message("fleet/eu/gw-17/request", "");
+  ASSERT_EQ(world.published.size(), 1u);
+  EXPECT_EQ(world.published[0].topic, "fleet/eu/gw-17/up_to_date");
+}
+
+TEST(DeviceMqtt, AFullEngineIsNotAnswered) {
+  DeviceWorld world;
+  world.engine.answer = ErrorAnswer{fail(Errc::overloaded, "full"), {}};
+  world.api->on_message("/ota/gw-17/request", "");
+  EXPECT_TRUE(world.published.empty());
+  EXPECT_EQ(world.api->counters().dropped, 1u);
+  world.engine.answer = ErrorAnswer{fail(Errc::cancelled, "stopping"), {}};
+  world.api->on_message("/ota/gw-17/request", "");
+  EXPECT_TRUE(world.published.empty());
+  EXPECT_EQ(world.api->counters().dropped, 1u);
+}
+
+TEST(DeviceMqtt, AFullOutboxIsCounted) {
+  DeviceWorld world;
+  world.broker_takes = false;
+  world.engine.answer = UpToDateAnswer{};
+  world.api->on_message("/ota/gw-17/request", "");
+  world.outbox->push("gw-17", CancelAnswer{kTask, CancelReason::cancelled});
+  EXPECT_EQ(world.api->counters().unsent, 2u);
+}
+
+class RefusalLogFile : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(log::configure(log::Level::info, path.string(), log::Format::text)); }
+  void TearDown() override {
+    EXPECT_TRUE(log::configure(log::Level::info, "", log::Format::text));
+    std::filesystem::remove(path);
+  }
+  std::vector<std::string> lines() const {
+    std::ifstream file(path);
+    std::vector<std::string> all;
+    for (std::string line; std::getline(file, line);) all.push_back(line);
+    return all;
+  }
+  const std::filesystem::path path =
+      std::filesystem::temp_directory_path() / fmt::format("otad-refusals-{}.log", ::getpid());
+};
+
+TEST_F(RefusalLogFile, OneLineARefusalNamesAll) {
+  test::TestClock clock;
+  RefusalLog refusals(clock);
+  refusals.write("gw-17", "OTA_20261122_000042", fail(Errc::bad_message, "\"chunk\" is\nwrong"));
+  refusals.write("", "", fail(Errc::server_fault, "the disk"));
+  const auto all = lines();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_THAT(all[0], HasSubstr("refused device=gw-17 task=OTA_20261122_000042 code=bad_message: \"chunk\" is"));
+  EXPECT_THAT(all[1], HasSubstr("refused code=server_fault: the disk"));
+}
+
+TEST_F(RefusalLogFile, AFloodCannotFillIt) {
+  test::TestClock clock;
+  RefusalLog refusals(clock);
+  for (int i = 0; i < 1000; ++i) refusals.write("gw-17", "", fail(Errc::bad_message, "x"));
+  EXPECT_EQ(lines().size(), static_cast<std::size_t>(RefusalLog::kLinesPerSecond));
+  clock.steady_time += std::chrono::seconds{1};
+  refusals.write("gw-17", "", fail(Errc::bad_message, "x"));
+  refusals.write("gw-17", "", fail(Errc::bad_message, "y"));
+  const auto all = lines();
+  ASSERT_EQ(all.size(), RefusalLog::kLinesPerSecond + 2u);
+  EXPECT_THAT(all[all.size() - 2], HasSubstr("(980 more refusals were not logged)"));
+  EXPECT_THAT(all.back(), testing::Not(HasSubstr("more refusals")));
+}
+
+}  // namespace
+}  // namespace ota::api
