@@ -1,0 +1,80 @@
+// Alive, ready, and the figures.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <regex>
+#include <sstream>
+
+#include "api/metrics.hpp"
+#include "unit/api/operator_doubles.hpp"
+
+namespace ota::api::operators {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(Health, Alive) {
+  Bench bench;
+  EXPECT_EQ(bench.get("/healthz").json["status"], "ok");
+}
+
+TEST(Health, ReadyNamesEachCheck) {
+  Bench bench;
+  auto seen = bench.get("/readyz");
+  EXPECT_EQ(seen.reply.status, 200u) << seen.reply.body;
+  EXPECT_EQ(seen.json["status"], "ready");
+  for (const auto* name : {"broker", "database", "disk"}) {
+    EXPECT_EQ(seen.json["checks"][name]["ok"], true) << name;
+    EXPECT_FALSE(seen.json["checks"][name]["detail"].get<std::string>().empty()) << name;
+  }
+  bench.broker.connected = false;
+  bench.broker.detail = "connection refused: is the broker running?";
+  seen = bench.get("/readyz");
+  EXPECT_EQ(seen.reply.status, 503u);
+  EXPECT_EQ(seen.json["status"], "not_ready");
+  EXPECT_EQ(seen.json["checks"]["broker"]["ok"], false);
+  EXPECT_EQ(seen.json["checks"]["broker"]["detail"], bench.broker.detail);
+  EXPECT_EQ(seen.json["checks"]["database"]["ok"], true);
+  bench.broker.connected = true;
+  bench.engine.figures.fault = "disk I/O error";
+  seen = bench.get("/readyz");
+  EXPECT_EQ(seen.reply.status, 503u);
+  EXPECT_EQ(seen.json["checks"]["database"]["detail"], "disk I/O error");
+}
+
+TEST(Metrics, EachLineIsWellFormedAndEachNameIntroducedOnce) {
+  Bench bench;
+  bench.engine.figures.tasks_created = 12;
+  bench.get("/nowhere");
+  const auto seen = bench.get("/metrics");
+  EXPECT_EQ(seen.reply.content_type, "text/plain; version=0.0.4");
+  EXPECT_THAT(seen.reply.body, HasSubstr("\notad_tasks_created_total 12\n"));
+  EXPECT_THAT(seen.reply.body, HasSubstr("otad_api_requests_total{status=\"4xx\"} 1\n"));
+  EXPECT_THAT(seen.reply.body, HasSubstr("\notad_mqtt_connected 1\n"));
+  const std::regex sample(R"(([a-z_]+)(\{[a-z]+="[^"]*"\})? [0-9.e+-]+)");
+  const std::regex comment(R"(# (HELP|TYPE) ([a-z_]+) .+)");
+  std::map<std::string, int> types;
+  std::string line;
+  for (std::istringstream lines(seen.reply.body); std::getline(lines, line);) {
+    std::smatch found;
+    if (std::regex_match(line, found, comment)) {
+      if (found[1] == "HELP") continue;
+      EXPECT_EQ(++types[found[2]], 1) << line;
+    } else {
+      ASSERT_TRUE(std::regex_match(line, found, sample)) << line;
+      EXPECT_EQ(types.count(found[1]), 1u) << line;
+    }
+  }
+  EXPECT_GT(types.size(), 25u);
+}
+
+TEST(Metrics, TheProcessHasMemoryAndFiles) {
+  const auto figures = process_figures();
+  EXPECT_GT(figures.resident_bytes, 1u << 20);
+  EXPECT_GE(figures.open_files, 3u);
+  EXPECT_GE(figures.max_files, figures.open_files);
+  EXPECT_GT(figures.cpu_seconds, 0);
+}
+
+}  // namespace
+}  // namespace ota::api::operators

@@ -1,0 +1,177 @@
+// Who may call what: every route with no key, a wrong one, and each role.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "api/operator_keys.hpp"
+#include "api/routes.hpp"
+#include "unit/api/operator_doubles.hpp"
+
+namespace ota::api::operators {
+namespace {
+
+using http::Method;
+using testing::HasSubstr;
+
+std::string path_of(const Route& route) {
+  std::string path(route.pattern);
+  if (const auto hole = path.find("{}"); hole != std::string::npos) path.replace(hole, 2, "nothing-there");
+  return path;
+}
+
+OperatorOptions with_auth() {
+  OperatorOptions options;
+  options.auth_required = true;
+  return options;
+}
+
+TEST(Routes, EachIsFoundByItsOwnPath) {
+  for (const auto& route : routes()) {
+    const auto match = match_route(route.method, path_of(route));
+    ASSERT_EQ(match.route, &route) << route.pattern;
+    EXPECT_EQ(match.arguments.size(), route.pattern.find("{}") == std::string_view::npos ? 0u : 1u);
+  }
+}
+
+TEST(Routes, NoTwoAreTheSame) {
+  std::set<std::pair<Method, std::string_view>> seen;
+  for (const auto& route : routes()) EXPECT_TRUE(seen.emplace(route.method, route.pattern).second) << route.pattern;
+}
+
+TEST(Routes, EverySettledCallIsThere) {
+  const std::vector<std::pair<Method, std::string>> calls = {
+      {Method::post, "/firmware"},        {Method::get, "/firmware"},          {Method::get, "/firmware/1"},
+      {Method::delete_, "/firmware/1"},   {Method::post, "/firmware/upgrade"}, {Method::get, "/tasks"},
+      {Method::get, "/tasks/T"},          {Method::get, "/tasks/T/log"},       {Method::post, "/tasks/T/cancel"},
+      {Method::post, "/tasks/T/retry"},   {Method::patch, "/tasks/T"},         {Method::get, "/devices"},
+      {Method::get, "/devices/d"},        {Method::put, "/devices/d"},         {Method::delete_, "/devices/d"},
+      {Method::post, "/devices/d/token"}, {Method::get, "/healthz"},           {Method::get, "/readyz"},
+      {Method::get, "/metrics"}};
+  for (const auto& [method, path] : calls) EXPECT_NE(match_route(method, path).route, nullptr) << path;
+}
+
+TEST(Routes, HeadIsTakenWhereGetIs) {
+  EXPECT_EQ(match_route(Method::head, "/tasks").route, match_route(Method::get, "/tasks").route);
+  EXPECT_EQ(match_route(Method::head, "/firmware/upgrade").route, nullptr);
+}
+
+TEST(Routes, AnUnknownMethodNamesTheKnown) {
+  Bench bench;
+  const auto seen = bench.call(Method::put, "/tasks");
+  EXPECT_EQ(seen.reply.status, 405u);
+  EXPECT_EQ(seen.code(), "method_not_allowed");
+  EXPECT_EQ(seen.header("Allow"), "GET, HEAD");
+  EXPECT_EQ(bench.call(Method::put, "/tasks/x").header("Allow"), "GET, HEAD, PATCH");
+  EXPECT_EQ(bench.call(Method::get, "/firmware/upgrade").header("Allow"), "POST");
+  EXPECT_EQ(bench.call(Method::other, "/devices/x").header("Allow"), "GET, HEAD, PUT, DELETE");
+}
+
+TEST(Routes, UnknownPathsAreNotFound) {
+  Bench bench;
+  for (const auto* path : {"/", "/nowhere", "/tasks/", "//tasks", "/tasks/a/b/c", "/tasks/..", "/tasks/%2e%2e/log",
+                           "/%", "/Tasks", "/firmware/1/2", ""}) {
+    const auto seen = bench.get(path);
+    EXPECT_EQ(seen.reply.status, 404u) << path;
+    EXPECT_EQ(seen.reply.content_type, "application/problem+json") << path;
+  }
+}
+
+TEST(Routes, EachRoleReachesWhatItMayAndNoMore) {
+  Bench bench(with_auth());
+  const std::map<storage::Role, std::string> keys = {
+      {storage::Role::viewer, bench.add_key("vera", storage::Role::viewer)},
+      {storage::Role::operator_, bench.add_key("otto", storage::Role::operator_)},
+      {storage::Role::admin, bench.add_key("ada", storage::Role::admin)}};
+  for (const auto& route : routes()) {
+    const auto path = path_of(route);
+    SCOPED_TRACE(std::string(http::to_string(route.method)) + " " + path);
+    for (const auto& [role, key] : keys) {
+      const auto seen = bench.call(route.method, path, "", {{"Authorization", "Bearer " + key}});
+      if (may(route.needs, role)) {
+        EXPECT_NE(seen.reply.status, 401u);
+        EXPECT_NE(seen.reply.status, 403u);
+      } else {
+        EXPECT_EQ(seen.reply.status, 403u);
+        EXPECT_EQ(seen.code(), "forbidden");
+      }
+    }
+    const bool open = route.needs == Needs::nothing;
+    for (const auto* header : {"", "Bearer wrong", "Bearer ", "Basic b3RhZF9hZGE=", "Bearer otad_ad", "otad_ada"}) {
+      const auto seen = bench.call(route.method, path, "", {{"Authorization", header}});
+      EXPECT_EQ(seen.reply.status == 401u, !open) << header;
+      if (!open) {
+        EXPECT_EQ(seen.code(), "unauthenticated");
+        EXPECT_EQ(seen.header("WWW-Authenticate"), "Bearer");
+      }
+    }
+  }
+}
+
+TEST(Routes, RolesAreAsSettled) {
+  const auto needs = [](Method method, const char* path) { return match_route(method, path).route->needs; };
+  for (const auto& route : routes()) {
+    if (route.method == Method::get) continue;
+    EXPECT_GE(route.needs, Needs::operator_) << route.pattern;
+  }
+  EXPECT_EQ(needs(Method::post, "/firmware"), Needs::operator_);
+  EXPECT_EQ(needs(Method::delete_, "/firmware/1"), Needs::operator_);
+  EXPECT_EQ(needs(Method::post, "/firmware/upgrade"), Needs::operator_);
+  EXPECT_EQ(needs(Method::put, "/devices/d"), Needs::admin);
+  EXPECT_EQ(needs(Method::delete_, "/devices/d"), Needs::admin);
+  EXPECT_EQ(needs(Method::post, "/devices/d/token"), Needs::admin);
+  EXPECT_EQ(needs(Method::get, "/metrics"), Needs::viewer);
+  EXPECT_EQ(needs(Method::get, "/healthz"), Needs::nothing);
+  EXPECT_EQ(needs(Method::get, "/readyz"), Needs::nothing);
+}
+
+TEST(Routes, TheKeyNamesTheActor) {
+  Bench bench(with_auth());
+  const auto key = bench.add_key("otto", storage::Role::operator_);
+  bench.call(Method::post, "/tasks/OTA_20261122_000001/cancel", "", {{"Authorization", "bearer  " + key + " "}});
+  EXPECT_EQ(bench.engine.actor, "otto");
+  Bench open;
+  open.call(Method::post, "/tasks/OTA_20261122_000001/cancel");
+  EXPECT_EQ(open.engine.actor, "anonymous");
+}
+
+TEST(Routes, ARemovedKeyStopsWithinASecond) {
+  Bench bench(with_auth());
+  const auto key = bench.add_key("vera", storage::Role::viewer);
+  const std::map<std::string, std::string> headers = {{"Authorization", "Bearer " + key}};
+  EXPECT_EQ(bench.call(Method::get, "/tasks", "", headers).reply.status, 200u);
+  storage::Keys keys(*bench.db);
+  bench.write([&] { keys.remove("vera"); });
+  bench.clock.advance(Millis{999});
+  EXPECT_EQ(bench.call(Method::get, "/tasks", "", headers).reply.status, 200u);
+  bench.clock.advance(Millis{1});
+  EXPECT_EQ(bench.call(Method::get, "/tasks", "", headers).reply.status, 401u);
+}
+
+TEST(Routes, TheUseOfAKeyIsRecordedOnceAMinute) {
+  Bench bench(with_auth());
+  const std::map<std::string, std::string> headers = {
+      {"Authorization", "Bearer " + bench.add_key("vera", storage::Role::viewer)}};
+  const auto call = [&] { bench.call(Method::get, "/tasks", "", headers); };
+  call();
+  call();
+  EXPECT_EQ(bench.engine.used, std::vector<std::string>{"vera"});
+  bench.clock.advance(Millis{59'999});
+  call();
+  EXPECT_EQ(bench.engine.used.size(), 1u);
+  bench.clock.advance(Millis{1});
+  call();
+  EXPECT_EQ(bench.engine.used.size(), 2u);
+}
+
+TEST(Bearer, OnlyWholeOnes) {
+  EXPECT_EQ(bearer_of("Bearer abc"), "abc");
+  EXPECT_EQ(bearer_of("BEARER abc"), "abc");
+  EXPECT_EQ(bearer_of("Bearer"), "");
+  EXPECT_EQ(bearer_of("Bearerabc"), "");
+  EXPECT_EQ(bearer_of("Basic abc"), "");
+  EXPECT_EQ(bearer_of("Bearer " + std::string(513, 'x')), "");
+}
+
+}  // namespace
+}  // namespace ota::api::operators
