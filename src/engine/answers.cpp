@@ -8,6 +8,7 @@ namespace ota::engine {
 namespace {
 
 constexpr std::int64_t kCountedPlaces = 1'000;  // a place behind so many is told as the first behind them
+constexpr int kAskAgainForDigests = 5;          // s
 constexpr double kAskAgainLeast = 15.0;         // s
 constexpr double kAskAgainPlace = 0.3;          // s more for each place
 constexpr double kAskAgainMost = 0.6;           // of devices.present_s: who waits must stay present
@@ -32,8 +33,8 @@ RetryAnswer Ledger::retry_answer(const Task& task, const std::string& reason) {
 }
 
 QueuedAnswer Ledger::queued_answer(const Task& task) {
-  QueuedAnswer answer{task.id, 1, 1};
-  if (awaits_grid(task)) return answer;  // a moment
+  QueuedAnswer answer{task.id, 1, kAskAgainForDigests};
+  if (awaits_grid(task)) return answer;
   answer.position = 1 + tasks.ready_before(task.priority, task.id.number, kCountedPlaces);
   const double spread = 0.5 + random_.unit();
   const double wait = (kAskAgainLeast + kAskAgainPlace * static_cast<double>(answer.position)) * spread;

@@ -13,7 +13,7 @@ std::optional<Answer> on_progress(Ledger& ledger, const DeviceId& id, const Cred
 std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Credentials& who,
                                 const VerifyReport& message);
 /// Errc::unknown_device, Errc::not_authorized.
-Result<void> on_authorize(Ledger& ledger, const DeviceId& id, const Credentials& who);
+Result<std::optional<Answer>> on_listen(Ledger& ledger, const DeviceId& id, const Credentials& who);
 Access on_download(Ledger& ledger, const TaskId& id);
 
 // Operators (operator_commands.cpp, registry_commands.cpp).

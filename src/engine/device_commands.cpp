@@ -225,10 +225,10 @@ std::optional<Answer> on_progress(Ledger& ledger, const DeviceId& id, const Cred
                                   const ProgressReport& message) {
   auto device = speaker(ledger, id, who);
   if (!device) return ErrorAnswer{device.error(), message.task};
-  auto task = task_of(ledger, id, message.task);
-  if (!task) return ErrorAnswer{task.error(), message.task};
   device->link.merge(message.link);
   ledger.heard(*device);
+  auto task = task_of(ledger, id, message.task);
+  if (!task) return ErrorAnswer{task.error(), message.task};
   if (is_ended(task->state) && task->state != TaskState::succeeded) {
     auto answer = ledger.ended_answer(*task);
     if (!std::holds_alternative<FailedAnswer>(answer)) return answer;
@@ -252,10 +252,10 @@ std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Creden
                                 const VerifyReport& message) {
   auto device = speaker(ledger, id, who);
   if (!device) return ErrorAnswer{device.error(), message.task};
+  ledger.heard(*device);
   auto found = task_of(ledger, id, message.task);
   if (!found) return ErrorAnswer{found.error(), message.task};
   auto& task = *found;
-  ledger.heard(*device);
   if (is_ended(task.state)) return ledger.ended_answer(task);
   if (task.state == TaskState::installing) return ledger.success_answer(task);
   if (message.attempt && *message.attempt > task.attempt)
@@ -288,9 +288,16 @@ std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Creden
   return ledger.spend_attempt(task, by_device(), "checksum_mismatch");
 }
 
-Result<void> on_authorize(Ledger& ledger, const DeviceId& id, const Credentials& who) {
-  if (auto device = speaker(ledger, id, who); !device) return device.error();
-  return {};
+Result<std::optional<Answer>> on_listen(Ledger& ledger, const DeviceId& id, const Credentials& who) {
+  auto device = speaker(ledger, id, who);
+  if (!device) return device.error();
+  ledger.heard(*device);
+  ledger.settle(id.str());
+  const auto active = ledger.load_active(id.str());
+  if (active && active->state == TaskState::offered) return std::optional<Answer>{ledger.offer(*active)};
+  if (active && active->state == TaskState::retry_wait)
+    return std::optional<Answer>{ledger.retry_answer(*active, active->reason)};
+  return std::optional<Answer>{};
 }
 
 Access on_download(Ledger& ledger, const TaskId& id) {

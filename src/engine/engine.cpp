@@ -70,9 +70,21 @@ class EngineImpl final : public Engine {
   }
 
   void request(DeviceId device, Credentials who, DeviceRequest message, Reply reply) override {
-    from_device(std::move(reply), [device = std::move(device), who, message = std::move(message)](Ledger& ledger) {
+    auto shared = std::make_shared<Reply>(std::move(reply));
+    auto decide = [device, who, message = std::move(message)](Ledger& ledger) {
       return on_request(ledger, device, who, message);
-    });
+    };
+    send({[shared, decide, device = device.str()](Ledger& ledger) {
+            auto answer = decide(ledger);
+            // Digests are on their way: the same request again in a moment brings the offer.
+            const bool later =
+                answer && std::holds_alternative<QueuedAnswer>(*answer) &&
+                ledger.defer(device, [shared, decide](Ledger& then) { give(then, shared, decide(then)); });
+            if (!later) give(ledger, shared, std::move(answer));
+          },
+          [shared](Error error) {
+            (*shared)(ErrorAnswer{std::move(error), {}});
+          }});
   }
 
   void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) override {
@@ -88,9 +100,9 @@ class EngineImpl final : public Engine {
     });
   }
 
-  void authorize(DeviceId device, Credentials who, Done<void> done) override {
-    submit<void>(std::move(done),
-                 [device = std::move(device), who](Ledger& ledger) { return on_authorize(ledger, device, who); });
+  void listen(DeviceId device, Credentials who, Done<std::optional<Answer>> done) override {
+    submit<std::optional<Answer>>(
+        std::move(done), [device = std::move(device), who](Ledger& ledger) { return on_listen(ledger, device, who); });
   }
 
   void download(TaskId task, Done<Access> done) override {
@@ -194,20 +206,22 @@ class EngineImpl final : public Engine {
     auto shared = std::make_shared<Done<T>>(std::move(done));
     send({[shared, work = std::move(work)](Ledger& ledger) {
             auto result = work(ledger);
-            ledger.settle();
             ledger.after_commit([shared, result = std::move(result)] { (*shared)(result); });
+            ledger.settle();
           },
           [shared](Error error) { (*shared)(std::move(error)); }});
+  }
+
+  /// The answer goes before what the command brings others, and the device itself.
+  static void give(Ledger& ledger, const std::shared_ptr<Reply>& reply, std::optional<Answer> answer) {
+    ledger.after_commit([reply, answer = std::move(answer)] { (*reply)(answer); });
+    ledger.settle();
   }
 
   template <class Work>
   void from_device(Reply reply, Work work) {
     auto shared = std::make_shared<Reply>(std::move(reply));
-    send({[shared, work = std::move(work)](Ledger& ledger) {
-            auto answer = work(ledger);
-            ledger.settle();
-            ledger.after_commit([shared, answer = std::move(answer)] { (*shared)(answer); });
-          },
+    send({[shared, work = std::move(work)](Ledger& ledger) { give(ledger, shared, work(ledger)); },
           [shared](Error error) {
             (*shared)(ErrorAnswer{std::move(error), {}});
           }});

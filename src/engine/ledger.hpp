@@ -113,9 +113,17 @@ class Ledger {
   const Timeline& timeline() const { return timeline_; }
   /// Whether the digests of the task's chunks are in memory; if not they are fetched, and its device waits for them.
   bool grid_ready(const Task& task);
+  /// Keeps a request until the digests that its device waits for are there; false where it waits for none.
+  bool defer(const std::string& device, std::function<void(Ledger&)> request);
   std::int64_t slots() const { return slots_; }
 
  private:
+  /// Who waits for the digests of one grid.
+  struct Awaiting {
+    std::set<std::string> devices;
+    std::vector<std::function<void(Ledger&)>> requests;  // to be decided again then
+  };
+
   /// What was transferred since the last line about it in the log.
   struct Run {
     ChunkBitmap had;
@@ -155,7 +163,7 @@ class Ledger {
   std::int64_t slots_ = 0;
   std::unordered_map<std::int64_t, Run> runs_;                                 // of tasks on the board
   std::unordered_map<std::int64_t, std::map<std::uint32_t, int>> mismatches_;  // of tasks on the board
-  std::map<std::pair<Digest, std::uint32_t>, std::set<std::string>> awaited_;  // grid -> devices
+  std::map<std::pair<Digest, std::uint32_t>, Awaiting> awaited_;               // by image and chunk size
 };
 
 }  // namespace ota::engine

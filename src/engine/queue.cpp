@@ -12,6 +12,7 @@ namespace {
 constexpr Millis kRiseAfter = std::chrono::hours{1};  // a task that waited so long counts one class higher
 constexpr int kMaxQueuedOfDevice = 1'000;
 constexpr int kTimersAtOnce = 500;
+constexpr std::size_t kMaxDeferred = 1'000;  // requests that wait for one grid; more are answered `queued`
 
 }  // namespace
 
@@ -78,21 +79,32 @@ void Ledger::with_grid(const Task& task, std::function<void(Ledger&, bool)> then
 bool Ledger::grid_ready(const Task& task) {
   if (images_.find(task.checksum, task.chunk_bytes)) return true;
   const std::pair key{task.checksum, task.chunk_bytes};
-  auto& waiting = awaited_[key];
-  const bool first = waiting.empty();
-  waiting.insert(task.device);
+  auto& awaiting = awaited_[key];
+  const bool first = awaiting.devices.empty();
+  awaiting.devices.insert(task.device);
   if (!first) return false;
   with_grid(task, [key](Ledger& ledger, bool ready) {
     const auto found = ledger.awaited_.extract(key);
-    if (found.empty() || !ready) return;
-    for (const auto& device : found.mapped()) ledger.touch(device);
+    if (found.empty()) return;
+    for (const auto& request : found.mapped().requests) request(ledger);
+    if (!ready) return;
+    for (const auto& device : found.mapped().devices) ledger.touch(device);
   });
   return false;
 }
 
 bool Ledger::awaits_grid(const Task& task) const {
   const auto found = awaited_.find({task.checksum, task.chunk_bytes});
-  return found != awaited_.end() && found->second.contains(task.device);
+  return found != awaited_.end() && found->second.devices.contains(task.device);
+}
+
+bool Ledger::defer(const std::string& device, std::function<void(Ledger&)> request) {
+  for (auto& [key, awaiting] : awaited_) {
+    if (!awaiting.devices.contains(device) || awaiting.requests.size() >= kMaxDeferred) continue;
+    awaiting.requests.push_back(std::move(request));
+    return true;
+  }
+  return false;
 }
 
 bool Ledger::grant(Task& task, const std::string& asker) {

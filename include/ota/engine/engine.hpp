@@ -109,8 +109,9 @@ class Engine {
   virtual void request(DeviceId device, Credentials who, DeviceRequest message, Reply reply) = 0;
   virtual void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) = 0;
   virtual void verify(DeviceId device, Credentials who, VerifyReport message, Reply reply) = 0;
-  /// Whether the device may listen for what is pushed to it. Errc::unknown_device, Errc::not_authorized.
-  virtual void authorize(DeviceId device, Credentials who, Done<void> done) = 0;
+  /// The device listens for what is pushed to it, and is heard by that. Answers what it was told last and has not
+  /// begun: its offer or its retry. Errc::unknown_device, Errc::not_authorized.
+  virtual void listen(DeviceId device, Credentials who, Done<std::optional<Answer>> done) = 0;
   /// A download came with a good signature for a task that is not on the board: the device is heard by that. With
   /// Access::granted the task is on the board when the callback runs, or waits for its confirmation.
   virtual void download(TaskId task, Done<Access> done) = 0;

@@ -309,5 +309,17 @@ TEST_F(DeviceCommands, DownloadsMayOnlyBeOfATaskWhoseTurnItIs) {
   EXPECT_EQ(ask(c), Access::granted);
 }
 
+TEST_F(DeviceCommands, WhoListensHearsWhatItHasNotBegun) {
+  add_firmware("2.0.0");
+  auto listen = [&] { return unit([&](Ledger& l) { return on_listen(l, *DeviceId::parse("gw-1"), {}); }).value(); };
+  EXPECT_FALSE(listen());
+  const auto id = task_for("gw-1", "2.0.0");
+  EXPECT_EQ(std::get<Offer>(*listen()).task, id);
+  chunk("gw-1", id, 0, 0);
+  EXPECT_FALSE(listen()) << "it is at it";
+  verify("gw-1", id, 9);
+  EXPECT_EQ(std::get<RetryAnswer>(*listen()).offer.attempt, 2);
+}
+
 }  // namespace
 }  // namespace ota::engine

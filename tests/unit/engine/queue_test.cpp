@@ -254,9 +254,36 @@ TEST_F(Queue, DigestsThatMustBeMadeFirstHoldTheOfferBack) {
   auto message = says();
   message.version = "2.0.0";
   const auto first = request("gw-1", message);
-  EXPECT_EQ(std::get<QueuedAnswer>(first).retry_after_s, 1);
+  EXPECT_EQ(std::get<QueuedAnswer>(first).retry_after_s, 5);
   EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 metadata"}) << "as soon as they are there";
-  EXPECT_EQ(images.asked, 1);
+  EXPECT_EQ(state_of({20261122, 1}), TaskState::offered);
+}
+
+TEST_F(Queue, ARequestMayWaitForTheDigests) {
+  images.slow = true;
+  add_firmware("2.0.0");
+  auto message = says();
+  message.version = "2.0.0";
+  std::optional<Answer> late;
+  unit([&](Ledger& l) {
+    const auto id = *DeviceId::parse("gw-1");
+    EXPECT_TRUE(std::holds_alternative<QueuedAnswer>(on_request(l, id, {}, message).value()));
+    EXPECT_TRUE(l.defer("gw-1", [&, id](Ledger& then) { late = on_request(then, id, {}, message); }));
+    EXPECT_FALSE(l.defer("gw-2", [](Ledger&) {}));
+  });
+  EXPECT_TRUE(late && std::holds_alternative<Offer>(*late));
+  EXPECT_TRUE(pushes().empty()) << "the answer is the offer";
+}
+
+TEST_F(Queue, ProgressUnparksATask) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  advance(61s);
+  EXPECT_TRUE(row(id).parked);
+  pushes();
+  chunk("gw-1", id, 0, 0);
+  EXPECT_EQ(state_of(id), TaskState::offered);
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 metadata"});
 }
 
 TEST_F(Queue, DigestsThatCannotBeMadeAreAskedForOnlyWhenTheDeviceAsks) {
@@ -264,11 +291,11 @@ TEST_F(Queue, DigestsThatCannotBeMadeAreAskedForOnlyWhenTheDeviceAsks) {
   images.refuse = Errc::server_fault;
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
-  EXPECT_EQ(images.asked, 1);
+  const int asked = images.asked;
   advance(10s);
-  EXPECT_EQ(images.asked, 1);
+  EXPECT_EQ(images.asked, asked);
   request("gw-1");
-  EXPECT_EQ(images.asked, 2);
+  EXPECT_EQ(images.asked, asked + 1);
   EXPECT_EQ(state_of(id), TaskState::queued);
 }
 
