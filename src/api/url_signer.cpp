@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -132,9 +133,9 @@ UrlVerdict UrlSigner::verify(std::string_view image_hex, std::string_view query,
   if (!bytes || *bytes == 0 || !expires || !task || !parse_signature(parts.sig, signature) ||
       !canonical.write(image_hex, parts.bytes, parts.task, parts.exp))
     return UrlVerdict::wrong;
-  bool good = false;
-  for (const auto& key : keys_)
-    good |= firmware::equal_secrets(firmware::hmac_sha256(key, canonical.text()), signature);
+  const bool good = std::any_of(keys_.begin(), keys_.end(), [&](const std::string& key) {
+    return firmware::equal_secrets(firmware::hmac_sha256(key, canonical.text()), signature);
+  });
   if (!good) return UrlVerdict::wrong;
   grant = {*task, *bytes};
   return now < *expires ? UrlVerdict::good : UrlVerdict::expired;
