@@ -74,7 +74,7 @@ class BadCalls(ServerCase):
             ("version", ""),
             ("security", "version=9&security=maybe"),
             ("hardware", "version=9&hardware=a%0Ab"),
-            ("hardware", "version=9&hardware=" + "x" * 5000),
+            ("hardware", "version=9&hardware=" + "x" * 1000),
             ("hardwear", "version=9&hardwear=x"),
             *(("checksum", f"version=9&checksum={quote(str(c), safe='')}") for c in BAD_CHECKSUMS[:6]),
         ]

@@ -62,6 +62,8 @@ class BrokerRefuses(ServerCase):
         broker.start()
         wrong = folder / "wrong"
         wrong.write_text("wrong-5678\n")
+        for private in (secret, wrong):
+            private.chmod(0o600)
         daemon = Daemon(folder, broker.port, {"mqtt.username": "otad", "mqtt.password_file": str(wrong)})
         self.addCleanup(daemon.kill)
         daemon.start(ready=False)
@@ -71,7 +73,7 @@ class BrokerRefuses(ServerCase):
             ],
             "the log names the cause",
         )
-        self.assertRegex(told[0], "mqtt.(username|password_file)")  # the remedy
+        self.assertRegex(told[0], "(?i)check .*(user name|password)")  # the remedy
         self.assertEqual(daemon.rest.call("GET", "/readyz").status, 503)
         self.assertEqual(daemon.stop(), 0)
         daemon.settings["mqtt.password_file"] = str(secret)

@@ -213,7 +213,7 @@ class Download(ServerCase):
                 url.replace(sig, ""),
                 url.replace(f"exp={exp}", f"exp={exp}0"),
                 url.replace(task, "OTA_20200101_000001"),
-                url.replace(f"sig={sig}", "sig=" + "A" * 5000),
+                url.replace(f"sig={sig}", "sig=" + "A" * 500),
                 url.replace(f"exp={exp}", "exp=1"),
                 url.replace(f"sig={sig}", ""),
             ):

@@ -1,5 +1,6 @@
 """The main job and the device's conversation: request, metadata, progress, verify, and every repeat of them."""
 import re
+import time
 
 from device import Device, indexes
 from harness import ServerCase, digest, main, wait_until
@@ -176,7 +177,7 @@ class Flow(ServerCase):
         device, metadata, _ = self.offered("shown")
         device.progress(metadata, chunks=[[0, 2]], status="ok", transport="http", rtt_ms=48, rssi=-71, loss=0.02)
         wait_until(lambda: self.rest.task(metadata["task_id"])["progress"]["percent"] >= 50, "half is shown")
-        self.assertEqual(self.rest.state(metadata["task_id"]), "downloading")
+        self.rest.wait_state(metadata["task_id"], "downloading")
         self.assertEqual(device.request("metadata")["missing"], [[3, 5]])
         device.progress(metadata, percent=80)
         device.progress(metadata, state="downloading", some_new_field={"a": 1})
@@ -252,10 +253,17 @@ class Flow(ServerCase):
 
     def test_device_reports_failed(self):
         device, metadata, _ = self.offered("fails")
-        device.download(metadata, only=[0])
+        retry = metadata
         for attempt in (2, 3):
+            device.download(retry, only=[attempt])
             device.progress(metadata, state="failed", reason="flash is worn out")
-            self.check_retry(device.wait(), metadata, attempt, "device_failed")
+            retry = device.wait()
+            self.check_retry(retry, metadata, attempt, "device_failed")
+            device.progress(metadata, state="failed", reason="flash is worn out")  # at once again: a repeat
+            repeat = device.wait()
+            self.assertEqual((repeat["type"], repeat["attempt"]), ("retry", attempt))
+            time.sleep(retry["retry_after_s"])
+        device.download(retry, only=[4])
         device.progress(metadata, state="failed", reason="flash is worn out")
         failed = device.wait()
         self.assertEqual((failed["type"], failed["reason"], failed["attempts"]), ("failed", "device_failed", 3))

@@ -33,6 +33,8 @@ BROKEN = re.compile(
     r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|terminate called|Assertion .* failed"
 )
 MIB = 1024 * 1024
+# Variables that begin with OTAD_ are settings to the daemon; ours are none.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("OTAD_")} | {"TZ": "UTC"}
 
 
 def image(name, size):
@@ -168,7 +170,10 @@ class Rest:
             headers.setdefault("Content-Type", "application/json")
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout * PATIENCE)
         with contextlib.closing(connection):
-            connection.request(method, path, body, headers, encode_chunked=encode_chunked)
+            with contextlib.suppress(
+                BrokenPipeError, ConnectionResetError
+            ):  # refused amid the body: the answer is there
+                connection.request(method, path, body, headers, encode_chunked=encode_chunked)
             reply = connection.getresponse()
             return Answer(reply, reply.read())
 
@@ -242,7 +247,7 @@ class Daemon(Process):
     def start(self, ready=True):
         self.write_config()
         begun = len(self.log())
-        self.launch([OTAD, "--config", str(self.config)], {**os.environ, "TZ": "UTC"})
+        self.launch([OTAD, "--config", str(self.config)], ENVIRONMENT)
         found = wait_until(lambda: self.listening(begun), "otad says where it listens", 20)
         self.port = int(found.group(1))
         self.settings["http.listen"] = f"127.0.0.1:{self.port}"

@@ -1,11 +1,10 @@
 """The daemon's arguments and settings: what stops the start, with which exit status and which words."""
-import os
 import pathlib
 import subprocess
 import tempfile
 import unittest
 
-from harness import OTAD, PATIENCE, ROOT, Daemon, main, wait_until
+from harness import ENVIRONMENT, OTAD, PATIENCE, ROOT, Daemon, main, wait_until
 
 
 class Settings(unittest.TestCase):
@@ -21,7 +20,7 @@ class Settings(unittest.TestCase):
             text=True,
             timeout=20 * PATIENCE,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **environment},
+            env={**ENVIRONMENT, **environment},
             check=False,
         )
 

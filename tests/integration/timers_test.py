@@ -130,6 +130,12 @@ class OneSlot(ServerCase):
         super().setUpClass()
         cls.daemon.rest.upload("2.0.0", bytes(range(256)) * 1024)
 
+    def tearDown(self):
+        """The slot is free for the next test, whatever became of this one."""
+        for item in self.rest.items("/tasks"):
+            if item["state"] in ("queued", "offered", "downloading", "retry_wait", "installing"):
+                self.rest.call("POST", f"/tasks/{item['task_id']}/cancel")
+
     def present(self, name):
         device = self.device(name, hardware="any", version="1.0.0")
         device.request("up_to_date")
@@ -197,10 +203,22 @@ class OneSlot(ServerCase):
         routine_chunks, routine_store = device.chunks, device.store
         self.finish(device, urgent)
         device.version = "2.0.1"
-        again = device.wait("metadata")  # forced, so not superseded
+        again = device.request("metadata")  # forced, so not superseded
         self.assertEqual((again["task_id"], again["missing"]), (task, [[1, 3]]))
         device.chunks, device.store = routine_chunks, routine_store
         self.finish(device, again)
+
+    def test_answer_comes_before_the_next_task(self):
+        device = self.present("ordered")
+        tasks = [self.upgrade("ordered", "2.0.0", priority="high"), None]
+        metadata = device.wait("metadata")
+        self.rest.upload("2.1.0", b"the one after" * 1000)
+        tasks[1] = self.upgrade("ordered", "2.1.0", priority="low")
+        device.download(metadata)
+        device.send("verify", {"task_id": tasks[0], "attempt": 1, "checksum": metadata["checksum"]})
+        told = [device.wait("success", "metadata") for _ in tasks]
+        self.assertEqual([(m["type"], m["task_id"]) for m in told], [("success", tasks[0]), ("metadata", tasks[1])])
+        self.finish(device, told[1])
 
     def test_absent_devices_hold_nothing(self):
         for number in range(5):
