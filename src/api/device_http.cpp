@@ -148,9 +148,10 @@ asio::awaitable<http::Reply> DeviceHttp::next(http::Request& request, DeviceId d
         device.str(),
         {fail(Errc::bad_message, fmt::format("\"wait\" must be a number of seconds from 0 to {}", kMaxWait.count())),
          {}});
-  auto asking = authorize(device, http_credentials(request, device, {}));
-  const auto allowed = co_await std::move(asking);
-  if (!allowed) co_return refused(device.str(), {allowed.error(), {}});
+  auto asking = listen(device, http_credentials(request, device, {}));
+  const auto told = co_await std::move(asking);
+  if (!told) co_return refused(device.str(), {told.error(), {}});
+  if (*told) co_return json_reply(200, context_.outbox.payload(**told));
   if (wait->count() == 0) co_return nothing();
   auto waiting = hold_line(device.str(), *wait);
   auto payload = co_await std::move(waiting);
@@ -159,12 +160,11 @@ asio::awaitable<http::Reply> DeviceHttp::next(http::Request& request, DeviceId d
   co_return json_reply(200, std::move(**payload));
 }
 
-asio::awaitable<Result<void>> DeviceHttp::authorize(DeviceId device, Credentials who) {
-  std::function<void(engine::Done<void>)> ask = [this, &device, &who](engine::Done<void> done) {
-    if (context_.hooks.authorize) return context_.hooks.authorize(device, who, std::move(done));
-    context_.engine.authorize(device, who, std::move(done));
+asio::awaitable<Result<std::optional<Answer>>> DeviceHttp::listen(DeviceId device, Credentials who) {
+  std::function<void(engine::Done<std::optional<Answer>>)> ask = [this, &device, &who](auto done) {
+    context_.engine.listen(device, who, std::move(done));
   };
-  auto asking = http::await_call<Result<void>>(std::move(ask));
+  auto asking = http::await_call<Result<std::optional<Answer>>>(std::move(ask));
   co_return co_await std::move(asking);
 }
 

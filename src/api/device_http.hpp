@@ -28,7 +28,8 @@ class DeviceHttp {
  private:
   boost::asio::awaitable<http::Reply> message(http::Request& request, DeviceId device, DeviceWord word);
   boost::asio::awaitable<http::Reply> next(http::Request& request, DeviceId device);
-  boost::asio::awaitable<Result<void>> authorize(DeviceId device, Credentials who);
+  /// What the engine has for the device already; it proves itself by that.
+  boost::asio::awaitable<Result<std::optional<Answer>>> listen(DeviceId device, Credentials who);
   boost::asio::awaitable<Result<std::optional<std::string>>> hold_line(std::string device, std::chrono::seconds wait);
   /// Logged, and answered with an `error` payload.
   http::Reply refused(std::string_view device, const ErrorAnswer& answer);

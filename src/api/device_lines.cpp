@@ -1,12 +1,30 @@
 #include "api/device_lines.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace ota::api {
 
+std::optional<std::string> DeviceLines::take_kept(const std::string& device) {
+  const auto at = std::find_if(kept_.begin(), kept_.end(), [&](const auto& item) { return item.first == device; });
+  if (at == kept_.end()) return std::nullopt;
+  auto payload = std::move(at->second);
+  kept_.erase(at);
+  return payload;
+}
+
 std::optional<std::uint64_t> DeviceLines::open(const std::string& device, LineDone done) {
   LineDone older;
   std::uint64_t number = 0;
+  std::optional<std::string> kept;
+  {
+    const std::lock_guard lock(mutex_);
+    kept = take_kept(device);
+  }
+  if (kept) {
+    done(std::move(kept));
+    return 0;
+  }
   {
     const std::lock_guard lock(mutex_);
     const auto at = lines_.find(device);
@@ -37,12 +55,18 @@ bool DeviceLines::waits(const std::string& device) const {
   return lines_.contains(device);
 }
 
-void DeviceLines::deliver(const std::string& device, const std::string& payload) {
+void DeviceLines::deliver(const std::string& device, const std::string& payload, bool kept) {
   LineDone done;
   {
     const std::lock_guard lock(mutex_);
     const auto at = lines_.find(device);
-    if (at == lines_.end()) return;
+    if (at == lines_.end()) {
+      if (!kept) return;
+      take_kept(device);
+      if (kept_.size() == kMaxKept) kept_.pop_front();
+      kept_.emplace_back(device, payload);
+      return;
+    }
     done = std::move(at->second.done);
     lines_.erase(at);
   }

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 namespace ota::api {
 
@@ -18,13 +20,16 @@ using LineDone = std::function<void(std::optional<std::string>)>;
 class DeviceLines {
  public:
   static constexpr std::size_t kMaxLines = 4096;
+  static constexpr std::size_t kMaxKept = 1024;
 
   /// The line's number, for close(); nothing where there are too many or after stop(), and then `done` is not called.
   std::optional<std::uint64_t> open(const std::string& device, LineDone done);
   /// Ends that line without a payload, if it still waits.
   void close(const std::string& device, std::uint64_t line);
   bool waits(const std::string& device) const;
-  void deliver(const std::string& device, const std::string& payload);
+  /// To the device that waits. Without one, what is `kept` goes to the device's next line: the last one a device, at
+  /// most kMaxKept of them, of which the oldest go first.
+  void deliver(const std::string& device, const std::string& payload, bool kept);
   /// Ends all and takes no more.
   void stop();
 
@@ -33,8 +38,11 @@ class DeviceLines {
     std::uint64_t number = 0;
     LineDone done;
   };
+  std::optional<std::string> take_kept(const std::string& device);
+
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, Line> lines_;  // protected by mutex_, as the rest
+  std::unordered_map<std::string, Line> lines_;           // protected by mutex_, as the rest
+  std::deque<std::pair<std::string, std::string>> kept_;  // device and payload, oldest first
   std::uint64_t last_ = 0;
   bool stopped_ = false;
 };

@@ -29,7 +29,8 @@ class BrokerOutbox final : public Outbox {
 
   void push(const std::string& device, const Answer& answer) override {
     auto payload = encoder_.payload(answer);
-    if (told_by_next(answer)) lines_.deliver(device, payload);
+    // Offers and retries are the engine's to repeat; of a cancel nothing is left there.
+    if (told_by_next(answer)) lines_.deliver(device, payload, std::holds_alternative<CancelAnswer>(answer));
     publish(device, answer, std::move(payload));
   }
   void send(const std::string& device, const Answer& answer) override {

@@ -9,6 +9,14 @@
 namespace ota::engine {
 namespace {
 constexpr std::size_t kTasksAtOnce = 500;
+
+/// Asks after the commit: a later command of the same batch may have added it again.
+void remove_unneeded(Ledger& ledger, const Digest& image) {
+  ledger.after_commit([&ledger, image] {
+    if (ledger.firmware.with_image(image).empty()) ledger.images().remove(image);
+  });
+}
+
 }
 
 Result<Engine::PutDevice> on_put_device(Ledger& ledger, const Device& wanted) {
@@ -64,6 +72,7 @@ Result<Engine::AddedFirmware> on_add_firmware(Ledger& ledger, Firmware wanted) {
   }
   if (const auto there = ledger.firmware.find(wanted.version, wanted.hardware)) {
     if (there->checksum == wanted.checksum) return Engine::AddedFirmware{*there, false};
+    remove_unneeded(ledger, wanted.checksum);
     return fail(
         Errc::version_exists,
         fmt::format("firmware {} for hardware '{}' exists with the checksum {}: give the new one another version",
@@ -81,10 +90,7 @@ Result<Firmware> on_remove_firmware(Ledger& ledger, std::int64_t id) {
     return fail(Errc::in_use,
                 fmt::format("firmware {} is needed by open tasks: wait for them or cancel them", firmware->version));
   ledger.firmware.remove(id);
-  ledger.after_commit([&ledger, image = firmware->checksum] {
-    // Asked after the commit: a later command of the same batch may have added it again.
-    if (ledger.firmware.with_image(image).empty()) ledger.images().remove(image);
-  });
+  remove_unneeded(ledger, firmware->checksum);
   return *firmware;
 }
 

@@ -70,8 +70,6 @@ class Outbox : public engine::Courier {
 struct DeviceHooks {
   /// The vendor's signature of a task's firmware, for manifests; must be fast. Without it manifests carry none.
   std::function<std::optional<FirmwareSignature>(const TaskId&)> find_signature;
-  /// Whether a device may wait on `next`, in place of Engine::authorize.
-  std::function<void(DeviceId, Credentials, engine::Done<void>)> authorize;
 };
 
 /// Thread-safe. Outlives the engine's thread and the HTTP server's.

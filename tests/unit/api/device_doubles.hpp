@@ -48,8 +48,9 @@ class TestEngine final : public engine::Engine {
     asked.push_back(task);
     done(access);
   }
-  void authorize(DeviceId device, Credentials who, engine::Done<void> done) override {
-    done(allows ? allows(device, who) : Result<void>{});
+  void listen(DeviceId device, Credentials who, engine::Done<std::optional<Answer>> done) override {
+    if (const auto allowed = allows ? allows(device, who) : Result<void>{}; !allowed) return done(allowed.error());
+    done(pending);
   }
 
   void upgrade(engine::UpgradeOrder, std::string, engine::Done<engine::UpgradeOutcome>) override {}
@@ -71,6 +72,7 @@ class TestEngine final : public engine::Engine {
   std::optional<Answer> answer;
   bool hold = false;  ///< keep replies in `held`
   std::vector<engine::Reply> held;
+  std::optional<Answer> pending;  ///< what the device was told last and has not begun
   Result<engine::Access> access = engine::Access::unknown;
   std::vector<TaskId> asked;
   std::function<Result<void>(const DeviceId&, const Credentials&)> allows;  ///< empty: everybody

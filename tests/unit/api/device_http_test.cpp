@@ -271,6 +271,36 @@ TEST(DeviceNext, AsksWhoItIs) {
   EXPECT_EQ(world.handle(request).status, 204u);
 }
 
+TEST(DeviceNext, TellsAtOnceWhatWasNotBegun) {
+  DeviceWorld world;
+  world.engine.pending = CancelAnswer{{20261122, 1}, CancelReason::preempted};
+  TestRequest request(Method::get, "/ota/gw-17/next", "wait=30");
+  EXPECT_NE(world.handle(request).body.find("preempted"), std::string::npos);
+}
+
+TEST(DeviceNext, HearsOfACancelThatNobodyWaitedFor) {
+  DeviceWorld world;
+  world.outbox->push("gw-17", CancelAnswer{{20261122, 1}, CancelReason::cancelled});
+  TestRequest request(Method::get, "/ota/gw-17/next", "wait=30");
+  EXPECT_NE(world.handle(request).body.find("cancelled"), std::string::npos);
+}
+
+TEST(DeviceLines, KeepTheLastOfADeviceWithinABound) {
+  DeviceLines lines;
+  std::vector<std::string> got;
+  const auto take = [&](std::optional<std::string> payload) { got.push_back(payload.value_or("none")); };
+  for (std::size_t i = 0; i <= DeviceLines::kMaxKept; ++i) lines.deliver(std::to_string(i), "old", true);
+  lines.deliver("5", "new", true);
+  lines.deliver("6", "dropped", false);
+  lines.open("5", take);
+  lines.open("6", take);
+  lines.open("0", take);
+  lines.stop();
+  EXPECT_EQ(got[0], "new");
+  EXPECT_EQ(got[1], "old");
+  EXPECT_EQ(got[2], "none") << "the oldest had to go";
+}
+
 TEST(DeviceLines, HaveABound) {
   DeviceLines lines;
   int ended = 0;
@@ -279,7 +309,7 @@ TEST(DeviceLines, HaveABound) {
   EXPECT_FALSE(lines.open("one more", count));
   EXPECT_TRUE(lines.open("0", count)) << "a device that is there may come anew";
   EXPECT_EQ(ended, 1);
-  lines.deliver("1", "x");
+  lines.deliver("1", "x", false);
   EXPECT_TRUE(lines.open("one more", count));
   lines.stop();
   EXPECT_EQ(ended, static_cast<int>(DeviceLines::kMaxLines) + 2);
@@ -291,9 +321,9 @@ TEST(DeviceLines, ClosingAnOldLineLeavesTheNewOne) {
   const auto old = lines.open("d", [](std::optional<std::string>) {});
   ASSERT_TRUE(lines.open("d", [&](std::optional<std::string> payload) { got = payload; }));
   lines.close("d", *old);
-  lines.deliver("d", "x");
+  lines.deliver("d", "x", false);
   EXPECT_EQ(got, "x");
-  lines.deliver("d", "y");
+  lines.deliver("d", "y", false);
   EXPECT_EQ(got, "x");
 }
 

@@ -218,10 +218,9 @@ class Download : public testing::Test {
   const Digest digest = firmware::sha256("image");
   std::shared_ptr<const firmware::Manifest> manifest;
   DeviceWorld world{DeviceHooks{[](const TaskId& task) -> std::optional<FirmwareSignature> {
-                                  if (task == kTask) return FirmwareSignature{"vendor", "c2ln"};
-                                  return std::nullopt;
-                                },
-                                {}}};
+    if (task == kTask) return FirmwareSignature{"vendor", "c2ln"};
+    return std::nullopt;
+  }}};
 };
 
 TEST_F(Download, AChunkIsAPartOfTheFile) {

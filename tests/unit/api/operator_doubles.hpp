@@ -37,7 +37,7 @@ class ScriptedEngine final : public engine::Engine {
   void verify(DeviceId, Credentials, VerifyReport, engine::Reply) override {}
   void download(TaskId, engine::Done<engine::Access>) override {}
   void image_damaged(Digest) override {}
-  void authorize(DeviceId, Credentials, engine::Done<void>) override {}
+  void listen(DeviceId, Credentials, engine::Done<std::optional<Answer>>) override {}
   void key_used(std::string name) override { used.push_back(std::move(name)); }
   engine::TransferBoard& board() noexcept override { return board_; }
   engine::Stats stats() const override { return figures; }

@@ -135,6 +135,19 @@ TEST(Routes, TheKeyNamesTheActor) {
   EXPECT_EQ(open.engine.actor, "anonymous");
 }
 
+TEST(Routes, PagesOfOtherSitesChangeNothingWhereNoKeyIsAsked) {
+  Bench bench;
+  const auto answer = [&](Method method, const char* origin) {
+    return bench.call(method, "/tasks/OTA_20261122_000001/cancel", "", {{"Host", "gw:8080"}, {"Origin", origin}});
+  };
+  for (const auto* origin : {"http://elsewhere.example", "null", "http://gw:8081", "https://gw"}) {
+    EXPECT_EQ(answer(Method::post, origin).reply.status, 403u) << origin;
+  }
+  EXPECT_EQ(bench.engine.commands, 0);
+  EXPECT_EQ(answer(Method::post, "http://gw:8080").reply.status, 200u);
+  EXPECT_EQ(bench.call(Method::get, "/tasks", "", {{"Origin", "http://elsewhere.example"}}).reply.status, 200u);
+}
+
 TEST(Routes, ARemovedKeyStopsWithinASecond) {
   Bench bench(with_auth());
   const auto key = bench.add_key("vera", storage::Role::viewer);

@@ -275,6 +275,8 @@ TEST(Explanation, EveryReasonToWait) {
   EXPECT_EQ(explain(task, facts, now), "waits for the device to be heard (last heard at 2026-11-22T08:30:00Z)");
   task.parked = true;
   EXPECT_THAT(explain(task, facts, now), HasSubstr("fell silent"));
+  facts.ahead = TaskId{20261122, 4};
+  EXPECT_EQ(explain(task, facts, now), "waits behind OTA_20261122_000004, which is for the same device");
   facts.holder = TaskId{20261122, 3};
   EXPECT_EQ(explain(task, facts, now), "waits behind OTA_20261122_000003, which has the device now");
   facts.ready = true;

@@ -150,6 +150,7 @@ TEST_F(OperatorCommands, FirmwareIsThereOnceAndGoesWhenNobodyNeedsIt) {
   EXPECT_FALSE(unit([&](Ledger& l) { return on_add_firmware(l, same); }).value().created);
   same.checksum = digest_of(2);
   EXPECT_EQ(unit([&](Ledger& l) { return on_add_firmware(l, same); }).error().code, Errc::version_exists);
+  EXPECT_EQ(std::exchange(images.removed, {}), std::vector<Digest>{digest_of(2)}) << "nobody needs those bytes";
   images.gone.insert(digest_of(5));
   same.version = "2.1.0";
   same.checksum = digest_of(5);
