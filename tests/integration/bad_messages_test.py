@@ -205,16 +205,17 @@ class BadMessages(ServerCase):
         self.assertEqual(self.books(), before)
 
 
-class LogLines(ServerCase):
-    """Each refusal is one line, whoever else makes noise."""
+def refused(case, device, word, payload):
+    """The log lines that one bad message brings."""
+    mark = len(case.daemon.log())
+    device.send(word, payload)
+    case.assertEqual(device.wait()["type"], "error")
+    wait_until(lambda: case.daemon.log_lines(f"device={device.id}", mark), f"{device.id} is named in the log")
+    return case.daemon.log_lines("", mark)
 
-    def refused(self, device, word, payload):
-        """The log lines of one bad message."""
-        mark = len(self.daemon.log())
-        device.send(word, payload)
-        self.assertEqual(device.wait()["type"], "error")
-        wait_until(lambda: self.daemon.log_lines(f"device={device.id}", mark), f"{device.id} is named in the log")
-        return self.daemon.log_lines("", mark)
+
+class LogLines(ServerCase):
+    """Each refusal is one line."""
 
     def test_one_line_each(self):
         device = self.device("clumsy", version="1.0.0")
@@ -225,7 +226,7 @@ class LogLines(ServerCase):
             ("verify", {"task_id": "OTA_20200101_000001", "checksum": CHECKSUM}),
         ):
             with self.subTest(word=word, payload=payload):
-                lines = self.refused(device, word, payload)
+                lines = refused(self, device, word, payload)
                 self.assertEqual(len(lines), 1, lines)
                 self.assertRegex(lines[0], " warn")
 
@@ -243,13 +244,17 @@ class LogLines(ServerCase):
         self.assertEqual(device.request()["type"], "up_to_date")
         self.assertFalse({item["device_id"] for item in self.rest.items("/devices")} & {*odd, "a", "bad"})
 
+
+class Noise(ServerCase):
+    """Apart from the others: what it stirs up outlasts it."""
+
     def test_noise_of_one_does_not_hide_another(self):
         noisy, quiet = self.device("noisy"), self.device("quiet")
         for _ in range(200):
             noisy.send("verify", b"nonsense")
         for _ in range(200):
             noisy.wait("error")
-        lines = self.refused(quiet, "verify", b"nonsense")
+        lines = refused(self, quiet, "verify", b"nonsense")
         self.assertEqual(len([line for line in lines if "device=quiet" in line]), 1, lines)
 
 
