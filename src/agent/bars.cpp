@@ -66,7 +66,7 @@ class Bars final : public Reporter {
     auto& shown = shown_[event.device];
     // What ends or interrupts a task may not repeat its figures: the line keeps them.
     auto old = std::exchange(shown, event);
-    if (event.task_id.empty()) {
+    if (event.size == 0) {
       shown = std::move(old);
       shown.device = event.device;
       shown.event = event.event;

@@ -263,7 +263,8 @@ void Device::on(const Failed& message) {
 }
 
 void Device::on(const Queued& message) {
-  tell("queued", fmt::format("position {}, asking again in {} s", message.position, message.retry_after_s));
+  tell("queued", fmt::format("position {}, asking again in {} s", message.position, message.retry_after_s),
+       message.task_id);
   if (is_mine(message.task_id) && phase_ != Phase::installing) leave(true);
   ask_.arm(steady_clock::now(), seconds(std::max(message.retry_after_s, 1)));
 }
@@ -515,13 +516,14 @@ void Device::flush_progress(Time now, bool at_once) {
   rtt_count_ = 0;
 }
 
-void Device::tell(std::string name, std::string detail) {
+void Device::tell(std::string name, std::string detail, const std::string& other_task) {
   Event event;
   event.device = id_;
   event.event = std::move(name);
   event.detail = std::move(detail);
   event.from_version = who_.current_version;
-  if (task_) {
+  event.task_id = other_task;
+  if (task_ && (other_task.empty() || is_mine(other_task))) {
     event.task_id = task_->id;
     event.version = task_->version;
     event.priority = task_->priority;

@@ -83,7 +83,8 @@ class Device {
 
   void send(std::string_view what, std::string payload);
   void flush_progress(Time now, bool at_once);
-  void tell(std::string event, std::string detail = {});
+  /// About the task that we are in, or about `other_task`.
+  void tell(std::string event, std::string detail = {}, const std::string& other_task = {});
   void finish(int status);
   bool is_mine(const std::string& task_id) const { return task_ && task_->id == task_id; }
 

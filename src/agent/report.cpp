@@ -24,7 +24,7 @@ class JsonReporter final : public Reporter {
     text("from_version", event.from_version);
     text("priority", event.priority);
     text("detail", event.detail);
-    if (!event.task_id.empty()) {
+    if (event.size > 0) {
       object["bytes"] = event.bytes;
       object["size"] = event.size;
       object["bytes_fetched"] = event.bytes_fetched;

@@ -1,6 +1,9 @@
 #include "agent/state_dir.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -24,6 +27,20 @@ std::vector<fs::path> files_in(const fs::path& dir, Wanted wanted) {
   return files;
 }
 
+// Held by the descriptor that is answered; nothing where another holds it. Goes with the process, however it ends.
+std::shared_ptr<const int> lock_folder(const fs::path& dir) {
+  int fd = ::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return nullptr;
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    ::close(fd);
+    return nullptr;
+  }
+  return {new int(fd), [](const int* held) {
+            ::close(*held);
+            delete held;
+          }};
+}
+
 void remove_quietly(const fs::path& file) {
   std::error_code ignored;
   fs::remove(file, ignored);
@@ -38,7 +55,11 @@ Result<StateDir> StateDir::open(const fs::path& state, const std::string& device
   std::error_code error;
   fs::create_directories(dir, error);
   if (error) return fail(Errc::server_fault, fmt::format("cannot create {}: {}", dir.string(), error.message()));
-  return StateDir(dir);
+  auto lock = lock_folder(dir);
+  if (!lock)
+    return fail(Errc::in_use,
+                fmt::format("another agent uses {}: end it, or give this one another state folder", dir.string()));
+  return StateDir(dir, std::move(lock));
 }
 
 std::string StateDir::current_version() const {

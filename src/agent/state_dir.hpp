@@ -2,8 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "agent/messages.hpp"
 
@@ -12,7 +15,8 @@ namespace ota::agent {
 /// `<state>/<id>/`: `device.json`, `task.json`, `<checksum hex>.part`, `image-<version>`. One thread at a time.
 class StateDir {
  public:
-  /// Creates it. Errc::server_fault where that fails.
+  /// Creates it and takes it for this process, until the last copy goes. Errc::in_use where another agent has it,
+  /// Errc::server_fault where it cannot be made.
   static Result<StateDir> open(const std::filesystem::path& state, const std::string& device);
 
   std::string current_version() const;  ///< empty until an install was recorded
@@ -31,8 +35,9 @@ class StateDir {
   void prune_images(const std::string& version);
 
  private:
-  explicit StateDir(std::filesystem::path dir) : dir_(std::move(dir)) {}
+  StateDir(std::filesystem::path dir, std::shared_ptr<const int> lock) : dir_(std::move(dir)), lock_(std::move(lock)) {}
   std::filesystem::path dir_;
+  std::shared_ptr<const int> lock_;  // a descriptor
 };
 
 }  // namespace ota::agent

@@ -440,6 +440,14 @@ TEST_F(Agent, EndsAtOnceWhenToldTo) {
   EXPECT_EQ(agent.wait(), 0);
 }
 
+TEST_F(Agent, LetsNoOtherIntoItsStateFolder) {
+  server_.offer(firmware_);
+  AgentProcess agent(dir_, arguments({"--rate", "5000"}));
+  ASSERT_TRUE(eventually([&] { return server_.served_in_all() >= 1; }));
+  EXPECT_EQ(run(), 1);
+  EXPECT_EQ(agent.wait(), 0);
+}
+
 TEST_F(Agent, LivesThroughNonsense) {
   server_.offer(firmware_);
   AgentProcess agent(dir_, arguments({"--rate", "5000"}));
