@@ -11,25 +11,29 @@
 
 namespace ota::api {
 
-bool RefusalLog::may_write(std::uint64_t& left_out) {
+bool RefusalLog::may_write(std::string_view device, std::uint64_t& left_out) {
   const auto second = std::chrono::floor<std::chrono::seconds>(clock_.steady());
   const std::lock_guard lock(mutex_);
   if (second != second_) {
     second_ = second;
     lines_ = 0;
+    of_device_.clear();
   }
-  if (lines_ == kLinesPerSecond) {
+  auto mine = of_device_.find(device);
+  if (lines_ == kLinesPerSecond || (mine != of_device_.end() && mine->second == kLinesOfDevice)) {
     ++left_out_;
     return false;
   }
   ++lines_;
+  if (mine == of_device_.end()) mine = of_device_.emplace(device, 0).first;
+  ++mine->second;
   left_out = std::exchange(left_out_, 0);
   return true;
 }
 
 void RefusalLog::write(std::string_view device, std::string_view task, const Error& error) {
   std::uint64_t left_out = 0;
-  if (!may_write(left_out)) return;
+  if (!may_write(device, left_out)) return;
   std::string line = "refused";
   if (!device.empty()) line += fmt::format(" device={}", device);
   if (!task.empty()) line += fmt::format(" task={}", task);

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <mutex>
+#include <string>
 #include <string_view>
 
 #include "ota/base/clock.hpp"
@@ -11,23 +14,26 @@
 namespace ota::api {
 
 /// `device=… task=… code=…: message`, a warning where it is the device's fault, an error where it is ours. At most
-/// kLinesPerSecond; how many were left out is told with the next line of a later second. Thread-safe; the lock is a
+/// kLinesOfDevice a second for each device, so that one that makes noise doesn't hide another, and kLinesPerSecond in
+/// all; how many were left out is told with the next line of a later second. Thread-safe; the lock is a
 /// leaf.
 class RefusalLog {
  public:
-  static constexpr int kLinesPerSecond = 20;
+  static constexpr int kLinesOfDevice = 20;
+  static constexpr int kLinesPerSecond = 200;
 
   explicit RefusalLog(const Clock& clock) : clock_(clock) {}
   /// `device` or `task` may be empty.
   void write(std::string_view device, std::string_view task, const Error& error);
 
  private:
-  bool may_write(std::uint64_t& left_out);
+  bool may_write(std::string_view device, std::uint64_t& left_out);
 
   const Clock& clock_;
   std::mutex mutex_;
   Millis second_{-1};  // protected by mutex_, as the rest
   int lines_ = 0;
+  std::map<std::string, int, std::less<>> of_device_;  // in this second, of those that got a line
   std::uint64_t left_out_ = 0;
 };
 
