@@ -22,6 +22,9 @@
 
 namespace ota::agent {
 
+/// Waits between repeats of `request` and `verify` (protocol.md, end-to-end rule).
+inline constexpr Backoff kAskBackoff{std::chrono::seconds(2), std::chrono::seconds(60)};
+
 /// What all devices of the process share.
 struct Shared {
   const Options& options;

@@ -1,0 +1,208 @@
+// From an offer to a complete image and its verify.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/device.hpp"
+
+namespace ota::agent {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::size_t kMaxRanges = 256;
+
+}  // namespace
+
+void Device::begin(const Task& task) {
+  flush_progress(steady_clock::now(), true);
+  leave(true);
+  task_ = task;
+  phase_ = Phase::downloading;
+  began_ = steady_clock::now();
+  hold_until_ = began_;
+  bytes_fetched_ = 0;
+  state_.prune_parts(task_->checksum);
+  if (auto kept = state_.keep_task(*task_, "downloading", false); !kept) tell("error", kept.error().message);
+  tell("metadata");
+}
+
+void Device::leave(bool keep_chunks) {
+  if (task_ && !keep_chunks) state_.drop_part(task_->checksum);
+  state_.drop_task();
+  task_.reset();
+  image_.reset();
+  to_forget_.clear();
+  blocked_.clear();
+  arrived_.clear();
+  bad_chunks_.clear();
+  cursor_ = 0;
+  need_urls_ = false;
+  confirm_ = false;
+  verify_.clear();
+  phase_ = Phase::idle;
+}
+
+void Device::download(Time now) {
+  if (need_urls_ || now < hold_until_) return;
+  if (!image_ && !prepare_image(now)) return;
+  if (image_->have().complete()) {
+    all_here(now);
+    return;
+  }
+  auto index = next_chunk();
+  if (!index) {
+    // All that is missing arrived wrong: the server's retry frees it; should that be lost, it is asked.
+    if (!ask_.armed()) ask_.arm(now, kAskBackoff.min);
+    return;
+  }
+  auto fetched = source_->chunk(*task_, *index);
+  if (fetched.kind == Fetched::Kind::ok) {
+    accept(*index, fetched, now);
+  } else {
+    fetch_failed(fetched, steady_clock::now());
+  }
+}
+
+bool Device::prepare_image(Time now) {
+  auto digests = task_->chunks;
+  if (digests.empty()) {
+    auto fetched = source_->manifest(*task_);
+    if (fetched.kind != Fetched::Kind::ok) {
+      fetch_failed(fetched, steady_clock::now());
+      return false;
+    }
+    if (fetched.bytes.size() != task_->grid.count() * sizeof(Digest)) {
+      fetch_failed({Fetched::Kind::later, {}, "the manifest has not one digest a chunk", 0, 0}, now);
+      return false;
+    }
+    digests.resize(task_->grid.count());
+    std::copy(fetched.bytes.begin(), fetched.bytes.end(), reinterpret_cast<char*>(digests.data()));
+  }
+  auto opened = ImageFile::open(state_.part(task_->checksum), task_->grid, std::move(digests));
+  if (!opened) {
+    give_up(opened.error().code == Errc::disk_full ? "disk_full" : opened.error().message);
+    return false;
+  }
+  image_ = std::move(*opened);
+  image_->forget(std::exchange(to_forget_, {}));
+  tell_known_chunks();
+  send("progress", state_json(who_, task_->id, "downloading", {}));
+  return true;
+}
+
+// The server may not know of chunks from before.
+void Device::tell_known_chunks() {
+  if (!image_) return;
+  for (const auto& range : task_->missing) {
+    for (auto i = range.first; i <= range.last; ++i) {
+      if (image_->have().test(i)) arrived(i);
+    }
+  }
+}
+
+void Device::arrived(std::uint32_t index) {
+  if (!arrived_.empty() && arrived_.back().last + 1 == index) {
+    arrived_.back().last = index;
+  } else {
+    arrived_.push_back({index, index});
+  }
+}
+
+std::optional<std::uint32_t> Device::next_chunk() {
+  auto count = image_->grid().count();
+  for (std::uint32_t tried = 0; tried < count; ++tried, cursor_ = (cursor_ + 1) % count) {
+    if (!image_->have().test(cursor_) && !blocked_.contains(cursor_)) return cursor_;
+  }
+  return std::nullopt;
+}
+
+void Device::accept(std::uint32_t index, const Fetched& fetched, Time began) {
+  fetch_again_.arm(began);
+  refused_urls_ = 0;
+  bytes_fetched_ += fetched.bytes.size();
+  auto put = image_->put(index, fetched.bytes);
+  if (!put) {
+    give_up(put.error().code == Errc::disk_full ? "disk_full" : put.error().message);
+    return;
+  }
+  auto now = steady_clock::now();
+  if (auto rate = shared_.options.rate; rate > 0) {
+    hold_until_ = began + milliseconds(fetched.bytes.size() * 1000 / rate);
+  }
+  if (!*put) {
+    blocked_.insert(index);
+    send("progress", progress_json(who_, *task_, {{index, index}}, false, source_->name(), fetched.rtt_ms));
+    tell("mismatch", fmt::format("chunk {} arrived wrong", index));
+    return;
+  }
+  rtt_sum_ms_ += fetched.rtt_ms;
+  ++rtt_count_;
+  arrived(index);
+  if (arrived_.size() >= kMaxRanges) flush_progress(now, true);
+  if (image_->have().complete() || now - told_chunk_ >= milliseconds(100)) {
+    told_chunk_ = now;
+    tell("chunk");
+  }
+}
+
+void Device::fetch_failed(const Fetched& fetched, Time now) {
+  switch (fetched.kind) {
+    case Fetched::Kind::expired:
+      need_urls_ = true;
+      tell("error", fetched.why + ": asking for fresh addresses");
+      // At once the first time; fresh ones that are refused too make the waits grow.
+      ask_.arm(now, refused_urls_ == 0 ? milliseconds(0) : kAskBackoff.wait(refused_urls_ - 1, shared_.random.unit()));
+      ++refused_urls_;
+      return;
+    case Fetched::Kind::gone:
+      tell("error", fetched.why + ": the task is over");
+      leave(true);
+      ask_.arm(now);
+      return;
+    case Fetched::Kind::aborted:
+      return;
+    case Fetched::Kind::later:
+    case Fetched::Kind::ok:
+      break;
+  }
+  fetch_again_.arm_again(now);
+  hold_until_ = fetch_again_.next();
+  if (fetched.retry_after_s > 0) hold_until_ = now + seconds(fetched.retry_after_s);
+  tell("error", fmt::format("{}; again in {} ms", fetched.why,
+                            std::chrono::duration_cast<milliseconds>(hold_until_ - now).count()));
+}
+
+void Device::all_here(Time now) {
+  flush_progress(now, true);
+  auto digest = image_->digest();
+  if (!digest) {
+    give_up(digest.error().message);
+    return;
+  }
+  computed_ = *digest;
+  bad_chunks_.clear();
+  if (computed_ != task_->checksum) bad_chunks_ = image_->recheck();
+  if (auto kept = state_.keep_task(*task_, "verifying", false); !kept) tell("error", kept.error().message);
+  phase_ = Phase::verifying;
+  verify_.arm(now);
+}
+
+void Device::send_verify(Time now) {
+  send("verify", verify_json(who_, *task_, computed_, bad_chunks_));
+  verify_.asked(now);
+}
+
+void Device::give_up(const std::string& reason) {
+  send("progress", state_json(who_, task_->id, "failed", reason));
+  tell("failed", reason);
+  // Not again by itself: the server decides whether there is another attempt.
+  leave(true);
+  finish(3);
+}
+
+}  // namespace ota::agent

@@ -1,0 +1,151 @@
+// What each message of the server does to a device (protocol.md, Messages).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/device.hpp"
+
+namespace ota::agent {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+void Device::connected(Time now) {
+  if (phase_ == Phase::verifying) {
+    verify_.arm(now);
+  } else if (phase_ != Phase::installing) {
+    ask_.arm(now);
+  }
+}
+
+void Device::handle(const std::string& payload) {
+  auto message = parse_message(payload);
+  if (!message) {
+    tell("error", message.error().message);
+    return;
+  }
+  std::visit([this](const auto& known) { on(known); }, *message);
+}
+
+void Device::on(const Metadata& message) {
+  if (phase_ == Phase::installing || message.task.id == last_done_) return;
+  ask_.clear();
+  if (!is_mine(message.task.id)) {
+    begin(message.task);
+    return;
+  }
+  need_urls_ = false;
+  blocked_.clear();
+  if (phase_ == Phase::verifying) {
+    // The attempt stays the one whose image we hold: its answer comes again.
+    verify_.arm(steady_clock::now());
+    return;
+  }
+  auto attempt = task_->attempt;
+  task_ = message.task;
+  if (task_->attempt != attempt) tell("metadata");
+  tell_known_chunks();
+}
+
+void Device::on(const Retry& message) {
+  if (phase_ == Phase::installing || message.task.id == last_done_) return;
+  ask_.clear();
+  verify_.clear();
+  auto now = steady_clock::now();
+  bool mine = is_mine(message.task.id);
+  if (!mine) begin(message.task);
+  bool other_grid = mine && (task_->grid != message.task.grid || task_->checksum != message.task.checksum);
+  task_ = message.task;
+  if (other_grid) image_.reset();
+  need_urls_ = false;
+  blocked_.clear();
+  cursor_ = 0;
+  // After a stall the server asks for what it has not heard of: our own record knows better, and is told again.
+  bool anew = message.reason != "stalled";
+  if (!anew) {
+    tell_known_chunks();
+  } else if (image_) {
+    image_->forget(task_->missing);
+  } else {
+    to_forget_ = task_->missing;
+  }
+  hold_until_ = now + seconds(message.retry_after_s);
+  phase_ = Phase::downloading;
+  (void)state_.keep_task(*task_, "downloading", false);
+  tell("retry", message.reason);
+}
+
+void Device::on(const Success& message) {
+  if (!is_mine(message.task_id)) {
+    if (message.task_id == last_done_) send("progress", state_json(who_, last_done_, "installed", {}));
+    return;
+  }
+  if (phase_ == Phase::installing) return;
+  ask_.clear();
+  verify_.clear();
+  confirm_ = message.confirm;
+  if (auto kept = state_.keep_task(*task_, "verified", confirm_); !kept) tell("error", kept.error().message);
+  phase_ = Phase::installing;
+  tell("success");
+}
+
+void Device::on(const Failed& message) {
+  if (!is_mine(message.task_id) || phase_ == Phase::installing) return;
+  tell("failed", message.reason);
+  leave(false);
+  finish(3);
+}
+
+void Device::on(const Queued& message) {
+  tell("queued", fmt::format("position {}, asking again in {} s", message.position, message.retry_after_s),
+       message.task_id);
+  if (is_mine(message.task_id) && phase_ != Phase::installing) leave(true);
+  ask_.arm(steady_clock::now(), seconds(std::max(message.retry_after_s, 1)));
+}
+
+void Device::on(const UpToDate&) {
+  if (phase_ == Phase::installing) return;
+  if (task_) leave(true);
+  ask_.clear();
+  tell("up_to_date");
+  finish(0);
+}
+
+void Device::on(const Cancel& message) {
+  if (!is_mine(message.task_id) || phase_ == Phase::installing) return;
+  tell("cancel", message.reason);
+  bool preempted = message.reason == "preempted";
+  if (preempted) flush_progress(steady_clock::now(), true);
+  leave(preempted);
+  ask_.arm(steady_clock::now(), kAskBackoff.min);
+  if (!preempted) finish(3);
+}
+
+void Device::on(const Refusal& message) {
+  if (!message.task_id.empty() && message.task_id == last_done_) return;  // a word too much after the end
+  tell("error", message.code + ": " + message.message);
+  auto now = steady_clock::now();
+  if (message.code == "overloaded") {
+    auto after = seconds(std::clamp(message.retry_after_s, 1, 3600));
+    if (phase_ == Phase::verifying) {
+      verify_.arm(now, after);
+    } else if (ask_.armed()) {
+      ask_.arm(now, after);
+    }
+    return;
+  }
+  if (message.code == "unknown_task" || message.code == "task_ended") {
+    if (!is_mine(message.task_id) || phase_ == Phase::installing) return;
+    leave(true);
+    ask_.arm(now, kAskBackoff.min);
+    return;
+  }
+  if (task_ || message.code == "server_fault" || message.code == "bad_chunk_range")
+    return;  // what we repeat is repeated
+  ask_.arm(now, kAskBackoff.max);
+  finish(4);
+}
+
+}  // namespace ota::agent
