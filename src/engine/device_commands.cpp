@@ -100,6 +100,11 @@ Answer waiting_or_up_to_date(Ledger& ledger, const Device& device) {
   return ledger.queued_answer(next == queued.end() ? queued.front() : *next);
 }
 
+/// Before retry_after_s is over, bad news is that which the retry answered already.
+bool retry_wait_runs(const Ledger& ledger, const Task& task) {
+  return task.retry_due && ledger.now() < *task.retry_due;
+}
+
 void confirm(Ledger& ledger, Task& task) {
   if (ledger.change(task, TaskEvent::confirmed, by_device())) ledger.succeeded(task);
 }
@@ -212,8 +217,7 @@ std::optional<Answer> on_device_state(Ledger& ledger, Task& task, const Progress
       if (done) return {};
       if (task.state == TaskState::queued) return ledger.queued_answer(task);
       // Said again before the wait is over: the same failure.
-      if (task.state == TaskState::retry_wait && task.retry_due && ledger.now() < *task.retry_due)
-        return ledger.retry_answer(task, task.reason);
+      if (retry_wait_runs(ledger, task)) return ledger.retry_answer(task, task.reason);
       return ledger.spend_attempt(task, by_device(), "device_failed");
   }
   return {};
@@ -274,8 +278,8 @@ std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Creden
     return ledger.success_answer(task);
   }
   if (task.state == TaskState::queued) return ledger.queued_answer(task);
-  const bool waiting = task.state == TaskState::retry_wait && task.retry_due && ledger.now() < *task.retry_due;
-  if (message.attempt ? *message.attempt < task.attempt : waiting) return ledger.retry_answer(task, task.reason);
+  if (message.attempt ? *message.attempt < task.attempt : retry_wait_runs(ledger, task))
+    return ledger.retry_answer(task, task.reason);
 
   // The device looked: all but the chunks that it calls bad are good; without a word of them none is.
   ChunkBitmap have{task.grid().count()};

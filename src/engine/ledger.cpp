@@ -118,7 +118,6 @@ void Ledger::arm(Task& task) {
   using std::chrono::seconds;
   const auto& times = options_.tasks;
   task.state_due.reset();
-  if (task.state != TaskState::retry_wait) task.retry_due.reset();
   switch (task.state) {
     case TaskState::offered:
       task.state_due = now_ + seconds{times.offer_timeout_s};
@@ -179,6 +178,7 @@ Result<void> Ledger::change(Task& task, TaskEvent event, const Actor& by, const 
         std::chrono::floor<std::chrono::seconds>(wall_) + std::chrono::seconds{options_.tasks.confirm_timeout_s};
   if (is_ended(*to)) {
     task.ended = wall_;
+    task.retry_due.reset();
     task.wait_due.reset();
     task.expiry_due.reset();
     tasks.save_chunks(task, {});

@@ -96,6 +96,17 @@ TEST_F(DeviceCommands, WrongImagesSpendAttemptsUntilItFails) {
   EXPECT_EQ(std::get<FailedAnswer>(verify("gw-1", id, 1)).attempts, 3) << "an end state never changes";
 }
 
+TEST_F(DeviceCommands, AVerifyThatComesLateIsARepeatThoughChunksCame) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  verify("gw-1", id, 9);
+  chunk("gw-1", id, 0, 0);
+  EXPECT_EQ(state_of(id), TaskState::downloading);
+  EXPECT_EQ(std::get<RetryAnswer>(verify("gw-1", id, 9)).offer.attempt, 2);
+  clock.advance(3s);
+  EXPECT_EQ(std::get<RetryAnswer>(verify("gw-1", id, 9)).offer.attempt, 3);
+}
+
 TEST_F(DeviceCommands, WithoutBadChunksEverythingIsFetchedAgain) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
