@@ -209,6 +209,22 @@ class Flow(ServerCase):
             self.assertEqual(self.rest.state(metadata["task_id"]), "failed")
         self.assertEqual(device.request()["type"], "up_to_date")
 
+    def test_late_repeat_of_a_wrong_verify_spends_nothing(self):
+        device, metadata, _ = self.offered("echoes")
+        device.download(metadata)
+        wrong = digest(b"wrong")
+        retry = device.verify(metadata, checksum=wrong, bad_chunks=[[2, 2]])
+        self.assertEqual((retry["type"], retry["attempt"]), ("retry", 2))
+        begun = time.monotonic()
+        device.chunks.pop(2)
+        device.download(retry)  # sooner than it was told
+        device.progress(retry, chunk=2, status="ok")
+        repeat = device.verify(metadata, checksum=wrong, attempt=None)
+        if time.monotonic() - begun > retry["retry_after_s"]:
+            self.skipTest("this machine was too slow to be within retry_after_s")
+        self.assertEqual((repeat["type"], repeat["attempt"]), ("retry", 2))
+        self.assertEqual(self.rest.task(metadata["task_id"])["attempt"], 2)
+
     def check_retry(self, retry, metadata, attempt, reason):
         self.assertEqual(
             (retry["type"], retry["task_id"], retry["attempt"], retry["max_attempts"], retry["reason"]),
