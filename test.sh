@@ -7,9 +7,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
   cat <<'END'
-./test.sh [--sanitize address|thread] [--docker] [--filter REGEX]
+./test.sh [--sanitize address|thread] [--docker] [--crash N] [--filter REGEX]
   --sanitize address|thread  build with ASan and UBSan, or with TSan, and run the same tests
   --docker                   besides, build the container image and bring the compose file up (minutes; as root)
+  --crash N                  kill -9 the daemon N times in the crash campaign, in place of 50 (1000: about an hour)
   --filter REGEX             only tests whose name matches
 END
 }
@@ -17,12 +18,16 @@ END
 preset=ci
 docker=''
 filter=()
+crash=50
 while (($#)); do
   case $1 in
     --sanitize)
       [[ ${2:-} == @(address|thread) ]] || { usage >&2; exit 2; }
       preset=$2; shift ;;
     --docker) docker=yes ;;
+    --crash)
+      [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
+      crash=$2; shift ;;
     --filter)
       [[ -n ${2:-} ]] || { usage >&2; exit 2; }
       filter=(-R "$2"); shift ;;
@@ -52,7 +57,7 @@ cmake --preset "$preset" -DPython3_EXECUTABLE=/usr/bin/python3 >"$build/configur
 cmake --build --preset "$preset" -j "$jobs" >"$build/build.log" 2>&1 ||
   { grep -E -A20 'error|FAILED' "$build/build.log" | head -200; echo "0 passed, 1 failed"; exit 1; }
 
-export OTAD_BUILD=$build
+export OTAD_BUILD=$build OTAD_CRASH_KILLS=$crash
 case $preset in
   address)
     export OTAD_SANITIZED=1 OTAD_PATIENCE=4 ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
@@ -65,8 +70,9 @@ esac
 say "running the tests"
 report=$build/junit.xml
 rm -f "$report"
-ctest --test-dir "$build" -j 2 --output-on-failure --no-tests=error --output-junit "$report" "${filter[@]}" \
-  >"$build/test.log" 2>&1 || true
+# The limit is for tests without one of their own: the campaign, whose length is an option.
+ctest --test-dir "$build" -j 2 --timeout $((1800 + 60 * crash)) --output-on-failure --no-tests=error \
+  --output-junit "$report" "${filter[@]}" >"$build/test.log" 2>&1 || true
 # All of what failed, and the summary.
 sed -n '/\*\*\*/,/^ *Start\|^[0-9 ]*\/[0-9 ]* Test/p; /The following tests/,$p' "$build/test.log" | tail -n 400
 

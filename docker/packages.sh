@@ -9,7 +9,7 @@ build_packages="g++ cmake ninja-build ccache pkg-config python3
 # What ./run.sh starts, calls and sends.
 run_packages="mosquitto curl python3 u-boot-qemu opensbi"
 
-test_packages="mosquitto mosquitto-clients curl openssl python3 python3-paho-mqtt systemd"
+test_packages="mosquitto mosquitto-clients curl openssl python3 python3-paho-mqtt systemd faketime"
 
 # --docker: containers without a Docker engine.
 docker_packages="podman buildah runc podman-compose debootstrap netavark aardvark-dns iptables uidmap"

@@ -8,14 +8,23 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
     list(APPEND environment OTAD_SANITIZED=1 OTAD_PATIENCE=5)
     set(timeout 900)
   endif()
-  foreach(suite settings flow timers operator queue download upload bad_messages bad_calls restart broker twin)
+  foreach(suite settings flow timers operator queue download upload bad_messages bad_calls restart broker twin
+      stop clock scale)
     add_test(NAME integration.${suite}
       COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/${suite}_test.py)
     set_tests_properties(integration.${suite} PROPERTIES LABELS integration TIMEOUT ${timeout}
       ENVIRONMENT "${environment}")
   endforeach()
+  add_test(NAME integration.crash_books
+    COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/crash/books_test.py)
+  # Its length is an option (test.sh --crash), and it ends by itself when it hangs: no TIMEOUT here.
+  add_test(NAME integration.crash
+    COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/crash/campaign.py)
+  set_tests_properties(integration.crash integration.crash_books PROPERTIES LABELS integration
+    ENVIRONMENT "${environment}")
   # These measure memory or time, or fill both cores: alone, so that deadlines hold.
   set_tests_properties(integration.queue integration.upload integration.bad_messages
     integration.bad_calls integration.timers integration.restart integration.broker
+    integration.stop integration.clock integration.scale integration.crash
     PROPERTIES RUN_SERIAL ON)
 endif()
