@@ -1,5 +1,4 @@
 """`cmake --install` as a distribution does it: what lands where, and what systemd thinks of the unit."""
-import os
 import pathlib
 import re
 import shutil
@@ -7,11 +6,14 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import BUILD, ROOT, main
+from harness import ENVIRONMENT, OTAD, ROOT, main
+
+BUILD = pathlib.Path(OTAD).resolve().parent
 
 
-def run(*command, **options):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, **options)
+def run(*command, **variables):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False,
+                          env={**ENVIRONMENT, **variables})
     assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout + done.stderr
 
@@ -31,7 +33,7 @@ class Install(unittest.TestCase):
 
     @classmethod
     def install(cls):
-        return run("cmake", "--install", cls.folder / "build", env={**os.environ, "DESTDIR": str(cls.root)})
+        return run("cmake", "--install", cls.folder / "build", DESTDIR=str(cls.root))
 
     def test_everything_is_where_it_belongs(self):
         installed = {str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file()}
