@@ -15,27 +15,28 @@ std::optional<std::string> DeviceLines::take_kept(const std::string& device) {
 
 std::optional<std::uint64_t> DeviceLines::open(const std::string& device, LineDone done) {
   LineDone older;
-  std::uint64_t number = 0;
   std::optional<std::string> kept;
-  {
-    const std::lock_guard lock(mutex_);
-    kept = take_kept(device);
-  }
-  if (kept) {
-    done(std::move(kept));
-    return 0;
-  }
+  std::uint64_t number = 0;
   {
     const std::lock_guard lock(mutex_);
     const auto at = lines_.find(device);
     if (stopped_ || (at == lines_.end() && lines_.size() >= kMaxLines)) return std::nullopt;
     number = ++last_;
-    auto& line = at == lines_.end() ? lines_[device] : at->second;
-    older = std::exchange(line.done, std::move(done));
-    line.number = number;
+    kept = take_kept(device);  // only where no line is open
+    if (!kept) {
+      auto& line = at == lines_.end() ? lines_[device] : at->second;
+      older = std::exchange(line.done, std::move(done));
+      line.number = number;
+    }
   }
+  if (kept) done(std::move(kept));
   if (older) older(std::nullopt);
   return number;
+}
+
+void DeviceLines::forget_kept(const std::string& device) {
+  const std::lock_guard lock(mutex_);
+  take_kept(device);
 }
 
 void DeviceLines::close(const std::string& device, std::uint64_t line) {
@@ -61,8 +62,8 @@ void DeviceLines::deliver(const std::string& device, const std::string& payload,
     const std::lock_guard lock(mutex_);
     const auto at = lines_.find(device);
     if (at == lines_.end()) {
-      if (!kept) return;
       take_kept(device);
+      if (!kept) return;
       if (kept_.size() == kMaxKept) kept_.pop_front();
       kept_.emplace_back(device, payload);
       return;

@@ -28,8 +28,10 @@ class DeviceLines {
   void close(const std::string& device, std::uint64_t line);
   bool waits(const std::string& device) const;
   /// To the device that waits. Without one, what is `kept` goes to the device's next line: the last one a device, at
-  /// most kMaxKept of them, of which the oldest go first.
+  /// most kMaxKept of them, of which the oldest go first. What isn't kept voids what was.
   void deliver(const std::string& device, const std::string& payload, bool kept);
+  /// What was kept for the device no longer holds.
+  void forget_kept(const std::string& device);
   /// Ends all and takes no more.
   void stop();
 

@@ -14,6 +14,7 @@ namespace ota::api {
 struct QueueFacts {
   std::optional<Device> device;  ///< nothing: never heard of
   std::optional<TaskId> holder;  ///< another task that has the device
+  std::optional<TaskId> ahead;   ///< another task of the device that stands in line for a slot
   bool ready = false;            ///< stands in line for a slot
   std::int64_t before = 0;       ///< how many are ready and go first
 };

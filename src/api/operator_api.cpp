@@ -22,6 +22,22 @@ void log_failure(const Call& call, unsigned status, const Error& error) {
   log::write(status >= 500 ? log::Level::error : log::Level::warn, line);
 }
 
+constexpr std::size_t kLongestTarget = 256;  // of a path in the audit log
+
+bool changes(const http::Request& request) {
+  return request.method() != http::Method::get && request.method() != http::Method::head;
+}
+
+/// A browser sends along which site's page is behind a request. Where no key is asked for, such a page must not change
+/// anything: whoever sits at the browser didn't mean it.
+bool from_foreign_page(const http::Request& request) {
+  if (!changes(request)) return false;
+  const auto origin = request.header("Origin");
+  if (origin.empty()) return false;
+  const auto site = origin.find("://");
+  return site == std::string_view::npos || origin.substr(site + 3) != request.header("Host");
+}
+
 class OperatorApiImpl final : public OperatorApi {
  public:
   OperatorApiImpl(OperatorOptions options, const Clock& clock, engine::Engine& engine, storage::Readers& readers,
@@ -50,6 +66,8 @@ class OperatorApiImpl final : public OperatorApi {
   }
 
   boost::asio::awaitable<Result<void>> authorize(Call& call, Needs needs) {
+    if (!context_.options.auth_required && from_foreign_page(call.request))
+      co_return fail(Errc::forbidden, "pages of other sites may not change anything here");
     if (needs == Needs::nothing || !context_.options.auth_required) co_return Result<void>{};
     auto caller = co_await context_.keys.authenticate(call.request.header("Authorization"));
     if (!caller) co_return caller.error();
@@ -65,10 +83,21 @@ class OperatorApiImpl final : public OperatorApi {
     return reply;
   }
 
-  static http::Reply refuse(const Call& call, const Error& error) {
+  http::Reply refuse(const Call& call, const Error& error) {
     const auto status = call.problem_status != 0 ? call.problem_status : http_status(error.code);
     log_failure(call, status, error);
+    if (changes(call.request)) audit_refusal(call, error);
     return problem_reply(error, status);
+  }
+
+  /// What is done the engine writes down with the deed.
+  void audit_refusal(const Call& call, const Error& error) {
+    AuditEntry entry;
+    entry.caller = call.caller();
+    entry.action = http::to_string(call.request.method());
+    entry.target = call.request.path().substr(0, kLongestTarget);
+    entry.outcome = rest_code(error.code);
+    context_.engine.audit(std::move(entry));
   }
 
   void count(unsigned status) {

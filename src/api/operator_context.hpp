@@ -35,6 +35,8 @@ struct Call {
   http::Request& request;
   std::vector<std::string> arguments;  ///< what stood for `{…}` in the pattern
   std::string actor = "anonymous";
+  Caller caller() const { return {actor, request.remote()}; }
+
   unsigned problem_status = 0;  ///< for an Error's answer, where it isn't the usual one; 0: it is
 };
 

@@ -117,8 +117,8 @@ Answering put_device(Context& context, Call& call) {
   if (!device) co_return device.error();
 
   using Put = engine::Engine::PutDevice;
-  std::function<void(engine::Done<Put>)> start = [&context, device = *device, actor = call.actor](auto done) {
-    context.engine.put_device(device, actor, std::move(done));
+  std::function<void(engine::Done<Put>)> start = [&context, device = *device, caller = call.caller()](auto done) {
+    context.engine.put_device(device, caller, std::move(done));
   };
   auto put = co_await command<Put>(std::move(start));
   if (!put) co_return put.error();
@@ -131,8 +131,8 @@ Answering delete_device(Context& context, Call& call) {
   if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
   auto id = device_id_of(call);
   if (!id) co_return id.error();
-  std::function<void(engine::Done<void>)> start = [&context, id = id->str(), actor = call.actor](auto done) {
-    context.engine.remove_device(id, actor, std::move(done));
+  std::function<void(engine::Done<void>)> start = [&context, id = id->str(), caller = call.caller()](auto done) {
+    context.engine.remove_device(id, caller, std::move(done));
   };
   auto removed = co_await command<void>(std::move(start));
   if (!removed) co_return removed.error();
@@ -147,8 +147,8 @@ Answering issue_device_token(Context& context, Call& call) {
   if (!id) co_return id.error();
   const auto token = firmware::base64url(firmware::random_bytes(kTokenBytes));
   std::function<void(engine::Done<void>)> start = [&context, id = id->str(), secret = firmware::sha256(token),
-                                                   actor = call.actor](auto done) {
-    context.engine.set_device_secret(id, secret, actor, std::move(done));
+                                                   caller = call.caller()](auto done) {
+    context.engine.set_device_secret(id, secret, caller, std::move(done));
   };
   auto set = co_await command<void>(std::move(start));
   if (!set) co_return set.error();

@@ -64,8 +64,8 @@ Answering delete_firmware(Context& context, Call& call) {
   if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
   const auto id = firmware_id_of(call);
   if (!id) co_return id.error();
-  std::function<void(engine::Done<Firmware>)> start = [&context, id = *id, actor = call.actor](auto done) {
-    context.engine.remove_firmware(id, actor, std::move(done));
+  std::function<void(engine::Done<Firmware>)> start = [&context, id = *id, caller = call.caller()](auto done) {
+    context.engine.remove_firmware(id, caller, std::move(done));
   };
   auto removed = co_await command<Firmware>(std::move(start));
   if (!removed) co_return removed.error();

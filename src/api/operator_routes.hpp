@@ -25,6 +25,8 @@ Answering put_device(Context& context, Call& call);
 Answering delete_device(Context& context, Call& call);
 Answering issue_device_token(Context& context, Call& call);
 
+Answering list_audit(Context& context, Call& call);
+
 Answering get_healthz(Context& context, Call& call);
 Answering get_readyz(Context& context, Call& call);
 Answering get_metrics(Context& context, Call& call);

@@ -106,8 +106,8 @@ Answering cancel_task(Context& context, Call& call) {
   if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
   const auto id = task_id_of(call);
   if (!id) co_return id.error();
-  std::function<void(engine::Done<Task>)> start = [&context, id = *id, actor = call.actor](auto done) {
-    context.engine.cancel(id, actor, std::move(done));
+  std::function<void(engine::Done<Task>)> start = [&context, id = *id, caller = call.caller()](auto done) {
+    context.engine.cancel(id, caller, std::move(done));
   };
   auto task = co_await command<Task>(std::move(start));
   if (!task) co_return task.error();
@@ -118,8 +118,8 @@ Answering retry_task(Context& context, Call& call) {
   if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
   const auto id = task_id_of(call);
   if (!id) co_return id.error();
-  std::function<void(engine::Done<Task>)> start = [&context, id = *id, actor = call.actor](auto done) {
-    context.engine.retry(id, actor, std::move(done));
+  std::function<void(engine::Done<Task>)> start = [&context, id = *id, caller = call.caller()](auto done) {
+    context.engine.retry(id, caller, std::move(done));
   };
   auto task = co_await command<Task>(std::move(start));
   if (!task) co_return task.error();
@@ -141,8 +141,8 @@ Answering patch_task(Context& context, Call& call) {
   if (auto checked = fields->check(Errc::malformed); !checked) co_return checked.error();
 
   std::function<void(engine::Done<Task>)> start = [&context, id = *id, priority = *priority,
-                                                   actor = call.actor](auto done) {
-    context.engine.set_priority(id, priority, actor, std::move(done));
+                                                   caller = call.caller()](auto done) {
+    context.engine.set_priority(id, priority, caller, std::move(done));
   };
   auto task = co_await command<Task>(std::move(start));
   if (!task) co_return task.error();

@@ -112,8 +112,8 @@ Answering post_upgrade(Context& context, Call& call) {
   if (!order->idempotency_key.empty()) order->body_digest = firmware::sha256(*body);
 
   std::function<void(engine::Done<engine::UpgradeOutcome>)> start = [&context, order = *order,
-                                                                     actor = call.actor](auto done) {
-    context.engine.upgrade(order, actor, std::move(done));
+                                                                     caller = call.caller()](auto done) {
+    context.engine.upgrade(order, caller, std::move(done));
   };
   auto outcome = co_await command<engine::UpgradeOutcome>(std::move(start));
   if (!outcome) co_return outcome.error();

@@ -192,8 +192,8 @@ Answering upload_firmware(Context& context, Call& call) {
   if (!committed) co_return committed.error();
 
   using Added = engine::Engine::AddedFirmware;
-  std::function<void(engine::Done<Added>)> start = [&context, firmware, actor = call.actor](auto done) {
-    context.engine.add_firmware(firmware, actor, std::move(done));
+  std::function<void(engine::Done<Added>)> start = [&context, firmware, caller = call.caller()](auto done) {
+    context.engine.add_firmware(firmware, caller, std::move(done));
   };
   auto added = co_await command<Added>(std::move(start));
   if (!added) co_return added.error();

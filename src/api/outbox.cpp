@@ -22,6 +22,12 @@ bool told_by_next(const Answer& answer) {
          std::holds_alternative<CancelAnswer>(answer);
 }
 
+/// What tells the device to go on, so that a cancel from before no longer holds.
+const Offer* offer_of(const Answer& answer) {
+  const auto* retry = std::get_if<RetryAnswer>(&answer);
+  return retry ? &retry->offer : std::get_if<Offer>(&answer);
+}
+
 class BrokerOutbox final : public Outbox {
  public:
   BrokerOutbox(DeviceOptions options, const Clock& clock, const firmware::Grids& grids, Publish publish)
@@ -33,10 +39,11 @@ class BrokerOutbox final : public Outbox {
     if (told_by_next(answer)) lines_.deliver(device, payload, std::holds_alternative<CancelAnswer>(answer));
     publish(device, answer, std::move(payload));
   }
-  void send(const std::string& device, const Answer& answer) override {
-    publish(device, answer, encoder_.payload(answer));
+  void send(const std::string& device, const Answer& answer) override { publish(device, answer, payload(answer)); }
+  std::string payload(const Answer& answer) override {
+    if (const auto* offer = offer_of(answer)) lines_.forget_kept(offer->device.str());
+    return encoder_.payload(answer);
   }
-  std::string payload(const Answer& answer) const override { return encoder_.payload(answer); }
   std::optional<std::uint64_t> open_line(const std::string& device, LineDone done) override {
     return lines_.open(device, std::move(done));
   }

@@ -30,6 +30,8 @@ constexpr Route kRoutes[] = {
     {Method::delete_, "/devices/{}", Needs::admin, delete_device},
     {Method::post, "/devices/{}/token", Needs::admin, issue_device_token},
 
+    {Method::get, "/audit", Needs::admin, list_audit},
+
     {Method::get, "/healthz", Needs::nothing, get_healthz},
     {Method::get, "/readyz", Needs::nothing, get_readyz},
     {Method::get, "/metrics", Needs::viewer, get_metrics},

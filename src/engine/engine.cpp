@@ -109,59 +109,65 @@ class EngineImpl final : public Engine {
     submit<Access>(std::move(done), [task](Ledger& ledger) { return Result<Access>{on_download(ledger, task)}; });
   }
 
-  void upgrade(UpgradeOrder order, std::string actor, Done<UpgradeOutcome> done) override {
-    submit<UpgradeOutcome>(std::move(done), [order = std::move(order), actor = std::move(actor)](Ledger& ledger) {
-      return on_upgrade(ledger, order, actor);
-    });
+  void upgrade(UpgradeOrder order, Caller caller, Done<UpgradeOutcome> done) override {
+    auto target = order.device + " " + order.version;
+    order_by<UpgradeOutcome>(
+        std::move(done), caller, "upgrade", std::move(target),
+        [order = std::move(order), name = caller.name](Ledger& ledger) { return on_upgrade(ledger, order, name); });
   }
 
-  void cancel(TaskId task, std::string actor, Done<Task> done) override {
-    submit<Task>(std::move(done),
-                 [task, actor = std::move(actor)](Ledger& ledger) { return on_cancel(ledger, task, actor); });
+  void cancel(TaskId task, Caller caller, Done<Task> done) override {
+    order_by<Task>(std::move(done), caller, "task.cancel", task.str(),
+                   [task, name = caller.name](Ledger& ledger) { return on_cancel(ledger, task, name); });
   }
 
-  void retry(TaskId task, std::string actor, Done<Task> done) override {
-    submit<Task>(std::move(done),
-                 [task, actor = std::move(actor)](Ledger& ledger) { return on_retry(ledger, task, actor); });
+  void retry(TaskId task, Caller caller, Done<Task> done) override {
+    order_by<Task>(std::move(done), caller, "task.retry", task.str(),
+                   [task, name = caller.name](Ledger& ledger) { return on_retry(ledger, task, name); });
   }
 
-  void set_priority(TaskId task, Priority priority, std::string actor, Done<Task> done) override {
-    submit<Task>(std::move(done), [task, priority, actor = std::move(actor)](Ledger& ledger) {
-      return on_set_priority(ledger, task, priority, actor);
-    });
+  void set_priority(TaskId task, Priority priority, Caller caller, Done<Task> done) override {
+    order_by<Task>(
+        std::move(done), caller, "task.priority", task.str() + " " + std::string(to_string(priority)),
+        [task, priority, name = caller.name](Ledger& ledger) { return on_set_priority(ledger, task, priority, name); });
   }
 
-  void put_device(Device device, std::string, Done<PutDevice> done) override {
-    submit<PutDevice>(std::move(done),
-                      [device = std::move(device)](Ledger& ledger) { return on_put_device(ledger, device); });
+  void put_device(Device device, Caller caller, Done<PutDevice> done) override {
+    auto target = device.id;
+    order_by<PutDevice>(std::move(done), caller, "device.put", std::move(target),
+                        [device = std::move(device)](Ledger& ledger) { return on_put_device(ledger, device); });
   }
 
-  void remove_device(std::string device, std::string actor, Done<void> done) override {
-    submit<void>(std::move(done), [device = std::move(device), actor = std::move(actor)](Ledger& ledger) {
-      return on_remove_device(ledger, device, actor);
-    });
+  void remove_device(std::string device, Caller caller, Done<void> done) override {
+    order_by<void>(std::move(done), caller, "device.remove", device,
+                   [device, name = caller.name](Ledger& ledger) { return on_remove_device(ledger, device, name); });
   }
 
-  void set_device_secret(std::string device, Digest secret, std::string, Done<void> done) override {
-    submit<void>(std::move(done), [device = std::move(device), secret](Ledger& ledger) {
-      return on_set_secret(ledger, device, secret);
-    });
+  void set_device_secret(std::string device, Digest secret, Caller caller, Done<void> done) override {
+    order_by<void>(std::move(done), caller, "device.token", device,
+                   [device, secret](Ledger& ledger) { return on_set_secret(ledger, device, secret); });
   }
 
-  void add_firmware(Firmware firmware, std::string, Done<AddedFirmware> done) override {
-    submit<AddedFirmware>(std::move(done), [firmware = std::move(firmware)](Ledger& ledger) {
-      return on_add_firmware(ledger, firmware);
-    });
+  void add_firmware(Firmware firmware, Caller caller, Done<AddedFirmware> done) override {
+    auto target = firmware.version + " " + firmware.hardware + " " + to_checksum(firmware.checksum);
+    order_by<AddedFirmware>(
+        std::move(done), caller, "firmware.add", std::move(target),
+        [firmware = std::move(firmware)](Ledger& ledger) { return on_add_firmware(ledger, firmware); });
   }
 
-  void remove_firmware(std::int64_t id, std::string, Done<Firmware> done) override {
-    submit<Firmware>(std::move(done), [id](Ledger& ledger) { return on_remove_firmware(ledger, id); });
+  void remove_firmware(std::int64_t id, Caller caller, Done<Firmware> done) override {
+    order_by<Firmware>(std::move(done), caller, "firmware.remove", std::to_string(id),
+                       [id](Ledger& ledger) { return on_remove_firmware(ledger, id); });
   }
 
   void image_damaged(Digest image) override {
     later([this, image](Ledger& ledger) {
       if (!on_image_damaged(ledger, image)) image_damaged(image);
     });
+  }
+
+  void audit(AuditEntry entry) override {
+    send({[entry = std::move(entry)](Ledger& ledger) { ledger.audit(entry); }, [](const Error&) {}});
   }
 
   void key_used(std::string name) override {
@@ -210,6 +216,21 @@ class EngineImpl final : public Engine {
             ledger.settle();
           },
           [shared](Error error) { (*shared)(std::move(error)); }});
+  }
+
+  /// An operator's command: what was done is in the audit log with it. What was refused the api tells by audit().
+  template <class T, class Work>
+  void order_by(Done<T> done, const Caller& caller, std::string action, std::string target, Work work) {
+    AuditEntry entry;
+    entry.caller = caller;
+    entry.action = std::move(action);
+    entry.target = std::move(target);
+    entry.outcome = "done";
+    submit<T>(std::move(done), [entry = std::move(entry), work = std::move(work)](Ledger& ledger) {
+      auto result = work(ledger);
+      if (result) ledger.audit(entry);
+      return result;
+    });
   }
 
   /// The answer goes before what the command brings others, and the device itself.

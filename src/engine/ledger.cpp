@@ -42,6 +42,7 @@ Ledger::Ledger(storage::Database& db, const Options& options, const Clock& clock
       firmware(db),
       transfer_log(db),
       keys(db),
+      audit_log(db),
       options_(options),
       clock_(clock),
       random_(random),
@@ -87,6 +88,11 @@ void Ledger::log(const Task& task, LogEntry entry) {
   entry.at = wall_;
   entry.attempt = task.attempt;
   transfer_log.add(entry);
+}
+
+void Ledger::audit(AuditEntry entry) {
+  entry.at = wall_;
+  audit_log.add(entry);
 }
 
 Task& Ledger::insert(Task& task, const std::string& actor) {

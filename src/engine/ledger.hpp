@@ -59,6 +59,7 @@ class Ledger {
   /// refuses.
   Result<void> change(Task& task, TaskEvent event, const Actor& by, const std::string& reason = {});
   void log(const Task& task, LogEntry entry);
+  void audit(AuditEntry entry);
   Task& insert(Task& task, const std::string& actor);
   ChunkBitmap chunks(const Task& task) { return tasks.chunks(task); }
   /// In the row, and on the board.
@@ -106,6 +107,7 @@ class Ledger {
   storage::FirmwareTable firmware;
   storage::TransferLog transfer_log;
   storage::Keys keys;
+  storage::AuditLog audit_log;
   Stats stats;  ///< the counters of what was decided
   Images& images() { return images_; }
   TransferBoard& board() { return board_; }

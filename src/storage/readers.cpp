@@ -19,6 +19,7 @@ struct Reader {
   FirmwareTable firmware{*db};
   TransferLog log{*db};
   Keys keys{*db};
+  AuditLog audit{*db};
 };
 
 class ReadersImpl final : public Readers {
@@ -35,7 +36,8 @@ class ReadersImpl final : public Readers {
     auto reader = take();
     try {
       reader->db->begin();
-      ReadView view{reader->tasks, reader->devices, reader->firmware, reader->log, reader->keys};
+      ReadView view{reader->tasks, reader->devices, reader->firmware, reader->log, reader->keys,
+                    reader->audit};
       job(view);
     } catch (const Fault& e) {
       log::error(std::string("the database can't be read: ") + e.what());

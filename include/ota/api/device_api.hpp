@@ -52,8 +52,8 @@ class Outbox : public engine::Courier {
 
   /// Answers a device's MQTT message.
   virtual void send(const std::string& device, const Answer& answer) = 0;
-  /// The JSON of an answer, as `send` would publish it.
-  virtual std::string payload(const Answer& answer) const = 0;
+  /// The JSON of an answer, as `send` would publish it, for a device that is told it now.
+  virtual std::string payload(const Answer& answer) = 0;
   /// A device waits for the next `metadata`, `retry` or `cancel` that is pushed: `done` gets its payload, or nothing
   /// where the line is closed or a newer one of the device takes its place. Nothing where too many wait or after
   /// stop_lines(); `done` is not called then.

@@ -12,6 +12,7 @@
 #include "ota/base/random.hpp"
 #include "ota/base/result.hpp"
 #include "ota/base/settings.hpp"
+#include "ota/domain/audit.hpp"
 #include "ota/domain/firmware.hpp"
 #include "ota/domain/task.hpp"
 #include "ota/engine/board.hpp"
@@ -92,7 +93,7 @@ using Reply = std::function<void(std::optional<Answer>)>;
 /// Owns the engine's thread and the only writing connection. Every method takes a command into one bounded queue and
 /// returns; the callback runs on the engine's thread after the commit (or at once, on the caller's, with
 /// Errc::overloaded when the queue is full, Errc::cancelled when the engine stops). Callbacks must not block.
-/// `actor` is the operator's name, for the log.
+/// `caller` is for the transfer log and the audit log, which is written in the same transaction.
 class Engine {
  public:
   static Result<std::unique_ptr<Engine>> create(const std::string& database, Options options, const Clock& clock,
@@ -117,34 +118,37 @@ class Engine {
   virtual void download(TaskId task, Done<Access> done) = 0;
 
   // Operators (api.md).
-  virtual void upgrade(UpgradeOrder order, std::string actor, Done<UpgradeOutcome> done) = 0;
+  virtual void upgrade(UpgradeOrder order, Caller caller, Done<UpgradeOutcome> done) = 0;
   /// Errc::unknown_task, Errc::wrong_state (the message names the state).
-  virtual void cancel(TaskId task, std::string actor, Done<Task> done) = 0;
+  virtual void cancel(TaskId task, Caller caller, Done<Task> done) = 0;
   /// A new task for what a failed, cancelled or expired one was to do: end states are final.
-  virtual void retry(TaskId task, std::string actor, Done<Task> done) = 0;
-  virtual void set_priority(TaskId task, Priority priority, std::string actor, Done<Task> done) = 0;
+  virtual void retry(TaskId task, Caller caller, Done<Task> done) = 0;
+  virtual void set_priority(TaskId task, Priority priority, Caller caller, Done<Task> done) = 0;
 
   struct PutDevice {
     Device device;
     bool created = false;
   };
   /// Sets hardware and tags of a device, new or known, as registered.
-  virtual void put_device(Device device, std::string actor, Done<PutDevice> done) = 0;
+  virtual void put_device(Device device, Caller caller, Done<PutDevice> done) = 0;
   /// Its open tasks are cancelled. Errc::unknown_device.
-  virtual void remove_device(std::string device, std::string actor, Done<void> done) = 0;
-  virtual void set_device_secret(std::string device, Digest secret, std::string actor, Done<void> done) = 0;
+  virtual void remove_device(std::string device, Caller caller, Done<void> done) = 0;
+  virtual void set_device_secret(std::string device, Digest secret, Caller caller, Done<void> done) = 0;
 
   struct AddedFirmware {
     Firmware firmware;
     bool created = false;  ///< false: the same content was there
   };
   /// Errc::version_exists; Errc::overloaded where its image is gone again and the upload must be repeated.
-  virtual void add_firmware(Firmware firmware, std::string actor, Done<AddedFirmware> done) = 0;
+  virtual void add_firmware(Firmware firmware, Caller caller, Done<AddedFirmware> done) = 0;
   /// Errc::not_found, Errc::in_use. The image goes when no other firmware has it.
-  virtual void remove_firmware(std::int64_t id, std::string actor, Done<Firmware> done) = 0;
+  virtual void remove_firmware(std::int64_t id, Caller caller, Done<Firmware> done) = 0;
   /// The store set an image aside: its open tasks end `image_damaged`.
   virtual void image_damaged(Digest image) = 0;
 
+  /// Writes a call that was refused, here or before it came here, into the audit log. Dropped, and counted, when the
+  /// queue is full.
+  virtual void audit(AuditEntry entry) = 0;
   /// An operator's key was used just now. Call it now and then, not for every request.
   virtual void key_used(std::string name) = 0;
 

@@ -17,6 +17,7 @@ struct ReadView {
   FirmwareTable& firmware;
   TransferLog& log;
   Keys& keys;
+  AuditLog& audit;
 };
 
 /// Thread-safe. WAL readers never wait for the engine, nor it for them.

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "ota/domain/audit.hpp"
 #include "ota/domain/firmware.hpp"
 #include "ota/domain/task.hpp"
 #include "ota/storage/database.hpp"
@@ -123,6 +124,22 @@ class TransferLog {
   std::vector<LogEntry> list(std::int64_t task, std::int64_t after, int limit);
   /// Removes entries older than `before`, at most `limit`; answers how many.
   int prune(WallTime before, int limit);
+
+ private:
+  struct Statements;
+  std::unique_ptr<Statements> q_;
+};
+
+/// Append-only: nothing here changes or removes an entry.
+class AuditLog {
+ public:
+  explicit AuditLog(Database& db);
+  ~AuditLog();
+
+  void add(const AuditEntry& entry);
+  /// Newest first, ids below `before` (0: from the newest), not older than `since`; of one actor where one is named.
+  std::vector<AuditEntry> list(std::optional<WallTime> since, const std::optional<std::string>& actor,
+                               std::int64_t before, int limit);
 
  private:
   struct Statements;

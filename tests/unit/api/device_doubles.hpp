@@ -53,15 +53,16 @@ class TestEngine final : public engine::Engine {
     done(pending);
   }
 
-  void upgrade(engine::UpgradeOrder, std::string, engine::Done<engine::UpgradeOutcome>) override {}
-  void cancel(TaskId, std::string, engine::Done<Task>) override {}
-  void retry(TaskId, std::string, engine::Done<Task>) override {}
-  void set_priority(TaskId, Priority, std::string, engine::Done<Task>) override {}
-  void put_device(Device, std::string, engine::Done<PutDevice>) override {}
-  void remove_device(std::string, std::string, engine::Done<void>) override {}
-  void set_device_secret(std::string, Digest, std::string, engine::Done<void>) override {}
-  void add_firmware(Firmware, std::string, engine::Done<AddedFirmware>) override {}
-  void remove_firmware(std::int64_t, std::string, engine::Done<Firmware>) override {}
+  void upgrade(engine::UpgradeOrder, Caller, engine::Done<engine::UpgradeOutcome>) override {}
+  void cancel(TaskId, Caller, engine::Done<Task>) override {}
+  void retry(TaskId, Caller, engine::Done<Task>) override {}
+  void set_priority(TaskId, Priority, Caller, engine::Done<Task>) override {}
+  void put_device(Device, Caller, engine::Done<PutDevice>) override {}
+  void remove_device(std::string, Caller, engine::Done<void>) override {}
+  void set_device_secret(std::string, Digest, Caller, engine::Done<void>) override {}
+  void add_firmware(Firmware, Caller, engine::Done<AddedFirmware>) override {}
+  void remove_firmware(std::int64_t, Caller, engine::Done<Firmware>) override {}
+  void audit(AuditEntry) override {}
   void image_damaged(Digest) override {}
   void key_used(std::string) override {}
   engine::TransferBoard& board() noexcept override { return board_; }

@@ -291,14 +291,47 @@ TEST(DeviceLines, KeepTheLastOfADeviceWithinABound) {
   const auto take = [&](std::optional<std::string> payload) { got.push_back(payload.value_or("none")); };
   for (std::size_t i = 0; i <= DeviceLines::kMaxKept; ++i) lines.deliver(std::to_string(i), "old", true);
   lines.deliver("5", "new", true);
-  lines.deliver("6", "dropped", false);
+  lines.deliver("6", "go on", false);
   lines.open("5", take);
   lines.open("6", take);
   lines.open("0", take);
   lines.stop();
   EXPECT_EQ(got[0], "new");
-  EXPECT_EQ(got[1], "old");
+  EXPECT_EQ(got[1], "none") << "what came since voids it";
   EXPECT_EQ(got[2], "none") << "the oldest had to go";
+}
+
+TEST(DeviceNext, AKeptCancelEndsWithTheNextOffer) {
+  const Offer offer{kTask, *DeviceId::parse("gw-17"), "1", "", Priority::normal, 1, 3, {}, {10, 5}, {}, {}, {}};
+  const CancelAnswer cancel{kTask, CancelReason::preempted};
+  const std::function<void(Outbox&)> tell_to_go_on[] = {[&](Outbox& outbox) { outbox.push("gw-17", offer); },
+                                                        [&](Outbox& outbox) {
+                                                          outbox.send("gw-17", RetryAnswer{offer, "stalled", 1});
+                                                        },
+                                                        [&](Outbox& outbox) { outbox.payload(offer); }};
+  for (const auto& tell : tell_to_go_on) {
+    DeviceWorld world;
+    world.outbox->push("gw-17", cancel);
+    tell(*world.outbox);
+    std::optional<std::string> told;
+    const auto line = world.outbox->open_line("gw-17", [&](std::optional<std::string> payload) { told = payload; });
+    ASSERT_TRUE(line);
+    EXPECT_FALSE(told) << "a device that was told to go on must not be stopped by what was before";
+    world.outbox->close_line("gw-17", *line);
+  }
+}
+
+TEST(DeviceLines, AKeptOneIsToldOnce) {
+  DeviceLines lines;
+  lines.deliver("d", "x", true);
+  std::optional<std::string> first, second;
+  const auto line = lines.open("d", [&](std::optional<std::string> payload) { first = payload; });
+  ASSERT_TRUE(line);
+  EXPECT_EQ(first, "x");
+  lines.close("d", *line);
+  ASSERT_TRUE(lines.open("d", [&](std::optional<std::string> payload) { second = payload; }));
+  EXPECT_FALSE(second);
+  EXPECT_TRUE(lines.waits("d"));
 }
 
 TEST(DeviceLines, HaveABound) {

@@ -38,45 +38,46 @@ class ScriptedEngine final : public engine::Engine {
   void download(TaskId, engine::Done<engine::Access>) override {}
   void image_damaged(Digest) override {}
   void listen(DeviceId, Credentials, engine::Done<std::optional<Answer>>) override {}
+  void audit(AuditEntry entry) override { refused.push_back(std::move(entry)); }
   void key_used(std::string name) override { used.push_back(std::move(name)); }
   engine::TransferBoard& board() noexcept override { return board_; }
   engine::Stats stats() const override { return figures; }
 
-  void upgrade(engine::UpgradeOrder wanted, std::string by, engine::Done<engine::UpgradeOutcome> done) override {
+  void upgrade(engine::UpgradeOrder wanted, Caller by, engine::Done<engine::UpgradeOutcome> done) override {
     order = std::move(wanted);
-    actor = std::move(by);
+    actor = std::move(by.name);
     ++commands;
     done(outcome);
   }
-  void cancel(TaskId id, std::string by, engine::Done<Task> done) override { task_command(id, by, done); }
-  void retry(TaskId id, std::string by, engine::Done<Task> done) override { task_command(id, by, done); }
-  void set_priority(TaskId id, Priority wanted, std::string by, engine::Done<Task> done) override {
+  void cancel(TaskId id, Caller by, engine::Done<Task> done) override { task_command(id, by, done); }
+  void retry(TaskId id, Caller by, engine::Done<Task> done) override { task_command(id, by, done); }
+  void set_priority(TaskId id, Priority wanted, Caller by, engine::Done<Task> done) override {
     priority = wanted;
     task_command(id, by, done);
   }
-  void put_device(Device wanted, std::string by, engine::Done<PutDevice> done) override {
+  void put_device(Device wanted, Caller by, engine::Done<PutDevice> done) override {
     device = std::move(wanted);
-    actor = std::move(by);
+    actor = std::move(by.name);
     ++commands;
     done(Result<PutDevice>(PutDevice{*device, created}));
   }
-  void remove_device(std::string id, std::string by, engine::Done<void> done) override {
+  void remove_device(std::string id, Caller by, engine::Done<void> done) override {
     device_command(std::move(id), by, done);
   }
-  void set_device_secret(std::string id, Digest digest, std::string by, engine::Done<void> done) override {
+  void set_device_secret(std::string id, Digest digest, Caller by, engine::Done<void> done) override {
     secret = digest;
     device_command(std::move(id), by, done);
   }
-  void add_firmware(Firmware wanted, std::string by, engine::Done<AddedFirmware> done) override {
-    actor = std::move(by);
+  void add_firmware(Firmware wanted, Caller by, engine::Done<AddedFirmware> done) override {
+    actor = std::move(by.name);
     ++commands;
     firmware = wanted;
     if (trouble) return done(*trouble);
     wanted.id = 7;
     done(Result<AddedFirmware>(AddedFirmware{wanted, created}));
   }
-  void remove_firmware(std::int64_t id, std::string by, engine::Done<Firmware> done) override {
-    actor = std::move(by);
+  void remove_firmware(std::int64_t id, Caller by, engine::Done<Firmware> done) override {
+    actor = std::move(by.name);
     ++commands;
     removed = id;
     if (trouble) return done(*trouble);
@@ -100,17 +101,18 @@ class ScriptedEngine final : public engine::Engine {
   std::optional<Firmware> firmware;
   std::int64_t removed = 0;
   std::vector<std::string> used;
+  std::vector<AuditEntry> refused;
 
  private:
-  void task_command(TaskId id, const std::string& by, const engine::Done<Task>& done) {
+  void task_command(TaskId id, const Caller& by, const engine::Done<Task>& done) {
     task_id = id;
-    actor = by;
+    actor = by.name;
     ++commands;
     done(task);
   }
-  void device_command(std::string id, const std::string& by, const engine::Done<void>& done) {
+  void device_command(std::string id, const Caller& by, const engine::Done<void>& done) {
     device_id = std::move(id);
-    actor = by;
+    actor = by.name;
     ++commands;
     if (trouble) return done(*trouble);
     done(Result<void>{});

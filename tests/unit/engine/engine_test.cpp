@@ -160,6 +160,32 @@ TEST_F(EngineTest, ATransferThatBeginsChangesTheStateWithoutAMessage) {
   EXPECT_TRUE(tasks.chunks(task).complete()) << "2,000,000 bytes are four chunks";
 }
 
+TEST_F(EngineTest, WhatOperatorsDoIsInTheAuditLogWithIt) {
+  make();
+  engine->start();
+  add_firmware();
+  wait<UpgradeOutcome>([&](auto done) { engine->upgrade(order(1), Caller("alice", "10.0.0.7:1"), done); }).value();
+  auto missing = order(1);
+  missing.version = "9.9.9";
+  EXPECT_FALSE(wait<UpgradeOutcome>([&](auto done) { engine->upgrade(missing, Caller("alice"), done); }));
+  AuditEntry refused;
+  refused.caller = Caller("mallory");
+  refused.action = "POST";
+  refused.outcome = "forbidden";
+  engine->audit(refused);
+  engine->stop();
+  auto db = std::move(storage::Database::open(dir / "otad.db", storage::Mode::reader).value());
+  storage::AuditLog audit(*db);
+  const auto entries = audit.list({}, {}, 0, 10);
+  ASSERT_EQ(entries.size(), 3u);
+  EXPECT_EQ(entries[0].outcome, "forbidden");
+  EXPECT_EQ(entries[1].caller.name, "alice");
+  EXPECT_EQ(entries[1].caller.remote, "10.0.0.7:1");
+  EXPECT_EQ(entries[1].action, "upgrade");
+  EXPECT_EQ(entries[1].target, "gw-1 2.0.0");
+  EXPECT_EQ(entries[2].action, "firmware.add");
+}
+
 TEST_F(EngineTest, NewSettingsCountFromTheNextCommand) {
   make();
   engine->start();

@@ -160,6 +160,7 @@ TEST_F(DatabaseTest, NoStatementScansATable) {
   const FirmwareTable firmware(*db);
   const TransferLog log(*db);
   const Keys keys(*db);
+  const AuditLog audit(*db);
   // Read whole on purpose: a handful of rows, or bounded by LIMIT in the order of the key.
   const std::vector<std::string> whole = {"FROM api_keys ORDER BY name", "FROM firmware ORDER BY id",
                                           "SELECT id FROM transfer_log ORDER BY id LIMIT"};

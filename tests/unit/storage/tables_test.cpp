@@ -310,6 +310,27 @@ TEST_F(Tables, TheLogIsReadInOrderAndPruned) {
   EXPECT_EQ(log.list(1, 0, 10).size(), 3u);
 }
 
+TEST_F(Tables, TheAuditLogByTimeAndActor) {
+  AuditLog audit(*db);
+  for (int i = 0; i < 6; ++i) {
+    AuditEntry e;
+    e.at = WallTime{Millis{i * 100}};
+    e.caller = Caller(i % 2 ? "alice" : "bob", "10.0.0.7:1");
+    e.action = "task.cancel";
+    e.target = "OTA_20261122_000001";
+    e.outcome = "done";
+    audit.add(e);
+  }
+  const auto all = audit.list({}, {}, 0, 10);
+  ASSERT_EQ(all.size(), 6u);
+  EXPECT_EQ(all.front().id, 6) << "newest first";
+  EXPECT_EQ(all.front().caller.remote, "10.0.0.7:1");
+  EXPECT_EQ(all.front().target, "OTA_20261122_000001");
+  EXPECT_EQ(audit.list(WallTime{300ms}, {}, 0, 10).size(), 3u);
+  EXPECT_EQ(audit.list({}, "alice", 0, 10).size(), 3u);
+  EXPECT_EQ(audit.list({}, {}, 3, 10).size(), 2u);
+}
+
 TEST_F(Tables, KeysAndAnswers) {
   ApiKey key{"alice", Role::admin, digest_of(9), WallTime{1ms}, {}};
   EXPECT_TRUE(keys.add(key));

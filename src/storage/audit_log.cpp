@@ -1,0 +1,47 @@
+#include "ota/storage/tables.hpp"
+#include "storage/database_impl.hpp"
+
+namespace ota::storage {
+namespace {
+
+constexpr const char* kColumns = "SELECT id, at, actor, remote, action, target, outcome FROM audit ";
+
+}  // namespace
+
+struct AuditLog::Statements {
+  explicit Statements(SQLite::Database& d) : db(d) {}
+
+  SQLite::Database& db;
+  Query add{db, "INSERT INTO audit (at, actor, remote, action, target, outcome) VALUES (?,?,?,?,?,?)"};
+  Query all{db, std::string(kColumns) + "WHERE id<? AND at>=? ORDER BY id DESC LIMIT ?"};
+  Query of_actor{db, std::string(kColumns) + "WHERE id<? AND at>=? AND actor=? ORDER BY id DESC LIMIT ?"};
+};
+
+AuditLog::AuditLog(Database& db) : q_(std::make_unique<Statements>(db.impl().db)) {}
+AuditLog::~AuditLog() = default;
+
+void AuditLog::add(const AuditEntry& e) {
+  q_->add.run(e.at, e.caller.name, e.caller.remote, e.action, e.target, e.outcome);
+}
+
+std::vector<AuditEntry> AuditLog::list(std::optional<WallTime> since, const std::optional<std::string>& actor,
+                                       std::int64_t before, int limit) {
+  const std::int64_t below = before > 0 ? before : INT64_MAX;
+  const WallTime from = since.value_or(WallTime{});
+  auto rows = actor ? q_->of_actor.rows(below, from, *actor, limit) : q_->all.rows(below, from, limit);
+  std::vector<AuditEntry> entries;
+  while (rows.next()) {
+    AuditEntry e;
+    e.id = rows.integer();
+    e.at = rows.time();
+    e.caller.name = rows.text();
+    e.caller.remote = rows.text();
+    e.action = rows.text();
+    e.target = rows.text();
+    e.outcome = rows.text();
+    entries.push_back(std::move(e));
+  }
+  return entries;
+}
+
+}  // namespace ota::storage
