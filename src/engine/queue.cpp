@@ -12,6 +12,8 @@ namespace {
 constexpr Millis kRiseAfter = std::chrono::hours{1};  // a task that waited so long counts one class higher
 constexpr int kMaxQueuedOfDevice = 1'000;
 constexpr int kTimersAtOnce = 500;
+// Who waits for an image's chunk digests is looked at again after so long, should their making be lost in a crash.
+constexpr Millis kGridRetry{10'000};
 constexpr std::size_t kMaxDeferred = 1'000;  // requests that wait for one grid; more are answered `queued`
 
 }  // namespace
@@ -70,7 +72,7 @@ void Ledger::with_grid(const Task& task, std::function<void(Ledger&, bool)> then
     images_.prepare(image, chunk_bytes, [later = later_, image, then](const auto& result) {
       if (!result)
         log::warn("image " + to_hex(image) + " has no chunk digests yet: " + result.error().message +
-                  "; its tasks are tried again when their devices ask");
+                  "; its tasks are tried again in a moment");
       later([then, ready = result.has_value()](Ledger& ledger) { then(ledger, ready); });
     });
   });
@@ -116,6 +118,7 @@ bool Ledger::grant(Task& task, const std::string& asker) {
     task.from_version = device->current_version;
   }
   if (!grid_ready(task)) {
+    task.state_due = now_ + kGridRetry;
     save(task);
     return false;
   }
@@ -137,8 +140,11 @@ void Ledger::fill_slots(const std::string& asker) {
       auto holder = tasks.lowest_routine_holder();
       if (!holder) return;
       holder = load(holder->id.number);
-      if (!holder || !grid_ready(heads.front())) {
-        tasks.set_ready(heads.front().id.number, false);
+      auto& head = heads.front();
+      if (!holder || !grid_ready(head)) {
+        tasks.set_ready(head.id.number, false);
+        head.state_due = now_ + kGridRetry;
+        save(head);
         continue;
       }
       preempt(*holder);
@@ -189,6 +195,12 @@ void Ledger::on_due(Task& task) {
   save(task);
   if (!task.state_due || *task.state_due > now_) return;
   switch (task.state) {
+    case TaskState::queued:
+      task.state_due.reset();
+      if (awaits_grid(task)) task.state_due = now_ + kGridRetry;
+      save(task);
+      touch(task.device);
+      break;
     case TaskState::offered:
       task.parked = true;
       static_cast<void>(change(task, TaskEvent::offer_timeout, by_timer(), "offer_timeout"));

@@ -26,6 +26,7 @@ class FakeImages final : public Images {
   void prepare(const Digest& image, std::uint32_t chunk_bytes,
                std::function<void(Result<std::shared_ptr<const firmware::Manifest>>)> done) override {
     ++asked;
+    if (hangs) return;
     if (refuse) return done(fail(*refuse, "refused by the test"));
     prepared.insert({image, chunk_bytes});
     done(std::shared_ptr<const firmware::Manifest>(std::make_shared<firmware::Manifest>()));
@@ -36,6 +37,7 @@ class FakeImages final : public Images {
   bool slow = false;  ///< digests must be prepared first
   std::set<std::pair<Digest, std::uint32_t>> prepared;
   std::optional<Errc> refuse;
+  bool hangs = false;  ///< preparing never ends
   std::set<Digest> gone;
   std::vector<Digest> removed;
   int asked = 0;

@@ -286,17 +286,52 @@ TEST_F(Queue, ProgressUnparksATask) {
   EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 metadata"});
 }
 
-TEST_F(Queue, DigestsThatCannotBeMadeAreAskedForOnlyWhenTheDeviceAsks) {
+TEST_F(Queue, DigestsThatCannotBeMadeAreAskedForNowAndThen) {
   images.slow = true;
   images.refuse = Errc::server_fault;
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
   const int asked = images.asked;
-  advance(10s);
+  advance(9s);
   EXPECT_EQ(images.asked, asked);
-  request("gw-1");
+  advance(1s);
   EXPECT_EQ(images.asked, asked + 1);
+  request("gw-1");
+  EXPECT_EQ(images.asked, asked + 2);
   EXPECT_EQ(state_of(id), TaskState::queued);
+  images.refuse.reset();
+  advance(10s);
+  EXPECT_EQ(state_of(id), TaskState::offered);
+}
+
+TEST_F(Queue, DigestsLostInACrashAreMadeAgainWithoutAWordOfTheDevice) {
+  images.slow = images.hangs = true;
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  const int asked = images.asked;
+  advance(15s);
+  EXPECT_EQ(images.asked, asked) << "they are still being made";
+  restart();
+  EXPECT_EQ(state_of(id), TaskState::queued);
+  images.hangs = false;
+  advance(10s);
+  EXPECT_EQ(state_of(id), TaskState::offered);
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 metadata"});
+}
+
+TEST_F(Queue, DigestsLostInACrashBeforeAPreemptionAreMadeAgain) {
+  add_firmware("2.0.0");
+  add_firmware("3.0.0", "gw-a", 2);
+  task_for("gw-1", "2.0.0");
+  task_for("gw-2", "2.0.0");
+  images.slow = images.hangs = true;
+  const auto id = task_for("gw-3", "3.0.0", Priority::security);
+  restart();
+  images.hangs = false;
+  pushes();
+  advance(10s);
+  EXPECT_EQ(state_of(id), TaskState::offered);
+  EXPECT_EQ(pushes(), (std::vector<std::string>{"gw-2 cancel", "gw-3 metadata"}));
 }
 
 TEST_F(Queue, ARestartSaysAgainWhatACrashSwallowed) {
