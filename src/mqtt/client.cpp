@@ -57,7 +57,13 @@ class ClientImpl final : public Client, private LinkEvents {
 
   Status status() const override {
     std::lock_guard lock(mutex_);
-    return {state_ == State::connected, detail_, connects_, received_.load(), published_, refused_, outbox_.size()};
+    return {state_ == State::connected && unanswered_ == 0,
+            detail_,
+            connects_,
+            received_.load(),
+            published_,
+            refused_,
+            outbox_.size()};
   }
 
   void stop(milliseconds grace) override {
@@ -91,6 +97,7 @@ class ClientImpl final : public Client, private LinkEvents {
   bool connect(Lock& lock) {
     state_ = State::connecting;
     reason_ = 0;
+    unanswered_ = options_.subscriptions.size() + 1;  // the one is dropped once the subscriptions are on their way
     bool fresh = std::exchange(link_used_, false) || !link_;
     lock.unlock();
     bool begun = (!fresh || renew_link()) && link_->connect();
@@ -132,9 +139,13 @@ class ClientImpl final : public Client, private LinkEvents {
     if (auto address = parse_address(options_.url)) set_nodelay(address->port);
     bool subscribed = link_->subscribe();
     log::info(fmt::format("mqtt: connected to {} as {}", options_.url, options_.client_id));
-    if (handlers_.on_connected) handlers_.on_connected();
     lock.lock();
-    while (subscribed && state_ == State::connected && !done(lock)) pump(lock);
+    --unanswered_;
+    announced_ = false;
+    while (subscribed && state_ == State::connected && !done(lock)) {
+      announce(lock);
+      pump(lock);
+    }
     if (stopping_) {
       part(lock);
       return true;
@@ -162,12 +173,19 @@ class ClientImpl final : public Client, private LinkEvents {
   bool done(Lock& lock) {
     auto ready = [&] {
       return state_ != State::connected || (outbox_.has_waiting() && outbox_.in_flight() < Link::kWindow) ||
-             (stopping_ && outbox_.size() == 0);
+             (stopping_ && outbox_.size() == 0) || (unanswered_ == 0 && !announced_);
     };
     if (!stopping_) wake_.wait(lock, [&] { return stopping_ || ready(); });
     if (!stopping_) return false;
     bool in_time = wake_.wait_until(lock, stop_by_, ready);
     return !in_time || outbox_.size() == 0;
+  }
+
+  void announce(Lock& lock) {
+    if (unanswered_ > 0 || std::exchange(announced_, true) || !handlers_.on_connected) return;
+    lock.unlock();
+    handlers_.on_connected();
+    lock.lock();
   }
 
   void pump(Lock& lock) {
@@ -246,12 +264,16 @@ class ClientImpl final : public Client, private LinkEvents {
   }
 
   void on_subscribed(std::size_t filter, int reason) override {
-    if (reason == 0) return;
-    auto text = fmt::format("subscription to {} refused ({}): allow user '{}' to read it in the broker's access list",
+    std::string refusal;
+    if (reason != 0) {
+      refusal = fmt::format("subscription to {} refused ({}): allow user '{}' to read it in the broker's access list",
                             options_.subscriptions[filter], short_reason(reason), options_.username);
-    log::error("mqtt: " + text);
+      log::error("mqtt: " + refusal);
+    }
     std::lock_guard lock(mutex_);
-    detail_ = std::move(text);
+    if (reason != 0) detail_ = std::move(refusal);
+    --unanswered_;
+    wake_.notify_one();
   }
 
   const Options options_;
@@ -271,6 +293,8 @@ class ClientImpl final : public Client, private LinkEvents {
   std::uint64_t connects_ = 0;
   std::uint64_t published_ = 0;
   std::uint64_t refused_ = 0;
+  std::size_t unanswered_ = 0;  // subscriptions of this connection
+  bool announced_ = false;
   bool refusal_told_ = false;
   bool stopping_ = false;
   steady_clock::time_point stop_by_;

@@ -30,19 +30,19 @@ struct Options {
   std::chrono::seconds reconnect_min{1};
   std::chrono::seconds reconnect_max{120};
   std::chrono::seconds session_expiry{3600};
-  std::size_t max_outbox_messages = 100'000;      ///< one more is refused by publish()
+  std::size_t max_outbox_messages = 100'000;  ///< one more is refused by publish()
   std::size_t max_outbox_bytes = 64u << 20;
-  std::size_t max_payload_bytes = 256u << 10;      ///< longer incoming ones reach `on_oversized` only
+  std::size_t max_payload_bytes = 256u << 10;  ///< longer incoming ones reach `on_oversized` only
 };
 
 struct Status {
-  bool connected = false;
-  std::string detail;  ///< why not: what happened and the remedy, in words
+  bool connected = false;  ///< and all subscriptions answered
+  std::string detail;      ///< why not: what happened and the remedy, in words
   std::uint64_t connects = 0;
   std::uint64_t received = 0;
-  std::uint64_t published = 0;   ///< handed to the broker and, above QoS 0, acknowledged by it
-  std::uint64_t refused = 0;     ///< publish() calls that found the outbox full
-  std::size_t outbox = 0;        ///< messages waiting or in flight
+  std::uint64_t published = 0;  ///< handed to the broker and, above QoS 0, acknowledged by it
+  std::uint64_t refused = 0;    ///< publish() calls that found the outbox full
+  std::size_t outbox = 0;       ///< messages waiting or in flight
 };
 
 struct Handlers {
@@ -50,7 +50,7 @@ struct Handlers {
   std::function<void(std::string_view topic, std::string_view payload)> on_message;
   /// A payload beyond `max_payload_bytes`; the same thread.
   std::function<void(std::string_view topic, std::size_t size)> on_oversized;
-  /// After each connect, once the subscriptions were sent; on the client's own thread, the same rules.
+  /// After each connect, once the broker answered all subscriptions; on the client's own thread, the same rules.
   std::function<void()> on_connected;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -52,6 +53,7 @@ AgentProcess::AgentProcess(const std::filesystem::path& dir, const std::vector<s
   int out = open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   pid_ = fork();
   if (pid_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // goes with a test that crashes
     dup2(out, STDOUT_FILENO);
     execve(self.c_str(), argv, envp.data());
     _exit(127);
