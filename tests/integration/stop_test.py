@@ -218,7 +218,8 @@ class Watchdog(ServerCase):
         self.assertEqual(len(self.daemon.times("READY=1")), 1)
         begun = time.monotonic()
         time.sleep(3)
-        self.assertLess(max(self.gaps(begun)), self.daemon.LIMIT / 2 * PATIENCE)
+        # It pings at half of the limit, give or take what the machine takes.
+        self.assertLess(max(self.gaps(begun)), self.daemon.LIMIT * 0.75 * PATIENCE)
 
     def test_busy_is_alive(self):
         self.firmware("2.0.0", "hw-busy")
