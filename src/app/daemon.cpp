@@ -205,6 +205,8 @@ Result<std::string> Daemon::listen_on(const std::string& address, http::Handler 
 }
 
 void Daemon::warn_of_open_doors() {
+  if (settings_.http.max_rate > 0 || settings_.http.max_rate_per_device > 0)
+    log::warn("http.max_rate and http.max_rate_per_device are set, but this version doesn't slow downloads down");
   if (!auth_required(settings_)) {
     const auto& address = settings_.http.admin_listen.empty() ? settings_.http.listen : settings_.http.admin_listen;
     if (!is_loopback(address))

@@ -59,12 +59,12 @@ class Daemon {
   std::string listening_;
   bool stopped_ = false;
 
-  // In the order of construction; what is behind may use what is before.
+  // Destroyed from the last to the first: disk threads may call the engine and the outbox until the store is gone.
   std::optional<InstanceLock> lock_;
-  std::unique_ptr<firmware::Store> store_;
-  std::unique_ptr<StoreImages> images_;
   std::unique_ptr<api::Outbox> outbox_;
   std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<firmware::Store> store_;
+  std::unique_ptr<StoreImages> images_;
   std::unique_ptr<storage::Readers> readers_;
   std::unique_ptr<SignatureFinder> signatures_;
   std::unique_ptr<api::DeviceApi> device_api_;
