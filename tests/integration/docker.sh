@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# Builds both images, brings docker/compose.yaml up and runs an upgrade through it, with podman instead of a Docker
+# engine and without a registry. As root, on Debian 12. Takes minutes. Leaves nothing but build/docker/base.tar, the base
+# image for the next time.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. docker/packages.sh
+(($(id -u) == 0)) || { echo "docker.sh: containers are made as root here" >&2; exit 1; }
+# shellcheck disable=SC2086
+install_missing $docker_packages curl u-boot-qemu
+
+cache=$PWD/build/docker
+work=$(mktemp -d /var/tmp/otad-docker-XXXXXX)
+mkdir -p "$cache" "$work/device"
+project=otad-test-$$
+say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*"; }
+fail() { say "FAILED: $*"; exit 1; }
+
+# Everything that podman keeps lies in $work.
+export CONTAINERS_CONF=$work/containers.conf CONTAINERS_STORAGE_CONF=$work/storage.conf
+export DISABLE_HC_SYSTEMD=true  # health checks by hand: systemd may not run here
+cat >"$CONTAINERS_CONF" <<END
+[containers]
+default_ulimits = ["nofile=1024:4096", "nproc=8192:8192"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "runc"
+tmp_dir = "$work/libpod"
+[network]
+network_backend = "netavark"
+network_config_dir = "$work/networks"
+END
+cat >"$CONTAINERS_STORAGE_CONF" <<END
+[storage]
+driver = "overlay"
+graphroot = "$work/storage"
+runroot = "$work/run"
+END
+
+free_port() { /usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+OTAD_HTTP_PORT=$(free_port) OTAD_MQTT_PORT=$(free_port)
+export OTAD_HTTP_PORT OTAD_MQTT_PORT OTAD_PUBLIC_URL=http://otad:8080
+url=http://127.0.0.1:$OTAD_HTTP_PORT
+
+compose() { podman-compose -p "$project" -f docker/compose.yaml "$@"; }
+
+clean() {
+  status=$?
+  trap '' INT TERM
+  ((status == 0)) || podman ps -a --format '{{.Names}}' | xargs -r -n1 podman logs --tail 40 || true
+  compose down -v >/dev/null 2>&1 || true
+  podman rm -fa >/dev/null 2>&1 || true
+  umount "$work/storage/overlay" 2>/dev/null || true
+  rm -rf "$work"
+  exit "$status"
+}
+trap clean EXIT
+trap 'exit 130' INT TERM
+
+until_true() {  # SECONDS COMMAND...
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    ((SECONDS < end)) || return 1
+    sleep 0.3
+  done
+}
+
+if [[ ! -s $cache/base.tar ]]; then
+  say "base image by debootstrap"
+  debootstrap --variant=minbase bookworm "$work/base" http://deb.debian.org/debian >"$work/debootstrap.log" ||
+    { tail -n 20 "$work/debootstrap.log"; fail "debootstrap"; }
+  rm -rf "$work"/base/var/cache/apt/archives/*.deb
+  tar -C "$work/base" -cf "$cache/base.tar.part" . && mv "$cache/base.tar.part" "$cache/base.tar"
+  rm -rf "$work/base"
+fi
+podman import -q "$cache/base.tar" docker.io/library/debian:bookworm-slim >/dev/null
+
+for target in mosquitto otad; do
+  name=otad; [[ $target == otad ]] || name=otad-$target
+  say "image $name"
+  buildah bud --isolation chroot --network host --format docker --layers --target "$target" \
+    -f docker/Dockerfile -t "localhost/$name:latest" . >"$work/$target.log" 2>&1 ||
+    { tail -n 40 "$work/$target.log"; fail "image $name"; }
+done
+podman images --format '{{.Repository}} {{.Size}}' | grep ^localhost/otad
+
+say "compose up"
+compose up -d --no-build
+otad=$(podman ps --filter "label=io.podman.compose.project=$project" --format '{{.Names}}' | grep '[_-]otad[_-]')
+broker=$(podman ps --filter "label=io.podman.compose.project=$project" --format '{{.Names}}' | grep mosquitto)
+network=$(podman inspect "$otad" --format '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}')
+until_true 60 curl -fsS -o /dev/null "$url/readyz" 2>/dev/null || fail "$url/readyz: $(curl -sS "$url/readyz" 2>&1)"
+for container in "$otad" "$broker"; do
+  until_true 30 podman healthcheck run "$container" >/dev/null || fail "$container is not healthy"
+  [[ $(podman exec "$container" id -u) != 0 ]] || fail "$container runs as root"
+  ! podman exec "$container" touch /etc/touched 2>/dev/null || fail "$container can write to its root"
+done
+
+say "an operator without and with a key"
+[[ $(curl -sS -o /dev/null -w '%{http_code}' "$url/tasks") == 401 ]] || fail "operators got in without a key"
+key=$(compose exec -T otad otad keys add --name test --role admin 2>/dev/null | grep -oE '[A-Za-z0-9_.-]{20,}' | tail -n 1)
+[[ -n $key ]] || fail "no key"
+call() { curl -sS --fail-with-body -H "Authorization: Bearer $key" "$@"; }
+
+say "an upgrade"
+image=/usr/lib/u-boot/qemu_arm64/u-boot.bin
+call -X POST -T "$image" "$url/firmware?version=2023.01&hardware=qemu-arm64" >/dev/null
+task=$(call -d '{"device_id": "gw-17", "firmware_version": "2023.01", "hardware": "qemu-arm64", "chunk_size": 64}' \
+  "$url/firmware/upgrade" | grep -oE 'OTA_[0-9]+_[0-9]+' | head -n 1)
+chmod 777 "$work/device"
+timeout 120 podman run --rm --network "$network" -v "$work/device:/device" --entrypoint ota-agent localhost/otad:latest \
+  --id gw-17 --broker tcp://mosquitto:1883 --state-dir /device --hardware qemu-arm64 --current-version 2022.10 \
+  --report json --once | tail -n 1
+cmp "$image" "$work/device/gw-17/image-2023.01" || fail "the device holds another image"
+
+say "the data outlives the containers"
+compose down
+compose up -d --no-build
+until_true 60 curl -fsS -o /dev/null "$url/readyz" 2>/dev/null || fail "not ready again"
+call "$url/tasks/$task" | grep -q '"state": *"succeeded"' || fail "$(call "$url/tasks/$task")"
+say "passed: $task succeeded, image bit for bit, kept"
