@@ -272,6 +272,9 @@ std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Creden
                     fmt::format("task {} has chunks 0 to {}", task.id.str(), task.grid().count() - 1), task.id);
 
   if (message.checksum == task.checksum) {
+    // It would hold the device while another of its tasks does: its turn comes after that.
+    if (task.confirm && task.state == TaskState::queued && ledger.tasks.active_of(id.str()))
+      return ledger.queued_answer(task);
     const auto event = task.confirm ? TaskEvent::image_right_hold : TaskEvent::image_right;
     if (auto done = ledger.change(task, event, by_device()); !done) return ErrorAnswer{done.error(), task.id};
     if (task.state == TaskState::succeeded) ledger.succeeded(task);

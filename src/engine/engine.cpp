@@ -319,9 +319,9 @@ class EngineImpl final : public Engine {
       command.run(ledger);
       savepoint.release();
       return true;
-    } catch (const storage::Fault&) {
-      throw;
     } catch (const std::exception& e) {
+      const auto* fault = dynamic_cast<const storage::Fault*>(&e);
+      if (fault && fault->kind() != storage::Fault::Kind::constraint) throw;
       log::error(std::string("a command failed and was undone: ") + e.what());
       ledger.drop_effects(effects);
       command.failed(fail(Errc::server_fault, "the server could not do this; its log says why"));

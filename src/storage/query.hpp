@@ -25,6 +25,8 @@ inline Fault to_fault(const SQLite::Exception& e) {
     case SQLITE_CANTOPEN:
     case SQLITE_CORRUPT:
       return {Fault::Kind::io, e.what()};
+    case SQLITE_CONSTRAINT:
+      return {Fault::Kind::constraint, e.what()};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return {Fault::Kind::busy, e.what()};

@@ -11,10 +11,11 @@
 namespace ota::storage {
 
 /// The database failed (disk full, I/O error, corruption): the unit of work it happened in must be rolled back. The
-/// one exception that leaves this room; a row that isn't there is no fault.
+/// one exception that leaves this room; a row that isn't there is no fault. Of `constraint`, a rule of the schema, only
+/// the statement was refused: undoing the nested unit is enough.
 class Fault : public std::runtime_error {
  public:
-  enum class Kind { disk_full, io, busy, other };
+  enum class Kind { disk_full, io, busy, constraint, other };
   Fault(Kind kind, const std::string& what) : std::runtime_error(what), kind_(kind) {}
   Kind kind() const noexcept { return kind_; }
 

@@ -121,6 +121,16 @@ TEST_F(Queue, SecurityComesFirstOnItsOwnDevice) {
   EXPECT_EQ(state_of(routine), TaskState::cancelled) << "older than what it has now";
 }
 
+TEST_F(Queue, APreemptedTaskIsNotHeldForItsConfirmationBesideTheOther) {
+  add_firmware("2.0.0");
+  add_firmware("2.0.1", "gw-a", 2, 2'097'152, true);
+  const auto routine = task_for("gw-1", "2.0.0", {}, true);
+  const auto security = task_for("gw-1", "2.0.1");
+  EXPECT_EQ(std::get<QueuedAnswer>(verify("gw-1", routine, 1)).task, routine);
+  EXPECT_EQ(state_of(routine), TaskState::queued);
+  EXPECT_EQ(state_of(security), TaskState::offered);
+}
+
 TEST_F(Queue, OneTaskADeviceAtATime) {
   add_firmware("2.0.0");
   add_firmware("3.0.0", "gw-a", 3);
