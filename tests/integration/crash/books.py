@@ -15,6 +15,7 @@ import time
 STATES = ("queued", "offered", "downloading", "retry_wait", "installing", "succeeded", "failed", "cancelled", "expired")
 ENDED = frozenset(STATES[5:])
 VERIFIED = frozenset(("installing", "succeeded", "failed"))
+UNDESERVED = ("bad_chunk_range", "unknown_task", "not_authorized")  # by our devices
 FIELDS = ("device_id", "firmware_version", "created_at")  # told with 201, never changed
 
 
@@ -110,6 +111,8 @@ class Books:
                 self.check(task.device in (None, device), f"{where} was told, but it is {task.device}'s")
                 task.device = device
                 getattr(self, f"on_{kind}")(task, message, where)
+        if kind == "error":
+            self.check(message["code"] not in UNDESERVED, f"{device} was told {message}")
         self.happened(f"error {message['code']}" if kind == "error" else kind)
 
     def on_metadata(self, task, message, where):
