@@ -276,6 +276,7 @@ void Ledger::resume_active() {
   for (auto& task : tasks.all_active()) {
     const auto due = task.state_due;
     arm(task);
+    task.stalls = 0;  // what came in the last second may be forgotten: that is not the device's fault
     if (task.state == TaskState::installing) task.state_due = std::max(due.value_or(now_), now_ + kConfirmGrace);
     save(task);
     with_grid(task, [number = task.id.number](Ledger& ledger, bool) {

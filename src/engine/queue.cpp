@@ -132,23 +132,26 @@ void Ledger::fill_slots(const std::string& asker) {
   for (;;) {
     auto heads = tasks.ready_heads();
     if (heads.empty()) return;
-    auto best = std::min_element(heads.begin(), heads.end(), [this](const Task& a, const Task& b) {
-      return std::pair{effective(a), a.id.number} < std::pair{effective(b), b.id.number};
-    });
-    if (slots_ >= options_.tasks.max_active) {
-      if (heads.front().priority != Priority::security) return;
+    const bool full = slots_ >= options_.tasks.max_active;
+    if (full && heads.front().priority != Priority::security) return;
+    auto best =
+        full ? heads.begin() : std::min_element(heads.begin(), heads.end(), [this](const Task& x, const Task& y) {
+          return std::pair{effective(x), x.id.number} < std::pair{effective(y), y.id.number};
+        });
+    // Another task of that device may have risen since this one took its place.
+    refresh(best->device);
+    if (tasks.ready_of(best->device) != best->id.number) continue;
+    if (full) {
       auto holder = tasks.lowest_routine_holder();
       if (!holder) return;
       holder = load(holder->id.number);
-      auto& head = heads.front();
-      if (!holder || !grid_ready(head)) {
-        tasks.set_ready(head.id.number, false);
-        head.state_due = now_ + kGridRetry;
-        save(head);
+      if (!holder || !grid_ready(*best)) {
+        tasks.set_ready(best->id.number, false);
+        best->state_due = now_ + kGridRetry;
+        save(*best);
         continue;
       }
       preempt(*holder);
-      best = heads.begin();
     }
     grant(*best, asker);
   }

@@ -75,6 +75,23 @@ TEST_F(Queue, WhoWaitedLongRisesOneClassButNotIntoSecurity) {
   EXPECT_EQ(state_of(high), TaskState::offered);
 }
 
+TEST_F(Queue, OfOneDevicesTasksTheOneThatRoseGoesFirst) {
+  options.tasks.max_active = 1;
+  options.tasks.stall_timeout_s = options.tasks.offer_timeout_s = 100'000;
+  options.devices.present_s = 100'000;
+  ledger->set_options(options);
+  add_firmware("2.0.0");
+  add_firmware("3.0.0", "gw-a", 3);
+  const auto holder = task_for("gw-0", "2.0.0");
+  const auto normal = task_for("gw-1", "2.0.0", Priority::normal);
+  advance(59min);
+  const auto high = task_for("gw-1", "3.0.0", Priority::high);
+  EXPECT_EQ(ledger->tasks.ready_of("gw-1"), high.number);
+  advance(2min);
+  verify("gw-0", holder, 1);
+  EXPECT_EQ(state_of(normal), TaskState::offered) << "risen to high by now, and older";
+}
+
 TEST_F(Queue, SlotsAreNeverExceeded) {
   add_firmware("2.0.0");
   for (int i = 0; i < 10; ++i) task_for("gw-" + std::to_string(i), "2.0.0");
