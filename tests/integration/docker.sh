@@ -11,13 +11,13 @@ install_missing $docker_packages curl u-boot-qemu
 
 cache=$PWD/build/docker
 work=$(mktemp -d /var/tmp/otad-docker-XXXXXX)
-mkdir -p "$cache" "$work/device"
+mkdir -p "$cache" "$work/device" "$work/tmp"
 project=otad-test-$$
 say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*"; }
 fail() { say "FAILED: $*"; exit 1; }
 
 # Everything that podman keeps lies in $work.
-export CONTAINERS_CONF=$work/containers.conf CONTAINERS_STORAGE_CONF=$work/storage.conf
+export TMPDIR=$work/tmp CONTAINERS_CONF=$work/containers.conf CONTAINERS_STORAGE_CONF=$work/storage.conf
 export DISABLE_HC_SYSTEMD=true  # health checks by hand: systemd may not run here
 cat >"$CONTAINERS_CONF" <<END
 [containers]
@@ -48,10 +48,11 @@ compose() { podman-compose -p "$project" -f docker/compose.yaml "$@"; }
 clean() {
   status=$?
   trap '' INT TERM
-  ((status == 0)) || podman ps -a --format '{{.Names}}' | xargs -r -n1 podman logs --tail 40 || true
+  ((status == 0)) || podman ps -a --format '{{.Names}}' | xargs -r -n1 podman logs --tail 40 2>&1 || true
   compose down -v >/dev/null 2>&1 || true
   podman rm -fa >/dev/null 2>&1 || true
-  umount "$work/storage/overlay" 2>/dev/null || true
+  buildah rm -a >/dev/null 2>&1 || true
+  awk -v work="$work/" 'index($2, work) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount || true
   rm -rf "$work"
   exit "$status"
 }
