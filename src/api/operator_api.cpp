@@ -19,7 +19,8 @@ void log_failure(const Call& call, unsigned status, const Error& error) {
   const auto line =
       fmt::format("{} {} answered {} {} actor={} from={}: {}", http::to_string(call.request.method()),
                   call.request.path(), status, rest_code(error.code), call.actor, call.request.remote(), error.message);
-  log::write(status >= 500 ? log::Level::error : log::Level::warn, line);
+  const bool ours = status >= 500 && error.code != Errc::cancelled;  // who went away is at fault for that
+  log::write(ours ? log::Level::error : log::Level::warn, line);
 }
 
 constexpr std::size_t kLongestTarget = 256;  // of a path in the audit log
