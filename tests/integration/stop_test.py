@@ -223,27 +223,37 @@ class Watchdog(ServerCase):
 
     def test_busy_is_alive(self):
         self.firmware("2.0.0", "hw-busy")
-        over, posted = threading.Event(), []
+        posted = []
 
-        def post(name):
-            number = 0
-            while not over.is_set():
-                number += 1
-                posted.append(self.rest.upgrade(f"{name}-{number}", "2.0.0", hardware="hw-busy").status)
+        @contextlib.contextmanager
+        def posters(run):
+            over = threading.Event()
 
-        posters = [threading.Thread(target=post, args=(f"busy-{number}",)) for number in range(4)]
+            def post(name):
+                number = 0
+                while not over.is_set():
+                    number += 1
+                    posted.append(self.rest.upgrade(f"{name}-{number}", "2.0.0", hardware="hw-busy").status)
+
+            threads = [threading.Thread(target=post, args=(f"{run}-{number}",)) for number in range(4)]
+            for thread in threads:
+                thread.start()
+            try:
+                yield
+            finally:
+                over.set()
+                for thread in threads:
+                    thread.join()
+
         begun = time.monotonic()
-        for poster in posters:
-            poster.start()
-        time.sleep(3)
-        with contextlib.closing(sqlite3.connect(self.folder / "otad.db", isolation_level=None)) as database:
-            wait_until(lambda: database.execute("BEGIN IMMEDIATE"), "the lock is ours")  # a commit of three seconds
+        with posters("busy"):
             time.sleep(3)
-            database.execute("ROLLBACK")
-        time.sleep(2)
-        over.set()
-        for poster in posters:
-            poster.join()
+        with contextlib.closing(sqlite3.connect(self.folder / "otad.db", isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")  # a commit of three seconds
+            with posters("waiting"):
+                time.sleep(3)
+                database.execute("ROLLBACK")
+                time.sleep(2)
         self.assertEqual(set(posted), {201})
         self.assertLess(max(self.gaps(begun)), self.daemon.LIMIT * PATIENCE)
 
