@@ -8,9 +8,10 @@
 
 namespace ota {
 
-inline constexpr std::uint32_t kMaxChunks = 65'536;               ///< a task's (api.md)
-inline constexpr std::uint32_t kMaxChunkBytes = 16'384u * 1024u;  ///< 16 MiB (api.md)
-inline constexpr std::uint32_t kMinChunkBytes = 512;              ///< what a device may ask for
+inline constexpr std::uint32_t kMaxChunks = 65'536;                 ///< a task's (api.md)
+inline constexpr std::uint32_t kMaxChunkBytes = 16'384u * 1024u;    ///< 16 MiB (api.md)
+inline constexpr std::uint32_t kMinChunkBytes = 512;                ///< what a device may ask for
+inline constexpr std::uint32_t kMaxMqttChunkBytes = 1024u * 1024u;  ///< larger chunks go over HTTP only
 inline constexpr std::uint32_t kDefaultChunkBytes = 512u * 1024u;
 
 /// Inclusive range of chunk indexes, first <= last.
