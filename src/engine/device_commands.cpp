@@ -123,10 +123,7 @@ std::optional<Answer> on_request(Ledger& ledger, const DeviceId& id, const Crede
       if (message.current_version != active->version) return ledger.success_answer(*active);
       confirm(ledger, *active);
     } else {
-      active->heard = true;
-      if (active->state == TaskState::offered)
-        active->state_due = ledger.now() + std::chrono::seconds{ledger.options().tasks.offer_timeout_s};
-      ledger.save(*active);
+      ledger.spoke(*active);
       ledger.settle(id.str());  // a security task of its own may come first
       if (auto still = ledger.load_active(id.str())) return ledger.offer(*still);
       return waiting_or_up_to_date(ledger, *device);
@@ -204,7 +201,7 @@ std::optional<Answer> on_device_state(Ledger& ledger, Task& task, const Progress
                       fmt::format("task {} is {}: its image was not verified, so it can't be installed", task.id.str(),
                                   to_string(task.state)),
                       task.id);
-      else
+      else if (ledger.tasks.last_success_of(task.device) == task.id.number)  // not a late word of an older one
         ledger.succeeded(task);
       return {};
     case DeviceState::rolled_back:
@@ -238,8 +235,7 @@ std::optional<Answer> on_progress(Ledger& ledger, const DeviceId& id, const Cred
     if (!std::holds_alternative<FailedAnswer>(answer)) return answer;
     return refuse(Errc::task_ended, fmt::format("task {} failed: {}", task->id.str(), task->reason), task->id);
   }
-  task->heard = true;
-  ledger.save(*task);
+  ledger.spoke(*task);
 
   if (message.percent) {
     ledger.board().set_percent(task->id.number, *message.percent);

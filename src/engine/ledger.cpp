@@ -132,7 +132,7 @@ void Ledger::arm(Task& task) {
       task.state_due = now_ + seconds{times.stall_timeout_s};
       break;
     case TaskState::retry_wait:
-      task.state_due = task.retry_due.value_or(now_) + seconds{times.stall_timeout_s};
+      task.state_due = std::max(task.retry_due.value_or(now_), now_) + seconds{times.stall_timeout_s};
       break;
     case TaskState::installing:
       task.state_due = now_ + seconds{times.confirm_timeout_s};

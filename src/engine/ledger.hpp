@@ -84,6 +84,8 @@ class Ledger {
 
   /// The device said something: it is present, what was parked waits its turn again.
   void heard(Device& device);
+  /// The device said something of this very task: a sign of life, which keeps an offer open.
+  void spoke(Task& task);
   /// To be looked at again before this command ends.
   void touch(const std::string& device) { touched_.insert(device); }
   /// Ends a command: brings touched devices' places in the queue up to date, fills free slots. An offer to `asker` is

@@ -34,6 +34,12 @@ void Ledger::heard(Device& device) {
   touch(device.id);
 }
 
+void Ledger::spoke(Task& task) {
+  task.heard = true;
+  if (task.state == TaskState::offered) arm(task);
+  save(task);
+}
+
 void Ledger::refresh(const std::string& id) {
   const auto device = devices.find(id);
   const auto ready = tasks.ready_of(id);
@@ -189,7 +195,6 @@ void Ledger::on_due(Task& task) {
       if (told) push(task.device, CancelAnswer{task.id, CancelReason::cancelled});
       return;
     }
-    task.expiry_due.reset();  // verified already: its confirmation decides
   }
   if (task.wait_due && *task.wait_due <= now_) {
     task.wait_due.reset();

@@ -46,6 +46,7 @@ Result<void> on_remove_device(Ledger& ledger, const std::string& id, const std::
     for (const auto& task : queued)
       if (auto cancelled = on_cancel(ledger, task.id, actor); !cancelled) return cancelled.error();
   }
+  if (const auto ready = ledger.tasks.ready_of(id)) ledger.tasks.set_ready(*ready, false);
   ledger.devices.remove(id);
   return {};
 }

@@ -64,10 +64,11 @@ void Ledger::note_run(const Task& task, const TransferChange& change) {
 void Ledger::note_device(const Task& task, const TransferChange& change) {
   auto device = devices.find(task.device);
   if (!device) return;
-  device->last_seen = wall_;
-  device->present_until_tl = now_ + std::chrono::seconds{options_.devices.present_s};
   if (change.transport) device->transport = change.transport;
   device->link.merge(change.link);
+  if (device->present_until_tl <= now_) return heard(*device);  // back by a download alone
+  device->last_seen = wall_;
+  device->present_until_tl = now_ + std::chrono::seconds{options_.devices.present_s};
   devices.save(*device);
 }
 

@@ -60,7 +60,9 @@ Task read(Rows& r) {
 std::optional<Millis> earliest_due(const Task& t) {
   if (is_ended(t.state)) return {};
   std::optional<Millis> due;
-  for (const auto& at : {t.wait_due, t.expiry_due, t.state_due})
+  // Verified already, its confirmation decides.
+  const auto expiry = t.state == TaskState::installing ? std::nullopt : t.expiry_due;
+  for (const auto& at : {t.wait_due, expiry, t.state_due})
     if (at && (!due || *at < *due)) due = at;
   return due;
 }
@@ -97,6 +99,9 @@ struct Tasks::Statements {
   Query active_of{db, select("WHERE device=? AND state IN (1,2,3,4)")};
   Query open_of{db, select("WHERE device=? AND state<5 AND version=? LIMIT 1")};
   Query queued_of{db, select("WHERE device=? AND state<5 AND state=0 ORDER BY priority, number LIMIT ?")};
+  Query last_success_of{db,
+                        "SELECT l.task FROM tasks t JOIN transfer_log l ON l.task=t.number "
+                        "WHERE t.device=? AND t.state=5 AND l.to_state=5 ORDER BY l.id DESC LIMIT 1"};
   Query set_ready{db, "UPDATE tasks SET ready=?2 WHERE number=?1"};
   Query set_device_ready{db, "UPDATE devices SET ready_task=?2 WHERE id=(SELECT device FROM tasks WHERE number=?1)"};
   Query ready_of{db, "SELECT ready_task FROM devices WHERE id=?"};
@@ -145,6 +150,12 @@ std::optional<Task> Tasks::open_of(const std::string& device, const std::string&
 
 std::vector<Task> Tasks::queued_of(const std::string& device, int limit) {
   return all(q_->queued_of.rows(device, limit));
+}
+
+std::optional<std::int64_t> Tasks::last_success_of(const std::string& device) {
+  auto rows = q_->last_success_of.rows(device);
+  if (!rows.next()) return {};
+  return rows.maybe(&Rows::integer);
 }
 
 void Tasks::set_ready(std::int64_t number, bool ready) {

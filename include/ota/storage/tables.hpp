@@ -39,6 +39,8 @@ class Tasks {
   std::optional<Task> open_of(const std::string& device, const std::string& version);
   /// The device's queued tasks, by priority and age, at most `limit`.
   std::vector<Task> queued_of(const std::string& device, int limit);
+  /// Which of the device's tasks succeeded last, as far back as the transfer log goes.
+  std::optional<std::int64_t> last_success_of(const std::string& device);
 
   /// Whether the task stands in the queue for a slot: its device present and free, its time come. A device has at most
   /// one such task.

@@ -203,6 +203,20 @@ TEST_F(DeviceCommands, ConfirmationByProgress) {
   EXPECT_EQ(state_of(id), TaskState::succeeded);
 }
 
+TEST_F(DeviceCommands, ALateWordOfAnOlderInstallationSetsNoVersionBack) {
+  add_firmware("2.0.0");
+  add_firmware("3.0.0", "gw-a", 3);
+  const auto older = task_for("gw-1", "2.0.0");
+  verify("gw-1", older, 1);
+  const auto newer = task_for("gw-1", "3.0.0");
+  verify("gw-1", newer, 3);
+  state("gw-1", older, DeviceState::installed);
+  EXPECT_EQ(row_of("gw-1")->current_version, "3.0.0");
+  request("gw-1", says("gw-a", "2.0.0"));
+  state("gw-1", newer, DeviceState::installed);
+  EXPECT_EQ(row_of("gw-1")->current_version, "3.0.0");
+}
+
 TEST_F(DeviceCommands, ARollBackEndsItAtOnce) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0", {}, true);

@@ -274,6 +274,73 @@ TEST_F(Queue, TheSameBytesOverAndOverAreStuck) {
   EXPECT_EQ(state_of(id), TaskState::queued);
 }
 
+TEST_F(Queue, AStallWhileAnAttemptWaitsLeavesTimeForTheSecond) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  verify("gw-1", id, 9);
+  ASSERT_EQ(state_of(id), TaskState::retry_wait);
+  advance(70s);  // the wait and the stall timeout are over: told of the stall
+  advance(1s);
+  EXPECT_EQ(state_of(id), TaskState::retry_wait);
+  advance(60s);
+  EXPECT_EQ(state_of(id), TaskState::queued);
+}
+
+TEST_F(Queue, AnyWordOnAnOfferKeepsItOpen) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  for (int i = 0; i < 3; ++i) {
+    advance(50s);
+    state("gw-1", id, DeviceState::rebooting);
+    EXPECT_EQ(state_of(id), TaskState::offered);
+  }
+}
+
+TEST_F(Queue, ADeviceThatIsBackByADownloadAloneHasItsSecurityTaskAtOnce) {
+  options.tasks.stall_timeout_s = options.tasks.offer_timeout_s = 100'000;
+  ledger->set_options(options);
+  add_firmware("2.0.0");
+  add_firmware("3.0.0", "gw-a", 3);
+  const auto routine = task_for("gw-1", "2.0.0");
+  advance(400s);  // absent
+  const auto security = task_for("gw-1", "3.0.0", Priority::security);
+  EXPECT_EQ(state_of(security), TaskState::queued);
+  board.bytes(routine.number, 1'000);
+  advance(1s);
+  EXPECT_EQ(state_of(security), TaskState::offered);
+  EXPECT_EQ(state_of(routine), TaskState::queued);
+}
+
+TEST_F(Queue, ARemovedDeviceLeavesTheQueue) {
+  options.tasks.max_active = 1;
+  ledger->set_options(options);
+  add_firmware("2.0.0");
+  const auto holder = task_for("gw-0", "2.0.0");
+  const auto waiting = task_for("gw-1", "2.0.0");
+  ASSERT_EQ(ledger->tasks.ready_of("gw-1"), waiting.number);
+  const auto next = task_for("gw-2", "2.0.0");
+  unit([](Ledger& l) { return on_remove_device(l, "gw-1", "alice"); }).value();
+  verify("gw-0", holder, 1);
+  EXPECT_EQ(state_of(next), TaskState::offered);
+}
+
+TEST_F(Queue, ATaskThatComesBackFromItsInstallationStillExpires) {
+  add_firmware("2.0.0");
+  request("gw-1");
+  auto o = order("gw-1", "2.0.0");
+  o.confirm = true;
+  o.expires_at = clock.wall() + 100s;
+  const auto id = upgrade(o).value().task.id;
+  verify("gw-1", id, 1);
+  ASSERT_EQ(state_of(id), TaskState::installing);
+  advance(200s);
+  EXPECT_EQ(state_of(id), TaskState::installing) << "its confirmation decides";
+  state("gw-1", id, DeviceState::failed);
+  EXPECT_EQ(state_of(id), TaskState::retry_wait);
+  advance(1s);
+  EXPECT_EQ(state_of(id), TaskState::expired);
+}
+
 TEST_F(Queue, DigestsThatMustBeMadeFirstHoldTheOfferBack) {
   images.slow = true;
   add_firmware("2.0.0");
