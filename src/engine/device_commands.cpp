@@ -277,8 +277,10 @@ std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Creden
     return ledger.success_answer(task);
   }
   if (task.state == TaskState::queued) return ledger.queued_answer(task);
-  if (message.attempt ? *message.attempt < task.attempt : retry_wait_runs(ledger, task))
+  if (message.attempt ? *message.attempt < task.attempt : retry_wait_runs(ledger, task)) {
+    ledger.spoke(task);
     return ledger.retry_answer(task, task.reason);
+  }
 
   // The device looked: all but the chunks that it calls bad are good; without a word of them none is.
   ChunkBitmap have{task.grid().count()};

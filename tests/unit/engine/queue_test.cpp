@@ -294,6 +294,15 @@ TEST_F(Queue, AnyWordOnAnOfferKeepsItOpen) {
     state("gw-1", id, DeviceState::rebooting);
     EXPECT_EQ(state_of(id), TaskState::offered);
   }
+  verify("gw-1", id, 9);
+  advance(3s);
+  advance(63s);  // told of the stall
+  advance(61s);  // parked
+  ASSERT_TRUE(std::holds_alternative<Offer>(request("gw-1")));
+  advance(50s);
+  verify("gw-1", id, 9, 1);  // of the attempt before
+  advance(50s);
+  EXPECT_EQ(state_of(id), TaskState::offered);
 }
 
 TEST_F(Queue, ADeviceThatIsBackByADownloadAloneHasItsSecurityTaskAtOnce) {
