@@ -9,7 +9,8 @@ build_packages="g++ cmake ninja-build ccache pkg-config python3
 # What ./run.sh starts, calls and sends.
 run_packages="mosquitto curl python3 u-boot-qemu opensbi"
 
-test_packages="mosquitto mosquitto-clients curl openssl python3 python3-paho-mqtt systemd faketime"
+test_packages="mosquitto mosquitto-clients curl wget aria2 openssl python3 python3-paho-mqtt systemd faketime iproute2
+  iptables"
 
 # --docker: containers without a Docker engine.
 docker_packages="podman buildah runc podman-compose debootstrap netavark aardvark-dns iptables uidmap"

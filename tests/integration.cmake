@@ -22,6 +22,13 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
     COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/crash/campaign.py)
   set_tests_properties(integration.crash integration.crash_books PROPERTIES LABELS integration
     ENVIRONMENT "${environment}")
+  # Bad lines: of proxies, and of namespaces where they can be made (as root).
+  foreach(suite proxy lines namespaces)
+    add_test(NAME integration.network.${suite}
+      COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/network/${suite}_test.py)
+    set_tests_properties(integration.network.${suite} PROPERTIES LABELS integration TIMEOUT ${timeout}
+      SKIP_RETURN_CODE 77 ENVIRONMENT "${environment}")
+  endforeach()
   # These measure memory or time, or fill both cores: alone, so that deadlines hold.
   set_tests_properties(integration.queue integration.upload integration.bad_messages
     integration.bad_calls integration.timers integration.restart integration.broker

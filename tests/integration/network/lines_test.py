@@ -1,0 +1,173 @@
+"""Updates over bad lines: whatever happens to the line, every device ends with the right image, and little comes twice."""
+import pathlib
+import random
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from scene import KIB, Scene  # noqa: E402
+from harness import PATIENCE, wait_until  # noqa: E402
+from proxy import Link  # noqa: E402
+from side_by_side import main  # noqa: E402
+
+CASES = []
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def at_most(what, bytes_sent, bound):
+    if bytes_sent > bound:
+        raise AssertionError(f"{what}: {bytes_sent} bytes of image data went over the line, at most {bound} were expected")
+
+
+def update(link, size, chunk_kib, timeout, count=2, settings=None):
+    """All devices of a fleet get the image over `link`, each byte once."""
+    with Scene(link, settings) as scene:
+        data = scene.firmware(size)
+        scene.update(scene.agent("device", count), data, chunk_kib, timeout)
+        at_most("nothing was lost", scene.http.file, count * size)
+
+
+# --- slow lines
+
+
+@case
+def delay_50_ms():
+    update(Link(delay=0.05), 1024 * KIB, 128, timeout=60)
+
+
+@case
+def delay_300_ms():
+    update(Link(delay=0.3), 512 * KIB, 128, timeout=90)
+
+
+@case
+def rate_64_kbit():
+    update(Link(rate=8000), 96 * KIB, 16, timeout=120)
+
+
+# --- lines that break
+
+
+@case
+def cut_at_random():
+    link = Link(rate=300 * KIB)
+    with Scene(link) as scene:
+        data = scene.firmware(1536 * KIB)
+        link.cut_at_random(4, up=(1, 4), down=(0.2, 3), frozen=0.3)
+        scene.update(scene.agent("device", 2), data, 32, timeout=150)
+        at_most("links cut", scene.http.file, 2 * len(data) + 2 * link.outages * 32 * KIB)
+
+
+@case
+def reset_at_random():
+    link = Link(rate=600 * KIB)
+    with Scene(link) as scene:
+        data, luck = scene.firmware(1024 * KIB), random.Random(5)
+        agent = start(scene, "device", 64)
+        resets = at_points(scene, luck, 5, len(data), lambda: (scene.http.reset(), scene.mqtt.reset()))
+        agent.finish(data, 90)
+        at_most("resets", scene.http.file, len(data) + resets * 64 * KIB)
+
+
+# --- what dies at random points of the download
+
+
+def start(scene, name, chunk_kib):
+    agent = scene.agent(name)
+    scene.task = scene.upgrade(name, chunk_kib)
+    return agent.start()
+
+
+def at_points(scene, luck, times, size, strike):
+    """Strikes so many times, each when a random share more of the image came; how often it was."""
+    for number in range(times):
+        point = size * (number + luck.uniform(0.1, 0.9)) / times
+        wait_until(lambda: scene.http.file >= point, f"{int(point)} bytes came, not {scene.http.file}", 60)
+        strike()
+    return times
+
+
+@case
+def device_killed():
+    with Scene(Link(rate=600 * KIB)) as scene:
+        data, luck = scene.firmware(1024 * KIB), random.Random(6)
+        agent = start(scene, "device", 64)
+        kills = at_points(scene, luck, 4, len(data), lambda: (agent.kill(), agent.start()))
+        agent.finish(data, 90)
+        at_most("device killed", scene.http.file, len(data) + kills * 64 * KIB)
+
+
+@case
+def server_killed():
+    with Scene(Link(rate=600 * KIB)) as scene:
+        data, luck = scene.firmware(1024 * KIB), random.Random(7)
+        agent = start(scene, "device", 64)
+        kills = at_points(scene, luck, 4, len(data), scene.daemon.restart)
+        agent.finish(data, 120)
+        at_most("server killed", scene.http.file, len(data) + kills * 64 * KIB)
+        assert scene.rest.task(scene.task)["attempt"] == 1, scene.rest.task(scene.task)
+
+
+@case
+def broker_killed():
+    with Scene(Link(rate=600 * KIB)) as scene:
+        data, luck = scene.firmware(1024 * KIB), random.Random(8)
+        agent = start(scene, "device", 64)
+        at_points(scene, luck, 3, len(data), lambda: (scene.broker.kill(), scene.broker.start()))
+        agent.finish(data, 120)
+        at_most("broker killed", scene.http.file, len(data))
+
+
+# --- plain clients resume by themselves
+
+
+def plain_client(command, again):
+    """`command(url, file)` fetches through a line that is cut; `again`: until it ends well."""
+    link = Link(rate=600 * KIB)
+    with Scene(link) as scene:
+        data = scene.firmware(3 * 1024 * KIB)
+        offer, file = scene.metadata("plain"), scene.folder / "image"
+        link.cut_at_random(9, up=(0.4, 1.2), down=(0.1, 0.5))
+        tries = 0
+
+        def fetched():
+            nonlocal tries
+            tries += 1
+            run = subprocess.run(command(offer["url"], file), capture_output=True, timeout=100 * PATIENCE, check=False)
+            if run.returncode and not again:
+                raise AssertionError(f"{run.args[0]} ended with {run.returncode}: {run.stdout} {run.stderr}")
+            return run.returncode == 0
+
+        wait_until(fetched, "the client ends well", 100)
+        assert file.read_bytes() == data, f"a wrong image after {tries} tries"
+        assert link.outages >= 2, f"only {link.outages} outages: the case tests nothing"
+        # Each cut costs what lay in the buffers of both ends.
+        at_most("plain client", scene.http.file, len(data) + link.outages * 4 * 64 * KIB)
+
+
+@case
+def curl_resumes():
+    plain_client(lambda url, file: ["curl", "-sS", "--fail", "-C", "-", "-o", file, url], again=True)
+
+
+@case
+def wget_resumes():
+    options = ["--tries=0", "--waitretry=1", "--retry-connrefused", "--timeout=10"]
+    plain_client(lambda url, file: ["wget", "-nv", "-c", *options, "-O", file, url], again=False)
+
+
+@case
+def aria2c_resumes():
+    options = ["--max-tries=0", "--retry-wait=1", "--min-split-size=1M", "--file-allocation=none", "--connect-timeout=5"]
+    plain_client(
+        lambda url, file: ["aria2c", "-q", "-x4", "-s4", *options, "-d", file.parent, "-o", file.name, url], again=True
+    )
+
+
+if __name__ == "__main__":
+    main(CASES, at_once=8)
