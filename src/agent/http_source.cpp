@@ -11,6 +11,8 @@ namespace {
 constexpr long kConnectSeconds = 10;
 constexpr long kSilenceSeconds = 20;
 constexpr int kMaxRetryAfter = 3600;
+constexpr long kOk = 200;
+constexpr long kPartialContent = 206;
 
 struct CloseHandle {
   void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
@@ -62,28 +64,57 @@ class HttpSource final : public ChunkSource {
     auto url = task.chunk_url;
     constexpr std::string_view kPlace = "{index}";
     if (auto at = url.find(kPlace); at != std::string::npos) url.replace(at, kPlace.size(), std::to_string(index));
-    return get(url, task.grid.length(index), nullptr);
+    auto length = task.grid.length(index);
+    if (begun_.image != task.checksum || begun_.offset != task.grid.offset(index) || begun_.length != length)
+      begun_ = {task.checksum, task.grid.offset(index), length, {}};
+    auto fetched = get(url, length, nullptr, &begun_.bytes);
+    if (fetched.kind == Fetched::Kind::ok) begun_ = {};
+    return fetched;
   }
 
   Fetched manifest(const Task& task) override {
     std::unique_ptr<curl_slist, FreeList> headers(curl_slist_append(nullptr, "Accept: application/octet-stream"));
-    return get(task.manifest_url, task.grid.count() * sizeof(Digest), headers.get());
+    return get(task.manifest_url, task.grid.count() * sizeof(Digest), headers.get(), nullptr);
   }
 
  private:
-  Fetched get(const std::string& url, std::size_t limit, curl_slist* headers) {
+  // A chunk whose transfer broke off: its first bytes. The digest of the whole tells whether they were right.
+  struct Begun {
+    Digest image{};
+    std::uint64_t offset = 0;
+    std::size_t length = 0;
+    std::string bytes;
+  };
+
+  // `begun`, where there is one, holds the first bytes already: only the rest is asked for, and what breaks off again
+  // is added to it.
+  Fetched get(const std::string& url, std::size_t limit, curl_slist* headers, std::string* begun) {
     Body body{{}, limit};
+    auto from = begun == nullptr ? 0 : begun->size();
+    auto range = fmt::format("{}-", from);
+    curl_easy_setopt(handle_.get(), CURLOPT_RANGE, from > 0 ? range.c_str() : nullptr);
     curl_easy_setopt(handle_.get(), CURLOPT_URL, url.c_str());
     curl_easy_setopt(handle_.get(), CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(handle_.get(), CURLOPT_WRITEDATA, &body);
     auto code = curl_easy_perform(handle_.get());
     long status = 0;
     curl_easy_getinfo(handle_.get(), CURLINFO_RESPONSE_CODE, &status);
+    // 200 is the whole from its first byte (RFC 9110, 14.2: a server may ignore Range).
+    bool goes_on = begun != nullptr && (status == kOk || status == kPartialContent);
+    if (goes_on) {
+      if (status == kOk) begun->clear();
+      *begun += body.bytes;
+      body.bytes.clear();
+      // More than the chunk has, or an end that never came: such a chunk is begun anew.
+      if (code == CURLE_WRITE_ERROR || begun->size() > limit || (code != CURLE_OK && begun->size() == limit))
+        begun->clear();
+    }
     if (code == CURLE_ABORTED_BY_CALLBACK) return {Fetched::Kind::aborted, {}, "interrupted", 0, 0};
     // An error's page may be longer than the chunk would be: its status counts all the same.
     if (status >= 300) return refused(url, status);
     if (code == CURLE_WRITE_ERROR) return later(url, "more bytes than the chunk has");
     if (code != CURLE_OK) return later(url, curl_easy_strerror(code));
+    if (goes_on) body.bytes = std::move(*begun);
     Fetched fetched{Fetched::Kind::ok, std::move(body.bytes), {}, 0, 0};
     double sent = 0, first = 0;
     curl_easy_getinfo(handle_.get(), CURLINFO_PRETRANSFER_TIME, &sent);
@@ -109,6 +140,7 @@ class HttpSource final : public ChunkSource {
   const std::string ca_file_;
   const std::atomic<bool>& interrupted_;
   const std::unique_ptr<CURL, CloseHandle> handle_;
+  Begun begun_;
 };
 
 }  // namespace

@@ -101,7 +101,9 @@ class Network:
         """So many packets of either direction are dropped, at random."""
         try:
             for line in ("to-server", "to-device"):
-                run("tc", "-n", self.spaces[1], "qdisc", "replace", "dev", line, "root", "netem", "loss", f"{share:.2%}")
+                run(
+                    "tc", "-n", self.spaces[1], "qdisc", "replace", "dev", line, "root", "netem", "loss", f"{share:.2%}"
+                )
         except OSError:
             rule = ["-m", "statistic", "--mode", "random", "--probability", str(share), "-j", "DROP"]
             run(*self.in_router, "iptables", "-A", "FORWARD", *rule)

@@ -265,7 +265,9 @@ class Connection:
             await _loop.sock_connect(self.server, self.door.target)
             for line in (self.client, self.server):
                 line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await asyncio.gather(self.one_way("up", self.client, self.server), self.one_way("down", self.server, self.client))
+            await asyncio.gather(
+                self.one_way("up", self.client, self.server), self.one_way("down", self.server, self.client)
+            )
         except (OSError, asyncio.CancelledError):
             self.abort()
         finally:

@@ -1,0 +1,142 @@
+// Chunks over HTTP from a server that breaks off.
+#include "agent/http_source.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "support/broker.hpp"
+
+namespace ota::agent {
+namespace {
+
+// Answers each request with the next of its replies, as it stands, and closes the connection.
+class ReplyingServer {
+ public:
+  explicit ReplyingServer(std::deque<std::string> replies) : replies_(std::move(replies)) {
+    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    auto address = test::loopback(0);
+    socklen_t size = sizeof address;
+    if (bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listener_, 8) != 0 ||
+        getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+      throw std::runtime_error("cannot listen");
+    }
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~ReplyingServer() {
+    stopping_ = true;
+    thread_.join();
+    close(listener_);
+  }
+
+  std::string url() const { return fmt::format("http://127.0.0.1:{}/chunks/{{index}}", port_); }
+  /// The Range field of each request so far, empty where it had none.
+  std::vector<std::string> ranges() {
+    std::lock_guard lock(mutex_);
+    return ranges_;
+  }
+
+ private:
+  void serve() {
+    while (!stopping_) {
+      pollfd waiting{listener_, POLLIN, 0};
+      if (poll(&waiting, 1, 20) <= 0) continue;
+      int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      std::string head;
+      char buffer[4096];
+      while (head.find("\r\n\r\n") == std::string::npos) {
+        auto got = recv(fd, buffer, sizeof buffer, 0);
+        if (got <= 0) break;
+        head.append(buffer, static_cast<std::size_t>(got));
+      }
+      std::lock_guard lock(mutex_);
+      auto at = head.find("Range: ");
+      ranges_.push_back(at == std::string::npos ? "" : head.substr(at + 7, head.find('\r', at) - at - 7));
+      if (!replies_.empty()) {
+        ::send(fd, replies_.front().data(), replies_.front().size(), MSG_NOSIGNAL);
+        replies_.pop_front();
+      }
+      close(fd);
+    }
+  }
+
+  std::mutex mutex_;
+  std::deque<std::string> replies_;
+  std::vector<std::string> ranges_;
+  std::atomic<bool> stopping_ = false;
+  int listener_ = -1;
+  std::uint16_t port_ = 0;
+  std::thread thread_;
+};
+
+std::string reply(int status, std::size_t length, const std::string& sent) {
+  return fmt::format("HTTP/1.1 {} X\r\nContent-Length: {}\r\n\r\n{}", status, length, sent);
+}
+
+Task task_at(const ReplyingServer& server) {
+  Task task;
+  task.checksum[0] = 1;
+  task.grid = ChunkGrid{25, 10};
+  task.chunk_url = server.url();
+  return task;
+}
+
+class HttpSource : public ::testing::Test {
+ protected:
+  std::atomic<bool> interrupted_ = false;
+  std::unique_ptr<ChunkSource> source_ = make_http_source("", interrupted_);
+};
+
+TEST_F(HttpSource, AsksForTheRestAloneOfAChunkThatBrokeOff) {
+  ReplyingServer server(
+      {reply(200, 10, "abc"), reply(206, 7, "de"), reply(503, 4, "busy"), "", reply(206, 5, "fghij")});
+  auto task = task_at(server);
+  for (int i = 0; i < 4; ++i) ASSERT_EQ(source_->chunk(task, 1).kind, Fetched::Kind::later) << i;
+  auto fetched = source_->chunk(task, 1);
+  ASSERT_EQ(fetched.kind, Fetched::Kind::ok);
+  EXPECT_EQ(fetched.bytes, "abcdefghij");
+  auto ranges = server.ranges();
+  // A connection that ends without an answer may be dialled again by curl itself.
+  EXPECT_EQ(ranges[0], "");
+  EXPECT_EQ(ranges[1], "bytes=3-");
+  for (std::size_t i = 2; i < ranges.size(); ++i) EXPECT_EQ(ranges[i], "bytes=5-") << i;
+}
+
+TEST_F(HttpSource, TakesTheWholeFromAServerThatIgnoresRanges) {
+  ReplyingServer server({reply(200, 10, "xyz"), reply(200, 10, "abcdefghij"), reply(200, 10, "abcdefghij")});
+  auto task = task_at(server);
+  ASSERT_EQ(source_->chunk(task, 0).kind, Fetched::Kind::later);
+  EXPECT_EQ(source_->chunk(task, 0).bytes, "abcdefghij");
+  EXPECT_EQ(source_->chunk(task, 0).bytes, "abcdefghij");
+  EXPECT_EQ(server.ranges(), (std::vector<std::string>{"", "bytes=3-", ""}));
+}
+
+TEST_F(HttpSource, KeepsNothingForAnotherChunkImageOrGrid) {
+  auto broken = reply(200, 10, "abc");
+  ReplyingServer server({broken, broken, broken, broken});
+  auto task = task_at(server);
+  (void)source_->chunk(task, 0);
+  (void)source_->chunk(task, 1);
+  task.checksum[0] = 2;
+  (void)source_->chunk(task, 1);
+  task.grid = ChunkGrid{25, 5};
+  (void)source_->chunk(task, 2);  // from the same offset
+  EXPECT_EQ(server.ranges(), std::vector<std::string>(4, ""));
+}
+
+TEST_F(HttpSource, BeginsAnewAfterMoreBytesThanTheChunkHas) {
+  ReplyingServer server({reply(200, 10, "abc"), reply(206, 20, "defghijklmnopqrstuvw"), reply(200, 10, "abcdefghij")});
+  auto task = task_at(server);
+  ASSERT_EQ(source_->chunk(task, 0).kind, Fetched::Kind::later);
+  ASSERT_EQ(source_->chunk(task, 0).kind, Fetched::Kind::later);
+  EXPECT_EQ(source_->chunk(task, 0).bytes, "abcdefghij");
+  EXPECT_EQ(server.ranges(), (std::vector<std::string>{"", "bytes=3-", ""}));
+}
+
+}  // namespace
+}  // namespace ota::agent
