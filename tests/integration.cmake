@@ -8,7 +8,7 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
     list(APPEND environment OTAD_SANITIZED=1 OTAD_PATIENCE=5)
     set(timeout 900)
   endif()
-  foreach(suite settings flow timers operator queue download upload bad_messages bad_calls restart broker twin
+  foreach(suite settings flow timers operator queue download links upload bad_messages bad_calls restart broker twin
       stop clock scale install broker_config)
     add_test(NAME integration.${suite}
       COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/${suite}_test.py)
@@ -30,7 +30,7 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
       SKIP_RETURN_CODE 77 ENVIRONMENT "${environment}")
   endforeach()
   # These measure memory or time, or fill both cores: alone, so that deadlines hold.
-  set_tests_properties(integration.queue integration.upload integration.bad_messages
+  set_tests_properties(integration.queue integration.links integration.upload integration.bad_messages
     integration.bad_calls integration.timers integration.restart integration.broker
     integration.stop integration.clock integration.scale integration.crash
     PROPERTIES RUN_SERIAL ON)

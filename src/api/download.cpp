@@ -159,12 +159,20 @@ asio::awaitable<Result<Downloads::GridManifest>> Downloads::manifest(Digest imag
   co_return prepared;
 }
 
+http::Pace Downloads::pace_of(const TaskId& task) const {
+  const auto found = context_.engine.board().transfer_class(task.number);
+  // One that waits for its confirmation is on the board no more.
+  if (!found) return {static_cast<std::uint64_t>(task.number), false};
+  return {found->device, found->security};
+}
+
 http::Reply Downloads::image_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image,
                                    const UrlGrant& grant, bool head) const {
   const auto size = image->size();
   const auto sender = std::make_shared<DownloadTransfer>(std::move(image), context_.engine.board(), grant.task.number,
                                                          grant.chunk_bytes);
   auto file = file_body(sender, path.hex, head);
+  file.pace = pace_of(grant.task);
   file.length = size;
   file.content_digest = digest_field(path.digest);
   file.repr_digest = file.content_digest;
@@ -178,6 +186,7 @@ http::Reply Downloads::chunk_reply(const DownloadPath& path, std::shared_ptr<fir
   const auto sender = std::make_shared<DownloadTransfer>(std::move(image), context_.engine.board(), grant.task.number,
                                                          grant.chunk_bytes);
   auto file = file_body(sender, path.hex, head);
+  file.pace = pace_of(grant.task);
   file.offset = grid.offset(index);
   file.length = grid.length(index);
   // RFC 9530: the representation at this address is the chunk, so its digest goes with parts of it too.

@@ -27,6 +27,7 @@ class Downloads {
   std::optional<Error> refuse_url(const http::Request& request, const DownloadPath& path, UrlGrant& grant) const;
   boost::asio::awaitable<std::optional<Error>> refuse_task(TaskId task);
   boost::asio::awaitable<Result<GridManifest>> manifest(Digest image, std::uint32_t chunk_bytes);
+  http::Pace pace_of(const TaskId& task) const;
   http::Reply image_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image, const UrlGrant& grant,
                           bool head) const;
   http::Reply chunk_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image, const UrlGrant& grant,

@@ -58,6 +58,10 @@ mqtt::Options broker_options(const MqttSettings& settings, std::string password)
   return options;
 }
 
+http::DownloadRates download_rates(const HttpSettings& settings) {
+  return {settings.max_rate, settings.max_rate_per_device};
+}
+
 Result<void> make_folder_of(const fs::path& database) {
   const auto folder = database.parent_path();
   std::error_code error;
@@ -158,6 +162,7 @@ Result<void> Daemon::build_api() {
   server.max_connections = static_cast<std::size_t>(settings_.http.max_connections);
   server.idle_timeout = std::chrono::seconds(settings_.http.idle_timeout_s);
   server_ = http::Server::create(server);
+  server_->set_rates(download_rates(settings_.http));
 
   api::OperatorOptions options;
   options.auth_required = auth_required(settings_);
@@ -205,8 +210,6 @@ Result<std::string> Daemon::listen_on(const std::string& address, http::Handler 
 }
 
 void Daemon::warn_of_open_doors() {
-  if (settings_.http.max_rate > 0 || settings_.http.max_rate_per_device > 0)
-    log::warn("http.max_rate and http.max_rate_per_device are set, but this version doesn't slow downloads down");
   if (!auth_required(settings_)) {
     const auto& address = settings_.http.admin_listen.empty() ? settings_.http.listen : settings_.http.admin_listen;
     if (!is_loopback(address))
@@ -243,6 +246,7 @@ void Daemon::reload(const Settings& wanted) {
   settings_ = with_changes(settings_, wanted);
   if (auto configured = log::configure(settings_.log); !configured) log::error(configured.error().message);
   engine_->apply(engine_options(settings_));
+  server_->set_rates(download_rates(settings_.http));
   if (auto reloaded = server_->reload_tls(); !reloaded)
     log::error(fmt::format("the certificates stay as they were: {}", reloaded.error().message));
   log::info("the settings were read again");

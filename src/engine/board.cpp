@@ -40,6 +40,12 @@ bool TransferBoard::active(std::int64_t task) const {
   return entries_.contains(task);
 }
 
+std::optional<TransferClass> TransferBoard::transfer_class(std::int64_t task) const {
+  std::lock_guard lock(mutex_);
+  const auto found = entries_.find(task);
+  return found == entries_.end() ? std::nullopt : std::optional{found->second.transfer_class};
+}
+
 void TransferBoard::chunks(std::int64_t task, const ChunkRange& range, Transport transport) {
   bool wake = false;
   {
@@ -107,8 +113,9 @@ bool TransferBoard::report(const std::string& device, const Credentials& who, co
 }
 
 void TransferBoard::open(std::int64_t task, std::string device, bool has_secret, ChunkBitmap have,
-                         std::uint64_t bytes_sent) {
+                         std::uint64_t bytes_sent, Priority priority) {
   Entry entry;
+  entry.transfer_class = {std::hash<std::string>{}(device), priority == Priority::security};
   entry.device = std::move(device);
   entry.has_secret = has_secret;
   entry.change.task = task;
@@ -117,6 +124,11 @@ void TransferBoard::open(std::int64_t task, std::string device, bool has_secret,
   entry.rate_since = clock_.steady();
   std::lock_guard lock(mutex_);
   entries_.insert_or_assign(task, std::move(entry));
+}
+
+void TransferBoard::set_priority(std::int64_t task, Priority priority) {
+  std::lock_guard lock(mutex_);
+  if (auto* entry = find(task)) entry->transfer_class.security = priority == Priority::security;
 }
 
 void TransferBoard::close(std::int64_t task) {

@@ -172,7 +172,7 @@ Result<void> Ledger::change(Task& task, TaskEvent event, const Actor& by, const 
       const auto device = devices.find(task.device);
       auto have = chunks(task);
       runs_[task.id.number] = Run{have, 0, now_, {}};
-      board_.open(task.id.number, task.device, must_prove(device), std::move(have), task.bytes_sent);
+      board_.open(task.id.number, task.device, must_prove(device), std::move(have), task.bytes_sent, task.priority);
     } else {
       runs_.erase(task.id.number);
       mismatches_.erase(task.id.number);
@@ -267,7 +267,7 @@ void Ledger::resync() {
     const auto device = devices.find(task.device);
     auto have = chunks(task);
     runs_[task.id.number] = Run{have, 0, now_, {}};
-    board_.open(task.id.number, task.device, must_prove(device), std::move(have), task.bytes_sent);
+    board_.open(task.id.number, task.device, must_prove(device), std::move(have), task.bytes_sent, task.priority);
   }
   board_.keep_only(holders);
 }

@@ -176,6 +176,7 @@ Result<Task> on_set_priority(Ledger& ledger, const TaskId& id, Priority priority
   entry.by = actor;
   entry.reason = fmt::format("{} to {}", to_string(task->priority), to_string(priority));
   task->priority = priority;
+  ledger.board().set_priority(task->id.number, priority);
   ledger.log(*task, std::move(entry));
   ledger.save(*task);
   ledger.touch(task->device);

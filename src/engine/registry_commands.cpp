@@ -17,7 +17,7 @@ void remove_unneeded(Ledger& ledger, const Digest& image) {
   });
 }
 
-}
+}  // namespace
 
 Result<Engine::PutDevice> on_put_device(Ledger& ledger, const Device& wanted) {
   auto device = ledger.devices.find(wanted.id);
@@ -58,7 +58,7 @@ Result<void> on_set_secret(Ledger& ledger, const std::string& id, const Digest& 
   ledger.devices.save(*device);
   // What is on the board was opened for a device without a secret.
   if (const auto active = ledger.load_active(id); active && holds_slot(active->state))
-    ledger.board().open(active->id.number, id, true, ledger.chunks(*active), active->bytes_sent);
+    ledger.board().open(active->id.number, id, true, ledger.chunks(*active), active->bytes_sent, active->priority);
   return {};
 }
 

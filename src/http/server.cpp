@@ -62,13 +62,18 @@ struct Listener {
   }
 };
 
+std::vector<std::unique_ptr<Worker>> make_workers(const ServerOptions& options) {
+  const unsigned threads = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
+  const auto tick = std::clamp<std::chrono::milliseconds>(options.idle_timeout / 20, kShortestTick, kLongestTick);
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (unsigned i = 0; i < threads; ++i) workers.push_back(std::make_unique<Worker>(i, tick));
+  return workers;
+}
+
 class ServerImpl final : public Server {
  public:
-  explicit ServerImpl(ServerOptions options) : options_(options) {
-    const unsigned threads = options.threads > 0 ? options.threads : std::max(1u, std::thread::hardware_concurrency());
-    const auto tick = std::clamp<std::chrono::milliseconds>(options.idle_timeout / 20, kShortestTick, kLongestTick);
-    for (unsigned i = 0; i < threads; ++i) workers_.push_back(std::make_unique<Worker>(i, tick));
-  }
+  explicit ServerImpl(ServerOptions options)
+      : options_(options), workers_(make_workers(options)), pacing_(workers_.front()->io()) {}
 
   ~ServerImpl() override { stop_once(std::chrono::milliseconds(0)); }
 
@@ -78,7 +83,7 @@ class ServerImpl final : public Server {
     boost::system::error_code ec;
     const auto local = acceptor->local_endpoint(ec);
     auto context = std::make_shared<SessionContext>(
-        SessionContext{options_, std::move(handler), [open = open_] { open->closed(); }});
+        SessionContext{options_, std::move(handler), &pacer_, [open = open_] { open->closed(); }});
     std::shared_ptr<asio::ssl::context> secured;
     if (tls) {
       auto made = make_tls_context(*tls);
@@ -100,6 +105,8 @@ class ServerImpl final : public Server {
     for (auto& worker : workers_) worker->run();
     started_ = true;
   }
+
+  void set_rates(const DownloadRates& rates) override { pacer_.set(rates, std::chrono::steady_clock::now()); }
 
   Result<void> reload_tls() override {
     const std::lock_guard lock(mutex_);
@@ -174,6 +181,15 @@ class ServerImpl final : public Server {
     asio::post(worker.io(), [session = std::move(session)] { session->start(); });
   }
 
+  /// On the first worker's thread.
+  void turn_pacer() {
+    if (unpaced_) return;
+    pacing_.expires_after(Pacer::kTurn);
+    pacing_.async_wait([this](const boost::system::error_code& ec) {
+      if (!ec && pacer_.turn(std::chrono::steady_clock::now())) turn_pacer();
+    });
+  }
+
   void stop_once(std::chrono::milliseconds grace) {
     const std::lock_guard stopping(stop_mutex_);
     if (stopped_) return;
@@ -194,6 +210,10 @@ class ServerImpl final : public Server {
       log::error(
           fmt::format("http: {} connections have handlers that don't end; they are thrown away", open_->count()));
     }
+    asio::post(workers_.front()->io(), [this] {
+      unpaced_ = true;
+      pacing_.cancel();
+    });
     for (auto& worker : workers_) worker->end(!all_ended);
     for (auto& worker : workers_) worker->join();
   }
@@ -205,7 +225,10 @@ class ServerImpl final : public Server {
   std::shared_ptr<OpenConnections> open_ = std::make_shared<OpenConnections>();
   Counter accepted_;  // written by the first worker
   Counter refused_;   // the same
+  Pacer pacer_{[this] { asio::post(workers_.front()->io(), [this] { turn_pacer(); }); }};
   std::vector<std::unique_ptr<Worker>> workers_;
+  asio::steady_timer pacing_;  // this and the next: the first worker's
+  bool unpaced_ = false;
   std::mutex mutex_;                                  // a leaf but for a listener's, which is taken inside it
   std::vector<std::shared_ptr<Listener>> listeners_;  // protected by mutex_; acceptors: the first worker's
 };

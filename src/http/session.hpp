@@ -9,6 +9,7 @@
 #include "http/file_plan.hpp"
 #include "http/header_writer.hpp"
 #include "http/incoming_request.hpp"
+#include "http/pacer.hpp"
 #include "http/worker.hpp"
 #include "ota/http/server.hpp"
 
@@ -18,6 +19,7 @@ namespace ota::http {
 struct SessionContext {
   ServerOptions options;
   Handler handler;
+  Pacer* pacer;                 ///< of the server
   std::function<void()> ended;  ///< called once for each session; thread-safe
 };
 
@@ -48,6 +50,7 @@ class Session final : public Tracked, public std::enable_shared_from_this<Sessio
                                           bool more);
   boost::asio::awaitable<bool> send_slice(const FileBody& file, std::uint64_t offset, std::size_t length,
                                           const std::string& head, bool more);
+  boost::asio::awaitable<std::size_t> pace(const FileBody& file, std::size_t wanted);
   boost::asio::awaitable<Result<void>> check(const FileBody& file, std::uint64_t offset, std::uint64_t length);
   boost::asio::awaitable<void> finish();
   void start_head(HeaderWriter& writer, const IncomingRequest& request, const Reply& reply, unsigned status, bool keep);

@@ -190,14 +190,36 @@ asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range,
   co_return true;
 }
 
-/// Every file byte leaves through here: the place to slow a connection down.
+/// Every file byte leaves through here, at the pace that the caps leave it.
 asio::awaitable<bool> Session::send_slice(const FileBody& file, std::uint64_t offset, std::size_t length,
                                           const std::string& head, bool more) {
-  const FileSlice slice{file.source->descriptor(), offset, length, more};
-  const std::size_t sent = co_await stream_->write_file(head, slice);
-  worker_.file_bytes.add(sent);
-  if (sent > 0 && file.listener) file.listener->sent(offset, sent);
-  co_return sent == length;
+  for (std::size_t done = 0; done < length;) {
+    std::size_t size = length - done;
+    const bool paced = context_->pacer->paced();
+    if (paced) size = co_await pace(file, size);
+    const std::string_view front = done == 0 ? std::string_view(head) : std::string_view();
+    // A paced piece leaves by itself: what follows may be long in coming.
+    const FileSlice slice{file.source->descriptor(), offset + done, size, !paced && (more || done + size < length)};
+    const std::size_t sent = co_await stream_->write_file(front, slice);
+    worker_.file_bytes.add(sent);
+    if (sent > 0 && file.listener) file.listener->sent(offset + done, sent);
+    if (sent != size) co_return false;
+    done += size;
+  }
+  co_return true;
+}
+
+/// Waits for a cap; answers how much of `wanted` may leave. A connection that is held back is not idle.
+asio::awaitable<std::size_t> Session::pace(const FileBody& file, std::size_t wanted) {
+  deadline_.suspend();
+  Pacer* pacer = context_->pacer;
+  std::function<void(Pacer::Granted)> start = [pacer, pace = file.pace, wanted](Pacer::Granted granted) {
+    pacer->ask(pace, wanted, std::chrono::steady_clock::now(), std::move(granted));
+  };
+  auto asking = await_call<std::size_t>(std::move(start));
+  const std::size_t size = co_await std::move(asking);
+  deadline_.touch();
+  co_return size;
 }
 
 asio::awaitable<Result<void>> Session::check(const FileBody& file, std::uint64_t offset, std::uint64_t length) {

@@ -26,6 +26,12 @@ struct TransferView {
   std::optional<Transport> transport;
 };
 
+/// How a task's bytes share a cap with others.
+struct TransferClass {
+  std::uint64_t device = 0;  ///< a hash of its id
+  bool security = false;
+};
+
 /// What became of one task since it was last looked at.
 struct TransferChange {
   std::int64_t task = 0;
@@ -49,6 +55,8 @@ class TransferBoard {
 
   /// The chunk path's check: may this task download now, without asking the engine?
   bool active(std::int64_t task) const;
+  /// What counts where downloads are slowed down; nothing for a task that isn't here.
+  std::optional<TransferClass> transfer_class(std::int64_t task) const;
   /// Chunks were handed to the kernel whole. Tasks that aren't here and chunks past the grid are passed over.
   void chunks(std::int64_t task, const ChunkRange& range, Transport transport);
   /// Bytes went out.
@@ -61,7 +69,9 @@ class TransferBoard {
 
   // The engine's side.
 
-  void open(std::int64_t task, std::string device, bool has_secret, ChunkBitmap have, std::uint64_t bytes_sent);
+  void open(std::int64_t task, std::string device, bool has_secret, ChunkBitmap have, std::uint64_t bytes_sent,
+            Priority priority);
+  void set_priority(std::int64_t task, Priority priority);
   void close(std::int64_t task);
   void replace_chunks(std::int64_t task, const ChunkBitmap& have);
   void set_chunks(std::int64_t task, const ChunkRanges& ranges, std::optional<Transport> transport);
@@ -78,6 +88,7 @@ class TransferBoard {
   struct Entry {
     std::string device;
     bool has_secret = false;
+    TransferClass transfer_class;
     bool dirty = false;  // changed since the last look
     bool quiet = true;   // nothing came since it was opened or its chunks were replaced
     TransferChange change;

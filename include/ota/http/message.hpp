@@ -71,6 +71,12 @@ class TransferListener {
   virtual void sent(std::uint64_t offset, std::uint64_t length) = 0;
 };
 
+/// Under which cap a file's bytes leave (DownloadRates).
+struct Pace {
+  std::uint64_t key = 0;  ///< whose allowance it uses: the same for all requests of one device
+  bool urgent = false;    ///< comes before those that aren't, where the cap on all downloads is short
+};
+
 /// A representation that is a part of a file. The server answers conditions and ranges on it (RFC 9110, 13 and 14):
 /// 200, 206 (one range, or several as multipart/byteranges), 304, 412, 416; HEAD gets the same headers.
 struct FileBody {
@@ -81,6 +87,7 @@ struct FileBody {
   std::string content_digest;  ///< RFC 9530 value for the whole representation; sent with a 200 only; may be empty
   std::string repr_digest;     ///< RFC 9530; sent with 200 and 206; may be empty
   std::shared_ptr<TransferListener> listener;  ///< may be null
+  Pace pace;
 };
 
 struct Reply {

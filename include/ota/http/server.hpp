@@ -27,6 +27,12 @@ struct ServerOptions {
   std::size_t max_target_bytes = 4 * 1024;   ///< more: 414
 };
 
+/// Caps on the bytes of files that are sent, in bytes/s; 0: none.
+struct DownloadRates {
+  std::uint64_t all = 0;
+  std::uint64_t each = 0;  ///< of each pace key
+};
+
 struct ServerCounters {
   std::uint64_t connections_open = 0;
   std::uint64_t connections_total = 0;
@@ -47,6 +53,8 @@ class Server {
   virtual Result<std::string> listen(const std::string& address, Handler handler,
                                      std::optional<TlsOptions> tls = {}) = 0;
   virtual void start() = 0;
+  /// From the next slice of each reply on; those that wait for a cap that is gone go on at once. Thread-safe.
+  virtual void set_rates(const DownloadRates& rates) = 0;
   /// Reads certificates anew; connections that are open keep theirs.
   virtual Result<void> reload_tls() = 0;
   /// No new connections, idle ones closed, requests under way finished within `grace`, then cut; joins the threads.

@@ -192,7 +192,7 @@ class Download : public testing::Test {
     world.store.ready[{digest, kChunk}] = manifest;
     open_task();
   }
-  void open_task() { world.engine.board().open(kTask.number, "gw-17", false, ChunkBitmap(4), 0); }
+  void open_task() { world.engine.board().open(kTask.number, "gw-17", false, ChunkBitmap(4), 0, Priority::security); }
   std::int64_t now() const {
     return std::chrono::floor<std::chrono::seconds>(world.clock.wall().time_since_epoch()).count();
   }
