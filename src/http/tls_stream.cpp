@@ -8,6 +8,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "http/stream.hpp"
 
@@ -19,6 +21,28 @@ namespace {
 
 /// File bytes are read in pieces of this size and written at once.
 constexpr std::size_t kPiece = 128 * 1024;
+/// That many of them each thread keeps for the next replies: so large a block goes back to the kernel as soon as it is
+/// freed, and comes anew with its pages to be cleared.
+constexpr std::size_t kSparePieces = 32;
+
+using Piece = std::unique_ptr<char[]>;
+
+std::vector<Piece>& spare_pieces() {
+  static thread_local std::vector<Piece> spare;
+  return spare;
+}
+
+Piece take_piece() {
+  auto& spare = spare_pieces();
+  if (spare.empty()) return std::make_unique_for_overwrite<char[]>(kPiece);
+  Piece piece = std::move(spare.back());
+  spare.pop_back();
+  return piece;
+}
+
+void give_piece(Piece piece) {
+  if (piece && spare_pieces().size() < kSparePieces) spare_pieces().push_back(std::move(piece));
+}
 
 /// The only common name of the subject; empty where there is none, several, or one with a NUL inside.
 std::string common_name(X509* certificate) {
@@ -70,7 +94,7 @@ class TlsStream final : public Stream {
   }
 
   asio::awaitable<std::size_t> write_file(std::string_view head, FileSlice slice) override {
-    if (!piece_) piece_ = std::make_unique_for_overwrite<char[]>(kPiece);
+    if (!piece_) piece_ = take_piece();
     held_ += head;
     std::size_t done = 0;
     while (done < slice.length) {
@@ -85,7 +109,7 @@ class TlsStream final : public Stream {
       if (sent != front + wanted) break;
       done += wanted;
     }
-    if (!slice.more) piece_.reset();
+    if (!slice.more) give_piece(std::move(piece_));
     co_return done;
   }
 
@@ -125,7 +149,7 @@ class TlsStream final : public Stream {
   const std::shared_ptr<asio::ssl::context> context_;
   asio::ssl::stream<tcp::socket> stream_;
   std::string held_;
-  std::unique_ptr<char[]> piece_;
+  Piece piece_;
 };
 
 }  // namespace
