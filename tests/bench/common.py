@@ -1,0 +1,176 @@
+"""What the benchmarks stand on: the daemon and broker of the integration tests, CPU times, side-by-side runs, reports.
+
+Absolute times of a shared machine mean little: each benchmark runs what it compares by turns in one go and tells the
+ratio of the medians. Each takes --quick (a run of seconds, to see that it works) and --json FILE.
+"""
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+import harness  # noqa: E402
+from harness import BUILD, MIB, Broker, Daemon  # noqa: E402, F401
+
+TICK = os.sysconf("SC_CLK_TCK")
+GIB = 1 << 30
+# Nothing times out while a benchmark looks at something else.
+PATIENT = {"tasks.stall_timeout_s": 3600, "tasks.offer_timeout_s": 3600, "devices.present_s": 86400,
+           "http.idle_timeout_s": 3600}
+
+
+def options(description, **more):
+    """The command line; `more` are further whole numbers with their defaults."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="tiny, a few seconds: only shows that it works")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
+    for name, default in more.items():
+        parser.add_argument("--" + name, type=int, default=default, help=f"default {default}")
+    return parser.parse_args()
+
+
+def need(program, package):
+    """Where a program is; ends with the Debian package to install where it is missing."""
+    found = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if not found:
+        sys.exit(f"{program} is missing: apt-get install {package}")
+    return found
+
+
+def built(name):
+    """A program of this folder, as CMake built it beside the daemon."""
+    path = pathlib.Path(harness.OTAD).parent / "tests" / name
+    if not path.exists():
+        sys.exit(f"{path} is missing: build the target {name}, and name its build folder in OTAD_BUILD")
+    return str(path)
+
+
+@contextlib.contextmanager
+def folder():
+    """A temporary folder; harness.Process ends by itself what was started in it."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="otad-bench-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running(process):
+    """A started harness.Process, killed in the end."""
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+def subfolder(parent, name):
+    path = parent / name
+    path.mkdir()
+    return path
+
+
+def stat_seconds(pid):
+    """CPU seconds that a process has used, of /proc/PID/stat."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def exact_seconds(pid):
+    """The same to the nanosecond where the kernel keeps it; only of threads that still run."""
+    total = 0
+    for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):
+            total += int(path.read_text().split()[0])
+    return total / 1e9 if total else stat_seconds(pid)
+
+
+def memory(pid, field="VmRSS"):
+    """Bytes; VmHWM for the peak."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    raise KeyError(field)
+
+
+def percentile(values, share):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def by_turns(rounds, *sides):
+    """Runs each side once a round, the order turned around each time: their results, one list a side."""
+    results = [[] for _ in sides]
+    for number in range(rounds):
+        order = list(enumerate(sides))
+        for place, side in order if number % 2 == 0 else reversed(order):
+            results[place].append(side())
+    return results
+
+
+def medians(results):
+    """Of a list of equal dicts of figures: one dict of their medians."""
+    return {name: statistics.median(result[name] for result in results) for name in results[0]}
+
+
+def metrics(rest):
+    """/metrics as {name with labels: value}."""
+    text = rest.call("GET", "/metrics").body.decode()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+            for line in text.splitlines() if line and not line.startswith("#")}
+
+
+def ask(rest, device, **request):
+    """A device's `request` over HTTP; the answer."""
+    answer = rest.call("POST", f"/ota/{device}/request", request)
+    if answer.status != 200:
+        raise AssertionError(f"request of {device}: {answer}")
+    return answer.json
+
+
+def offered(rest, device, version, hardware="bench"):
+    """The metadata of a fresh task of `device`."""
+    answer = rest.upgrade(device, version, hardware=hardware)
+    if answer.status != 201:
+        raise AssertionError(f"upgrade of {device}: {answer}")
+    metadata = ask(rest, device, hardware=hardware)
+    if metadata["type"] != "metadata":
+        raise AssertionError(f"{device} was not offered {version}: {metadata}")
+    return metadata
+
+
+class Report:
+    """A table on stdout, and the same figures as JSON."""
+
+    def __init__(self, arguments, title, note=""):
+        self.arguments, self.rows = arguments, []
+        self.head = {"benchmark": title, "quick": arguments.quick, "cores": os.cpu_count(),
+                     "load_before": round(os.getloadavg()[0], 2), "began": time.strftime("%FT%TZ", time.gmtime())}
+        print(f"{title}{': ' + note if note else ''}\n{os.cpu_count()} cores, load {self.head['load_before']} before")
+
+    def add(self, **row):
+        """One row; it is shown at once."""
+        if self.rows and list(self.rows[-1]) == list(row):
+            self.line(row.values())
+        else:
+            print()
+            self.line(row)
+            self.line(row.values())
+        self.rows.append(row)
+
+    @staticmethod
+    def line(values):
+        cells = [f"{value:.4g}" if isinstance(value, float) and abs(value) < 1000 else
+                 f"{value:,.0f}" if isinstance(value, float) else str(value) for value in values]
+        print("".join(f"{cell:<24}" if place == 0 else f"{cell:>18}" for place, cell in enumerate(cells)), flush=True)
+
+    def done(self):
+        if self.arguments.json:
+            pathlib.Path(self.arguments.json).write_text(json.dumps({**self.head, "rows": self.rows}, indent=1) + "\n")
