@@ -97,11 +97,12 @@ struct Tasks::Statements {
                "percent=?22 WHERE number=?1"};
   Query find{db, select("WHERE number=?")};
   Query active_of{db, select("WHERE device=? AND state IN (1,2,3,4)")};
-  Query open_of{db, select("WHERE device=? AND state<5 AND version=? LIMIT 1")};
+  // By itself SQLite goes through all tasks of the version here.
+  Query open_of{db, select("INDEXED BY tasks_open WHERE device=? AND state<5 AND version=? LIMIT 1")};
   Query queued_of{db, select("WHERE device=? AND state<5 AND state=0 ORDER BY priority, number LIMIT ?")};
   Query last_success_of{db,
-                        "SELECT l.task FROM tasks t JOIN transfer_log l ON l.task=t.number "
-                        "WHERE t.device=? AND t.state=5 AND l.to_state=5 ORDER BY l.id DESC LIMIT 1"};
+                        "SELECT l.task, MAX(l.id) FROM tasks t JOIN transfer_log l ON l.task=t.number "
+                        "WHERE t.device=? AND t.state=5 AND l.to_state=5"};
   Query set_ready{db, "UPDATE tasks SET ready=?2 WHERE number=?1"};
   Query set_device_ready{db, "UPDATE devices SET ready_task=?2 WHERE id=(SELECT device FROM tasks WHERE number=?1)"};
   Query ready_of{db, "SELECT ready_task FROM devices WHERE id=?"};
