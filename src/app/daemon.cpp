@@ -108,8 +108,12 @@ Result<void> Daemon::open_data() {
   outbox_ = api::Outbox::create(*options, clock_, *store_, [this](std::string topic, std::string payload, int qos) {
     return mqtt_->publish(std::move(topic), std::move(payload), qos);
   });
-  auto engine =
-      engine::Engine::create(storage.database, engine_options(settings_), clock_, random_, *images_, *outbox_);
+  auto wanted = engine_options(settings_);
+  wanted.let_go = [this] {
+    if (readers_) readers_->let_go();
+    if (signatures_) signatures_->let_go();
+  };
+  auto engine = engine::Engine::create(storage.database, std::move(wanted), clock_, random_, *images_, *outbox_);
   if (!engine) return engine.error();
   engine_ = std::move(*engine);
   if (auto adopted = adopt_images(); !adopted) return adopted;
@@ -236,7 +240,7 @@ void Daemon::stop() {
   // First those who ask, then who decides, then what carries the decisions out.
   if (outbox_) outbox_->stop_lines();
   if (server_) server_->stop(std::max(left(), milliseconds(0)));
-  if (engine_) engine_->stop();
+  if (engine_) engine_->stop();  // before readers and signatures go: it may let go of them
   if (mqtt_) mqtt_->stop(std::max(left(), kShortestGrace));
 }
 

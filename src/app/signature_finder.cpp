@@ -6,29 +6,44 @@
 
 namespace ota::app {
 
-SignatureFinder::SignatureFinder(std::unique_ptr<storage::Database> db)
-    : db_(std::move(db)), tasks_(*db_), firmware_(*db_) {}
-
 Result<std::unique_ptr<SignatureFinder>> SignatureFinder::open(const std::string& database) {
-  auto db = storage::Database::open(database, storage::Mode::reader);
+  std::unique_ptr<SignatureFinder> finder(new SignatureFinder(database));
+  if (auto opened = finder->open(); !opened) return opened.error();
+  return finder;
+}
+
+Result<void> SignatureFinder::open() {
+  auto db = storage::Database::open(database_, storage::Mode::reader);
   if (!db) return db.error();
   try {
-    return std::unique_ptr<SignatureFinder>(new SignatureFinder(std::move(*db)));
+    reader_ = std::make_unique<Reader>(std::move(*db));
   } catch (const storage::Fault& fault) {
-    return fail(Errc::server_fault, fmt::format("the database {} can't be read: {}", database, fault.what()));
+    return fail(Errc::server_fault, fmt::format("the database {} can't be read: {}", database_, fault.what()));
   }
+  return {};
 }
 
 std::optional<FirmwareSignature> SignatureFinder::find(const TaskId& id) {
   const std::lock_guard lock(mutex_);
+  if (!reader_) {
+    if (auto opened = open(); !opened) {
+      log::error(opened.error().message);
+      return std::nullopt;
+    }
+  }
   try {
-    const auto task = tasks_.find(id.number);
-    const auto firmware = task ? firmware_.find(task->firmware_id) : std::nullopt;
+    const auto task = reader_->tasks.find(id.number);
+    const auto firmware = task ? reader_->firmware.find(task->firmware_id) : std::nullopt;
     return firmware ? firmware->signature : std::nullopt;
   } catch (const storage::Fault& fault) {
     log::error(fmt::format("the signature of task={} can't be read: {}", id.str(), fault.what()));
     return std::nullopt;
   }
+}
+
+void SignatureFinder::let_go() {
+  const std::lock_guard lock(mutex_);
+  reader_.reset();
 }
 
 }  // namespace ota::app

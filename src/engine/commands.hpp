@@ -29,6 +29,8 @@ Result<Engine::AddedFirmware> on_add_firmware(Ledger& ledger, Firmware wanted);
 Result<Firmware> on_remove_firmware(Ledger& ledger, std::int64_t id);
 /// False where tasks of that image are left for another command.
 bool on_image_damaged(Ledger& ledger, const Digest& image);
+/// After the commit removes the image where no firmware has it.
+void remove_unneeded(Ledger& ledger, const Digest& image);
 
 /// The firmware for that version and hardware: its own before one that fits every device. `hardware` empty: unknown.
 /// Errc::no_such_firmware, Errc::wrong_hardware, Errc::malformed (several fit, name one), Errc::image_damaged.

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <set>
 #include <thread>
 
 #include "engine/command_queue.hpp"
@@ -18,8 +19,31 @@ using std::chrono::steady_clock;
 
 constexpr Millis kFlushEvery{1'000};  // what the board knows is written down that often
 constexpr Millis kHousekeepingEvery{60'000};
-constexpr Millis kReopenEvery{1'000};   // tries, while the database can't be written
-constexpr Millis kLongestSleep{1'000};  // keeps last_turn young for the watchdog
+constexpr Millis kHousekeepingOn{1'000};  // while more is left
+constexpr Millis kReopenEvery{1'000};     // tries, while the database can't be written
+constexpr Millis kLongestSleep{1'000};    // keeps last_turn young for the watchdog
+
+/// A device's answer that may lie with a request until digests are there. Where the request goes with the ledger, the
+/// device is told to come again.
+class KeptReply {
+ public:
+  KeptReply(Reply reply, std::shared_ptr<const std::atomic<bool>> serving)
+      : reply_(std::move(reply)), serving_(std::move(serving)) {}
+  ~KeptReply() {
+    if (reply_ && *serving_)
+      (*this)(ErrorAnswer{fail(Errc::overloaded, "the server could not decide this: ask again"), {}});
+  }
+  KeptReply(const KeptReply&) = delete;
+  KeptReply& operator=(const KeptReply&) = delete;
+
+  void operator()(std::optional<Answer> answer) {
+    if (const auto reply = std::exchange(reply_, nullptr)) reply(std::move(answer));
+  }
+
+ private:
+  Reply reply_;
+  const std::shared_ptr<const std::atomic<bool>> serving_;
+};
 
 class EngineImpl final : public Engine {
  public:
@@ -30,6 +54,7 @@ class EngineImpl final : public Engine {
         random_(random),
         images_(images),
         courier_(courier),
+        let_go_(std::move(options.let_go)),
         queue_(options.max_waiting),
         board_(clock, [this] { queue_.stir(); }) {}
 
@@ -61,6 +86,7 @@ class EngineImpl final : public Engine {
   void stop() override {
     queue_.close();
     if (thread_.joinable()) thread_.join();
+    *serving_ = false;
   }
 
   void apply(const Options& options) override {
@@ -70,7 +96,7 @@ class EngineImpl final : public Engine {
   }
 
   void request(DeviceId device, Credentials who, DeviceRequest message, Reply reply) override {
-    auto shared = std::make_shared<Reply>(std::move(reply));
+    auto shared = std::make_shared<KeptReply>(std::move(reply), serving_);
     auto decide = [device, who, message = std::move(message)](Ledger& ledger) {
       return on_request(ledger, device, who, message);
     };
@@ -150,8 +176,13 @@ class EngineImpl final : public Engine {
 
   void add_firmware(Firmware firmware, Caller caller, Done<AddedFirmware> done) override {
     auto target = firmware.version + " " + firmware.hardware + " " + to_checksum(firmware.checksum);
+    // Its image would stay on the disk until the next start, perhaps the disk that is full.
+    Done<AddedFirmware> told = [this, image = firmware.checksum, done = std::move(done)](Result<AddedFirmware> result) {
+      if (!result) note(unneeded_, image);
+      done(std::move(result));
+    };
     order_by<AddedFirmware>(
-        std::move(done), caller, "firmware.add", std::move(target),
+        std::move(told), caller, "firmware.add", std::move(target),
         [firmware = std::move(firmware)](Ledger& ledger) { return on_add_firmware(ledger, firmware); });
   }
 
@@ -160,11 +191,7 @@ class EngineImpl final : public Engine {
                        [id](Ledger& ledger) { return on_remove_firmware(ledger, id); });
   }
 
-  void image_damaged(Digest image) override {
-    later([this, image](Ledger& ledger) {
-      if (!on_image_damaged(ledger, image)) image_damaged(image);
-    });
-  }
+  void image_damaged(Digest image) override { note(damaged_, image); }
 
   void audit(AuditEntry entry) override {
     send({[entry = std::move(entry)](Ledger& ledger) { ledger.audit(entry); }, [](const Error&) {}});
@@ -197,7 +224,7 @@ class EngineImpl final : public Engine {
     if (put == CommandQueue::Put::closed) return command.failed(fail(Errc::cancelled, "the server is stopping"));
     refused_.fetch_add(1, std::memory_order_relaxed);
     auto full = fail(Errc::overloaded, "too much waits to be decided: try again later");
-    full.retry_after_s = 5 + static_cast<int>(random_.unit() * 25);
+    full.retry_after_s = spread_s();
     command.failed(std::move(full));
   }
 
@@ -234,7 +261,8 @@ class EngineImpl final : public Engine {
   }
 
   /// The answer goes before what the command brings others, and the device itself.
-  static void give(Ledger& ledger, const std::shared_ptr<Reply>& reply, std::optional<Answer> answer) {
+  template <class R>
+  static void give(Ledger& ledger, const std::shared_ptr<R>& reply, std::optional<Answer> answer) {
     ledger.after_commit([reply, answer = std::move(answer)] { (*reply)(answer); });
     ledger.settle();
   }
@@ -268,6 +296,43 @@ class EngineImpl final : public Engine {
     }
   }
 
+  /// Kept until a commit says that it was dealt with.
+  void note(std::set<Digest>& images, const Digest& image) {
+    {
+      std::lock_guard lock(mutex_);
+      images.insert(image);
+    }
+    queue_.stir();
+  }
+
+  /// Before the commands, so that an upload which heals an image comes after the word of its damage.
+  void see_to_images(Ledger& ledger) {
+    std::set<Digest> damaged;
+    {
+      std::lock_guard lock(mutex_);
+      damaged = damaged_;
+      unneeded_now_ = unneeded_;
+    }
+    damaged_now_.clear();
+    for (const auto& image : damaged) {
+      const bool whole_again = images_.exists(image);
+      if (whole_again || on_image_damaged(ledger, image)) damaged_now_.insert(image);
+    }
+    ledger.settle();
+    for (const auto& image : unneeded_now_) remove_unneeded(ledger, image);
+  }
+
+  void forget_images() {
+    bool more = false;
+    {
+      std::lock_guard lock(mutex_);
+      for (const auto& image : damaged_now_) damaged_.erase(image);
+      for (const auto& image : unneeded_now_) unneeded_.erase(image);
+      more = !damaged_.empty();
+    }
+    if (more) queue_.stir();
+  }
+
   std::size_t max_batch() const { return options().max_batch; }
 
   steady_clock::time_point next_turn() {
@@ -281,9 +346,16 @@ class EngineImpl final : public Engine {
   /// One unit of work. False where the database must be opened afresh.
   bool turn(std::vector<Command>& commands) {
     auto& ledger = *ledger_;
+    const auto counted = ledger.stats;
+    Command images_turn{[this](Ledger& to) { see_to_images(to); },
+                        [this](const Error&) {
+                          damaged_now_.clear();
+                          unneeded_now_.clear();
+                        }};
     std::vector<bool> undone(commands.size(), false);
     try {
       db_->begin();
+      run(ledger, images_turn);
       if (take_new_options()) ledger.set_options(options());
       for (std::size_t i = 0; i < commands.size(); ++i) undone[i] = !run(ledger, commands[i]);
       chores(ledger);
@@ -292,22 +364,49 @@ class EngineImpl final : public Engine {
       ledger.stats.commit_seconds += std::chrono::duration<double>(steady_clock::now() - began).count();
     } catch (const storage::Fault& e) {
       db_->rollback();
-      counters_ = ledger.stats;
+      counters_ = counted;
       ++counters_.commit_faults;
-      publish(e.what());
       log::error(std::string("the database can't be written: ") + e.what() +
                  "; nothing of this was answered as done; check the disk (space, rights, errors)");
+      close(e.what());
       for (std::size_t i = 0; i < commands.size(); ++i)
         if (!undone[i]) commands[i].failed(unwritable());
-      ledger_.reset();
-      db_.reset();
       return false;
     }
+    forget_images();
     ledger.stats.commands += commands.size();
     ledger.stats.commits += commands.empty() ? 0 : 1;
     for (auto& effect : ledger.take_effects()) act(effect);
     publish({});
-    return true;
+    return checkpoint();
+  }
+
+  /// What was committed lies in the write-ahead log; now and then it moves on. False where the disk failed a sync.
+  bool checkpoint() {
+    try {
+      db_->checkpoint_when_due();
+      log_stays_ = false;
+      return true;
+    } catch (const storage::Fault& e) {
+      const bool full = e.kind() == storage::Fault::Kind::disk_full;
+      // The log keeps all that was committed, and grows until there is room.
+      if (full && std::exchange(log_stays_, true)) return true;
+      log::error(std::string("the write-ahead log can't be copied into the database: ") + e.what() +
+                 (full ? "; make room on its disk" : "; check the disk, the database is opened afresh"));
+      if (full) return true;
+      counters_ = ledger_->stats;
+      ++counters_.commit_faults;
+      distrusted_ = true;
+      db_->distrust();
+      close(e.what());
+      return false;
+    }
+  }
+
+  void close(const std::string& why) {
+    ledger_.reset();
+    db_.reset();
+    publish(why);
   }
 
   /// False where the command alone was undone; a fault of the database undoes the whole unit.
@@ -341,8 +440,8 @@ class EngineImpl final : public Engine {
     }
     ledger.run_timers();
     if (now - kept_ >= kHousekeepingEvery) {
-      ledger.housekeeping();
-      kept_ = now;
+      const bool more = ledger.housekeeping();
+      kept_ = more ? now - kHousekeepingEvery + kHousekeepingOn : now;
     }
     timer_ = ledger.next_timer();
   }
@@ -363,7 +462,10 @@ class EngineImpl final : public Engine {
   bool reopen() {
     if (steady_clock::now() < reopen_after_) return false;
     reopen_after_ = steady_clock::now() + kReopenEvery;
+    if (distrusted_ && let_go_) let_go_();
+    distrusted_ = false;
     auto opened = open();
+    if (opened) opened = prove();
     if (opened) {
       log::info("the database was opened afresh");
       later([](Ledger& ledger) { ledger.resume_active(); });
@@ -373,7 +475,32 @@ class EngineImpl final : public Engine {
     return false;
   }
 
-  Error unwritable() const { return fail(Errc::server_fault, "the database can't be written now: try again later"); }
+  /// That the disk takes and keeps what is written, before anything is answered on it: all of the write-ahead log once
+  /// more, and a commit.
+  Result<void> prove() {
+    try {
+      db_->checkpoint_all();
+      db_->begin();
+      ledger_->keep_time();
+      db_->commit();
+      return {};
+    } catch (const storage::Fault& e) {
+      distrusted_ = e.kind() == storage::Fault::Kind::io;
+      if (distrusted_) db_->distrust();
+      ledger_.reset();
+      db_.reset();
+      return fail(Errc::server_fault, std::string("the database can't be written: ") + e.what());
+    }
+  }
+
+  Error unwritable() {
+    auto error = fail(Errc::server_fault, "the database can't be written now: try again later");
+    error.retry_after_s = spread_s();
+    return error;
+  }
+
+  /// When to come back, for those who are refused together.
+  int spread_s() { return 5 + static_cast<int>(random_.unit() * 25); }
 
   void publish(std::string fault) {
     std::lock_guard lock(mutex_);
@@ -387,10 +514,14 @@ class EngineImpl final : public Engine {
   Options options_;               // protected by mutex_
   bool options_changed_ = false;  // protected by mutex_
   Stats published_;               // protected by mutex_
+  std::set<Digest> damaged_;      // protected by mutex_; images that were set aside
+  std::set<Digest> unneeded_;     // protected by mutex_; images that may belong to no firmware
   const Clock& clock_;
   Random& random_;
   Images& images_;
   Courier& courier_;
+  const std::function<void()> let_go_;
+  const std::shared_ptr<std::atomic<bool>> serving_ = std::make_shared<std::atomic<bool>>(true);
   CommandQueue queue_;
   TransferBoard board_;
   std::atomic<std::uint64_t> refused_{0};
@@ -404,6 +535,10 @@ class EngineImpl final : public Engine {
   Millis flushed_{0};
   Millis kept_{0};
   bool resync_ = false;
+  bool log_stays_ = false;         // the write-ahead log could not be copied for lack of room
+  bool distrusted_ = false;        // a sync failed
+  std::set<Digest> damaged_now_;   // dealt with in this turn
+  std::set<Digest> unneeded_now_;  // dealt with in this turn
   steady_clock::time_point reopen_after_{};
   std::thread thread_;
 };

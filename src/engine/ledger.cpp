@@ -258,6 +258,7 @@ bool Ledger::third_mismatch(std::int64_t task, const ChunkRanges& ranges) {
 void Ledger::resync() {
   touched_.clear();
   awaited_.clear();
+  count_damaged();
   slots_ = tasks.slots_held();
   std::vector<std::int64_t> holders;
   for (const auto& task : tasks.all_active()) {
@@ -288,10 +289,20 @@ void Ledger::resume_active() {
   }
 }
 
-void Ledger::housekeeping() {
-  keys.set_value(kTimelineKey, std::to_string(now_.count()));
-  keys.forget_answers(wall_ - kKeepAnswers, kPruneAtOnce);
-  transfer_log.prune(wall_ - std::chrono::days{options_.keep_logs_days}, kPruneAtOnce);
+void Ledger::keep_time() { keys.set_value(kTimelineKey, std::to_string(now_.count())); }
+
+void Ledger::count_damaged() {
+  const auto all = firmware.all();
+  stats.damaged =
+      static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [](const auto& f) { return f.damaged; }));
+}
+
+bool Ledger::housekeeping() {
+  keep_time();
+  const auto old = wall_ - std::chrono::days{options_.keep_logs_days};
+  const int most = std::max({keys.forget_answers(wall_ - kKeepAnswers, kPruneAtOnce),
+                             transfer_log.prune(old, kPruneAtOnce), audit_log.prune(old, kPruneAtOnce)});
+  return most >= kPruneAtOnce;
 }
 
 }  // namespace ota::engine

@@ -93,7 +93,12 @@ class Ledger {
   void settle(const std::string& asker = {});
   void run_timers();
   std::optional<Millis> next_timer();
-  void housekeeping();
+  /// Old logs and answers go, a bounded number of them; true where more are left.
+  bool housekeeping();
+  /// Writes down how late it is on the timeline.
+  void keep_time();
+  /// Brings `stats.damaged` up to date.
+  void count_damaged();
 
   // What devices are told.
 

@@ -9,15 +9,14 @@
 namespace ota::engine {
 namespace {
 constexpr std::size_t kTasksAtOnce = 500;
+}
 
-/// Asks after the commit: a later command of the same batch may have added it again.
+// Asked after the commit: a later command of the same batch may have added it again.
 void remove_unneeded(Ledger& ledger, const Digest& image) {
   ledger.after_commit([&ledger, image] {
     if (ledger.firmware.with_image(image).empty()) ledger.images().remove(image);
   });
 }
-
-}  // namespace
 
 Result<Engine::PutDevice> on_put_device(Ledger& ledger, const Device& wanted) {
   auto device = ledger.devices.find(wanted.id);
@@ -71,6 +70,7 @@ Result<Engine::AddedFirmware> on_add_firmware(Ledger& ledger, Firmware wanted) {
     ledger.firmware.update(same);
     log::info(fmt::format("firmware {} for hardware '{}' is whole again", same.version, same.hardware));
   }
+  ledger.count_damaged();
   if (const auto there = ledger.firmware.find(wanted.version, wanted.hardware)) {
     if (there->checksum == wanted.checksum) return Engine::AddedFirmware{*there, false};
     remove_unneeded(ledger, wanted.checksum);
@@ -91,6 +91,7 @@ Result<Firmware> on_remove_firmware(Ledger& ledger, std::int64_t id) {
     return fail(Errc::in_use,
                 fmt::format("firmware {} is needed by open tasks: wait for them or cancel them", firmware->version));
   ledger.firmware.remove(id);
+  ledger.count_damaged();
   remove_unneeded(ledger, firmware->checksum);
   return *firmware;
 }
@@ -105,6 +106,7 @@ bool on_image_damaged(Ledger& ledger, const Digest& image) {
                     "upload it again",
                     firmware.version, firmware.hardware));
   }
+  ledger.count_damaged();
   const auto open = ledger.tasks.open_with_image(image, static_cast<int>(kTasksAtOnce));
   for (const auto& found : open) {
     auto task = ledger.load(found.id.number);

@@ -15,6 +15,7 @@ struct AuditLog::Statements {
   Query add{db, "INSERT INTO audit (at, actor, remote, action, target, outcome) VALUES (?,?,?,?,?,?)"};
   Query all{db, std::string(kColumns) + "WHERE id<? AND at>=? ORDER BY id DESC LIMIT ?"};
   Query of_actor{db, std::string(kColumns) + "WHERE id<? AND at>=? AND actor=? ORDER BY id DESC LIMIT ?"};
+  Query prune{db, "DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY id LIMIT ?2) AND at<?1 RETURNING 1"};
 };
 
 AuditLog::AuditLog(Database& db) : q_(std::make_unique<Statements>(db.impl().db)) {}
@@ -42,6 +43,13 @@ std::vector<AuditEntry> AuditLog::list(std::optional<WallTime> since, const std:
     entries.push_back(std::move(e));
   }
   return entries;
+}
+
+int AuditLog::prune(WallTime before, int limit) {
+  int removed = 0;
+  auto rows = q_->prune.rows(before, limit);
+  while (rows.next()) ++removed;
+  return removed;
 }
 
 }  // namespace ota::storage

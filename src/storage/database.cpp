@@ -2,6 +2,7 @@
 
 #include <SQLiteCpp/Backup.h>
 #include <fmt/format.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 
 #include "storage/database_impl.hpp"
@@ -13,6 +14,23 @@ namespace {
 constexpr int kBusyMs = 5'000;          // another process: `otad keys`
 constexpr int kWriterCacheKiB = 8'192;  // bounds memory at any size of the database
 constexpr int kReaderCacheKiB = 1'024;
+constexpr int kLogPages = 1'000;  // of 4 KiB in the write-ahead log: then they are copied into the database
+
+/// Closing `db` as the last one doesn't copy the write-ahead log into the database.
+void leave_log(SQLite::Database& db) {
+  sqlite3_db_config(db.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
+int note_log_pages(void* impl, sqlite3*, const char*, int pages) {
+  static_cast<Database::Impl*>(impl)->log_pages = pages;
+  return SQLITE_OK;
+}
+
+void checkpoint(Database::Impl& impl, int mode) {
+  const int code = sqlite3_wal_checkpoint_v2(impl.db.getHandle(), "main", mode, nullptr, nullptr);
+  if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED) return;
+  throw to_fault(SQLite::Exception(impl.db.getHandle(), code));
+}
 
 void set_up(SQLite::Database& db, Mode mode) {
   db.setBusyTimeout(kBusyMs);
@@ -21,6 +39,7 @@ void set_up(SQLite::Database& db, Mode mode) {
   if (mode == Mode::reader) {
     db.exec(fmt::format("PRAGMA cache_size=-{}", kReaderCacheKiB));
     db.exec("PRAGMA query_only=ON");
+    leave_log(db);
     return;
   }
   db.exec(fmt::format("PRAGMA cache_size=-{}", kWriterCacheKiB));
@@ -66,7 +85,11 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Mode m
     opened->impl_ = std::make_unique<Impl>(path, flags);
     auto& db = opened->impl_->db;
     set_up(db, mode);
-    if (mode == Mode::writer) ready = migrate(db, path);
+    if (mode == Mode::writer) {
+      // In place of SQLite's own checkpoints, which keep their faults to themselves.
+      sqlite3_wal_hook(db.getHandle(), note_log_pages, opened->impl_.get());
+      ready = migrate(db, path);
+    }
     if (ready) {
       auto& impl = *opened->impl_;
       impl.begin.emplace(db, mode == Mode::writer ? "BEGIN IMMEDIATE" : "BEGIN");
@@ -98,6 +121,15 @@ void Database::rollback() noexcept {
     // SQLite rolled back by itself.
   }
 }
+
+void Database::checkpoint_when_due() {
+  if (impl_->log_pages < kLogPages) return;
+  impl_->log_pages = 0;  // where readers are in the way, once the log has grown by a commit more
+  checkpoint(*impl_, SQLITE_CHECKPOINT_PASSIVE);
+}
+
+void Database::checkpoint_all() { checkpoint(*impl_, SQLITE_CHECKPOINT_TRUNCATE); }
+void Database::distrust() noexcept { leave_log(impl_->db); }
 
 Database::Savepoint::Savepoint(Database& db) : db_(db) { db_.impl_->savepoint->run(); }
 

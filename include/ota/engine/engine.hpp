@@ -63,6 +63,9 @@ struct Options {
   int keep_logs_days = 90;
   std::size_t max_waiting = 20'000;  ///< commands in the queue; one more is answered Errc::overloaded
   std::size_t max_batch = 512;       ///< commands in one commit
+  /// Closes all other connections of this program to the database. Called on the engine's thread where the disk failed
+  /// a sync and the database must be opened afresh; as given to create(), never changed.
+  std::function<void()> let_go;
 };
 
 struct Stats {
@@ -78,8 +81,9 @@ struct Stats {
   std::uint64_t tasks_failed = 0;
   std::uint64_t retries = 0;
   std::uint64_t preemptions = 0;
-  Millis last_turn{0};  ///< steady time when the engine's loop last went round; for the watchdog
-  std::string fault;    ///< why the database can't be written now; empty: it can
+  Millis last_turn{0};      ///< steady time when the engine's loop last went round; for the watchdog
+  std::string fault;        ///< why the database can't be written now; empty: it can
+  std::size_t damaged = 0;  ///< firmware whose image was found damaged and not uploaded again yet
 };
 
 /// What a download that the board doesn't know may do.

@@ -29,6 +29,9 @@ class Readers {
   /// Runs `job` on a reading thread, in one read transaction; false where too many wait. `job` may throw Fault, which
   /// is logged and given to `failed` in words.
   [[nodiscard]] virtual bool post(std::function<void(ReadView&)> job, std::function<void(Error)> failed) = 0;
+
+  /// Closes every connection, waiting for jobs that run; each is opened again when it is needed.
+  virtual void let_go() = 0;
 };
 
 }  // namespace ota::storage

@@ -132,7 +132,7 @@ class TransferLog {
   std::unique_ptr<Statements> q_;
 };
 
-/// Append-only: nothing here changes or removes an entry.
+/// Append-only: nothing here changes an entry, and none goes before its time.
 class AuditLog {
  public:
   explicit AuditLog(Database& db);
@@ -142,6 +142,8 @@ class AuditLog {
   /// Newest first, ids below `before` (0: from the newest), not older than `since`; of one actor where one is named.
   std::vector<AuditEntry> list(std::optional<WallTime> since, const std::optional<std::string>& actor,
                                std::int64_t before, int limit);
+  /// Removes entries older than `before`, at most `limit`; answers how many.
+  int prune(WallTime before, int limit);
 
  private:
   struct Statements;

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "support/fakes.hpp"
+#include "support/faults.hpp"
 #include "unit/engine/fixture.hpp"
 
 namespace ota::engine {
@@ -184,6 +185,162 @@ TEST_F(EngineTest, WhatOperatorsDoIsInTheAuditLogWithIt) {
   EXPECT_EQ(entries[1].action, "upgrade");
   EXPECT_EQ(entries[1].target, "gw-1 2.0.0");
   EXPECT_EQ(entries[2].action, "firmware.add");
+}
+
+class FailingDiskTest : public EngineTest {
+ protected:
+  Result<UpgradeOutcome> upgrade(int device) {
+    return wait<UpgradeOutcome>([&](auto done) { engine->upgrade(order(device), "tester", done); });
+  }
+  template <class Condition>
+  void wait_until(Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (!condition()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+  std::string log() { return dir / "otad.db-wal"; }
+};
+
+TEST_F(FailingDiskTest, WhileItFailsAllIsRefusedAndTheCauseToldThenItGoesOn) {
+  for (const auto& [what, number] : {std::pair{"sync", EIO}, {"write", EIO}, {"write", ENOSPC}, {"write", EROFS}}) {
+    SCOPED_TRACE(std::string(what) + " " + std::to_string(number));
+    make();
+    engine->start();
+    add_firmware();
+    const auto first = upgrade(1).value().task.id;
+    {
+      const test::DiskFault fault(what, number, log());
+      for (int i = 0; i < 20; ++i) {
+        const auto refused = upgrade(2);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, Errc::server_fault);
+        EXPECT_FALSE(engine->stats().fault.empty()) << "and stays told while nobody asks";
+      }
+    }
+    wait_until([&] { return upgrade(2).has_value(); });
+    wait_until([&] { return engine->stats().fault.empty(); });
+    EXPECT_EQ(upgrade(1).value().task.id, first);
+    engine.reset();
+    std::filesystem::remove_all(dir.path());
+    std::filesystem::create_directories(dir.path());
+  }
+}
+
+TEST_F(FailingDiskTest, TheFaultIsToldUntilSomethingWasWritten) {
+  make();
+  engine->start();
+  add_firmware();
+  {
+    const test::DiskFault fault("write", ENOSPC, log());
+    EXPECT_FALSE(upgrade(1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(2'500));  // two tries to go on
+    EXPECT_FALSE(engine->stats().fault.empty());
+  }
+  wait_until([&] { return engine->stats().fault.empty(); });
+}
+
+TEST_F(FailingDiskTest, DamageFoundMeanwhileIsWrittenDownAfterwards) {
+  make();
+  engine->start();
+  add_firmware();
+  const auto id = upgrade(1).value().task.id;
+  images.gone.insert(digest_of(1));
+  {
+    const test::DiskFault fault("sync", EIO, log());
+    EXPECT_FALSE(upgrade(2));
+    engine->image_damaged(digest_of(1));
+    EXPECT_FALSE(upgrade(2));
+  }
+  wait_until([&] { return engine->stats().damaged == 1; });
+  engine->stop();
+  auto db = std::move(storage::Database::open(dir / "otad.db", storage::Mode::reader).value());
+  EXPECT_EQ(storage::Tasks(*db).find(id.number)->reason, "image_damaged");
+  EXPECT_TRUE(storage::FirmwareTable(*db).find("2.0.0", "gw-a")->damaged);
+}
+
+TEST_F(FailingDiskTest, AnImageThatCouldNotBeRecordedIsRemovedFromTheDisk) {
+  make();
+  // As in the daemon others read; alone, a failed commit may still turn up when its log is read anew.
+  auto reader = std::move(storage::Database::open(dir / "otad.db", storage::Mode::reader).value());
+  storage::Keys(*reader).all();
+  engine->start();
+  {
+    const test::DiskFault fault("sync", EIO, log());
+    EXPECT_FALSE(wait<Engine::AddedFirmware>([&](auto done) { engine->add_firmware(firmware(), "tester", done); }));
+  }
+  wait_until([&] { return engine->stats().fault.empty(); });
+  engine->stop();
+  EXPECT_EQ(images.removed, std::vector{digest_of(1)});
+}
+
+TEST_F(FailingDiskTest, ADeviceWhoseRequestWaitsForDigestsIsAnsweredAllTheSame) {
+  images.slow = images.hangs = true;
+  make();
+  engine->start();
+  add_firmware();
+  ASSERT_TRUE(upgrade(1));
+  std::promise<std::optional<Answer>> answered;
+  engine->request(*DeviceId::parse("gw-1"), {}, {}, [&](std::optional<Answer> answer) { answered.set_value(answer); });
+  wait_until([&] { return engine->stats().commands >= 4; });  // the first is the engine's own
+  {
+    const test::DiskFault fault("sync", EIO, log());
+    EXPECT_FALSE(upgrade(2));
+  }
+  auto answer = answered.get_future();
+  ASSERT_EQ(answer.wait_for(std::chrono::seconds(30)), std::future_status::ready);
+  EXPECT_EQ(error_in(*answer.get()).error.code, Errc::overloaded);
+  engine->stop();
+}
+
+TEST_F(FailingDiskTest, AfterACheckpointThatFailedAllConnectionsAreClosed) {
+  std::atomic<int> let_go{0};
+  options.let_go = [&] { ++let_go; };
+  make();
+  engine->start();
+  add_firmware();
+  {
+    const test::DiskFault fault("sync", EIO, dir / "otad.db");
+    for (int i = 0; i < 2'000 && engine->stats().commit_faults == 0; ++i) {
+      auto big = order(i);
+      big.idempotency_key = std::string(200, 'k') + std::to_string(i);
+      wait<UpgradeOutcome>([&](auto done) { engine->upgrade(big, "tester", done); });
+    }
+    EXPECT_GT(engine->stats().commit_faults, 0u);
+    EXPECT_FALSE(engine->stats().fault.empty());
+  }
+  wait_until([&] { return engine->stats().fault.empty(); });
+  EXPECT_GE(let_go, 1);
+  EXPECT_TRUE(upgrade(1));
+}
+
+TEST_F(EngineTest, OldLogsGoFasterThanTheyCome) {
+  make();
+  {
+    auto db = std::move(storage::Database::open(dir / "otad.db", storage::Mode::writer).value());
+    storage::AuditLog audit(*db);
+    storage::TransferLog log(*db);
+    AuditEntry old;
+    old.caller = Caller("alice");
+    LogEntry entry;
+    entry.kind = "state";
+    db->begin();
+    for (int i = 0; i < 2'500; ++i) {
+      audit.add(old);
+      log.add(entry);
+    }
+    db->commit();
+  }
+  engine->start();
+  auto db = std::move(storage::Database::open(dir / "otad.db", storage::Mode::reader).value());
+  storage::AuditLog audit(*db);
+  storage::TransferLog log(*db);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!audit.list({}, {}, 0, 1).empty() || !log.list(0, 0, 1).empty()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
 }
 
 TEST_F(EngineTest, NewSettingsCountFromTheNextCommand) {

@@ -13,6 +13,7 @@
 #include "storage/database_impl.hpp"
 #include "storage/migrations.hpp"
 #include "support/fakes.hpp"
+#include "support/faults.hpp"
 
 namespace ota::storage {
 namespace {
@@ -134,6 +135,117 @@ TEST_F(DatabaseTest, ABackupUnderWritesIsWhole) {
   writing.join();
 }
 
+class FailingDiskTest : public DatabaseTest {
+ protected:
+  /// More than the write-ahead log takes before it is copied.
+  static void write_much(Database& db, const std::string& value) {
+    Keys keys(db);
+    db.begin();
+    for (int i = 0; i < 2'000; ++i) keys.set_value("key " + std::to_string(i), std::string(3'000, 'x') + value);
+    db.commit();
+  }
+  static std::optional<std::string> last_value(Database& db) {
+    auto value = Keys(db).value("key 1999");
+    return value ? std::optional(value->substr(3'000)) : value;
+  }
+  static std::uintmax_t size(const std::string& file) { return std::filesystem::file_size(file); }
+
+  /// Whether the call throws a Fault of that kind.
+  template <class Call>
+  static bool faults(Fault::Kind kind, Call call) {
+    try {
+      call();
+    } catch (const Fault& fault) {
+      return fault.kind() == kind;
+    }
+    return false;
+  }
+};
+
+TEST_F(FailingDiskTest, ACommitWhoseSyncFailedIsUndoneByTheNext) {
+  auto db = open();
+  const auto other = open(Mode::reader);
+  Keys(*db).set_value("a", "before");
+  {
+    const test::DiskFault fault("sync", EIO, path + "-wal");
+    Keys keys(*db);
+    db->begin();
+    keys.set_value("a", "lost");
+    EXPECT_TRUE(faults(Fault::Kind::io, [&] { db->commit(); }));
+  }
+  db = open();
+  db->checkpoint_all();
+  EXPECT_EQ(Keys(*db).value("a"), "before");
+  EXPECT_EQ(Keys(*other).value("a"), "before");
+}
+
+TEST_F(FailingDiskTest, ALongLogIsCopiedIntoTheDatabase) {
+  const auto db = open();
+  write_much(*db, "1");
+  const auto before = size(path);
+  db->checkpoint_when_due();
+  EXPECT_GT(size(path), before + 5'000'000);
+  const auto log = size(path + "-wal");
+  write_much(*db, "2");
+  EXPECT_LT(size(path + "-wal"), log * 2) << "begun anew";
+}
+
+TEST_F(FailingDiskTest, ACheckpointWhoseSyncFailedIsTold) {
+  const auto db = open();
+  write_much(*db, "1");
+  const test::DiskFault fault("sync", EIO, path);
+  EXPECT_TRUE(faults(Fault::Kind::io, [&] { db->checkpoint_when_due(); }));
+  EXPECT_TRUE(faults(Fault::Kind::io, [&] { db->checkpoint_all(); }));
+}
+
+// A page of the database whose sync failed is clean to the system and lost on the disk: only a log that is read from
+// its beginning writes it again.
+TEST_F(FailingDiskTest, ADistrustedDatabaseIsMadeAnewFromItsLog) {
+  auto db = open();
+  auto readers = std::move(Readers::open(path, 2).value());
+  write_much(*db, "1");
+  {
+    const test::DiskFault fault("sync", EIO, path);
+    EXPECT_TRUE(faults(Fault::Kind::io, [&] { db->checkpoint_when_due(); }));
+  }
+  db->distrust();
+  db.reset();
+  readers->let_go();
+  EXPECT_GT(size(path + "-wal"), 5'000'000u) << "left by whoever closed last";
+  std::filesystem::resize_file(path, 4096);  // the pages that the disk lost
+  db = open();
+  db->checkpoint_all();
+  EXPECT_EQ(size(path + "-wal"), 0u);
+  EXPECT_EQ(db->impl().db.execAndGet("PRAGMA integrity_check").getString(), "ok");
+  std::promise<std::optional<std::string>> read;
+  EXPECT_TRUE(readers->post([&](ReadView& view) { read.set_value(view.keys.value("key 1999")); },
+                            [&](const Error& error) { read.set_value(error.message); }));
+  EXPECT_EQ(read.get_future().get().value().back(), '1');
+}
+
+TEST_F(FailingDiskTest, LettingGoWaitsForReadersAtWork) {
+  const auto db = open();
+  const auto readers = std::move(Readers::open(path, 2).value());
+  std::promise<void> started;
+  std::promise<void> go_on;
+  std::atomic<bool> done{false};
+  EXPECT_TRUE(readers->post(
+      [&](ReadView& view) {
+        started.set_value();
+        go_on.get_future().wait();
+        EXPECT_FALSE(view.keys.value("a"));
+        done = true;
+      },
+      [](const Error&) {}));
+  started.get_future().wait();
+  auto closed = std::async(std::launch::async, [&] {
+    readers->let_go();
+    return done.load();
+  });
+  go_on.set_value();
+  EXPECT_TRUE(closed.get());
+}
+
 TEST_F(DatabaseTest, ReadersSeeCommittedStatesWhileTheWriterWrites) {
   const auto writer = open();
   Keys keys(*writer);
@@ -163,7 +275,8 @@ TEST_F(DatabaseTest, NoStatementScansATable) {
   const AuditLog audit(*db);
   // Read whole on purpose: a handful of rows, or bounded by LIMIT in the order of the key.
   const std::vector<std::string> whole = {"FROM api_keys ORDER BY name", "FROM firmware ORDER BY id",
-                                          "SELECT id FROM transfer_log ORDER BY id LIMIT"};
+                                          "SELECT id FROM transfer_log ORDER BY id LIMIT",
+                                          "SELECT id FROM audit ORDER BY id LIMIT"};
   std::vector<std::string> texts;
   for (auto* s = sqlite3_next_stmt(db->impl().db.getHandle(), nullptr); s;
        s = sqlite3_next_stmt(db->impl().db.getHandle(), s))

@@ -329,6 +329,9 @@ TEST_F(Tables, TheAuditLogByTimeAndActor) {
   EXPECT_EQ(audit.list(WallTime{300ms}, {}, 0, 10).size(), 3u);
   EXPECT_EQ(audit.list({}, "alice", 0, 10).size(), 3u);
   EXPECT_EQ(audit.list({}, {}, 3, 10).size(), 2u);
+  EXPECT_EQ(audit.prune(WallTime{400ms}, 3), 3);
+  EXPECT_EQ(audit.prune(WallTime{400ms}, 3), 1);
+  EXPECT_EQ(audit.list({}, {}, 0, 10).size(), 2u);
 }
 
 TEST_F(Tables, KeysAndAnswers) {
