@@ -143,7 +143,13 @@ Result<std::shared_ptr<Image>> DiskStore::publish(const fs::path& temporary, con
     if (!done) remove_file(*sidecar);
     if (done) done = rename_file(temporary, image_path(options_.dir, stored.checksum));
     if (done) done = sync_folder(options_.dir);
-    if (!done) return done.error();
+    if (!done) {
+      if (!look_up(stored.checksum)) {
+        remove_file(image_path(options_.dir, stored.checksum));
+        remove_file(sums_path(options_.dir, stored.checksum, kBlockBytes));
+      }
+      return done.error();
+    }
     insert(stored.checksum, stored.size);
   }
   manifests_.put({stored.checksum, kBlockBytes}, std::make_shared<const Manifest>(std::move(blocks)));

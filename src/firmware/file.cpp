@@ -27,6 +27,17 @@ Error io_error(int number, std::string_view action, const fs::path& path) {
   return fail(code, fmt::format("can't {} {}: {}", action, path.string(), cause));
 }
 
+namespace {
+
+/// A medium that takes nothing says nothing of what is on it.
+Error write_error(int number, std::string_view action, const fs::path& path) {
+  auto error = io_error(number, action, path);
+  if (error.code == Errc::image_damaged) error.code = Errc::server_fault;
+  return error;
+}
+
+}  // namespace
+
 File::~File() {
   if (fd_ >= 0) ::close(fd_);
 }
@@ -46,7 +57,7 @@ Result<File> File::open(const fs::path& path, int flags) {
 Result<File> File::temporary(const fs::path& dir, std::string_view prefix) {
   auto name = (dir / fmt::format("{}-XXXXXX", prefix)).string();
   const int fd = ::mkostemp(name.data(), O_CLOEXEC);
-  if (fd < 0) return io_error(errno, "make a file in", dir);
+  if (fd < 0) return write_error(errno, "make a file in", dir);
   File file(fd, name);
   if (::fchmod(fd, 0640) != 0) return io_error(errno, "set the mode of", file.path());
   return file;
@@ -56,7 +67,7 @@ Result<void> File::write_at(std::span<const char> bytes, std::uint64_t offset) c
   while (!bytes.empty()) {
     const auto written = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return io_error(written < 0 ? errno : ENOSPC, "write", path_);
+    if (written <= 0) return write_error(written < 0 ? errno : ENOSPC, "write", path_);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
     offset += static_cast<std::uint64_t>(written);
   }
@@ -69,7 +80,7 @@ void File::start_writeback(std::uint64_t offset, std::uint64_t length) const {
 }
 
 Result<void> File::sync() const {
-  if (::fsync(fd_) != 0) return io_error(errno, "sync", path_);
+  if (::fsync(fd_) != 0) return write_error(errno, "sync", path_);
   return {};
 }
 
@@ -106,7 +117,7 @@ Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
 
 Result<void> rename_file(const fs::path& from, const fs::path& to) {
   if (std::rename(from.c_str(), to.c_str()) != 0)
-    return io_error(errno, "rename to " + to.string() + " the file", from);
+    return write_error(errno, "rename to " + to.string() + " the file", from);
   return {};
 }
 

@@ -16,7 +16,7 @@ namespace ota::firmware {
 
 /// The errors of all of these: Errc::disk_full where the file system takes no more (its message names the folder and
 /// the free bytes), Errc::not_found where there is no such file, Errc::image_damaged where the medium can't be read
-/// (EIO), else Errc::server_fault.
+/// (EIO on reading or opening), else Errc::server_fault.
 Error io_error(int number, std::string_view action, const std::filesystem::path& path);
 
 class File {

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "fixtures.hpp"
+#include "support/faults.hpp"
 
 namespace ota::firmware {
 namespace {
@@ -62,6 +63,34 @@ TEST_F(UploadTest, PiecesOfAnySizeMakeTheSameImage) {
   }
   EXPECT_EQ(upload->finish()->checksum, sha256(bytes));
   EXPECT_TRUE(upload->commit());
+}
+
+TEST_F(UploadTest, AFailedSyncLeavesNothingAndIsNotTriedAgain) {
+  const auto bytes = random_image(1'000'000);
+  const auto folder = (dir_.path() / "images").string();
+  for (const auto& where : {folder + "/", folder}) {  // a file's own, then the folder's
+    SCOPED_TRACE(where);
+    auto upload = *store_->begin_upload();
+    ASSERT_TRUE(upload->write(bytes));
+    ASSERT_TRUE(upload->finish());
+    {
+      const test::DiskFault fault("sync", EIO, where);
+      EXPECT_EQ(upload->commit().error().code, Errc::server_fault);
+    }
+    EXPECT_EQ(upload->commit().error().code, Errc::server_fault) << "the disk is well again; what it lost is not";
+    EXPECT_FALSE(store_->image(sha256(bytes)));
+    upload.reset();
+    EXPECT_TRUE(files().empty());
+  }
+  EXPECT_EQ(upload(bytes).checksum, sha256(bytes));
+}
+
+TEST_F(UploadTest, AWriteThatFailsIsNoDamageOfAnImage) {
+  const auto bytes = random_image(1'000'000);
+  auto upload = *store_->begin_upload();
+  const test::DiskFault fault("write", EIO, (dir_.path() / "images").string() + "/");
+  EXPECT_EQ(upload->write(bytes).error().code, Errc::server_fault);
+  EXPECT_EQ(upload->finish().error().code, Errc::server_fault);
 }
 
 TEST_F(UploadTest, LeavesNothingUnlessCommitted) {
