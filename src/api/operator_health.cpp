@@ -42,6 +42,21 @@ boost::asio::awaitable<Check> check_database(Context& context) {
   co_return Check{true, "reads and writes"};
 }
 
+/// Which firmware waits for a new upload, because its image rotted.
+boost::asio::awaitable<Check> check_images(Context& context) {
+  const auto damaged = context.engine.stats().damaged;
+  if (damaged == 0) co_return Check{true, "none found damaged"};
+  std::function<Result<std::string>(storage::ReadView&)> job = [](storage::ReadView& view) -> Result<std::string> {
+    for (const auto& firmware : view.firmware.all())
+      if (firmware.damaged) return fmt::format("firmware {} for hardware '{}'", firmware.version, firmware.hardware);
+    return std::string("firmware");
+  };
+  auto named = co_await read<std::string>(context.readers, std::move(job));
+  auto which = named ? *named : "firmware";
+  if (damaged > 1) which += fmt::format(" and {} more", damaged - 1);
+  co_return Check{false, which + " found damaged and set aside: check the disk, then upload it again"};
+}
+
 Json check_json(const Check& check) { return {{"ok", check.ok}, {"detail", check.detail}}; }
 
 }  // namespace
@@ -55,9 +70,13 @@ Answering get_readyz(Context& context, Call&) {
   const auto database = co_await check_database(context);
   const auto broker = check_broker(context);
   const auto disk = check_disk(context);
-  const bool ready = broker.ok && database.ok && disk.ok;
+  const auto images = co_await check_images(context);
+  const bool ready = broker.ok && database.ok && disk.ok && images.ok;
   Json json = {{"status", ready ? "ready" : "not_ready"}};
-  json["checks"] = {{"broker", check_json(broker)}, {"database", check_json(database)}, {"disk", check_json(disk)}};
+  json["checks"] = {{"broker", check_json(broker)},
+                    {"database", check_json(database)},
+                    {"disk", check_json(disk)},
+                    {"images", check_json(images)}};
   co_return json_reply(ready ? 200 : 503, to_text(json));
 }
 

@@ -17,6 +17,8 @@ void add_engine(MetricsPage& page, const engine::Stats& stats) {
   page.counter("otad_engine_commits_total", "Transactions committed", real(stats.commits));
   page.counter("otad_engine_commit_faults_total", "Transactions that failed", real(stats.commit_faults));
   page.counter("otad_engine_commit_seconds_total", "Time spent in commits", stats.commit_seconds);
+  page.gauge("otad_firmware_damaged", "Firmware whose image was found damaged and not uploaded again yet",
+             real(stats.damaged));
   page.gauge("otad_slots_held", "Tasks that are offered, downloading or in retry_wait",
              static_cast<double>(stats.slots_held));
   page.counter("otad_tasks_created_total", "Tasks made since the start", real(stats.tasks_created));

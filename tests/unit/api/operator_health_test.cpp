@@ -23,7 +23,7 @@ TEST(Health, ReadyNamesEachCheck) {
   auto seen = bench.get("/readyz");
   EXPECT_EQ(seen.reply.status, 200u) << seen.reply.body;
   EXPECT_EQ(seen.json["status"], "ready");
-  for (const auto* name : {"broker", "database", "disk"}) {
+  for (const auto* name : {"broker", "database", "disk", "images"}) {
     EXPECT_EQ(seen.json["checks"][name]["ok"], true) << name;
     EXPECT_FALSE(seen.json["checks"][name]["detail"].get<std::string>().empty()) << name;
   }
@@ -40,6 +40,23 @@ TEST(Health, ReadyNamesEachCheck) {
   seen = bench.get("/readyz");
   EXPECT_EQ(seen.reply.status, 503u);
   EXPECT_EQ(seen.json["checks"]["database"]["detail"], "disk I/O error");
+}
+
+TEST(Health, ADamagedImageIsToldByName) {
+  Bench bench;
+  Firmware firmware;
+  firmware.version = "1.4.0";
+  firmware.hardware = "gw-a";
+  firmware.size = 1;
+  firmware.damaged = true;
+  storage::FirmwareTable table(*bench.db);
+  bench.write([&] { table.insert(firmware); });
+  bench.engine.figures.damaged = 1;
+  const auto seen = bench.get("/readyz");
+  EXPECT_EQ(seen.reply.status, 503u);
+  EXPECT_THAT(seen.json["checks"]["images"]["detail"].get<std::string>(),
+              testing::AllOf(HasSubstr("1.4.0"), HasSubstr("gw-a"), HasSubstr("upload it again")));
+  EXPECT_THAT(bench.get("/metrics").reply.body, HasSubstr("\notad_firmware_damaged 1\n"));
 }
 
 TEST(Metrics, EachLineIsWellFormedAndEachNameIntroducedOnce) {
