@@ -35,7 +35,7 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
     integration.stop integration.clock integration.scale integration.crash
     PROPERTIES RUN_SERIAL ON)
   # Broken disks (as root, where file systems may be mounted), brokers and floods.
-  foreach(suite disk broker_faults flood)
+  foreach(suite disk broker_faults flood migrate)
     add_test(NAME integration.${suite}
       COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/${suite}_test.py)
     set_tests_properties(integration.${suite} PROPERTIES LABELS integration TIMEOUT ${timeout}
