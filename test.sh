@@ -7,10 +7,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
   cat <<'END'
-./test.sh [--sanitize address|thread] [--docker] [--crash N] [--filter REGEX]
+./test.sh [--sanitize address|thread] [--docker] [--crash N] [--soak MINUTES] [--filter REGEX]
   --sanitize address|thread  build with ASan and UBSan, or with TSan, and run the same tests
   --docker                   besides, build the container image and bring the compose file up (minutes; as root)
   --crash N                  kill -9 the daemon N times in the crash campaign, in place of 50 (1000: about an hour)
+  --soak MINUTES             besides, a mixed load for so long: memory, descriptors and database must stay level
   --filter REGEX             only tests whose name matches
 END
 }
@@ -19,6 +20,7 @@ preset=ci
 docker=''
 filter=()
 crash=50
+soak=''
 while (($#)); do
   case $1 in
     --sanitize)
@@ -28,6 +30,9 @@ while (($#)); do
     --crash)
       [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
       crash=$2; shift ;;
+    --soak)
+      [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
+      soak=$2; shift ;;
     --filter)
       [[ -n ${2:-} ]] || { usage >&2; exit 2; }
       filter=(-R "$2"); shift ;;
@@ -93,6 +98,17 @@ except (OSError, xml.ParseError):
 print(*counts.values())
 END
 )
+
+if [[ $soak ]]; then
+  say "a mixed load for $soak minutes"
+  if OTAD_BIN=$build/otad /usr/bin/python3 -B tests/integration/soak.py "$soak" >"$build/soak.log" 2>&1; then
+    tail -n 3 "$build/soak.log"
+    ((++passed))
+  else
+    tail -n 60 "$build/soak.log"
+    ((++failed))
+  fi
+fi
 
 if [[ $docker ]]; then
   say "container image and compose file"
