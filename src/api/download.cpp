@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <string>
 #include <utility>
 
+#include "api/device_credentials.hpp"
 #include "api/download_manifest.hpp"
 #include "api/download_transfer.hpp"
 #include "api/errors.hpp"
@@ -23,11 +25,14 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr int kWaitingTaskRetryS = 30;
+constexpr const char* kNotYours = "this token or certificate is of no device with such a task of this image";
 
-/// The content never changes under its address, and the address itself is the permission.
-const http::Header& cache_control() {
-  static const http::Header header{"Cache-Control", "public, max-age=31536000, immutable"};
-  return header;
+/// The content never changes under its address. A signed address is itself the permission, so that a shared cache may
+/// stand in front; what a device got by its own proof is for it alone.
+const http::Header& cache_control(const UrlGrant& grant) {
+  static const http::Header shared{"Cache-Control", "public, max-age=31536000, immutable"};
+  static const http::Header own{"Cache-Control", "private, max-age=31536000, immutable"};
+  return grant.own ? own : shared;
 }
 
 /// RFC 9530's form of a digest.
@@ -58,12 +63,29 @@ http::FileBody file_body(const std::shared_ptr<DownloadTransfer>& sender, std::s
   return file;
 }
 
-http::Reply file_reply(http::FileBody file) {
+http::Reply file_reply(http::FileBody file, const UrlGrant& grant) {
   http::Reply reply;
   reply.content_type = "application/octet-stream";
-  reply.headers.push_back(cache_control());
+  reply.headers.push_back(cache_control(grant));
   reply.file = std::move(file);
   return reply;
+}
+
+/// The task that a query names; false where what it names is none.
+bool named_task(const http::QueryItems& query, std::optional<TaskId>& task) {
+  for (const auto& [name, value] : query) {
+    if (name != "task") continue;
+    task = TaskId::parse(value);
+    if (!task) return false;
+  }
+  return true;
+}
+
+/// A device that counts on another grid than its task's would take the wrong bytes for its chunk.
+bool names_other_grid(const http::QueryItems& query, std::uint32_t chunk_bytes) {
+  return std::any_of(query.begin(), query.end(), [&](const auto& item) {
+    return item.first == "bytes" && item.second != std::to_string(chunk_bytes);
+  });
 }
 
 }  // namespace
@@ -77,9 +99,10 @@ asio::awaitable<http::Reply> Downloads::handle(http::Request& request) {
   if (!head && request.method() != http::Method::get) co_return method_not_allowed_reply("GET, HEAD");
 
   UrlGrant grant;
-  if (const auto error = refuse_url(request, *path, grant)) co_return refused(grant, *error);
-  if (!context_.engine.board().active(grant.task.number)) {
-    auto asking = refuse_task(grant.task);
+  std::optional<engine::DownloadClaim> claim;
+  if (const auto error = refuse(request, *path, grant, claim)) co_return refused(grant, *error);
+  if (claim) {
+    auto asking = refuse_claim(std::move(*claim), grant);
     const auto error = co_await std::move(asking);
     if (error) co_return refused(grant, *error);
   }
@@ -133,16 +156,56 @@ std::optional<Error> Downloads::refuse_url(const http::Request& request, const D
   return fail(Errc::not_authorized, "the URL's signature is wrong; use the URLs in metadata as they are");
 }
 
-asio::awaitable<std::optional<Error>> Downloads::refuse_task(TaskId task) {
-  std::function<void(engine::Done<engine::Access>)> ask = [this, task](engine::Done<engine::Access> done) {
-    context_.engine.download(task, std::move(done));
+std::optional<Error> Downloads::refuse(const http::Request& request, const DownloadPath& path, UrlGrant& grant,
+                                       std::optional<engine::DownloadClaim>& claim) const {
+  auto error = refuse_url(request, path, grant);
+  if (!error) {
+    if (!context_.engine.board().active(grant.task.number)) claim.emplace(engine::DownloadClaim{grant.task, {}});
+    return std::nullopt;
+  }
+  engine::DownloadProof proof;
+  proof.image = path.digest;
+  proof.certified = request.client_name();
+  const auto token = bearer_token(request.header("Authorization"));
+  if (!token.empty()) proof.token = firmware::sha256(token);
+  if (!proof.token && proof.certified.empty()) return error;
+  return refuse_proof(request, std::move(proof), grant, claim);
+}
+
+std::optional<Error> Downloads::refuse_proof(const http::Request& request, engine::DownloadProof proof, UrlGrant& grant,
+                                             std::optional<engine::DownloadClaim>& claim) const {
+  grant = {};
+  grant.own = true;
+  const auto query = http::parse_query(request.query());
+  std::optional<TaskId> task;
+  if (!query || !named_task(*query, task)) return fail(Errc::not_authorized, "the URL's query is malformed");
+  if (const auto held = context_.engine.board().admit(proof, task)) {
+    grant.task = held->task;
+    grant.chunk_bytes = held->chunk_bytes;
+    if (!names_other_grid(*query, grant.chunk_bytes)) return std::nullopt;
+    return fail(Errc::not_authorized, fmt::format("the task's chunks have {} bytes", grant.chunk_bytes));
+  }
+  if (!task || context_.engine.board().active(task->number)) return fail(Errc::not_authorized, kNotYours);
+  claim.emplace(engine::DownloadClaim{*task, std::move(proof)});
+  return std::nullopt;
+}
+
+asio::awaitable<std::optional<Error>> Downloads::refuse_claim(engine::DownloadClaim claim, UrlGrant& grant) {
+  grant.task = claim.task;
+  std::function<void(engine::Done<engine::Admission>)> ask = [this, &claim](engine::Done<engine::Admission> done) {
+    context_.engine.download(std::move(claim), std::move(done));
   };
-  auto asking = http::await_call<Result<engine::Access>>(std::move(ask));
-  const auto access = co_await std::move(asking);
-  if (!access) co_return access.error();
-  if (*access == engine::Access::granted) co_return std::nullopt;
-  if (*access == engine::Access::ended) co_return fail(Errc::task_ended, "the task has ended");
-  if (*access == engine::Access::unknown) co_return fail(Errc::not_authorized, "the URL is of a task that is unknown");
+  auto asking = http::await_call<Result<engine::Admission>>(std::move(ask));
+  const auto admission = co_await std::move(asking);
+  if (!admission) co_return admission.error();
+  const auto access = admission->access;
+  if (access == engine::Access::granted) {
+    if (grant.own) grant.chunk_bytes = admission->chunk_bytes;
+    co_return std::nullopt;
+  }
+  if (access == engine::Access::ended) co_return fail(Errc::task_ended, "the task has ended");
+  if (access == engine::Access::unknown)
+    co_return fail(Errc::not_authorized, grant.own ? kNotYours : "the URL is of a task that is unknown");
   Error later = fail(Errc::overloaded, "the task waits for its turn; metadata comes when it may go on");
   later.retry_after_s = kWaitingTaskRetryS;
   co_return later;
@@ -176,7 +239,7 @@ http::Reply Downloads::image_reply(const DownloadPath& path, std::shared_ptr<fir
   file.length = size;
   file.content_digest = digest_field(path.digest);
   file.repr_digest = file.content_digest;
-  return file_reply(std::move(file));
+  return file_reply(std::move(file), grant);
 }
 
 http::Reply Downloads::chunk_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image,
@@ -192,13 +255,13 @@ http::Reply Downloads::chunk_reply(const DownloadPath& path, std::shared_ptr<fir
   // RFC 9530: the representation at this address is the chunk, so its digest goes with parts of it too.
   file.content_digest = digest_field(digest);
   file.repr_digest = file.content_digest;
-  return file_reply(std::move(file));
+  return file_reply(std::move(file), grant);
 }
 
 http::Reply Downloads::manifest_reply(const http::Request& request, const firmware::Image& image, const UrlGrant& grant,
                                       const firmware::Manifest& manifest) const {
   http::Reply reply;
-  reply.headers.push_back(cache_control());
+  reply.headers.push_back(cache_control(grant));
   reply.headers.push_back({"Vary", "Accept"});
   if (prefers_octets(request.header("Accept"))) {
     reply.content_type = "application/octet-stream";

@@ -17,15 +17,21 @@ class Downloads {
  public:
   explicit Downloads(DeviceContext& context);
 
-  /// Every answer that isn't the content is a problem+json: 403 without a good signed query, 410 once the task ended,
-  /// 404 for no such chunk, 503 for a task that has to wait or an image that is damaged.
+  /// Every answer that isn't the content is a problem+json: 403 without a good signed query or the device's own token
+  /// or certificate, 410 once the task ended, 404 for no such chunk, 503 for a task that has to wait or an image that
+  /// is damaged.
   boost::asio::awaitable<http::Reply> handle(http::Request& request);
 
  private:
   using GridManifest = std::shared_ptr<const firmware::Manifest>;
 
   std::optional<Error> refuse_url(const http::Request& request, const DownloadPath& path, UrlGrant& grant) const;
-  boost::asio::awaitable<std::optional<Error>> refuse_task(TaskId task);
+  /// By the URL's signature, else by what the device itself shows. With a `claim` the engine must be asked.
+  std::optional<Error> refuse(const http::Request& request, const DownloadPath& path, UrlGrant& grant,
+                              std::optional<engine::DownloadClaim>& claim) const;
+  std::optional<Error> refuse_proof(const http::Request& request, engine::DownloadProof proof, UrlGrant& grant,
+                                    std::optional<engine::DownloadClaim>& claim) const;
+  boost::asio::awaitable<std::optional<Error>> refuse_claim(engine::DownloadClaim claim, UrlGrant& grant);
   boost::asio::awaitable<Result<GridManifest>> manifest(Digest image, std::uint32_t chunk_bytes);
   http::Pace pace_of(const TaskId& task) const;
   http::Reply image_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image, const UrlGrant& grant,

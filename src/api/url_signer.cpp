@@ -137,7 +137,7 @@ UrlVerdict UrlSigner::verify(std::string_view image_hex, std::string_view query,
     return firmware::equal_secrets(firmware::hmac_sha256(key, canonical.text()), signature);
   });
   if (!good) return UrlVerdict::wrong;
-  grant = {*task, *bytes};
+  grant = {*task, *bytes, false};
   return now < *expires ? UrlVerdict::good : UrlVerdict::expired;
 }
 

@@ -13,10 +13,11 @@ namespace ota::api {
 
 enum class UrlVerdict { good, missing, wrong, expired };
 
-/// What a good URL grants.
+/// What a download is let in for.
 struct UrlGrant {
   TaskId task;
   std::uint32_t chunk_bytes = 0;  ///< the task's grid
+  bool own = false;               ///< by the device's own proof, not by the address
 };
 
 /// HMAC-SHA256 over the image's digest, the grid, the task and the time of expiry. Immutable, so thread-safe.

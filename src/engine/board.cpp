@@ -1,7 +1,10 @@
 #include "ota/engine/board.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
+
+#include "ota/firmware/hash.hpp"
 
 namespace ota::engine {
 namespace {
@@ -9,6 +12,17 @@ constexpr Millis kRateWindow{1'000};
 constexpr Millis kRateStale{5'000};
 constexpr double kRateWeight = 0.4;  // of the newest window
 }  // namespace
+
+bool proves(const DownloadProof& proof, const std::string& device, const std::optional<Digest>& secret) {
+  if (!proof.certified.empty() && proof.certified == device) return true;
+  return secret && proof.token && firmware::equal_secrets(*secret, *proof.token);
+}
+
+std::size_t TransferBoard::SecretHash::operator()(const Digest& secret) const {
+  std::size_t hash = 0;
+  std::memcpy(&hash, secret.data(), sizeof hash);
+  return hash;
+}
 
 TransferBoard::TransferBoard(const Clock& clock, std::function<void()> wake) : clock_(clock), wake_(std::move(wake)) {}
 
@@ -44,6 +58,28 @@ std::optional<TransferClass> TransferBoard::transfer_class(std::int64_t task) co
   std::lock_guard lock(mutex_);
   const auto found = entries_.find(task);
   return found == entries_.end() ? std::nullopt : std::optional{found->second.transfer_class};
+}
+
+const TransferBoard::Entry* TransferBoard::proven(const DownloadProof& proof, const std::optional<TaskId>& task) const {
+  const auto held = [this](std::int64_t number) -> const Entry* {
+    const auto found = entries_.find(number);
+    return found == entries_.end() ? nullptr : &found->second;
+  };
+  if (task) {
+    const auto* entry = held(task->number);
+    return entry && entry->id == *task ? entry : nullptr;
+  }
+  if (const auto found = of_device_.find(proof.certified); found != of_device_.end()) return held(found->second);
+  if (!proof.token) return nullptr;
+  const auto found = of_secret_.find(*proof.token);
+  return found == of_secret_.end() ? nullptr : held(found->second);
+}
+
+std::optional<DownloadGrant> TransferBoard::admit(const DownloadProof& proof, const std::optional<TaskId>& task) const {
+  std::lock_guard lock(mutex_);
+  const auto* entry = proven(proof, task);
+  if (!entry || entry->image != proof.image || !proves(proof, entry->device, entry->secret)) return {};
+  return DownloadGrant{entry->id, entry->chunk_bytes};
 }
 
 void TransferBoard::chunks(std::int64_t task, const ChunkRange& range, Transport transport) {
@@ -99,7 +135,9 @@ bool TransferBoard::report(const std::string& device, const Credentials& who, co
     std::lock_guard lock(mutex_);
     auto* entry = find(progress.task.number);
     if (!entry || entry->device != device) return false;
-    if (entry->has_secret && !who.certified) return false;
+    const bool token_fits =
+        entry->secret && who.token_digest && firmware::equal_secrets(*entry->secret, *who.token_digest);
+    if (entry->must_prove && !who.certified && !token_fits) return false;
     const auto count = entry->change.have.count();
     const auto outside = [count](const ChunkRange& range) { return range.last >= count; };
     if (std::any_of(progress.chunks.begin(), progress.chunks.end(), outside)) return false;
@@ -112,18 +150,25 @@ bool TransferBoard::report(const std::string& device, const Credentials& who, co
   return true;
 }
 
-void TransferBoard::open(std::int64_t task, std::string device, bool has_secret, ChunkBitmap have,
-                         std::uint64_t bytes_sent, Priority priority) {
+void TransferBoard::open(Transfer transfer) {
+  const auto number = transfer.task.number;
   Entry entry;
-  entry.transfer_class = {std::hash<std::string>{}(device), priority == Priority::security};
-  entry.device = std::move(device);
-  entry.has_secret = has_secret;
-  entry.change.task = task;
-  entry.change.have = std::move(have);
-  entry.change.bytes_sent = bytes_sent;
+  entry.id = transfer.task;
+  entry.transfer_class = {std::hash<std::string>{}(transfer.device), transfer.priority == Priority::security};
+  entry.device = std::move(transfer.device);
+  entry.image = transfer.image;
+  entry.chunk_bytes = transfer.chunk_bytes;
+  entry.must_prove = transfer.must_prove;
+  entry.secret = transfer.secret;
+  entry.change.task = number;
+  entry.change.have = std::move(transfer.have);
+  entry.change.bytes_sent = transfer.bytes_sent;
   entry.rate_since = clock_.steady();
   std::lock_guard lock(mutex_);
-  entries_.insert_or_assign(task, std::move(entry));
+  if (const auto before = entries_.find(number); before != entries_.end()) drop(before);
+  of_device_[entry.device] = number;
+  if (entry.secret) of_secret_[*entry.secret] = number;
+  entries_.emplace(number, std::move(entry));
 }
 
 void TransferBoard::set_priority(std::int64_t task, Priority priority) {
@@ -133,7 +178,17 @@ void TransferBoard::set_priority(std::int64_t task, Priority priority) {
 
 void TransferBoard::close(std::int64_t task) {
   std::lock_guard lock(mutex_);
-  entries_.erase(task);
+  if (const auto entry = entries_.find(task); entry != entries_.end()) drop(entry);
+}
+
+TransferBoard::Entries::iterator TransferBoard::drop(Entries::iterator entry) {
+  const auto forget = [number = entry->first](auto& index, const auto& key) {
+    const auto found = index.find(key);
+    if (found != index.end() && found->second == number) index.erase(found);
+  };
+  forget(of_device_, entry->second.device);
+  if (entry->second.secret) forget(of_secret_, *entry->second.secret);
+  return entries_.erase(entry);
 }
 
 void TransferBoard::replace_chunks(std::int64_t task, const ChunkBitmap& have) {
@@ -182,8 +237,10 @@ std::vector<std::int64_t> TransferBoard::changed() const {
 
 void TransferBoard::keep_only(const std::vector<std::int64_t>& tasks) {
   std::lock_guard lock(mutex_);
-  std::erase_if(entries_,
-                [&](const auto& item) { return std::find(tasks.begin(), tasks.end(), item.first) == tasks.end(); });
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    const bool stays = std::find(tasks.begin(), tasks.end(), entry->first) != tasks.end();
+    entry = stays ? std::next(entry) : drop(entry);
+  }
   for (auto& [task, entry] : entries_) entry.dirty = true;
 }
 

@@ -14,7 +14,7 @@ std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Creden
                                 const VerifyReport& message);
 /// Errc::unknown_device, Errc::not_authorized.
 Result<std::optional<Answer>> on_listen(Ledger& ledger, const DeviceId& id, const Credentials& who);
-Access on_download(Ledger& ledger, const TaskId& id);
+Admission on_download(Ledger& ledger, const DownloadClaim& claim);
 
 // Operators (operator_commands.cpp, registry_commands.cpp).
 Result<UpgradeOutcome> on_upgrade(Ledger& ledger, const UpgradeOrder& order, const std::string& actor);

@@ -305,16 +305,21 @@ Result<std::optional<Answer>> on_listen(Ledger& ledger, const DeviceId& id, cons
   return std::optional<Answer>{};
 }
 
-Access on_download(Ledger& ledger, const TaskId& id) {
-  auto task = ledger.load(id.number);
-  if (!task || task->id != id) return Access::unknown;
-  if (task->state == TaskState::queued) {
-    if (auto device = ledger.devices.find(task->device)) ledger.heard(*device);
-    ledger.settle();
-    task = ledger.load(id.number);
+Admission on_download(Ledger& ledger, const DownloadClaim& claim) {
+  auto task = ledger.load(claim.task.number);
+  if (!task || task->id != claim.task) return {};
+  auto device = ledger.devices.find(task->device);
+  if (const auto& proof = claim.proof) {
+    const bool right = device && task->checksum == proof->image && proves(*proof, device->id, device->secret);
+    if (!right) return {};
   }
-  if (is_ended(task->state)) return Access::ended;
-  return is_active(task->state) ? Access::granted : Access::not_now;
+  if (task->state == TaskState::queued) {
+    if (device) ledger.heard(*device);
+    ledger.settle();
+    task = ledger.load(claim.task.number);
+  }
+  if (is_ended(task->state)) return {Access::ended, 0};
+  return {is_active(task->state) ? Access::granted : Access::not_now, task->chunk_bytes};
 }
 
 }  // namespace ota::engine

@@ -131,8 +131,10 @@ class EngineImpl final : public Engine {
         std::move(done), [device = std::move(device), who](Ledger& ledger) { return on_listen(ledger, device, who); });
   }
 
-  void download(TaskId task, Done<Access> done) override {
-    submit<Access>(std::move(done), [task](Ledger& ledger) { return Result<Access>{on_download(ledger, task)}; });
+  void download(DownloadClaim claim, Done<Admission> done) override {
+    submit<Admission>(std::move(done), [claim = std::move(claim)](Ledger& ledger) {
+      return Result<Admission>{on_download(ledger, claim)};
+    });
   }
 
   void upgrade(UpgradeOrder order, Caller caller, Done<UpgradeOutcome> done) override {

@@ -172,7 +172,7 @@ Result<void> Ledger::change(Task& task, TaskEvent event, const Actor& by, const 
       const auto device = devices.find(task.device);
       auto have = chunks(task);
       runs_[task.id.number] = Run{have, 0, now_, {}};
-      board_.open(task.id.number, task.device, must_prove(device), std::move(have), task.bytes_sent, task.priority);
+      show(task, device, std::move(have));
     } else {
       runs_.erase(task.id.number);
       mismatches_.erase(task.id.number);
@@ -198,8 +198,18 @@ Result<void> Ledger::change(Task& task, TaskEvent event, const Actor& by, const 
   return {};
 }
 
-bool Ledger::must_prove(const std::optional<Device>& device) const {
-  return options_.devices.token_required || (device && device->secret);
+void Ledger::show(const Task& task, const std::optional<Device>& device, ChunkBitmap have) {
+  Transfer transfer;
+  transfer.task = task.id;
+  transfer.device = task.device;
+  transfer.image = task.checksum;
+  transfer.chunk_bytes = task.chunk_bytes;
+  transfer.must_prove = options_.devices.token_required || (device && device->secret);
+  if (device) transfer.secret = device->secret;
+  transfer.have = std::move(have);
+  transfer.bytes_sent = task.bytes_sent;
+  transfer.priority = task.priority;
+  board_.open(std::move(transfer));
 }
 
 void Ledger::set_chunks(Task& task, const ChunkBitmap& bitmap) {
@@ -268,7 +278,7 @@ void Ledger::resync() {
     const auto device = devices.find(task.device);
     auto have = chunks(task);
     runs_[task.id.number] = Run{have, 0, now_, {}};
-    board_.open(task.id.number, task.device, must_prove(device), std::move(have), task.bytes_sent, task.priority);
+    show(task, device, std::move(have));
   }
   board_.keep_only(holders);
 }

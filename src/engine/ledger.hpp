@@ -62,6 +62,8 @@ class Ledger {
   void audit(AuditEntry entry);
   Task& insert(Task& task, const std::string& actor);
   ChunkBitmap chunks(const Task& task) { return tasks.chunks(task); }
+  /// Puts a task that holds a slot on the board, with what proves its device.
+  void show(const Task& task, const std::optional<Device>& device, ChunkBitmap have);
   /// In the row, and on the board.
   void set_chunks(Task& task, const ChunkBitmap& bitmap);
   /// Writes what was transferred since the last such line into the log.
@@ -144,7 +146,6 @@ class Ledger {
   void merge(Task& task, const TransferChange& change);
   void note_run(const Task& task, const TransferChange& change);
   void note_device(const Task& task, const TransferChange& change);
-  bool must_prove(const std::optional<Device>& device) const;
   void arm(Task& task);
   void refresh(const std::string& device);
   void fill_slots(const std::string& asker);

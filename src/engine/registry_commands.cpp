@@ -55,9 +55,9 @@ Result<void> on_set_secret(Ledger& ledger, const std::string& id, const Digest& 
   if (!device) return fail(Errc::unknown_device, fmt::format("there is no device {}", id));
   device->secret = secret;
   ledger.devices.save(*device);
-  // What is on the board was opened for a device without a secret.
+  // What is on the board was opened with the secret before this one, or with none.
   if (const auto active = ledger.load_active(id); active && holds_slot(active->state))
-    ledger.board().open(active->id.number, id, true, ledger.chunks(*active), active->bytes_sent, active->priority);
+    ledger.show(*active, device, ledger.chunks(*active));
   return {};
 }
 

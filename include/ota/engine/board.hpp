@@ -13,6 +13,8 @@
 
 #include "ota/base/clock.hpp"
 #include "ota/domain/chunks.hpp"
+#include "ota/domain/digest.hpp"
+#include "ota/domain/ids.hpp"
 #include "ota/domain/messages.hpp"
 
 namespace ota::engine {
@@ -46,6 +48,35 @@ struct TransferChange {
   std::optional<Transport> transport;
 };
 
+/// A task that takes a slot, and how its device proves itself.
+struct Transfer {
+  TaskId task;
+  std::string device;
+  Digest image{};
+  std::uint32_t chunk_bytes = 0;
+  bool must_prove = false;       ///< without a proof the device isn't believed
+  std::optional<Digest> secret;  ///< SHA-256 of its token, if it has one
+  ChunkBitmap have;
+  std::uint64_t bytes_sent = 0;  ///< since the task was made
+  Priority priority = Priority::normal;
+};
+
+/// What a download without a signed URL shows.
+struct DownloadProof {
+  Digest image{};
+  std::optional<Digest> token;  ///< SHA-256 of the bearer token
+  std::string certified;        ///< the client certificate's name; empty: none
+};
+
+/// The task that a download belongs to, and its grid.
+struct DownloadGrant {
+  TaskId task;
+  std::uint32_t chunk_bytes = 0;
+};
+
+/// Whether a download's proof is that of the device with this name and secret. Compares in constant time.
+bool proves(const DownloadProof& proof, const std::string& device, const std::optional<Digest>& secret);
+
 /// One entry for each task that holds a slot, so at most `tasks.max_active`. Thread-safe; its lock is a leaf.
 class TransferBoard {
  public:
@@ -57,6 +88,9 @@ class TransferBoard {
   bool active(std::int64_t task) const;
   /// What counts where downloads are slowed down; nothing for a task that isn't here.
   std::optional<TransferClass> transfer_class(std::int64_t task) const;
+  /// The same for a download without a signed URL: the task of that image whose device the proof is of. `task` may
+  /// name it; then nothing is answered for any other.
+  std::optional<DownloadGrant> admit(const DownloadProof& proof, const std::optional<TaskId>& task) const;
   /// Chunks were handed to the kernel whole. Tasks that aren't here and chunks past the grid are passed over.
   void chunks(std::int64_t task, const ChunkRange& range, Transport transport);
   /// Bytes went out.
@@ -69,8 +103,7 @@ class TransferBoard {
 
   // The engine's side.
 
-  void open(std::int64_t task, std::string device, bool has_secret, ChunkBitmap have, std::uint64_t bytes_sent,
-            Priority priority);
+  void open(Transfer transfer);
   void set_priority(std::int64_t task, Priority priority);
   void close(std::int64_t task);
   void replace_chunks(std::int64_t task, const ChunkBitmap& have);
@@ -86,9 +119,13 @@ class TransferBoard {
 
  private:
   struct Entry {
+    TaskId id;
     std::string device;
-    bool has_secret = false;
     TransferClass transfer_class;
+    Digest image{};
+    std::uint32_t chunk_bytes = 0;
+    bool must_prove = false;
+    std::optional<Digest> secret;
     bool dirty = false;  // changed since the last look
     bool quiet = true;   // nothing came since it was opened or its chunks were replaced
     TransferChange change;
@@ -96,7 +133,14 @@ class TransferBoard {
     Millis rate_since{0};
     std::uint64_t rate_bytes = 0;
   };
+  /// A digest of a random secret is as good as a hash.
+  struct SecretHash {
+    std::size_t operator()(const Digest& secret) const;
+  };
+  using Entries = std::unordered_map<std::int64_t, Entry>;
   Entry* find(std::int64_t task);
+  const Entry* proven(const DownloadProof& proof, const std::optional<TaskId>& task) const;
+  Entries::iterator drop(Entries::iterator entry);
   void add(Entry& entry, const ChunkRange& range, std::optional<Transport> transport);
   bool stir(Entry& entry);  // true where it was quiet
 
@@ -104,7 +148,9 @@ class TransferBoard {
   const std::function<void()> wake_;
   std::atomic<bool> urgent_{false};
   mutable std::mutex mutex_;
-  std::unordered_map<std::int64_t, Entry> entries_;  // protected by mutex_
+  Entries entries_;                                                 // protected by mutex_, as the rest
+  std::unordered_map<std::string, std::int64_t> of_device_;         // its task
+  std::unordered_map<Digest, std::int64_t, SecretHash> of_secret_;  // its device's task
 };
 
 }  // namespace ota::engine

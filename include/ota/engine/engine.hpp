@@ -86,8 +86,18 @@ struct Stats {
   std::size_t damaged = 0;  ///< firmware whose image was found damaged and not uploaded again yet
 };
 
-/// What a download that the board doesn't know may do.
+/// A download that the board doesn't know; without a proof, one with a good signature.
+struct DownloadClaim {
+  TaskId task;
+  std::optional<DownloadProof> proof;
+};
+
+/// What it may do. A task of another device or image than the proof's is unknown.
 enum class Access { granted, ended, not_now, unknown };
+struct Admission {
+  Access access = Access::unknown;
+  std::uint32_t chunk_bytes = 0;  ///< the task's grid, where it is granted
+};
 
 template <class T>
 using Done = std::function<void(Result<T>)>;
@@ -117,9 +127,9 @@ class Engine {
   /// The device listens for what is pushed to it, and is heard by that. Answers what it was told last and has not
   /// begun: its offer or its retry. Errc::unknown_device, Errc::not_authorized.
   virtual void listen(DeviceId device, Credentials who, Done<std::optional<Answer>> done) = 0;
-  /// A download came with a good signature for a task that is not on the board: the device is heard by that. With
-  /// Access::granted the task is on the board when the callback runs, or waits for its confirmation.
-  virtual void download(TaskId task, Done<Access> done) = 0;
+  /// A download came for a task that is not on the board: the device is heard by that. With Access::granted the task
+  /// is on the board when the callback runs, or waits for its confirmation.
+  virtual void download(DownloadClaim claim, Done<Admission> done) = 0;
 
   // Operators (api.md).
   virtual void upgrade(UpgradeOrder order, Caller caller, Done<UpgradeOutcome> done) = 0;

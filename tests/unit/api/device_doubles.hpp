@@ -44,9 +44,11 @@ class TestEngine final : public engine::Engine {
     verifies.emplace_back(device.str(), std::move(message));
     take(who, std::move(reply));
   }
-  void download(TaskId task, engine::Done<engine::Access> done) override {
-    asked.push_back(task);
-    done(access);
+  void download(engine::DownloadClaim claim, engine::Done<engine::Admission> done) override {
+    asked.push_back(claim.task);
+    claims.push_back(std::move(claim));
+    if (!access) return done(access.error());
+    done(engine::Admission{*access, grid_of_admitted});
   }
   void listen(DeviceId device, Credentials who, engine::Done<std::optional<Answer>> done) override {
     if (const auto allowed = allows ? allows(device, who) : Result<void>{}; !allowed) return done(allowed.error());
@@ -75,7 +77,9 @@ class TestEngine final : public engine::Engine {
   std::vector<engine::Reply> held;
   std::optional<Answer> pending;  ///< what the device was told last and has not begun
   Result<engine::Access> access = engine::Access::unknown;
+  std::uint32_t grid_of_admitted = 0;
   std::vector<TaskId> asked;
+  std::vector<engine::DownloadClaim> claims;
   std::function<Result<void>(const DeviceId&, const Credentials&)> allows;  ///< empty: everybody
   std::vector<std::pair<std::string, DeviceRequest>> requests;
   std::vector<std::pair<std::string, ProgressReport>> reports;

@@ -192,7 +192,17 @@ class Download : public testing::Test {
     world.store.ready[{digest, kChunk}] = manifest;
     open_task();
   }
-  void open_task() { world.engine.board().open(kTask.number, "gw-17", false, ChunkBitmap(4), 0, Priority::security); }
+  void open_task() {
+    engine::Transfer transfer;
+    transfer.task = kTask;
+    transfer.device = "gw-17";
+    transfer.image = digest;
+    transfer.chunk_bytes = kChunk;
+    transfer.secret = firmware::sha256("the secret of gw-17");
+    transfer.have = ChunkBitmap(4);
+    transfer.priority = Priority::security;
+    world.engine.board().open(std::move(transfer));
+  }
   std::int64_t now() const {
     return std::chrono::floor<std::chrono::seconds>(world.clock.wall().time_since_epoch()).count();
   }
@@ -202,6 +212,11 @@ class Download : public testing::Test {
   std::string path(std::string_view what) const { return "/download/" + to_hex(digest) + "/" + std::string(what); }
   http::Reply get(std::string_view what, Method method = Method::get) {
     TestRequest request(method, path(what), query());
+    return world.handle(request);
+  }
+  http::Reply by_token(std::string_view what, std::string token, std::string query_text = "") {
+    TestRequest request(Method::get, path(what), std::move(query_text));
+    request.headers["Authorization"] = "Bearer " + std::move(token);
     return world.handle(request);
   }
   std::string digest_field(const Digest& of) const { return "sha-256=:" + firmware::base64(of) + ":"; }
@@ -313,6 +328,79 @@ TEST_F(Download, AsksTheEngineForWhatTheBoardDoesNotKnow) {
   EXPECT_EQ(get("image").status, 200u);
   EXPECT_EQ(world.engine.asked.size(), 5u);
   EXPECT_EQ(world.engine.asked[0], kTask);
+}
+
+TEST_F(Download, TheDevicesOwnTokenIsAsGoodAsASignature) {
+  for (const auto* query_text :
+       {"", "task=OTA_20261122_000042", "bytes=1000&task=OTA%5F20261122_000042&exp=1&sig=old"}) {
+    const auto reply = by_token("chunks/2", "the secret of gw-17", query_text);
+    EXPECT_EQ(reply.status, 200u) << query_text;
+    ASSERT_TRUE(reply.file) << query_text;
+    EXPECT_EQ(reply.file->offset, 2000u);
+    EXPECT_EQ(header_of(reply, "Cache-Control"), "private, max-age=31536000, immutable")
+        << "no shared cache may hand it to another";
+    reply.file->listener->sent(2000, 1000);
+  }
+  EXPECT_TRUE(world.engine.asked.empty()) << "the board knew the task";
+  EXPECT_EQ(missing(), (ChunkRanges{{0, 1}, {3, 3}}));
+  EXPECT_EQ(by_token("manifest", "the secret of gw-17").status, 200u);
+  EXPECT_EQ(by_token("image", "the secret of gw-17").status, 200u);
+}
+
+TEST_F(Download, ItsCertificateToo) {
+  TestRequest request(Method::get, path("chunks/0"), "task=OTA_20261122_000042");
+  request.client = "gw-17";
+  EXPECT_EQ(world.handle(request).status, 200u);
+  request.client = "gw-18";
+  expect_problem(world.handle(request), 403, "not_authorized");
+  TestRequest unnamed(Method::get, path("chunks/0"));
+  unnamed.client = "gw-17";
+  EXPECT_EQ(world.handle(unnamed).status, 200u);
+}
+
+TEST_F(Download, AnotherDevicesTokenOpensNothing) {
+  const TaskId other{20261122, 43};
+  engine::Transfer transfer;
+  transfer.task = other;
+  transfer.device = "gw-18";
+  transfer.image = firmware::sha256("another image");
+  transfer.chunk_bytes = kChunk;
+  transfer.secret = firmware::sha256("the secret of gw-18");
+  transfer.have = ChunkBitmap(4);
+  world.engine.board().open(std::move(transfer));
+  for (const auto* query_text : {"", "task=OTA_20261122_000042", "task=OTA_20261122_000043"})
+    for (const auto* token : {"the secret of gw-18", "nobody's", " "})
+      for (const auto* what : {"chunks/0", "image", "manifest"})
+        expect_problem(by_token(what, token, query_text), 403, "not_authorized");
+  EXPECT_TRUE(world.engine.asked.empty()) << "what the board knows it alone decides";
+  EXPECT_FALSE(world.engine.board().collect(kTask.number)) << "nothing moved";
+}
+
+TEST_F(Download, ATokenAsksForItsTasksOwnGrid) {
+  expect_problem(by_token("chunks/0", "the secret of gw-17", "bytes=500"), 403, "not_authorized", "1000 bytes");
+  expect_problem(by_token("chunks/0", "the secret of gw-17", "task=nonsense"), 403, "not_authorized", "malformed");
+  expect_problem(by_token("chunks/0", "the secret of gw-17", "x=%zz"), 403, "not_authorized", "malformed");
+}
+
+TEST_F(Download, WithATokenTheEngineIsAskedForWhatTheBoardDoesNotKnow) {
+  world.engine.board().close(kTask.number);
+  const auto get_it = [&] { return by_token("chunks/1", "the secret of gw-17", "task=OTA_20261122_000042"); };
+  world.engine.access = engine::Access::unknown;
+  expect_problem(get_it(), 403, "not_authorized", "no device");
+  world.engine.access = engine::Access::ended;
+  expect_problem(get_it(), 410, "task_ended");
+  world.engine.access = engine::Access::not_now;
+  expect_problem(get_it(), 503, "overloaded");
+  world.engine.access = engine::Access::granted;
+  world.engine.grid_of_admitted = kChunk;
+  EXPECT_EQ(get_it().file->offset, 1000u);
+  ASSERT_EQ(world.engine.claims.size(), 4u);
+  const auto& proof = world.engine.claims.back().proof;
+  ASSERT_TRUE(proof);
+  EXPECT_EQ(proof->token, firmware::sha256("the secret of gw-17"));
+  EXPECT_EQ(proof->image, digest);
+  expect_problem(by_token("chunks/1", "the secret of gw-17"), 403, "not_authorized", "no device");
+  EXPECT_EQ(world.engine.claims.size(), 4u) << "nobody knows which task";
 }
 
 TEST_F(Download, PastTheEndThereIsNoChunk) {

@@ -35,7 +35,7 @@ class ScriptedEngine final : public engine::Engine {
   void request(DeviceId, Credentials, DeviceRequest, engine::Reply) override {}
   void progress(DeviceId, Credentials, ProgressReport, engine::Reply) override {}
   void verify(DeviceId, Credentials, VerifyReport, engine::Reply) override {}
-  void download(TaskId, engine::Done<engine::Access>) override {}
+  void download(engine::DownloadClaim, engine::Done<engine::Admission>) override {}
   void image_damaged(Digest) override {}
   void listen(DeviceId, Credentials, engine::Done<std::optional<Answer>>) override {}
   void audit(AuditEntry entry) override { refused.push_back(std::move(entry)); }

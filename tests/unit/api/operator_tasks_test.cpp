@@ -143,7 +143,12 @@ TEST(OneTask, ShowsLiveFigures) {
   const auto task = bench.add_task("gw-1");
   ChunkBitmap have(4);
   have.set({0, 1});
-  bench.engine.board().open(task.id.number, "gw-1", false, have, 1'048'576, task.priority);
+  engine::Transfer transfer;
+  transfer.task = task.id;
+  transfer.device = "gw-1";
+  transfer.have = have;
+  transfer.bytes_sent = 1'048'576;
+  bench.engine.board().open(std::move(transfer));
   const auto progress = bench.get("/tasks/" + task.id.str()).json["progress"];
   EXPECT_EQ(progress["chunks"], 2);
   EXPECT_EQ(progress["bytes"], 1'048'576);

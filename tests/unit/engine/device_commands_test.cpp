@@ -322,7 +322,7 @@ TEST_F(DeviceCommands, LateWordsForAnEndedTaskAreTold) {
 
 TEST_F(DeviceCommands, DownloadsMayOnlyBeOfATaskWhoseTurnItIs) {
   add_firmware("2.0.0");
-  auto ask = [&](TaskId id) { return unit([&](Ledger& l) { return on_download(l, id); }); };
+  auto ask = [&](TaskId id) { return unit([&](Ledger& l) { return on_download(l, {id, {}}); }).access; };
   const auto a = task_for("gw-1", "2.0.0");
   task_for("gw-2", "2.0.0");
   const auto c = task_for("gw-3", "2.0.0");
@@ -332,6 +332,43 @@ TEST_F(DeviceCommands, DownloadsMayOnlyBeOfATaskWhoseTurnItIs) {
   verify("gw-1", a, 1);
   EXPECT_EQ(ask(a), Access::ended);
   EXPECT_EQ(ask(c), Access::granted);
+}
+
+TEST_F(DeviceCommands, ADownloadIsProvenByItsOwnDevice) {
+  add_firmware("2.0.0");
+  add_firmware("3.0.0", "gw-a", 2);
+  const auto a = task_for("gw-1", "2.0.0");
+  const auto b = task_for("gw-2", "2.0.0");
+  unit([&](Ledger& l) { return on_set_secret(l, "gw-1", digest_of(71)); }).value();
+  unit([&](Ledger& l) { return on_set_secret(l, "gw-2", digest_of(72)); }).value();
+
+  const auto admit = [&](const DownloadProof& proof, TaskId task) {
+    const auto held = board.admit(proof, task);
+    const auto asked = unit([&](Ledger& l) { return on_download(l, {task, proof}); });
+    EXPECT_EQ(held.has_value(), asked.access == Access::granted) << "board and engine are of one mind";
+    EXPECT_EQ(held ? held->chunk_bytes : 0, asked.chunk_bytes);
+    return held.has_value();
+  };
+  DownloadProof first{digest_of(1), digest_of(71), ""};
+  EXPECT_TRUE(admit(first, a));
+  EXPECT_EQ(board.admit(first, {})->task, a) << "found by the secret";
+  EXPECT_FALSE(admit(first, b));
+  EXPECT_FALSE(admit({digest_of(2), digest_of(71), ""}, a)) << "another image";
+  EXPECT_FALSE(admit({digest_of(1), digest_of(99), ""}, a));
+  EXPECT_FALSE(admit({digest_of(1), {}, ""}, a));
+  EXPECT_TRUE(admit({digest_of(1), {}, "gw-1"}, a));
+  EXPECT_EQ(board.admit({digest_of(1), {}, "gw-2"}, {})->task, b);
+  EXPECT_FALSE(admit({digest_of(1), {}, "gw-1"}, b));
+  EXPECT_FALSE(board.admit(first, TaskId{20261121, a.number})) << "the day is a part of the name";
+
+  unit([&](Ledger& l) { return on_set_secret(l, "gw-1", digest_of(73)); }).value();
+  EXPECT_FALSE(admit(first, a)) << "the secret was changed";
+  EXPECT_FALSE(board.admit(first, {}));
+  first.token = digest_of(73);
+  EXPECT_TRUE(admit(first, a));
+
+  unit([&](Ledger& l) { return on_cancel(l, a, "tester"); }).value();
+  EXPECT_FALSE(board.admit(first, {}));
 }
 
 TEST_F(DeviceCommands, WhoListensHearsWhatItHasNotBegun) {

@@ -1,0 +1,132 @@
+"""One device against another: whatever it sends on whichever way, it neither reads nor moves the other's task."""
+import json
+from urllib.parse import urlsplit
+
+from harness import ServerCase, digest, main
+
+
+class Foreign(ServerCase):
+    settings = {"devices.token_required": True}
+
+    def setUp(self):
+        self.tokens = {}
+        # Names of its own for each test: how often wrong secrets may be tried is counted by name.
+        self.victim_id, self.thief_id = (f"{name}-{self._testMethodName}" for name in ("victim", "thief"))
+        for name in (self.victim_id, self.thief_id):
+            self.rest.call("PUT", f"/devices/{name}", {"hardware": "gw-a"})
+            self.tokens[name] = self.rest.call("POST", f"/devices/{name}/token").json["token"]
+        if not self.rest.items("/firmware"):
+            type(self).image = self.firmware("2.0.0", "gw-a")
+            type(self).other = self.firmware("3.0.0", "gw-a")
+        self.victim, self.thief = (self.device(name, hardware="gw-a", token=self.tokens[name])
+                                   for name in (self.victim_id, self.thief_id))
+        # Both are downloading, each its own.
+        self.task = self.upgrade(self.victim_id, "2.0.0", chunk_size=64)
+        self.own_task = self.upgrade(self.thief_id, "3.0.0", chunk_size=64)
+        self.metadata = self.victim.request("metadata")
+        self.own_metadata = self.thief.request("metadata")
+        self.addCleanup(lambda: [self.rest.call("POST", f"/tasks/{task}/cancel") for task in (self.task, self.own_task)])
+
+    def shown(self):
+        """What operators see of the victim's task, but for times."""
+        task = self.rest.task(self.task)
+        log = self.rest.items(f"/tasks/{self.task}/log")
+        return {key: task[key] for key in ("state", "attempt", "progress")}, len(log)
+
+    def post(self, device, word, body, token=None):
+        headers = {"Authorization": f"Bearer {self.tokens[token]}"} if token else {}
+        return self.rest.call("POST", f"/ota/{device}/{word}", body, headers)
+
+    def bodies(self):
+        """Every message that moves a task, with the victim's."""
+        for more in ({"chunks": [[0, 3]], "status": "ok"}, {"chunk": 0, "status": "mismatch"}, {"percent": 100},
+                     {"state": "downloading"}, {"state": "installed"}, {"state": "rolled_back"},
+                     {"state": "failed", "reason": "by another"}):
+            yield "progress", {"task_id": self.task, **more}
+        for checksum in (digest(self.image), digest(self.other)):
+            yield "verify", {"task_id": self.task, "attempt": 1, "checksum": checksum}
+
+    def test_http_messages(self):
+        before = self.shown()
+        for word, body in (*self.bodies(), ("request", {}), ("request", {"current_version": "9.9.9"})):
+            for token in (self.thief_id, None):
+                answer = self.post(self.victim_id, word, body, token)
+                self.assertEqual((answer.status, answer.json["code"]), (403, "not_authorized"), (word, body, answer))
+        # Said under its own name, the task is none of its own.
+        for word, body in self.bodies():
+            answer = self.post(self.thief_id, word, body, self.thief_id)
+            self.assertEqual((answer.status, answer.json["code"]), (404, "unknown_task"), (word, body, answer))
+            self.assertNotIn(b"2.0.0", answer.body)
+        for token in (self.thief_id, None):
+            headers = {"Authorization": f"Bearer {self.tokens[token]}"} if token else {}
+            answer = self.rest.call("GET", f"/ota/{self.victim_id}/next?wait=0", headers=headers)
+            self.assertEqual((answer.status, answer.json["code"]), (403, "not_authorized"), answer)
+        self.assertEqual(self.shown(), before)
+
+    def test_token_in_the_payload_of_another(self):
+        before = self.shown()
+        for word, body in self.bodies():
+            answer = self.post(self.victim_id, word, {"token": self.tokens[self.thief_id], **body})
+            self.assertEqual(answer.status, 403, answer)
+        self.assertEqual(self.shown(), before)
+
+    def test_mqtt_messages(self):
+        before = self.shown()
+        for word, body in self.bodies():
+            self.thief.send(word, body)
+            refused = self.thief.wait("error", timeout=20)
+            self.assertEqual(refused["code"], "unknown_task", (word, body))
+        # Under the other's topic: the refusal goes there, and the victim hears nothing but refusals.
+        for token in (self.thief_id, None):
+            for word, body in (*self.bodies(), ("request", {"current_version": "9.9.9"})):
+                if token:
+                    body = {**body, "token": self.tokens[token]}
+                self.thief.mqtt.publish(f"/ota/{self.victim_id}/{word}", json.dumps(body), 1).wait_for_publish(20)
+                self.assertEqual(self.victim.wait("error", timeout=20)["code"], "not_authorized", (word, body))
+        self.assertEqual(self.shown(), before)
+
+    def test_downloads(self):
+        before = self.shown()
+        mine, theirs = self.own_metadata, self.metadata
+        self.assertNotEqual(mine["checksum"], theirs["checksum"])
+        bearer = {"Authorization": f"Bearer {self.tokens[self.thief_id]}"}
+
+        def get(url, headers=None):
+            parts = urlsplit(url)
+            path = parts.path + ("?" + parts.query if parts.query else "")
+            return self.rest.call("GET", path, headers=headers)
+
+        for name in ("url", "chunk_url", "manifest_url"):
+            own, foreign = (message[name].replace("{index}", "0") for message in (mine, theirs))
+            signed = urlsplit(own).query
+            unsigned = f"bytes=65536&task={self.task}"
+            place = foreign.partition("?")[0]
+            self.assertEqual(get(f"{own.partition('?')[0]}?task={self.own_task}", bearer).status, 200, name)
+            for query in (signed, unsigned, "", signed.replace(self.own_task, self.task)):
+                for headers in (bearer, {}, {"Authorization": "Bearer wrong"}):
+                    answer = get(f"{place}?{query}", headers)
+                    self.assertEqual((answer.status, answer.json["code"]), (403, "not_authorized"), (name, query))
+            # Its own permission and the other's task or image.
+            answer = get(f"{own.partition('?')[0]}?task={self.task}", bearer)
+            self.assertEqual(answer.status, 403, answer)
+        self.assertEqual(self.shown(), before)
+
+    def test_token_downloads_all_and_ends_with_the_task(self):
+        bearer = {"Authorization": f"Bearer {self.tokens[self.victim_id]}"}
+        base = urlsplit(self.metadata["url"]).path.rpartition("/")[0]
+        parts = [self.rest.call("GET", f"{base}/chunks/{index}", headers=bearer) for index in range(4)]
+        self.assertEqual([part.status for part in parts], [200] * 4, parts)
+        self.assertEqual(b"".join(part.body for part in parts), self.image)
+        self.assertIn("private", parts[0].headers["cache-control"])
+        self.assertEqual(self.rest.task(self.task)["progress"]["chunks"], 4)
+        answer = self.post(self.victim_id, "verify", {"task_id": self.task, "checksum": digest(self.image)}, self.victim_id)
+        self.assertEqual(answer.json["type"], "success", answer)
+        ended = self.rest.call("GET", f"{base}/chunks/0?task={self.task}", headers=bearer)
+        self.assert_problem(ended, 410)
+        foreign = self.rest.call("GET", f"{base}/chunks/0?task={self.task}",
+                                 headers={"Authorization": f"Bearer {self.tokens[self.thief_id]}"})
+        self.assert_problem(foreign, 403)
+
+
+if __name__ == "__main__":
+    main()
