@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "api/device_gate.hpp"
 #include "api/device_refusals.hpp"
 #include "ota/api/device_api.hpp"
 
@@ -19,7 +20,8 @@ struct DeviceContext {
         store(the_store),
         outbox(the_outbox),
         hooks(std::move(the_hooks)),
-        refusals(the_clock) {}
+        refusals(the_clock),
+        gate(the_clock) {}
 
   const DeviceOptions options;
   const Clock& clock;
@@ -28,6 +30,7 @@ struct DeviceContext {
   Outbox& outbox;
   const DeviceHooks hooks;
   RefusalLog refusals;
+  DeviceGate gate;
   std::atomic<std::uint64_t> messages{0};
   std::atomic<std::uint64_t> bad_messages{0};
   std::atomic<std::uint64_t> dropped{0};

@@ -126,13 +126,18 @@ asio::awaitable<http::Reply> DeviceHttp::message(http::Request& request, DeviceI
     ++context_.bad_messages;
     co_return refused(device.str(), {decoded.message.error(), decoded.task});
   }
-  ++context_.messages;
   const auto who = http_credentials(request, device, decoded.who);
+  if (const auto error = context_.gate.refuse(device.str(), who)) {
+    ++context_.dropped;
+    co_return refused(device.str(), {*error, decoded.task});
+  }
+  ++context_.messages;
   std::function<void(engine::Reply)> call = [this, &device, &who, &decoded](engine::Reply reply) {
     call_engine(context_.engine, device, who, std::move(*decoded.message), std::move(reply));
   };
   auto calling = http::await_call<std::optional<Answer>>(std::move(call));
   const auto answer = co_await std::move(calling);
+  context_.gate.judged(device.str(), who, answer);
   if (!answer) co_return nothing();
   if (const auto* error = std::get_if<ErrorAnswer>(&*answer)) {
     if (error->error.code == Errc::overloaded) ++context_.dropped;
@@ -148,8 +153,11 @@ asio::awaitable<http::Reply> DeviceHttp::next(http::Request& request, DeviceId d
         device.str(),
         {fail(Errc::bad_message, fmt::format("\"wait\" must be a number of seconds from 0 to {}", kMaxWait.count())),
          {}});
-  auto asking = listen(device, http_credentials(request, device, {}));
+  const auto who = http_credentials(request, device, {});
+  if (const auto error = context_.gate.refuse(device.str(), who)) co_return refused(device.str(), {*error, {}});
+  auto asking = listen(device, who);
   const auto told = co_await std::move(asking);
+  context_.gate.judged(device.str(), who, told ? *told : std::optional<Answer>(ErrorAnswer{told.error(), {}}));
   if (!told) co_return refused(device.str(), {told.error(), {}});
   if (*told) co_return json_reply(200, context_.outbox.payload(**told));
   if (wait->count() == 0) co_return nothing();

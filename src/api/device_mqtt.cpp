@@ -19,10 +19,15 @@ void DeviceMqtt::on_message(std::string_view topic, std::string_view payload) {
   if (!address) return;
   auto decoded = decode_message(address->word, payload);
   if (!decoded.message) return refuse(address->device, decoded.task, std::move(decoded.message).error());
-  ++context_.messages;
   decoded.who.via_broker = true;
+  if (auto error = context_.gate.refuse(address->device.str(), decoded.who))
+    return drop(address->device, decoded.task, std::move(*error));
+  ++context_.messages;
   call_engine(context_.engine, address->device, decoded.who, std::move(*decoded.message),
-              [this, device = address->device](std::optional<Answer> reply) { answer(device, reply); });
+              [this, device = address->device, who = decoded.who](std::optional<Answer> reply) {
+                context_.gate.judged(device.str(), who, reply);
+                answer(device, reply);
+              });
 }
 
 void DeviceMqtt::on_oversized(std::string_view topic, std::size_t size) {
@@ -49,6 +54,13 @@ std::optional<DeviceMqtt::Address> DeviceMqtt::parse_topic(std::string_view topi
 
 void DeviceMqtt::refuse(const DeviceId& device, const std::optional<TaskId>& task, Error error) {
   ++context_.bad_messages;
+  context_.refusals.write(device.str(), task ? task->str() : std::string(), error);
+  context_.outbox.send(device.str(), ErrorAnswer{std::move(error), task});
+}
+
+void DeviceMqtt::drop(const DeviceId& device, const std::optional<TaskId>& task, Error error) {
+  ++context_.dropped;
+  if (!context_.gate.may_tell(device.str())) return;
   context_.refusals.write(device.str(), task ? task->str() : std::string(), error);
   context_.outbox.send(device.str(), ErrorAnswer{std::move(error), task});
 }

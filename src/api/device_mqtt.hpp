@@ -29,6 +29,8 @@ class DeviceMqtt {
   };
   std::optional<Address> parse_topic(std::string_view topic);
   void refuse(const DeviceId& device, const std::optional<TaskId>& task, Error error);
+  /// For a device that says too much: told so once a second, the rest is only counted.
+  void drop(const DeviceId& device, const std::optional<TaskId>& task, Error error);
   void answer(const DeviceId& device, const std::optional<Answer>& answer);
 
   DeviceContext& context_;

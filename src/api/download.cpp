@@ -88,6 +88,13 @@ bool names_other_grid(const http::QueryItems& query, std::uint32_t chunk_bytes) 
   });
 }
 
+/// A download's secret as the gate counts it: by the task, since it names no device.
+Credentials guess_of(const engine::DownloadProof& proof) {
+  Credentials who;
+  who.token_digest = proof.token;
+  return who;
+}
+
 }  // namespace
 
 Downloads::Downloads(DeviceContext& context) : context_(context), signer_(context.options.signing_keys) {}
@@ -186,12 +193,14 @@ std::optional<Error> Downloads::refuse_proof(const http::Request& request, engin
     return fail(Errc::not_authorized, fmt::format("the task's chunks have {} bytes", grant.chunk_bytes));
   }
   if (!task || context_.engine.board().active(task->number)) return fail(Errc::not_authorized, kNotYours);
+  if (auto error = context_.gate.refuse_guess(task->str(), guess_of(proof))) return error;
   claim.emplace(engine::DownloadClaim{*task, std::move(proof)});
   return std::nullopt;
 }
 
 asio::awaitable<std::optional<Error>> Downloads::refuse_claim(engine::DownloadClaim claim, UrlGrant& grant) {
   grant.task = claim.task;
+  const auto guess = claim.proof ? guess_of(*claim.proof) : Credentials{};
   std::function<void(engine::Done<engine::Admission>)> ask = [this, &claim](engine::Done<engine::Admission> done) {
     context_.engine.download(std::move(claim), std::move(done));
   };
@@ -199,6 +208,7 @@ asio::awaitable<std::optional<Error>> Downloads::refuse_claim(engine::DownloadCl
   const auto admission = co_await std::move(asking);
   if (!admission) co_return admission.error();
   const auto access = admission->access;
+  if (grant.own) context_.gate.judged(grant.task.str(), guess, access != engine::Access::unknown);
   if (access == engine::Access::granted) {
     if (grant.own) grant.chunk_bytes = admission->chunk_bytes;
     co_return std::nullopt;

@@ -91,7 +91,7 @@ http::Reply problem_reply(const Error& error, unsigned status) {
   reply.content_type = "application/problem+json";
   reply.body = problem.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   reply.headers.push_back({"Cache-Control", "no-store"});
-  if (const int wait = retry_after_s(error); wait > 0 && status == 503)
+  if (const int wait = retry_after_s(error); wait > 0 && (status == 503 || status == 429))
     reply.headers.push_back({"Retry-After", std::to_string(wait)});
   if (status == 401) reply.headers.push_back({"WWW-Authenticate", "Bearer"});
   return reply;

@@ -6,6 +6,7 @@
 
 #include "api/errors.hpp"
 #include "api/operator_context.hpp"
+#include "api/operator_gate.hpp"
 #include "api/routes.hpp"
 #include "ota/base/log.hpp"
 
@@ -14,16 +15,24 @@ namespace {
 
 std::string_view name_of(Needs needs) { return needs == Needs::admin ? "admin" : "operator"; }
 
-/// One line for each request that fails; the query stays out of it.
-void log_failure(const Call& call, unsigned status, const Error& error) {
-  const auto line =
+/// One line for a request that fails; the query stays out of it.
+void log_failure(const Call& call, unsigned status, const Error& error, std::uint64_t left_out) {
+  auto line =
       fmt::format("{} {} answered {} {} actor={} from={}: {}", http::to_string(call.request.method()),
                   call.request.path(), status, rest_code(error.code), call.actor, call.request.remote(), error.message);
+  if (left_out > 0) line += fmt::format(" ({} more calls without a key were not logged)", left_out);
   const bool ours = status >= 500 && error.code != Errc::cancelled;  // who went away is at fault for that
   log::write(ours ? log::Level::error : log::Level::warn, line);
 }
 
 constexpr std::size_t kLongestTarget = 256;  // of a path in the audit log
+constexpr const char* kNobody = "anonymous";
+
+/// RFC 6585, 4.
+const Error& too_many(Call& call, const Error& error) {
+  call.problem_status = 429;
+  return error;
+}
 
 bool changes(const http::Request& request) {
   return request.method() != http::Method::get && request.method() != http::Method::head;
@@ -43,11 +52,18 @@ class OperatorApiImpl final : public OperatorApi {
  public:
   OperatorApiImpl(OperatorOptions options, const Clock& clock, engine::Engine& engine, storage::Readers& readers,
                   firmware::Store& store, firmware::TrustedKeys trusted, Probes probes)
-      : context_{
-            options, clock, engine, readers, store, std::move(trusted), std::move(probes), {readers, engine, clock}} {}
+      : context_{options,
+                 clock,
+                 engine,
+                 readers,
+                 store,
+                 std::move(trusted),
+                 std::move(probes),
+                 {readers, engine, clock}},
+        gate_(clock) {}
 
   boost::asio::awaitable<http::Reply> handle(http::Request& request) override {
-    Call call{request, {}, "anonymous", 0};
+    Call call{request, {}, kNobody, 0};
     auto answer = co_await answer_of(call);
     auto reply = answer ? std::move(*answer) : refuse(call, answer.error());
     count(reply.status);
@@ -70,25 +86,52 @@ class OperatorApiImpl final : public OperatorApi {
     if (!context_.options.auth_required && from_foreign_page(call.request))
       co_return fail(Errc::forbidden, "pages of other sites may not change anything here");
     if (needs == Needs::nothing || !context_.options.auth_required) co_return Result<void>{};
-    auto caller = co_await context_.keys.authenticate(call.request.header("Authorization"));
-    if (!caller) co_return caller.error();
+    const auto authorization = call.request.header("Authorization");
+    auto caller = co_await context_.keys.authenticate(authorization);
+    if (!caller) {
+      if (caller.error().code != Errc::unauthenticated) co_return caller.error();
+      if (const auto slower = gate_.refuse_failure(bearer_of(authorization))) co_return too_many(call, *slower);
+      co_return caller.error();
+    }
     call.actor = caller->name;
+    if (const auto slower = gate_.refuse_call(caller->name)) co_return too_many(call, *slower);
     if (may(needs, caller->role)) co_return Result<void>{};
     co_return fail(Errc::forbidden, fmt::format("this call needs the role {}; the key \"{}\" has {}", name_of(needs),
                                                 caller->name, storage::to_string(caller->role)));
   }
 
-  static http::Reply refuse_method(const Call& call, const std::string& allow) {
-    auto reply = method_not_allowed_reply(allow);
-    log_failure(call, reply.status, fail(Errc::method_not_allowed, fmt::format("this path takes {}", allow)));
-    return reply;
+  http::Reply refuse_method(const Call& call, const std::string& allow) {
+    write_down(call, 405, fail(Errc::method_not_allowed, fmt::format("this path takes {}", allow)));
+    return method_not_allowed_reply(allow);
   }
 
   http::Reply refuse(const Call& call, const Error& error) {
     const auto status = call.problem_status != 0 ? call.problem_status : http_status(error.code);
-    log_failure(call, status, error);
-    if (changes(call.request)) audit_refusal(call, error);
+    write_down(call, status, error);
     return problem_reply(error, status);
+  }
+
+  /// Into the log, and into the audit log what would have changed something or wasn't allowed. Of those who have no key
+  /// only so much: they could fill the disk.
+  void write_down(const Call& call, unsigned status, const Error& error) {
+    const bool nobody = context_.options.auth_required && call.actor == kNobody;
+    std::uint64_t left_out = 0;
+    if (!nobody || gate_.log_lines.take(left_out)) log_failure(call, status, error, left_out);
+    const bool barred = status == 401 || status == 403 || status == 429;
+    if (!changes(call.request) && !barred) return;
+    left_out = 0;
+    if (nobody && !gate_.audit_entries.take(left_out)) return;
+    if (left_out > 0) audit_left_out(left_out);
+    audit_refusal(call, error);
+  }
+
+  void audit_left_out(std::uint64_t count) {
+    AuditEntry entry;
+    entry.caller.name = kNobody;
+    entry.action = "refused";
+    entry.target = fmt::format("{} calls", count);
+    entry.outcome = "not written down";
+    context_.engine.audit(std::move(entry));
   }
 
   /// What is done the engine writes down with the deed.
@@ -106,6 +149,7 @@ class OperatorApiImpl final : public OperatorApi {
   }
 
   Context context_;
+  OperatorGate gate_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "api/operator_gate.hpp"
 #include "api/operator_keys.hpp"
 #include "api/routes.hpp"
 #include "unit/api/operator_doubles.hpp"
@@ -98,6 +99,7 @@ TEST(Routes, EachRoleReachesWhatItMayAndNoMore) {
     }
     const bool open = route.needs == Needs::nothing;
     for (const auto* header : {"", "Bearer wrong", "Bearer ", "Basic b3RhZF9hZGE=", "Bearer otad_ad", "otad_ada"}) {
+      bench.clock.advance(Millis{2'000});  // as slowly as wrong keys are answered
       const auto seen = bench.call(route.method, path, "", {{"Authorization", header}});
       EXPECT_EQ(seen.reply.status == 401u, !open) << header;
       if (!open) {
@@ -123,6 +125,85 @@ TEST(Routes, RolesAreAsSettled) {
   EXPECT_EQ(needs(Method::get, "/metrics"), Needs::viewer);
   EXPECT_EQ(needs(Method::get, "/healthz"), Needs::nothing);
   EXPECT_EQ(needs(Method::get, "/readyz"), Needs::nothing);
+}
+
+TEST(Routes, WrongKeysAreSlowedDownAndKeepNobodyOut) {
+  Bench bench(with_auth());
+  const auto key = bench.add_key("vera", storage::Role::viewer);
+  const auto call = [&](const std::string& header) {
+    return bench.call(Method::post, "/tasks/OTA_20261122_000001/cancel", "", {{"Authorization", header}});
+  };
+  for (int i = 0; i < OperatorGate::kFailureBurst; ++i) EXPECT_EQ(call("Bearer wrong").reply.status, 401u);
+  const auto slowed = call("Bearer wrong");
+  EXPECT_EQ(slowed.reply.status, 429u);
+  EXPECT_EQ(slowed.code(), "overloaded");
+  EXPECT_EQ(slowed.header("Retry-After"), "2");
+  EXPECT_EQ(call("Bearer another").reply.status, 401u) << "counted by key";
+  int all = 0;
+  while (all < 1000 && call("Bearer guess " + std::to_string(all)).reply.status == 401) ++all;
+  EXPECT_LT(all, OperatorGate::kAllFailureBurst);
+  EXPECT_EQ(call("").reply.status, 429u);
+  EXPECT_EQ(call("Bearer " + key).reply.status, 403u) << "a right key isn't kept out";
+  bench.clock.advance(Millis{2'000});
+  EXPECT_EQ(call("Bearer wrong").reply.status, 401u);
+}
+
+TEST(Routes, AKeyMayCallSoOften) {
+  Bench bench(with_auth());
+  const auto vera = bench.add_key("vera", storage::Role::viewer);
+  const auto otto = bench.add_key("otto", storage::Role::viewer);
+  const auto call = [&](const std::string& key) {
+    return bench.call(Method::get, "/tasks/OTA_20261122_000001", "", {{"Authorization", "Bearer " + key}});
+  };
+  int calls = 0;
+  Seen seen;
+  while (calls < 5000 && (seen = call(vera)).reply.status != 429) ++calls;
+  EXPECT_EQ(calls, OperatorGate::kCallBurst);
+  EXPECT_EQ(seen.header("Retry-After"), "1");
+  EXPECT_EQ(call(otto).reply.status, 404u);
+  bench.clock.advance(Millis{1'000});
+  for (int i = 0; i < OperatorGate::kCallsPerSecond; ++i) ASSERT_NE(call(vera).reply.status, 429u) << i;
+  EXPECT_EQ(call(vera).reply.status, 429u);
+}
+
+TEST(Routes, EveryRefusedCallThatWouldChangeIsAudited) {
+  Bench bench(with_auth());
+  const auto key = bench.add_key("vera", storage::Role::viewer);
+  for (const auto& route : routes()) {
+    const auto path = path_of(route);
+    SCOPED_TRACE(std::string(http::to_string(route.method)) + " " + path);
+    for (const auto& header : {std::string(), "Bearer " + key}) {
+      bench.clock.advance(Millis{2'000});
+      bench.engine.refused.clear();
+      const auto seen = bench.call(route.method, path, "", {{"Authorization", header}});
+      const bool barred = seen.reply.status == 401 || seen.reply.status == 403;
+      EXPECT_EQ(barred, route.needs > (header.empty() ? Needs::nothing : Needs::viewer));
+      ASSERT_EQ(bench.engine.refused.size(), barred ? 1u : 0u);
+      if (!barred) continue;
+      const auto& entry = bench.engine.refused.front();
+      EXPECT_EQ(entry.caller.name, header.empty() ? "anonymous" : "vera");
+      EXPECT_EQ(entry.caller.remote, "10.0.0.7:51234");
+      EXPECT_EQ(entry.action, http::to_string(route.method));
+      EXPECT_EQ(entry.target, path);
+      EXPECT_EQ(entry.outcome, header.empty() ? "unauthenticated" : "forbidden");
+    }
+  }
+  bench.engine.refused.clear();
+  bench.call(Method::put, "/tasks");
+  ASSERT_EQ(bench.engine.refused.size(), 1u) << "a method that the path doesn't take";
+  EXPECT_EQ(bench.engine.refused.front().outcome, "method_not_allowed");
+}
+
+TEST(Routes, AFloodOfRefusedCallsDoesNotFillTheAuditLog) {
+  Bench bench(with_auth());
+  for (int i = 0; i < 1000; ++i) bench.call(Method::post, "/nowhere");
+  const auto written = bench.engine.refused.size();
+  EXPECT_LT(written, 100u);
+  EXPECT_GT(written, 10u);
+  bench.clock.advance(Millis{1'000});
+  bench.call(Method::post, "/nowhere");
+  ASSERT_EQ(bench.engine.refused.size(), written + 2);
+  EXPECT_EQ(bench.engine.refused[written].target, std::to_string(1000 - written) + " calls");
 }
 
 TEST(Routes, TheKeyNamesTheActor) {

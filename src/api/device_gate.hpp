@@ -1,0 +1,60 @@
+// Who of the devices may speak now: so many messages a second, and fewer and fewer wrong secrets.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "api/rate_limit.hpp"
+#include "ota/base/result.hpp"
+#include "ota/domain/messages.hpp"
+
+namespace ota::api {
+
+/// Stands in front of the engine. Counts by device, never by address: a whole site may sit behind one. What a stranger
+/// does under a device's name keeps the device itself out only until it proved itself once: its own secret is then
+/// let through, and counted apart. Tables have a fixed size. Thread-safe, without a lock.
+class DeviceGate {
+ public:
+  static constexpr double kMessagesPerSecond = 200;  ///< of one device, after a burst of
+  static constexpr double kMessageBurst = 1000;
+  static constexpr double kFailuresPerSecond = 0.5;  ///< of one name, after a burst of
+  static constexpr double kFailureBurst = 30;
+  static constexpr double kAllFailuresPerSecond = 50;  ///< of all names together, after a burst of
+  static constexpr double kAllFailureBurst = 500;
+
+  explicit DeviceGate(const Clock& clock);
+
+  /// Before anybody looks at what came. Errc::overloaded with the time to wait; nothing: go on. `name` is the device's.
+  std::optional<Error> refuse(std::string_view name, const Credentials& who);
+  /// What came of it: whether it is who it says. Only what carried a proof counts as proven.
+  void judged(std::string_view name, const Credentials& who, bool believed);
+
+  /// The same with what the engine answered.
+  void judged(std::string_view name, const Credentials& who, const std::optional<Answer>& answer);
+  /// Whether a message that was refused is worth an answer: over MQTT each would go out through the broker.
+  bool may_tell(std::string_view name);
+
+  /// refuse() for secrets alone, without a rate: downloads, by their task.
+  std::optional<Error> refuse_guess(std::string_view name, const Credentials& who) const;
+
+ private:
+  struct Names {
+    std::uint64_t name = 0;
+    std::uint64_t proof = 0;  // of the name with this secret
+    bool proven = false;      // not long ago
+  };
+  Names names(std::string_view name, const Credentials& who) const;
+  std::optional<Error> refuse_guess(const Names& names, std::string_view name, const Credentials& who) const;
+
+  const SaltedHash hash_;
+  RateLimit messages_;
+  RateLimit failures_;
+  RateLimit all_failures_;
+  RateLimit told_;
+  std::vector<std::atomic<std::uint64_t>> proofs_;  // the last good one of each name
+};
+
+}  // namespace ota::api

@@ -1,0 +1,54 @@
+// Who of the operators may call now, and how much is written down of those who may not.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "api/rate_limit.hpp"
+#include "ota/base/result.hpp"
+
+namespace ota::api {
+
+/// Lets some through and counts the rest. Thread-safe.
+class Sampling {
+ public:
+  Sampling(const Clock& clock, double per_second, double burst) : limit_(clock, per_second, burst, 1) {}
+  /// True: this one counts, and `left_out` went before it unseen.
+  bool take(std::uint64_t& left_out);
+
+ private:
+  RateLimit limit_;
+  std::atomic<std::uint64_t> left_out_{0};
+};
+
+/// Counts by key, never by address. A right key is never kept out by others' wrong ones. Thread-safe, without a lock.
+class OperatorGate {
+ public:
+  static constexpr double kCallsPerSecond = 200;  ///< of one key, after a burst of
+  static constexpr double kCallBurst = 2000;
+  static constexpr double kFailuresPerSecond = 0.5;  ///< of one wrong key, after a burst of
+  static constexpr double kFailureBurst = 10;
+  static constexpr double kAllFailuresPerSecond = 2;  ///< of all together, after a burst of
+  static constexpr double kAllFailureBurst = 60;
+
+  explicit OperatorGate(const Clock& clock);
+
+  /// A call with that right key. Errc::overloaded with the time to wait; nothing: go on.
+  std::optional<Error> refuse_call(const std::string& key_name);
+  /// A wrong key, or none (empty), was shown: the same.
+  std::optional<Error> refuse_failure(std::string_view key);
+
+  Sampling log_lines;      ///< of calls that nobody stood behind
+  Sampling audit_entries;  ///< of the same
+
+ private:
+  const SaltedHash hash_;
+  RateLimit calls_;
+  RateLimit failures_;
+  RateLimit all_failures_;
+};
+
+}  // namespace ota::api

@@ -1,0 +1,50 @@
+#include "api/rate_limit.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "ota/firmware/hash.hpp"
+
+namespace ota::api {
+namespace {
+constexpr std::size_t kSaltBytes = 16;
+constexpr std::int64_t kSecond = 1'000'000;
+}  // namespace
+
+SaltedHash::SaltedHash()
+    : salt_([] {
+        const auto bytes = firmware::random_bytes(kSaltBytes);
+        return std::string(bytes.begin(), bytes.end());
+      }()) {}
+
+std::uint64_t SaltedHash::operator()(std::string_view name) const {
+  const auto digest = firmware::hmac_sha256(salt_, name);
+  std::uint64_t hash = 0;
+  std::memcpy(&hash, digest.data(), sizeof hash);
+  return hash;
+}
+
+RateLimit::RateLimit(const Clock& clock, double per_second, double burst, std::size_t buckets)
+    : clock_(clock),
+      cost_(static_cast<std::int64_t>(kSecond / per_second)),
+      room_(static_cast<std::int64_t>(burst * kSecond / per_second)),
+      buckets_(buckets) {}
+
+int RateLimit::wait(std::int64_t filled, std::int64_t now) const {
+  const auto over = std::max(filled, now) + cost_ - now - room_;
+  return over <= 0 ? 0 : static_cast<int>((over + kSecond - 1) / kSecond);
+}
+
+int RateLimit::wait(std::uint64_t name) const { return wait(bucket(name).load(std::memory_order_relaxed), now()); }
+
+int RateLimit::take(std::uint64_t name) {
+  auto& held = bucket(name);
+  auto filled = held.load(std::memory_order_relaxed);
+  for (;;) {
+    const auto time = now();
+    if (const int seconds = wait(filled, time); seconds > 0) return seconds;
+    if (held.compare_exchange_weak(filled, std::max(filled, time) + cost_, std::memory_order_relaxed)) return 0;
+  }
+}
+
+}  // namespace ota::api

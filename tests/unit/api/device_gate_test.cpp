@@ -1,0 +1,139 @@
+// How much devices may say, and how often a secret may be wrong.
+#include "api/device_gate.hpp"
+
+#include <gtest/gtest.h>
+
+#include "device_doubles.hpp"
+#include "ota/firmware/hash.hpp"
+
+namespace ota::api {
+namespace {
+
+Credentials with(const std::string& token) {
+  Credentials who;
+  who.token_digest = firmware::sha256(token);
+  return who;
+}
+
+TEST(RateLimit, ABurstThenAPace) {
+  test::TestClock clock;
+  RateLimit limit(clock, 2, 5, 16);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(limit.take(1), 0);
+  EXPECT_EQ(limit.wait(1), 1);
+  EXPECT_EQ(limit.take(1), 1);
+  EXPECT_EQ(limit.take(2), 0) << "another name";
+  clock.steady_time += Millis{499};
+  EXPECT_EQ(limit.take(1), 1);
+  clock.steady_time += Millis{1};
+  EXPECT_EQ(limit.take(1), 0);
+  EXPECT_EQ(limit.take(1), 1);
+  clock.steady_time += Millis{3'600'000};
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(limit.take(1), 0) << "rest earns no more than the burst";
+  EXPECT_EQ(limit.take(1), 1);
+}
+
+TEST(SaltedHash, IsAnothersAtEachStart) {
+  SaltedHash one, two;
+  EXPECT_EQ(one("gw-1"), one("gw-1"));
+  EXPECT_NE(one("gw-1"), one("gw-2"));
+  EXPECT_NE(one("gw-1"), two("gw-1"));
+}
+
+class Gate : public testing::Test {
+ protected:
+  int until_refused(std::string_view name, const Credentials& who) {
+    int taken = 0;
+    while (taken < 10'000 && !gate.refuse(name, who)) ++taken;
+    return taken;
+  }
+  void fail_often(std::string_view name, int times) {
+    for (int i = 0; i < times; ++i) gate.judged(name, with("guess " + std::to_string(i)), false);
+  }
+  test::TestClock clock;
+  DeviceGate gate{clock};
+};
+
+TEST_F(Gate, ADeviceMaySaySoMuch) {
+  EXPECT_EQ(until_refused("gw-1", {}), DeviceGate::kMessageBurst);
+  const auto error = gate.refuse("gw-1", {});
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code, Errc::overloaded);
+  EXPECT_EQ(error->retry_after_s, 1);
+  EXPECT_FALSE(gate.refuse("gw-2", {}));
+  clock.steady_time += Millis{1'000};
+  EXPECT_EQ(until_refused("gw-1", {}), DeviceGate::kMessagesPerSecond);
+}
+
+TEST_F(Gate, AStrangersNoiseIsNotTheDevicesOwn) {
+  gate.judged("gw-1", with("right"), true);
+  until_refused("gw-1", with("wrong"));
+  until_refused("gw-1", {});
+  EXPECT_EQ(until_refused("gw-1", with("right")), DeviceGate::kMessageBurst);
+}
+
+TEST_F(Gate, WrongSecretsAreSlowedDown) {
+  fail_often("gw-1", static_cast<int>(DeviceGate::kFailureBurst));
+  const auto error = gate.refuse("gw-1", with("next guess"));
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code, Errc::overloaded);
+  EXPECT_EQ(error->retry_after_s, 2);
+  EXPECT_TRUE(gate.refuse("gw-1", {}));
+  EXPECT_TRUE(gate.refuse_guess("gw-1", with("next guess")));
+  EXPECT_FALSE(gate.refuse("gw-2", with("guess")));
+  clock.steady_time += Millis{2'000};
+  EXPECT_FALSE(gate.refuse("gw-1", with("next guess")));
+}
+
+TEST_F(Gate, TheDeviceItselfIsLetThroughAllTheSame) {
+  gate.judged("gw-1", with("right"), true);
+  fail_often("gw-1", 1000);
+  EXPECT_FALSE(gate.refuse("gw-1", with("right")));
+  EXPECT_TRUE(gate.refuse("gw-1", with("wrong")));
+  Credentials certified;
+  certified.certified = true;
+  EXPECT_FALSE(gate.refuse("gw-1", certified));
+}
+
+TEST_F(Gate, GuessingAtManyNamesIsSlowedDownToo) {
+  gate.judged("gw-right", with("right"), true);
+  for (int i = 0; i < DeviceGate::kAllFailureBurst; ++i) gate.judged("gw-" + std::to_string(i), with("guess"), false);
+  EXPECT_TRUE(gate.refuse("gw-fresh", with("guess")));
+  EXPECT_FALSE(gate.refuse("gw-fresh", {})) << "it guesses nothing";
+  EXPECT_FALSE(gate.refuse("gw-right", with("right")));
+}
+
+TEST_F(Gate, OnlyWhatWasLookedAtIsJudged) {
+  for (int i = 0; i < 1000; ++i) {
+    gate.judged("gw-1", with("guess"), std::optional<Answer>(ErrorAnswer{fail(Errc::overloaded, ""), {}}));
+    gate.judged("gw-1", with("guess"), std::optional<Answer>(ErrorAnswer{fail(Errc::cancelled, ""), {}}));
+  }
+  EXPECT_FALSE(gate.refuse("gw-1", with("guess")));
+  for (int i = 0; i < DeviceGate::kFailureBurst; ++i)
+    gate.judged("gw-1", with("guess"), std::optional<Answer>(ErrorAnswer{fail(Errc::not_authorized, ""), {}}));
+  EXPECT_TRUE(gate.refuse("gw-1", with("guess")));
+}
+
+TEST(GateInFront, OfHttpAndMqtt) {
+  test::DeviceWorld world;
+  const auto post = [&] {
+    test::TestRequest request(http::Method::post, "/ota/gw-1/request", {}, R"({"token":"wrong"})");
+    return world.handle(request);
+  };
+  world.engine.answer = ErrorAnswer{fail(Errc::not_authorized, "device gw-1 came with a wrong token"), {}};
+  for (int i = 0; i < DeviceGate::kFailureBurst; ++i) EXPECT_EQ(post().status, 403u);
+  const auto heard = world.engine.heard();
+  const auto slowed = post();
+  EXPECT_EQ(slowed.status, 503u);
+  EXPECT_NE(slowed.body.find("\"code\":\"overloaded\""), std::string::npos) << slowed.body;
+  EXPECT_NE(slowed.body.find("\"retry_after_s\":2"), std::string::npos) << slowed.body;
+  EXPECT_EQ(test::header_of(slowed, "Retry-After"), "2");
+  for (int i = 0; i < 100; ++i) world.api->on_message("/ota/gw-1/request", R"({"token":"wrong"})");
+  EXPECT_EQ(world.engine.heard(), heard) << "the engine isn't asked";
+  ASSERT_EQ(world.published.size(), 1u) << "told once a second";
+  EXPECT_EQ(world.published[0].topic, "/ota/gw-1/error");
+  EXPECT_NE(world.published[0].payload.find("retry_after_s"), std::string::npos);
+  EXPECT_EQ(world.api->counters().dropped, 101u);
+}
+
+}  // namespace
+}  // namespace ota::api
