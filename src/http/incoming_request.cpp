@@ -126,7 +126,7 @@ bool IncomingRequest::split_target() {
 asio::awaitable<Result<std::size_t>> IncomingRequest::read_some(std::span<char> into) {
   if (body_ == Body::broken) co_return broken(Errc::cancelled, "the request's body ended early");
   if (body_ == Body::ended || into.empty()) co_return std::size_t{0};
-  deadline_.touch();
+  deadline_.resume();
   if (wants_continue_) {
     wants_continue_ = false;
     const bool written = co_await stream_.write("HTTP/1.1 100 Continue\r\n\r\n", false);
@@ -149,7 +149,8 @@ asio::awaitable<Result<std::size_t>> IncomingRequest::read_known(std::span<char>
     input_.consume(got);
   } else {
     got = co_await stream_.read_some(into);
-    if (got == 0) co_return broken(Errc::cancelled, "the sender went away or stopped before the end of its body");
+    if (got == 0) co_return broken(Errc::cancelled, "the sender went away or was too slow with its body");
+    deadline_.moved(got);
   }
   left_ -= got;
   if (left_ == 0) body_ = Body::ended;
@@ -172,7 +173,8 @@ asio::awaitable<Result<std::size_t>> IncomingRequest::read_chunked(std::span<cha
     const std::span<char> room = input_.body_room();
     if (room.empty()) co_return broken(Errc::bad_message, "a chunk's header or the trailer is too large");
     const std::size_t got = co_await stream_.read_some(room);
-    if (got == 0) co_return broken(Errc::cancelled, "the sender went away or stopped before the end of its body");
+    if (got == 0) co_return broken(Errc::cancelled, "the sender went away or was too slow with its body");
+    deadline_.moved(got);
     input_.received(got);
   }
 }

@@ -41,7 +41,7 @@ class PlainStream final : public Stream {
       const ssize_t sent = ::send(socket_.native_handle(), bytes.data(), bytes.size(), flags);
       if (sent > 0) {
         bytes.remove_prefix(static_cast<std::size_t>(sent));
-        deadline_.touch();
+        deadline_.moved(static_cast<std::size_t>(sent));
       } else if (!would_block()) {
         co_return false;
       } else {
@@ -64,7 +64,7 @@ class PlainStream final : public Stream {
       const ssize_t sent = ::sendfile(socket_.native_handle(), slice.descriptor, &at, slice.length - done);
       if (sent > 0) {
         done += static_cast<std::size_t>(sent);
-        deadline_.touch();
+        deadline_.moved(static_cast<std::size_t>(sent));
       } else if (sent == 0 || !would_block()) {
         co_return done;  // 0: the file became shorter
       } else {
@@ -103,8 +103,8 @@ class PlainStream final : public Stream {
     message.msg_iovlen = 2;
     const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | (slice.more ? MSG_MORE : 0));
     if (sent <= 0) return 0;
-    deadline_.touch();
     const auto bytes = static_cast<std::size_t>(sent);
+    deadline_.moved(bytes);
     const std::size_t of_head = std::min(bytes, head.size());
     head.remove_prefix(of_head);
     return bytes - of_head;

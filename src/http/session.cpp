@@ -44,7 +44,7 @@ Session::Session(Worker& worker, std::shared_ptr<const SessionContext> context, 
     : worker_(worker),
       context_(std::move(context)),
       peer_{std::move(remote), {}},
-      deadline_(worker.now(), worker.ticks(context_->options.idle_timeout)),
+      deadline_(worker.now(), worker.ticks(context_->options.idle_timeout), worker.tick_seconds()),
       stream_(tls ? make_tls_stream(std::move(socket), std::move(tls), deadline_)
                   : make_plain_stream(std::move(socket), deadline_)),
       input_(context_->options.max_header_bytes) {}
@@ -122,6 +122,7 @@ asio::awaitable<bool> Session::serve_request() {
     co_return false;
   }
 
+  deadline_.touch();
   deadline_.suspend();
   auto asking = ask_handler(request);
   Reply reply = co_await std::move(asking);

@@ -218,7 +218,7 @@ asio::awaitable<std::size_t> Session::pace(const FileBody& file, std::size_t wan
   };
   auto asking = await_call<std::size_t>(std::move(start));
   const std::size_t size = co_await std::move(asking);
-  deadline_.touch();
+  deadline_.resume();
   co_return size;
 }
 
@@ -231,7 +231,7 @@ asio::awaitable<Result<void>> Session::check(const FileBody& file, std::uint64_t
   };
   auto checking = await_call<Result<void>>(std::move(start));
   Result<void> right = co_await std::move(checking);
-  deadline_.touch();
+  deadline_.resume();
   co_return right;
 }
 

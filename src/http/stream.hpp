@@ -9,27 +9,13 @@
 #include <string>
 #include <string_view>
 
+#include "http/deadline.hpp"
+
 namespace boost::asio::ssl {
 class context;
 }
 
 namespace ota::http {
-
-/// When a connection is cut for want of progress, in ticks of its worker; touched by whoever moves bytes.
-class Deadline {
- public:
-  Deadline(const std::uint32_t& now, std::uint32_t span) : now_(now), span_(span) {}
-  void touch() { at_ = now_ + span_; }
-  /// At most `ticks` from now.
-  void shorten(std::uint32_t ticks) { at_ = now_ + (ticks < span_ ? ticks : span_); }
-  void suspend() { at_ = 0; }
-  bool passed() const { return at_ != 0 && now_ > at_; }
-
- private:
-  const std::uint32_t& now_;  // > 0
-  const std::uint32_t span_;
-  std::uint32_t at_ = 0;  // 0: none
-};
 
 struct FileSlice {
   int descriptor = -1;

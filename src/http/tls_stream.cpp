@@ -138,10 +138,11 @@ class TlsStream final : public Stream {
     std::size_t done = 0;
     while (done < size) {
       boost::system::error_code ec;
-      done += co_await stream_.async_write_some(asio::buffer(data + done, size - done),
-                                                asio::redirect_error(asio::use_awaitable, ec));
+      const std::size_t sent = co_await stream_.async_write_some(asio::buffer(data + done, size - done),
+                                                                 asio::redirect_error(asio::use_awaitable, ec));
+      done += sent;
       if (ec) break;
-      deadline_.touch();
+      deadline_.moved(sent);
     }
     co_return done;
   }

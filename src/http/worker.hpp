@@ -55,6 +55,7 @@ class Worker {
   /// Counts ticks, from 1.
   const std::uint32_t& now() const { return now_; }
   std::uint32_t ticks(std::chrono::milliseconds time) const;
+  double tick_seconds() const { return std::chrono::duration<double>(tick_).count(); }
 
   void track(Tracked& connection);
   void drain();

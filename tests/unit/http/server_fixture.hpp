@@ -160,6 +160,12 @@ class RawClient {
     return receive(head_only);
   }
 
+  /// Reads at most so many bytes and drops them; false where the connection ended.
+  bool take(std::size_t bytes) {
+    std::string bin(bytes, '\0');
+    return ::recv(socket_, bin.data(), bin.size(), 0) > 0;
+  }
+
   /// Everything up to the connection's end; a failed expectation where it doesn't end.
   std::string rest() {
     while (more()) {

@@ -4,6 +4,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <mutex>
 
+#include "http/deadline.hpp"
 #include "ota/http/await.hpp"
 #include "server_fixture.hpp"
 
@@ -140,6 +141,79 @@ TEST_F(Life, ABodyThatComesSlowlyIsTaken) {
     client.send("x");
   }
   EXPECT_EQ(client.receive().status, 200);
+}
+
+TEST_F(Life, ABodyThatNeverComesToAnEndIsCut) {
+  serve(impatient());
+  RawClient client(server->address);
+  client.send("POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+  const auto from = Clock::now();
+  std::thread trickle([&client] {
+    for (int i = 0; i < 400 && client.send("x"); ++i) std::this_thread::sleep_for(50ms);
+  });
+  client.rest();
+  EXPECT_LT(Clock::now() - from, 10s) << "a byte now and then is no progress";
+  trickle.join();
+  ASSERT_TRUE(eventually([this] { return uploads == 1; }));
+  EXPECT_EQ(upload_error, Errc::cancelled);
+}
+
+TEST_F(Life, ChunksThatNeverComeToAnEndAreCut) {
+  serve(impatient());
+  RawClient client(server->address);
+  client.send("POST /upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+  const auto from = Clock::now();
+  std::thread trickle([&client] {
+    for (int i = 0; i < 400 && client.send("1\r\nx\r\n"); ++i) std::this_thread::sleep_for(150ms);
+  });
+  client.rest();
+  EXPECT_LT(Clock::now() - from, 20s);
+  trickle.join();
+}
+
+TEST_F(Life, ReadersThatTakeABitNowAndThenAreCut) {
+  serve(impatient());
+  RawClient client(server->address, 2048);
+  client.send(kGet);
+  // What the kernel holds for the reader outlasts the connection, so it is the server that is looked at.
+  const auto closed = [this] { return server->server->counters().connections_open == 0; };
+  std::size_t taken = 0;
+  for (const auto from = Clock::now(); Clock::now() - from < kPatience && !closed(); taken += 2) {
+    ASSERT_TRUE(client.take(2));
+    std::this_thread::sleep_for(100ms);
+  }
+  EXPECT_TRUE(closed()) << "the connection is still open";
+  EXPECT_GT(taken, 4u);
+}
+
+TEST(DeadlineOf, AnySpeedAboveTheLeastIsEnough) {
+  std::uint32_t now = 1;
+  Deadline deadline(now, 20, 0.05);  // a span of a second
+  deadline.touch();
+  for (; now < 10'000; ++now) {
+    deadline.moved(5);  // 100 bytes/s
+    ASSERT_FALSE(deadline.passed()) << now;
+  }
+  while (!deadline.passed() && now < 11'000) {
+    ++now;
+    if (now % 10 == 0) deadline.moved(1);
+  }
+  EXPECT_GT(now, 10'030u);
+  EXPECT_LT(now, 10'060u) << "what went before is no credit";
+}
+
+TEST(DeadlineOf, TimeThatIsNotThePeersDoesNotCount) {
+  std::uint32_t now = 1;
+  Deadline deadline(now, 20, 0.05);
+  deadline.touch();
+  deadline.suspend();
+  now += 1000;
+  EXPECT_FALSE(deadline.passed());
+  deadline.resume();
+  now += 19;
+  EXPECT_FALSE(deadline.passed());
+  now += 2;
+  EXPECT_TRUE(deadline.passed());
 }
 
 TEST_F(Life, ReadersThatStopAreCut) {
