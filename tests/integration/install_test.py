@@ -1,4 +1,5 @@
 """`cmake --install` as a distribution does it: what lands where, and what systemd thinks of the unit."""
+import os
 import pathlib
 import re
 import shutil
@@ -6,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import ENVIRONMENT, OTAD, ROOT, main
+from harness import ENVIRONMENT, OTAD, ROOT, SANITIZED, main, wait_until
 
 BUILD = pathlib.Path(OTAD).resolve().parent
 
@@ -55,6 +56,50 @@ class Install(unittest.TestCase):
         settings.write_text("shutdown_grace_s = 3\n")
         self.install()
         self.assertEqual(settings.read_text(), "shutdown_grace_s = 3\n")
+
+    @unittest.skipIf(SANITIZED, "sanitizers build otherwise")
+    def test_the_programs_are_hardened(self):
+        for program in ("otad", "ota-agent"):
+            with self.subTest(program):
+                told = run("readelf", "-hldW", self.root / "usr/bin" / program)
+                self.assertRegex(told, r"Type: +DYN \(Position-Independent Executable")
+                self.assertRegex(told, r"FLAGS_1\) +Flags: [^\n]*\bNOW\b")
+                self.assertRegex(told, r"GNU_RELRO +0x")
+                self.assertRegex(told, r"GNU_STACK +(0x\w+ +){5}RW +0x")
+                self.assertNotRegex(told, r"(?m)^ +LOAD .* RWE ")
+                self.assertNotRegex(told, r"\((RPATH|RUNPATH|TEXTREL)\)")
+                symbols = run("readelf", "-sW", self.root / "usr/bin" / program)
+                self.assertIn("__stack_chk_fail", symbols)
+                self.assertRegex(symbols, r"\b__\w+_chk@", "_FORTIFY_SOURCE")
+
+    def test_no_root_is_needed(self):
+        """Nor a home, nor anything else that a user without rights hasn't."""
+        data = self.folder / "nobody"
+        data.mkdir()
+        program = data / "otad"
+        shutil.copy2(self.root / "usr/bin/otad", program)
+        who = {}
+        if os.geteuid() == 0:
+            for path in (self.folder, data):
+                path.chmod(0o755)
+            os.chown(data, 65534, 65534)
+            who = {"user": 65534, "group": 65534, "extra_groups": []}
+        settings = {"OTAD_HTTP_LISTEN": "127.0.0.1:0", "OTAD_STORAGE_DATABASE": str(data / "otad.db"),
+                    "OTAD_STORAGE_FIRMWARE_DIR": str(data / "firmware"), "OTAD_LOG_FILE": str(data / "otad.log"),
+                    "OTAD_MQTT_URL": "tcp://127.0.0.1:1"}
+        process = subprocess.Popen([program], cwd="/", env={**ENVIRONMENT, "HOME": "/nonexistent", **settings},
+                                   stdin=subprocess.DEVNULL, **who)
+        self.addCleanup(process.kill)
+        log = data / "otad.log"
+        wait_until(lambda: log.exists() and "listening on" in log.read_text(), "otad listens", 20)
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+        self.assertRegex(status, r"CapEff:\s+0+\n")
+        process.terminate()
+        self.assertEqual(process.wait(30), 0)
+        for file in data.rglob("*"):
+            if file.name not in ("otad", "firmware"):
+                self.assertEqual(file.stat().st_mode & 0o027, 0, f"{file} is open to others")
+        self.assertEqual((data / "download.key").stat().st_mode & 0o777, 0o600)
 
     @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
     def test_systemd_finds_nothing_wrong_with_the_unit(self):
