@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,8 +31,25 @@ bool may_make(const std::filesystem::path& database) {
   return ::stat(parent.c_str(), &folder) != 0 || folder.st_uid == ::geteuid();
 }
 
-/// Runs `work` in one transaction of its own.
-int with_keys(const Settings& settings, storage::Mode mode, const std::function<int(storage::Keys&)>& work) {
+std::string user_name() {
+  const auto* user = ::getpwuid(::getuid());
+  return user ? user->pw_name : std::to_string(::getuid());
+}
+
+/// What was done to the keys is in the audit log with it.
+void audit(storage::Database& db, const char* action, const std::string& name) {
+  AuditEntry entry;
+  entry.at = SystemClock().wall();
+  entry.caller = Caller(fmt::format("otad keys, user {}", user_name()), "this machine");
+  entry.action = action;
+  entry.target = name;
+  entry.outcome = "done";
+  storage::AuditLog(db).add(entry);
+}
+
+/// Runs `work` in one transaction of its own; `action` on that key is audited where it is done.
+int with_keys(const Settings& settings, storage::Mode mode, const std::function<int(storage::Keys&)>& work,
+              const char* action = nullptr, const std::string& name = {}) {
   const auto& path = settings.storage.database;
   if (!std::filesystem::exists(path)) {
     if (mode == storage::Mode::reader) return complain(fmt::format("there is no database {} yet", path));
@@ -48,6 +66,7 @@ int with_keys(const Settings& settings, storage::Mode mode, const std::function<
     (*db)->begin();
     const int status = work(keys);
     if (mode == storage::Mode::writer && status == kStopped) {
+      audit(**db, action, name);
       (*db)->commit();
     } else {
       (*db)->rollback();
@@ -69,10 +88,11 @@ int add_key(const Settings& settings, const Arguments& arguments) {
   key.role = storage::parse_role(arguments.role).value_or(storage::Role::viewer);
   key.secret = firmware::sha256(secret);
   key.created = SystemClock().wall();
-  const int status = with_keys(settings, storage::Mode::writer, [&](storage::Keys& keys) {
+  const auto add = [&](storage::Keys& keys) {
     if (keys.add(key)) return kStopped;
     return complain(fmt::format("there is a key named {} already: remove it first, or take another name", key.name));
-  });
+  };
+  const int status = with_keys(settings, storage::Mode::writer, add, "key.add", key.name);
   if (status != kStopped) return status;
   std::cerr << fmt::format("The key of {} ({}). It is shown this once; send it as \"Authorization: Bearer <key>\".\n",
                            key.name, arguments.role);
@@ -94,10 +114,11 @@ int list_keys(const Settings& settings) {
 }
 
 int remove_key(const Settings& settings, const Arguments& arguments) {
-  return with_keys(settings, storage::Mode::writer, [&](storage::Keys& keys) {
+  const auto remove = [&](storage::Keys& keys) {
     if (keys.remove(arguments.name)) return kStopped;
     return complain(fmt::format("there is no key named {}; \"otad keys list\" shows all", arguments.name));
-  });
+  };
+  return with_keys(settings, storage::Mode::writer, remove, "key.remove", arguments.name);
 }
 
 }  // namespace ota::app
