@@ -7,9 +7,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
   cat <<'END'
-./test.sh [--sanitize address|thread] [--docker] [--crash N] [--soak MINUTES] [--filter REGEX]
+./test.sh [--sanitize address|thread] [--docker] [--fuzz SECONDS] [--crash N] [--soak MINUTES] [--filter REGEX]
   --sanitize address|thread  build with ASan and UBSan, or with TSan, and run the same tests
   --docker                   besides, build the container image and bring the compose file up (minutes; as root)
+  --fuzz SECONDS             besides, drive each parser of outside data with libFuzzer for so long (60 is a good start)
   --crash N                  kill -9 the daemon N times in the crash campaign, in place of 50 (1000: about an hour)
   --soak MINUTES             besides, a mixed load for so long: memory, descriptors and database must stay level
   --filter REGEX             only tests whose name matches
@@ -18,6 +19,7 @@ END
 
 preset=ci
 docker=''
+fuzz=''
 filter=()
 crash=50
 soak=''
@@ -27,6 +29,9 @@ while (($#)); do
       [[ ${2:-} == @(address|thread) ]] || { usage >&2; exit 2; }
       preset=$2; shift ;;
     --docker) docker=yes ;;
+    --fuzz)
+      [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
+      fuzz=$2; shift ;;
     --crash)
       [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
       crash=$2; shift ;;
@@ -45,7 +50,7 @@ done
 say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*"; }
 
 # shellcheck disable=SC2086
-install_missing $build_packages $test_packages ${docker:+$docker_packages}
+install_missing $build_packages $test_packages ${docker:+$docker_packages} ${fuzz:+$fuzz_packages}
 export PATH=$PATH:/usr/sbin
 
 # A compiler takes up to 1.5 GB.
@@ -116,6 +121,20 @@ if [[ $docker ]]; then
     ((++passed))
   else
     tail -n 60 "$build/docker.log"
+    ((++failed))
+  fi
+fi
+
+if [[ $fuzz ]]; then
+  say "fuzzing, each target for $fuzz s"
+  mkdir -p build/fuzz
+  if cmake --preset fuzz -DPython3_EXECUTABLE=/usr/bin/python3 >build/fuzz/configure.log 2>&1 &&
+    cmake --build --preset fuzz -j "$jobs" >build/fuzz/build.log 2>&1; then
+    tests/fuzz/run.sh "$PWD/build/fuzz/tests" "$fuzz" || true
+    passed=$((passed + $(grep -c '^ok' build/fuzz/tests/result.log || true)))
+    failed=$((failed + $(grep -c '^FAILED' build/fuzz/tests/result.log || true)))
+  else
+    tail -n 60 build/fuzz/build.log
     ((++failed))
   fi
 fi

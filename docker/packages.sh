@@ -15,6 +15,9 @@ test_packages="mosquitto mosquitto-clients curl wget aria2 openssl python3 pytho
 # --docker: containers without a Docker engine.
 docker_packages="podman buildah runc podman-compose debootstrap netavark aardvark-dns iptables uidmap"
 
+# --fuzz: libFuzzer.
+fuzz_packages="clang-14 libclang-rt-14-dev"
+
 # What the built programs are linked with.
 runtime_packages="ca-certificates libcurl4 libfmt9 libpaho-mqtt1.3 libpaho-mqttpp3-1 libspdlog1.10 libsqlite3-0 libssl3
   libsystemd0 libtomlplusplus3"
