@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::uint16_t kPort = 1883;
 constexpr std::uint16_t kTlsPort = 8883;
+constexpr int kMaxUnsentBytes = 128 << 10;
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
   std::uint16_t port = 0;
@@ -138,7 +139,7 @@ std::optional<std::string> why_unreachable(const Address& address, std::chrono::
   return describe_errno(address, error);
 }
 
-int set_nodelay(std::uint16_t port) {
+int tune_sockets(std::uint16_t port) {
   std::unique_ptr<DIR, int (*)(DIR*)> descriptors(opendir("/proc/self/fd"), &closedir);
   if (!descriptors) return 0;
   int count = 0;
@@ -146,6 +147,8 @@ int set_nodelay(std::uint16_t port) {
     int fd = std::atoi(entry->d_name);
     if (entry->d_name[0] == '.' || !connected_to_port(fd, port)) continue;
     int on = 1;
+    int unsent = kMaxUnsentBytes;
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0) ++count;
   }
   return count;

@@ -23,8 +23,9 @@ std::optional<Address> parse_address(const std::string& url);
 /// the remedy in words. Waits at most `patience`, besides what the resolver takes.
 std::optional<std::string> why_unreachable(const Address& address, std::chrono::milliseconds patience);
 
-/// Sets TCP_NODELAY on this process's sockets that are connected to the port `port`, because Paho doesn't: without it
-/// each answer waits 40 ms for a delayed ACK. Answers how many sockets there were.
-int set_nodelay(std::uint16_t port);
+/// Sets what Paho doesn't on this process's sockets that are connected to the port `port`. TCP_NODELAY: without it each
+/// answer waits 40 ms for a delayed ACK. TCP_NOTSENT_LOWAT: without it the kernel takes megabytes ahead of a slow link,
+/// and each answer waits behind them. Answers how many sockets there were.
+int tune_sockets(std::uint16_t port);
 
 }  // namespace ota::mqtt

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "mqtt/address.hpp"
+#include "mqtt/bulk_lane.hpp"
 #include "mqtt/cause.hpp"
 #include "mqtt/link.hpp"
 #include "mqtt/outbox.hpp"
@@ -27,6 +28,8 @@ constexpr std::chrono::seconds kHeld{10};
 // Paho reports a failed connect after 10 s (and looks only every 3 s); silence beyond that is a fault of its threads.
 constexpr std::chrono::seconds kConnectPatience{20};
 constexpr std::chrono::seconds kDisconnectPatience{2};
+// Of a PUBLISH at QoS 0 around its topic and payload: type, length (at most 4), topic's length, no properties.
+constexpr std::size_t kPublishOverhead = 1 + 4 + 2 + 1;
 
 // Everything happens on one own thread: connecting, waiting, handing messages to Paho. Paho's threads and callers of
 // publish() only leave word under `mutex_`, which is never held across a call into Paho or a handler.
@@ -55,6 +58,21 @@ class ClientImpl final : public Client, private LinkEvents {
     return true;
   }
 
+  bool publish_bulk(std::string topic, std::string payload, BulkSent sent) override {
+    std::lock_guard lock(mutex_);
+    if (stopping_ || state_ != State::connected) return false;
+    if (topic.size() + payload.size() + kPublishOverhead > max_packet_) return false;
+    if (!bulk_.push(std::move(topic), std::move(payload), std::move(sent))) return false;
+    wake_.notify_one();
+    return true;
+  }
+
+  std::size_t max_payload(std::size_t topic_bytes) const override {
+    std::lock_guard lock(mutex_);
+    const auto around = topic_bytes + kPublishOverhead;
+    return state_ == State::connected && max_packet_ > around ? max_packet_ - around : 0;
+  }
+
   Status status() const override {
     std::lock_guard lock(mutex_);
     return {state_ == State::connected && unanswered_ == 0,
@@ -63,7 +81,8 @@ class ClientImpl final : public Client, private LinkEvents {
             received_.load(),
             published_,
             refused_,
-            outbox_.size()};
+            outbox_.size(),
+            bulk_.size()};
   }
 
   void stop(milliseconds grace) override {
@@ -136,7 +155,7 @@ class ClientImpl final : public Client, private LinkEvents {
     ++connects_;
     detail_.clear();
     lock.unlock();
-    if (auto address = parse_address(options_.url)) set_nodelay(address->port);
+    if (auto address = parse_address(options_.url)) tune_sockets(address->port);
     bool subscribed = link_->subscribe();
     log::info(fmt::format("mqtt: connected to {} as {}", options_.url, options_.client_id));
     lock.lock();
@@ -146,6 +165,7 @@ class ClientImpl final : public Client, private LinkEvents {
       announce(lock);
       pump(lock);
     }
+    lose_bulk(lock);
     if (stopping_) {
       part(lock);
       return true;
@@ -173,7 +193,8 @@ class ClientImpl final : public Client, private LinkEvents {
   bool done(Lock& lock) {
     auto ready = [&] {
       return state_ != State::connected || (outbox_.has_waiting() && outbox_.in_flight() < Link::kWindow) ||
-             (stopping_ && outbox_.size() == 0) || (unanswered_ == 0 && !announced_);
+             (bulk_.may_take() && !stopping_) || (stopping_ && outbox_.size() == 0) ||
+             (unanswered_ == 0 && !announced_);
     };
     if (!stopping_) wake_.wait(lock, [&] { return stopping_ || ready(); });
     if (!stopping_) return false;
@@ -190,6 +211,7 @@ class ClientImpl final : public Client, private LinkEvents {
 
   void pump(Lock& lock) {
     auto batch = outbox_.take(Link::kWindow);
+    if (batch.empty() && !stopping_ && bulk_.may_take()) batch.push_back(bulk_.take());
     lock.unlock();
     bool taken = true;
     for (const auto& message : batch) {
@@ -199,6 +221,14 @@ class ClientImpl final : public Client, private LinkEvents {
     lock.lock();
     // Paho refuses only where the connection is gone: what it has not taken waits for the next one.
     if (!taken && state_ == State::connected) state_ = State::lost;
+  }
+
+  // With the connection goes what may be lost; after this none is taken until the next one.
+  void lose_bulk(Lock& lock) {
+    auto lost = bulk_.clear();
+    lock.unlock();
+    for (const auto& sent : lost) sent(false);
+    lock.lock();
   }
 
   void part(Lock& lock) {
@@ -234,7 +264,13 @@ class ClientImpl final : public Client, private LinkEvents {
     wake_.notify_one();
   }
 
-  void on_connected() override { become(State::connected, 0); }
+  void on_connected(std::uint32_t max_packet) override {
+    {
+      std::lock_guard lock(mutex_);
+      max_packet_ = max_packet;
+    }
+    become(State::connected, 0);
+  }
   void on_connect_failed(int reason) override { become(State::failed, reason); }
   void on_lost(int reason) override { become(State::lost, reason); }
   void on_disconnected() override { become(State::disconnected, 0); }
@@ -249,6 +285,7 @@ class ClientImpl final : public Client, private LinkEvents {
   }
 
   void on_published(std::uint64_t id, int reason) override {
+    if ((id & BulkLane::kIdBit) != 0) return on_bulk_written(id, reason);
     bool tell = false;
     {
       std::lock_guard lock(mutex_);
@@ -261,6 +298,16 @@ class ClientImpl final : public Client, private LinkEvents {
           fmt::format("mqtt: the broker refused a message ({}): check its access list; further ones are not logged",
                       short_reason(reason)));
     }
+  }
+
+  void on_bulk_written(std::uint64_t id, int reason) {
+    std::optional<BulkSent> sent;
+    {
+      std::lock_guard lock(mutex_);
+      sent = bulk_.written(id);
+      if (bulk_.may_take()) wake_.notify_one();
+    }
+    if (sent) (*sent)(reason == 0);
   }
 
   void on_subscribed(std::size_t filter, int reason) override {
@@ -287,6 +334,8 @@ class ClientImpl final : public Client, private LinkEvents {
   mutable std::mutex mutex_;  // protects what follows
   std::condition_variable wake_;
   Outbox outbox_;
+  BulkLane bulk_;
+  std::uint32_t max_packet_ = 0;  // of this connection
   State state_ = State::idle;
   int reason_ = 0;
   std::string detail_ = "not connected yet";

@@ -15,7 +15,7 @@ namespace {
 
 namespace paho = ::mqtt;
 
-constexpr int kSpareBuffer = 64;
+constexpr int kSpareBuffer = 64;  // for subscriptions and bulk messages
 constexpr int kConnectTimeoutSeconds = 10;
 constexpr std::int32_t kMaxPacketBytes = 32 << 20;
 constexpr int kRefusal = 0x80;
@@ -30,6 +30,17 @@ int refusal(int code) { return code >= kRefusal ? code : 0; }
 int refusal(const paho::token& token) {
   // A CONNACK's code comes as the return code, a PUBACK's as the reason code.
   return std::max(refusal(token.get_return_code()), refusal(static_cast<int>(token.get_reason_code())));
+}
+
+std::uint32_t max_packet(const paho::token& token) {
+  try {
+    const auto response = token.get_connect_response();
+    const auto& properties = response.get_properties();
+    if (properties.contains(paho::property::MAXIMUM_PACKET_SIZE))
+      return paho::get<std::uint32_t>(properties, paho::property::MAXIMUM_PACKET_SIZE);
+  } catch (const std::exception&) {  // the broker's answer had no properties
+  }
+  return Link::kLargestPacket;
 }
 
 // Turns one kind of Paho's callbacks into one function.
@@ -87,7 +98,8 @@ class Session {
   }
 
   void connect_done(const paho::token& token, bool ok) {
-    tell([&](LinkEvents& to) { ok ? to.on_connected() : to.on_connect_failed(refusal(token)); });
+    const auto largest = ok ? max_packet(token) : 0;
+    tell([&](LinkEvents& to) { ok ? to.on_connected(largest) : to.on_connect_failed(refusal(token)); });
   }
   void subscribe_done(const paho::token& token, bool ok) {
     auto filter = reinterpret_cast<std::uintptr_t>(token.get_user_context());

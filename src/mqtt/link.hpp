@@ -16,7 +16,8 @@ namespace ota::mqtt {
 class LinkEvents {
  public:
   virtual ~LinkEvents() = default;
-  virtual void on_connected() = 0;
+  /// `max_packet` is the broker's Maximum Packet Size in bytes, or the largest that MQTT knows where it names none.
+  virtual void on_connected(std::uint32_t max_packet) = 0;
   /// `reason` is the broker's (MQTT 5 section 2.4, from 0x80), or 0 where it said nothing.
   virtual void on_connect_failed(int reason) = 0;
   /// `reason` as above.
@@ -41,6 +42,8 @@ class Link {
  public:
   /// Messages that may be handed over and not yet delivered; Paho's own buffer is larger, so it never overflows.
   static constexpr int kWindow = 256;
+  /// What MQTT's length field can say (MQTT 5 section 2.1.4) and the bytes before it.
+  static constexpr std::uint32_t kLargestPacket = 268'435'455 + 5;
 
   /// Throws mqtt::exception where Paho takes the URL not.
   static std::unique_ptr<Link> create(const Options& options, LinkEvents& events);

@@ -81,6 +81,9 @@ class Broker {
 
   void kill() { end(SIGKILL); }
   void terminate() { end(SIGTERM); }
+  /// Holds it, its connections open, until resume().
+  void pause() { ::kill(pid_, SIGSTOP); }
+  void resume() { ::kill(pid_, SIGCONT); }
   /// On the same port.
   void restart() {
     end(SIGKILL);

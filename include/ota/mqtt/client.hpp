@@ -43,6 +43,7 @@ struct Status {
   std::uint64_t published = 0;  ///< handed to the broker and, above QoS 0, acknowledged by it
   std::uint64_t refused = 0;    ///< publish() calls that found the outbox full
   std::size_t outbox = 0;       ///< messages waiting or in flight
+  std::size_t bulk = 0;         ///< bulk messages waiting or being written
 };
 
 struct Handlers {
@@ -66,6 +67,16 @@ class Client {
   /// waits; thread-safe. Messages keep their order. What was not acknowledged when a connection breaks is sent again on
   /// the next one (so across a break QoS 2 too is "at least once"); QoS 0 that was on its way then is lost.
   virtual bool publish(std::string topic, std::string payload, int qos) = 0;
+  /// Takes a message that can wait and may be lost (QoS 0) into a small lane of its own: it moves while nothing of
+  /// publish() waits, and little of it is handed over at a time, so that no other message waits behind more than some
+  /// 128 KiB and one such message, with as much again in the kernel. False, and `sent` is not called, where there is no
+  /// connection, the lane is full (1024 messages or 8 MiB: wait for a `sent`) or the broker takes no packet so large.
+  /// `sent` is called once, on a thread of the client's, under the same rules as Handlers: true where the message was
+  /// written out, false where it was lost with the connection. Thread-safe, never waits.
+  virtual bool publish_bulk(std::string topic, std::string payload, std::function<void(bool written)> sent) = 0;
+  /// The longest payload that the broker takes at QoS 0 under a topic of so many bytes: its Maximum Packet Size (MQTT 5
+  /// section 3.2.2.3.6) less what goes around it. 0 where there is no connection.
+  virtual std::size_t max_payload(std::size_t topic_bytes) const = 0;
   virtual Status status() const = 0;
   /// Sends what the outbox holds, within `grace`, disconnects (keeping the session) and joins its threads.
   virtual void stop(std::chrono::milliseconds grace) = 0;
