@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/chunk_sender.hpp"
 #include "api/device_context.hpp"
 #include "api/device_http.hpp"
 #include "api/device_mqtt.hpp"
@@ -34,12 +35,17 @@ class DeviceApiParts final : public DeviceApi {
     counters.dropped = context_.dropped;
     counters.unsent = context_.outbox.unsent();
     counters.downloads = context_.downloads;
+    counters.mqtt_chunks = context_.mqtt_chunks;
+    counters.mqtt_chunk_bytes = context_.mqtt_chunk_bytes;
+    counters.mqtt_chunks_lost = context_.mqtt_chunks_lost;
     return counters;
   }
+  void stop_chunks() override { chunks_.stop(); }
 
  private:
   DeviceContext context_;
-  DeviceMqtt mqtt_{context_};
+  ChunkSender chunks_{context_};
+  DeviceMqtt mqtt_{context_, chunks_};
   DeviceHttp http_{context_};
   Downloads downloads_{context_};
 };

@@ -35,6 +35,9 @@ struct DeviceContext {
   std::atomic<std::uint64_t> bad_messages{0};
   std::atomic<std::uint64_t> dropped{0};
   std::atomic<std::uint64_t> downloads{0};
+  std::atomic<std::uint64_t> mqtt_chunks{0};
+  std::atomic<std::uint64_t> mqtt_chunk_bytes{0};
+  std::atomic<std::uint64_t> mqtt_chunks_lost{0};
 };
 
 }  // namespace ota::api

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "api/json_fields.hpp"
@@ -135,6 +136,12 @@ void read(JsonFields& fields, VerifyReport& message, std::optional<TaskId>& task
   if (message.bad_chunks && message.bad_chunks->empty()) message.bad_chunks.reset();
 }
 
+void read(JsonFields& fields, ChunkRequest& message, std::optional<TaskId>& task) {
+  task = task_id(fields);
+  if (task) message.task = *task;
+  fields.require("chunks");
+}
+
 template <class Message>
 Decoded<Message> decode(std::string_view payload) {
   auto fields = JsonFields::parse(payload, Errc::bad_message, kLimits);
@@ -144,6 +151,10 @@ Decoded<Message> decode(std::string_view payload) {
   auto who = credentials(*fields);
   read(*fields, message, task);
   if (auto right = fields->check(Errc::bad_message); !right) return {std::move(right).error(), who, task};
+  if constexpr (std::is_same_v<Message, ChunkRequest>) {
+    message.chunks = fields->ranges("chunks", 1, kMaxRanges).value_or(ChunkRanges{});
+    if (auto right = fields->check(Errc::bad_chunk_range); !right) return {std::move(right).error(), who, task};
+  }
   return {std::move(message), who, task};
 }
 
@@ -154,5 +165,6 @@ Decoded<DeviceRequest> decode_request(std::string_view payload) {
 }
 Decoded<ProgressReport> decode_progress(std::string_view payload) { return decode<ProgressReport>(payload); }
 Decoded<VerifyReport> decode_verify(std::string_view payload) { return decode<VerifyReport>(payload); }
+Decoded<ChunkRequest> decode_chunk_request(std::string_view payload) { return decode<ChunkRequest>(payload); }
 
 }  // namespace ota::api

@@ -27,5 +27,7 @@ struct Decoded {
 Decoded<DeviceRequest> decode_request(std::string_view payload);
 Decoded<ProgressReport> decode_progress(std::string_view payload);
 Decoded<VerifyReport> decode_verify(std::string_view payload);
+/// What is wrong with `chunks` alone is Errc::bad_chunk_range.
+Decoded<ChunkRequest> decode_chunk_request(std::string_view payload);
 
 }  // namespace ota::api

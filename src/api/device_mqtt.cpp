@@ -6,10 +6,16 @@
 #include <variant>
 
 namespace ota::api {
+namespace {
+
+constexpr std::string_view kChunkGet = "chunk/get";
+
+}  // namespace
 
 std::vector<std::string> DeviceMqtt::subscriptions() const {
   std::vector<std::string> filters;
-  for (const auto* word : {"request", "progress", "verify"})
+  for (const std::string_view word :
+       {std::string_view("request"), std::string_view("progress"), std::string_view("verify"), kChunkGet})
     filters.push_back(fmt::format("{}/+/{}", context_.options.topic_root, word));
   return filters;
 }
@@ -17,7 +23,8 @@ std::vector<std::string> DeviceMqtt::subscriptions() const {
 void DeviceMqtt::on_message(std::string_view topic, std::string_view payload) {
   const auto address = parse_topic(topic);
   if (!address) return;
-  auto decoded = decode_message(address->word, payload);
+  if (address->word == kChunkGet) return on_chunk_get(address->device, payload);
+  auto decoded = decode_message(*parse_device_word(address->word), payload);
   if (!decoded.message) return refuse(address->device, decoded.task, std::move(decoded.message).error());
   decoded.who.via_broker = true;
   if (auto error = context_.gate.refuse(address->device.str(), decoded.who))
@@ -28,6 +35,21 @@ void DeviceMqtt::on_message(std::string_view topic, std::string_view payload) {
                 context_.gate.judged(device.str(), who, reply);
                 answer(device, reply);
               });
+}
+
+void DeviceMqtt::on_chunk_get(const DeviceId& device, std::string_view payload) {
+  auto decoded = decode_chunk_request(payload);
+  if (!decoded.message) return refuse(device, decoded.task, std::move(decoded.message).error());
+  ++context_.messages;
+  decoded.who.via_broker = true;
+  const auto task = decoded.message->task;
+  context_.engine.fetch(device, decoded.who, task,
+                        [this, device, request = std::move(*decoded.message)](Result<engine::ChunkAccess> access) {
+                          if (!access) return answer(device, ErrorAnswer{access.error(), request.task});
+                          if (auto* told = std::get_if<Answer>(&*access)) return answer(device, std::move(*told));
+                          const auto sent = chunks_.send(device, request, std::get<engine::ChunkGrant>(*access));
+                          if (!sent) answer(device, ErrorAnswer{sent.error(), request.task});
+                        });
 }
 
 void DeviceMqtt::on_oversized(std::string_view topic, std::size_t size) {
@@ -42,10 +64,11 @@ std::optional<DeviceMqtt::Address> DeviceMqtt::parse_topic(std::string_view topi
   if (!topic.starts_with(root) || topic.size() <= root.size() || topic[root.size()] != '/') return std::nullopt;
   const auto rest = topic.substr(root.size() + 1);
   const auto slash = rest.find('/');
-  const auto word = slash == std::string_view::npos ? std::nullopt : parse_device_word(rest.substr(slash + 1));
-  if (!word) return std::nullopt;
+  if (slash == std::string_view::npos) return std::nullopt;
+  const auto word = rest.substr(slash + 1);
+  if (word != kChunkGet && !parse_device_word(word)) return std::nullopt;
   const auto device = DeviceId::parse(rest.substr(0, slash));
-  if (device) return Address{*device, *word};
+  if (device) return Address{*device, word};
   ++context_.bad_messages;
   context_.refusals.write(rest.substr(0, std::min<std::size_t>(slash, 128)), {},
                           fail(Errc::bad_message, "the topic's device id is not 1 to 128 of A-Z a-z 0-9 _ . : @ -"));

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/chunk_sender.hpp"
 #include "api/device_call.hpp"
 #include "api/device_context.hpp"
 
@@ -16,7 +17,7 @@ namespace ota::api {
 /// answered with `error`; where the engine's queue is full nothing is answered, since the device repeats itself.
 class DeviceMqtt {
  public:
-  explicit DeviceMqtt(DeviceContext& context) : context_(context) {}
+  DeviceMqtt(DeviceContext& context, ChunkSender& chunks) : context_(context), chunks_(chunks) {}
 
   std::vector<std::string> subscriptions() const;
   void on_message(std::string_view topic, std::string_view payload);
@@ -25,15 +26,17 @@ class DeviceMqtt {
  private:
   struct Address {
     DeviceId device;
-    DeviceWord word;
+    std::string_view word;  ///< what follows the device in the topic; `chunk/get` or a DeviceWord
   };
   std::optional<Address> parse_topic(std::string_view topic);
+  void on_chunk_get(const DeviceId& device, std::string_view payload);
   void refuse(const DeviceId& device, const std::optional<TaskId>& task, Error error);
   /// For a device that says too much: told so once a second, the rest is only counted.
   void drop(const DeviceId& device, const std::optional<TaskId>& task, Error error);
   void answer(const DeviceId& device, const std::optional<Answer>& answer);
 
   DeviceContext& context_;
+  ChunkSender& chunks_;
 };
 
 }  // namespace ota::api

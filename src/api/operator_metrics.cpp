@@ -36,6 +36,7 @@ void add_broker(MetricsPage& page, const mqtt::Status& status) {
   page.counter("otad_mqtt_published_total", "Messages that the broker took", real(status.published));
   page.counter("otad_mqtt_refused_total", "Messages that found the outbox full", real(status.refused));
   page.gauge("otad_mqtt_outbox", "Messages waiting or in flight", real(status.outbox));
+  page.gauge("otad_mqtt_bulk", "Chunks waiting behind them or being written", real(status.bulk));
 }
 
 void add_http(MetricsPage& page, const http::ServerCounters& counters) {
@@ -56,6 +57,10 @@ void add_devices(MetricsPage& page, const DeviceCounters& counters) {
   page.counter("otad_device_unsent_total", "Answers dropped because the broker's outbox was full",
                real(counters.unsent));
   page.counter("otad_downloads_total", "Download requests answered with bytes", real(counters.downloads));
+  page.counter("otad_mqtt_chunks_total", "Chunks sent over MQTT", real(counters.mqtt_chunks));
+  page.counter("otad_mqtt_chunk_bytes_total", "Bytes of those chunks", real(counters.mqtt_chunk_bytes));
+  page.counter("otad_mqtt_chunks_lost_total", "Chunks asked for over MQTT that could not be sent",
+               real(counters.mqtt_chunks_lost));
 }
 
 void add_operators(MetricsPage& page, const Context& context) {

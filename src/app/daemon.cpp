@@ -127,6 +127,10 @@ Result<void> Daemon::open_data() {
 
   api::DeviceHooks hooks;
   hooks.find_signature = [this](const TaskId& task) { return signatures_->find(task); };
+  hooks.publish_bulk = [this](std::string topic, std::string payload, std::function<void(bool)> sent) {
+    return mqtt_->publish_bulk(std::move(topic), std::move(payload), std::move(sent));
+  };
+  hooks.max_broker_payload = [this](std::size_t topic_bytes) { return mqtt_->max_payload(topic_bytes); };
   device_api_ = api::DeviceApi::create(std::move(*options), clock_, *engine_, *store_, *outbox_, std::move(hooks));
   return {};
 }
@@ -241,6 +245,7 @@ void Daemon::stop() {
   if (outbox_) outbox_->stop_lines();
   if (server_) server_->stop(std::max(left(), milliseconds(0)));
   if (engine_) engine_->stop();  // before readers and signatures go: it may let go of them
+  if (device_api_) device_api_->stop_chunks();
   if (mqtt_) mqtt_->stop(std::max(left(), kShortestGrace));
 }
 

@@ -128,16 +128,36 @@ std::optional<TransferView> TransferBoard::view(std::int64_t task) const {
                       change.transport};
 }
 
+TransferBoard::Entry* TransferBoard::believed(const std::string& device, const Credentials& who, const TaskId& task) {
+  auto* entry = find(task.number);
+  if (!entry || entry->id != task || entry->device != device) return nullptr;
+  const bool token_fits =
+      entry->secret && who.token_digest && firmware::equal_secrets(*entry->secret, *who.token_digest);
+  return entry->must_prove && !who.certified && !token_fits ? nullptr : entry;
+}
+
+std::optional<ChunkGrant> TransferBoard::fetch(const std::string& device, const Credentials& who, const TaskId& task) {
+  std::optional<ChunkGrant> grant;
+  bool wake = false;
+  {
+    std::lock_guard lock(mutex_);
+    auto* entry = believed(device, who, task);
+    if (!entry) return {};
+    entry->change.heard = true;
+    grant = ChunkGrant{entry->image, entry->chunk_bytes};
+    wake = stir(*entry);
+  }
+  if (wake) wake_();
+  return grant;
+}
+
 bool TransferBoard::report(const std::string& device, const Credentials& who, const ProgressReport& progress) {
   if (progress.mismatch || progress.state || progress.percent) return false;
   bool wake = false;
   {
     std::lock_guard lock(mutex_);
-    auto* entry = find(progress.task.number);
-    if (!entry || entry->device != device) return false;
-    const bool token_fits =
-        entry->secret && who.token_digest && firmware::equal_secrets(*entry->secret, *who.token_digest);
-    if (entry->must_prove && !who.certified && !token_fits) return false;
+    auto* entry = believed(device, who, progress.task);
+    if (!entry) return false;
     const auto count = entry->change.have.count();
     const auto outside = [count](const ChunkRange& range) { return range.last >= count; };
     if (std::any_of(progress.chunks.begin(), progress.chunks.end(), outside)) return false;

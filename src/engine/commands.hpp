@@ -14,6 +14,7 @@ std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Creden
                                 const VerifyReport& message);
 /// Errc::unknown_device, Errc::not_authorized.
 Result<std::optional<Answer>> on_listen(Ledger& ledger, const DeviceId& id, const Credentials& who);
+ChunkAccess on_fetch(Ledger& ledger, const DeviceId& id, const Credentials& who, const TaskId& task_id);
 Admission on_download(Ledger& ledger, const DownloadClaim& claim);
 
 // Operators (operator_commands.cpp, registry_commands.cpp).

@@ -305,6 +305,26 @@ Result<std::optional<Answer>> on_listen(Ledger& ledger, const DeviceId& id, cons
   return std::optional<Answer>{};
 }
 
+ChunkAccess on_fetch(Ledger& ledger, const DeviceId& id, const Credentials& who, const TaskId& task_id) {
+  auto device = speaker(ledger, id, who);
+  if (!device) return Answer{ErrorAnswer{device.error(), task_id}};
+  ledger.heard(*device);
+  auto task = task_of(ledger, id, task_id);
+  if (!task) return Answer{ErrorAnswer{task.error(), task_id}};
+  if (task->state == TaskState::queued) {
+    ledger.settle();  // an offer is told, since the grant doesn't say what changed meanwhile
+    task = task_of(ledger, id, task_id);
+    if (!task) return Answer{ErrorAnswer{task.error(), task_id}};
+  }
+  if (holds_slot(task->state)) return ChunkGrant{task->checksum, task->chunk_bytes};
+  if (task->state == TaskState::queued) return Answer{ledger.queued_answer(*task)};
+  if (task->state == TaskState::installing) return Answer{ledger.success_answer(*task)};
+  return Answer{
+      refuse(Errc::task_ended,
+             fmt::format("task {} is {}: send a request for what comes next", task_id.str(), to_string(task->state)),
+             task_id)};
+}
+
 Admission on_download(Ledger& ledger, const DownloadClaim& claim) {
   auto task = ledger.load(claim.task.number);
   if (!task || task->id != claim.task) return {};

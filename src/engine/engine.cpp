@@ -137,6 +137,13 @@ class EngineImpl final : public Engine {
     });
   }
 
+  void fetch(DeviceId device, Credentials who, TaskId task, Done<ChunkAccess> done) override {
+    if (const auto grant = board_.fetch(device.str(), who, task)) return done(ChunkAccess{*grant});
+    submit<ChunkAccess>(std::move(done), [device = std::move(device), who, task](Ledger& ledger) {
+      return Result<ChunkAccess>{on_fetch(ledger, device, who, task)};
+    });
+  }
+
   void upgrade(UpgradeOrder order, Caller caller, Done<UpgradeOutcome> done) override {
     auto target = order.device + " " + order.version;
     order_by<UpgradeOutcome>(

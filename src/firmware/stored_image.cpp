@@ -60,6 +60,13 @@ bool StoredImage::checked(std::uint64_t offset, std::uint64_t length) const noex
   return true;
 }
 
+void StoredImage::doubt(std::uint64_t offset, std::uint64_t length) noexcept {
+  if (length == 0 || offset >= size() || length > size() - offset) return;
+  const auto last = static_cast<std::uint32_t>((offset + length - 1) / kBlockBytes);
+  for (auto block = static_cast<std::uint32_t>(offset / kBlockBytes); block <= last; ++block)
+    checked_[block / 64].fetch_and(~(std::uint64_t{1} << (block % 64)), std::memory_order_acq_rel);
+}
+
 Result<std::span<const char>> StoredImage::read_block(std::uint32_t index, std::span<char> buffer) {
   const auto bytes = buffer.first(blocks_.length(index));
   const auto got = read_at(descriptor(), bytes, blocks_.offset(index), path_);

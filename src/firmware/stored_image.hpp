@@ -48,6 +48,7 @@ class StoredImage final : public Image, public std::enable_shared_from_this<Stor
   int descriptor() const noexcept override { return descriptor_.load(std::memory_order_acquire); }
   bool checked(std::uint64_t offset, std::uint64_t length) const noexcept override;
   void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) override;
+  void doubt(std::uint64_t offset, std::uint64_t length) noexcept override;
 
   const ChunkGrid& blocks() const noexcept { return blocks_; }
   /// Opens the file where that was not done yet. Errc::not_found where it is gone.

@@ -36,6 +36,9 @@ struct DeviceCounters {
   std::uint64_t dropped = 0;         ///< the engine's queue was full
   std::uint64_t unsent = 0;          ///< the outbox to the broker was full
   std::uint64_t downloads = 0;       ///< download requests answered with bytes
+  std::uint64_t mqtt_chunks = 0;       ///< written to the broker
+  std::uint64_t mqtt_chunk_bytes = 0;  ///< of those
+  std::uint64_t mqtt_chunks_lost = 0;  ///< accepted and not written
 };
 
 /// Publishes one MQTT message; false where the outbox is full. Thread-safe, never waits.
@@ -66,10 +69,14 @@ class Outbox : public engine::Courier {
   virtual std::uint64_t unsent() const = 0;
 };
 
-/// What DeviceApi asks of others besides the engine; each may be left out. Thread-safe; called on http threads.
+/// What DeviceApi asks of others besides the engine; each may be left out. Thread-safe.
 struct DeviceHooks {
   /// The vendor's signature of a task's firmware, for manifests; must be fast. Without it manifests carry none.
-  std::function<std::optional<FirmwareSignature>(const TaskId&)> find_signature;
+  std::function<std::optional<FirmwareSignature>(const TaskId&)> find_signature{};
+  /// mqtt::Client::publish_bulk, for chunks. Without it none is sent over MQTT.
+  std::function<bool(std::string topic, std::string payload, std::function<void(bool written)> sent)> publish_bulk{};
+  /// mqtt::Client::max_payload.
+  std::function<std::size_t(std::size_t topic_bytes)> max_broker_payload{};
 };
 
 /// Thread-safe. Outlives the engine's thread and the HTTP server's.
@@ -88,6 +95,8 @@ class DeviceApi {
   virtual bool owns(std::string_view path) const = 0;
   virtual boost::asio::awaitable<http::Reply> handle(http::Request& request) = 0;
   virtual DeviceCounters counters() const = 0;
+  /// Sends no more chunks over MQTT. Before the broker's client goes.
+  virtual void stop_chunks() = 0;
 };
 
 }  // namespace ota::api

@@ -77,6 +77,12 @@ struct FirmwareSignature {
   bool operator==(const FirmwareSignature&) const = default;
 };
 
+/// protocol.md, chunk/get.
+struct ChunkRequest {
+  TaskId task;
+  ChunkRanges chunks;  ///< not empty
+};
+
 /// What a device needs to fetch its update: the engine's part of protocol.md's metadata; api adds URLs and digests.
 struct Offer {
   TaskId task;

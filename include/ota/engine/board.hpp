@@ -77,6 +77,12 @@ struct DownloadGrant {
 /// Whether a download's proof is that of the device with this name and secret. Compares in constant time.
 bool proves(const DownloadProof& proof, const std::string& device, const std::optional<Digest>& secret);
 
+/// What a device may be sent chunks of over MQTT.
+struct ChunkGrant {
+  Digest image{};
+  std::uint32_t chunk_bytes = 0;
+};
+
 /// One entry for each task that holds a slot, so at most `tasks.max_active`. Thread-safe; its lock is a leaf.
 class TransferBoard {
  public:
@@ -100,6 +106,9 @@ class TransferBoard {
   /// A plain report of good chunks from the device itself; false where the engine must look at it: another's task, one
   /// not here, a secret to check, chunks past the grid.
   bool report(const std::string& device, const Credentials& who, const ProgressReport& progress);
+  /// The device asks for chunks, and is heard by that; nothing where the engine must look at it: another's task, one
+  /// not here, a secret to check.
+  std::optional<ChunkGrant> fetch(const std::string& device, const Credentials& who, const TaskId& task);
 
   // The engine's side.
 
@@ -141,6 +150,8 @@ class TransferBoard {
   Entry* find(std::int64_t task);
   const Entry* proven(const DownloadProof& proof, const std::optional<TaskId>& task) const;
   Entries::iterator drop(Entries::iterator entry);
+  /// The task's entry where it is that device's and it proved itself, or needn't.
+  Entry* believed(const std::string& device, const Credentials& who, const TaskId& task);
   void add(Entry& entry, const ChunkRange& range, std::optional<Transport> transport);
   bool stir(Entry& entry);  // true where it was quiet
 

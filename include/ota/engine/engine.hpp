@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "ota/base/clock.hpp"
 #include "ota/base/random.hpp"
@@ -99,6 +100,9 @@ struct Admission {
   std::uint32_t chunk_bytes = 0;  ///< the task's grid, where it is granted
 };
 
+/// What a device that asks for chunks gets: them, or what it is told instead.
+using ChunkAccess = std::variant<ChunkGrant, Answer>;
+
 template <class T>
 using Done = std::function<void(Result<T>)>;
 /// The answer to a device's message; none for a progress that needs none.
@@ -130,6 +134,9 @@ class Engine {
   /// A download came for a task that is not on the board: the device is heard by that. With Access::granted the task
   /// is on the board when the callback runs, or waits for its confirmation.
   virtual void download(DownloadClaim claim, Done<Admission> done) = 0;
+  /// The device asks for chunks over MQTT. Where the board knows the task, `done` is called at once, on the caller's
+  /// thread, and nothing is committed.
+  virtual void fetch(DeviceId device, Credentials who, TaskId task, Done<ChunkAccess> done) = 0;
 
   // Operators (api.md).
   virtual void upgrade(UpgradeOrder order, Caller caller, Done<UpgradeOutcome> done) = 0;

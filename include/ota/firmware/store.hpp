@@ -30,6 +30,8 @@ class Image {
   /// On a disk thread; then `done` there. Errc::image_damaged; Errc::cancelled while the store closes. At once:
   /// Errc::overloaded; Errc::malformed for bytes that are not inside. Not to be called once the store is gone.
   virtual void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) = 0;
+  /// Bytes read from there were wrong: no block of them counts as checked until check() read it anew.
+  virtual void doubt(std::uint64_t offset, std::uint64_t length) noexcept = 0;
 };
 
 struct Stored {

@@ -1,9 +1,11 @@
 // Stand-ins for the rooms that the devices' half of the api stands on.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <deque>
 #include <exception>
 #include <map>
 #include <memory>
@@ -50,6 +52,12 @@ class TestEngine final : public engine::Engine {
     if (!access) return done(access.error());
     done(engine::Admission{*access, grid_of_admitted});
   }
+  void fetch(DeviceId device, Credentials who, TaskId task, engine::Done<engine::ChunkAccess> done) override {
+    last_who = who;
+    fetched.push_back(task);
+    if (const auto grant = board_.fetch(device.str(), who, task)) return done(engine::ChunkAccess{*grant});
+    done(chunk_access);
+  }
   void listen(DeviceId device, Credentials who, engine::Done<std::optional<Answer>> done) override {
     if (const auto allowed = allows ? allows(device, who) : Result<void>{}; !allowed) return done(allowed.error());
     done(pending);
@@ -80,6 +88,8 @@ class TestEngine final : public engine::Engine {
   std::uint32_t grid_of_admitted = 0;
   std::vector<TaskId> asked;
   std::vector<engine::DownloadClaim> claims;
+  Result<engine::ChunkAccess> chunk_access = fail(Errc::overloaded, "full");  ///< for tasks not on the board
+  std::vector<TaskId> fetched;
   std::function<Result<void>(const DeviceId&, const Credentials&)> allows;  ///< empty: everybody
   std::vector<std::pair<std::string, DeviceRequest>> requests;
   std::vector<std::pair<std::string, ProgressReport>> reports;
@@ -106,6 +116,7 @@ class TestImage final : public firmware::Image {
   int descriptor() const noexcept override { return 42; }
   bool checked(std::uint64_t, std::uint64_t) const noexcept override { return true; }
   void check(std::uint64_t, std::uint64_t, std::function<void(Result<void>)> done) override { done({}); }
+  void doubt(std::uint64_t, std::uint64_t) noexcept override {}
 
  private:
   Digest digest_;
@@ -133,7 +144,12 @@ class TestStore final : public firmware::Store {
     return at == images.end() ? nullptr : at->second;
   }
   Result<std::unique_ptr<firmware::Upload>> begin_upload() override { return fail(Errc::server_fault, "none"); }
-  bool on_disk_thread(std::function<void()>) override { return false; }
+  bool on_disk_thread(std::function<void()> job) override {
+    if (!disk) return false;
+    disk->push_back(std::move(job));
+    most_jobs = std::max(most_jobs, disk->size());
+    return true;
+  }
   void remove(const Digest&) override {}
   void start_scrub() override {}
   Result<std::uint64_t> free_bytes() const override { return std::uint64_t{0}; }
@@ -143,6 +159,8 @@ class TestStore final : public firmware::Store {
   std::map<Grid, std::shared_ptr<const firmware::Manifest>> later;
   std::optional<Error> trouble;
   int prepared = 0;
+  std::optional<std::deque<std::function<void()>>> disk;  ///< jobs, for the test to run; none: there is no room
+  std::size_t most_jobs = 0;
 };
 
 class TestRequest final : public http::Request {

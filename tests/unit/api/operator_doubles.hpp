@@ -36,6 +36,7 @@ class ScriptedEngine final : public engine::Engine {
   void progress(DeviceId, Credentials, ProgressReport, engine::Reply) override {}
   void verify(DeviceId, Credentials, VerifyReport, engine::Reply) override {}
   void download(engine::DownloadClaim, engine::Done<engine::Admission>) override {}
+  void fetch(DeviceId, Credentials, TaskId, engine::Done<engine::ChunkAccess>) override {}
   void image_damaged(Digest) override {}
   void listen(DeviceId, Credentials, engine::Done<std::optional<Answer>>) override {}
   void audit(AuditEntry entry) override { refused.push_back(std::move(entry)); }

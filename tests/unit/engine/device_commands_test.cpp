@@ -371,6 +371,31 @@ TEST_F(DeviceCommands, ADownloadIsProvenByItsOwnDevice) {
   EXPECT_FALSE(board.admit(first, {}));
 }
 
+TEST_F(DeviceCommands, ChunksGoOnlyToTheDeviceOfATaskWhoseTurnItIs) {
+  add_firmware("2.0.0");
+  auto fetch = [&](const std::string& device, TaskId id, Credentials who = {}) {
+    who.via_broker = true;
+    return unit([&](Ledger& l) { return on_fetch(l, *DeviceId::parse(device), who, id); });
+  };
+  auto refusal = [&](const ChunkAccess& access) { return std::get<ErrorAnswer>(std::get<Answer>(access)).error.code; };
+  const auto a = task_for("gw-1", "2.0.0");
+  task_for("gw-2", "2.0.0");
+  const auto c = task_for("gw-3", "2.0.0");
+  const auto granted = std::get<ChunkGrant>(fetch("gw-1", a));
+  EXPECT_EQ(granted.image, row(a).checksum);
+  EXPECT_EQ(granted.chunk_bytes, row(a).chunk_bytes);
+  EXPECT_EQ(std::get<QueuedAnswer>(std::get<Answer>(fetch("gw-3", c))).task, c) << "both slots are held";
+  EXPECT_EQ(refusal(fetch("gw-2", a)), Errc::unknown_task);
+  EXPECT_EQ(refusal(fetch("gw-1", {20261122, 999})), Errc::unknown_task);
+  verify("gw-1", a, 1);
+  EXPECT_EQ(refusal(fetch("gw-1", a)), Errc::task_ended);
+  EXPECT_TRUE(std::holds_alternative<ChunkGrant>(fetch("gw-3", c)));
+  Credentials wrong;
+  wrong.token_digest = Digest{1};
+  unit([&](Ledger& l) { return on_set_secret(l, "gw-3", Digest{7}); });
+  EXPECT_EQ(refusal(fetch("gw-3", c, wrong)), Errc::not_authorized);
+}
+
 TEST_F(DeviceCommands, WhoListensHearsWhatItHasNotBegun) {
   add_firmware("2.0.0");
   auto listen = [&] { return unit([&](Ledger& l) { return on_listen(l, *DeviceId::parse("gw-1"), {}); }).value(); };

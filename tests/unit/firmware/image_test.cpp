@@ -37,6 +37,23 @@ TEST_F(ImageTest, BlocksCountAsCheckedOnceTheyWere) {
   EXPECT_FALSE(image->checked(1, ~std::uint64_t{0}));
 }
 
+TEST_F(ImageTest, WhatIsDoubtedIsReadAnew) {
+  const auto stored = upload(bytes_);
+  const auto image = store_->image(stored.checksum);
+  ASSERT_TRUE(check(stored.checksum, 0, bytes_.size()));
+  image->doubt(kBlock + 5, kBlock);
+  EXPECT_TRUE(image->checked(0, kBlock));
+  EXPECT_FALSE(image->checked(kBlock, 1));
+  EXPECT_FALSE(image->checked(3 * kBlock - 1, 1));
+  EXPECT_TRUE(image->checked(3 * kBlock, 2 * kBlock));
+  ASSERT_TRUE(check(stored.checksum, 0, bytes_.size())) << "nothing was wrong";
+  flip(file(stored.checksum, ".img"), kBlock + 7);
+  ASSERT_TRUE(check(stored.checksum, kBlock, 1)) << "checked before it rotted";
+  image->doubt(kBlock + 7, 1);
+  EXPECT_EQ(check(stored.checksum, kBlock, 1).error().code, Errc::image_damaged);
+  expect_set_aside(stored);
+}
+
 TEST_F(ImageTest, RangesOutsideAreRefused) {
   const auto stored = upload(bytes_);
   EXPECT_EQ(check(stored.checksum, 0, 0).error().code, Errc::malformed);

@@ -1,0 +1,159 @@
+#include "api/chunk_sender.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "ota/firmware/hash.hpp"
+
+namespace ota::api {
+namespace {
+
+bool read_fully(int descriptor, char* to, std::size_t bytes, std::uint64_t offset) {
+  while (bytes > 0) {
+    const auto got = ::pread(descriptor, to, bytes, static_cast<off_t>(offset));
+    if (got <= 0) return false;
+    to += got;
+    bytes -= static_cast<std::size_t>(got);
+    offset += static_cast<std::uint64_t>(got);
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<void> ChunkSender::send(const DeviceId& device, const ChunkRequest& request, const engine::ChunkGrant& grant) {
+  const auto image = context_.store.image(grant.image);
+  if (!image) return fail(Errc::image_damaged, "the stored image was found damaged; an operator must upload it again");
+  const ChunkGrid grid{image->size(), grant.chunk_bytes};
+  if (auto right = check(device, request, grid); !right) return right;
+  {
+    std::lock_guard lock(mutex_);
+    if (stopped_) return {};
+    if (!windows_.take({device, request.task, grant.image, grid, 0}, request.chunks))
+      return fail(Errc::overloaded, "too many devices wait for chunks over MQTT: ask again later");
+  }
+  pump();
+  return {};
+}
+
+Result<void> ChunkSender::check(const DeviceId& device, const ChunkRequest& request, const ChunkGrid& grid) const {
+  const auto& task = request.task;
+  std::uint32_t longest = 0;
+  for (const auto& range : request.chunks) {
+    if (!grid.holds(range))
+      return fail(Errc::bad_chunk_range, fmt::format("task {} has chunks 0 to {}, not {} to {}", task.str(),
+                                                     grid.count() - 1, range.first, range.last));
+    longest = std::max(longest, grid.length(range.first));
+  }
+  if (grid.chunk_bytes > kMaxMqttChunkBytes)
+    return fail(Errc::bad_chunk_range,
+                fmt::format("task {} has chunks of {} bytes: over MQTT none is larger than {}, fetch them over HTTP",
+                            task.str(), grid.chunk_bytes, kMaxMqttChunkBytes));
+  const auto& most = context_.hooks.max_broker_payload;
+  const auto room = most ? most(topic({device, task, {}, grid, request.chunks.back().last}).size()) : 0;
+  // No room at all is a broker that is away: the device asks again.
+  if (room > 0 && room < sizeof(Digest) + longest)
+    return fail(Errc::bad_chunk_range,
+                fmt::format("task {} has chunks of {} bytes, and the broker takes at most {}: fetch them over HTTP, or "
+                            "raise max_packet_size in the broker's settings",
+                            task.str(), grid.chunk_bytes, room));
+  return {};
+}
+
+std::string ChunkSender::topic(const WantedChunk& chunk) const {
+  return fmt::format("{}/{}/chunk/{}/{}", context_.options.topic_root, chunk.device.str(), chunk.task.str(),
+                     chunk.index);
+}
+
+void ChunkSender::stop() {
+  std::unique_lock lock(mutex_);
+  stopped_ = true;
+  idle_.wait(lock, [&] { return jobs_ == 0; });
+}
+
+/// Hands chunks to the disk threads, as many as may be under way.
+void ChunkSender::pump() {
+  while (auto chunk = begin()) {
+    const bool wanted = context_.engine.board().active(chunk->task.number);
+    if (wanted && context_.store.on_disk_thread([this, chunk = *chunk] { read(chunk); })) continue;
+    read_done();
+    finish(*chunk, false);
+  }
+}
+
+std::optional<WantedChunk> ChunkSender::begin() {
+  std::lock_guard lock(mutex_);
+  if (stopped_ || jobs_ >= kMaxJobs || ahead_bytes_ >= kMaxAheadBytes) return std::nullopt;
+  auto chunk = windows_.next();
+  if (!chunk) return std::nullopt;
+  ++jobs_;
+  ahead_bytes_ += chunk->bytes();
+  return chunk;
+}
+
+void ChunkSender::read(const WantedChunk& chunk) {
+  using Manifest = std::shared_ptr<const firmware::Manifest>;
+  context_.store.prepare(chunk.image, chunk.grid.chunk_bytes, [this, chunk](Result<Manifest> digests) {
+    auto bytes = digests ? payload(chunk, **digests) : Result<std::string>(digests.error());
+    if (bytes) {
+      publish(chunk, std::move(*bytes));
+    } else {
+      context_.refusals.write(chunk.device.str(), chunk.task.str(), bytes.error());
+      finish(chunk, false);
+    }
+    pump();
+    read_done();
+  });
+}
+
+Result<std::string> ChunkSender::payload(const WantedChunk& chunk, const firmware::Manifest& digests) const {
+  const auto image = context_.store.image(chunk.image);
+  if (!image || digests.size() != chunk.grid.count())
+    return fail(Errc::image_damaged, "the stored image is gone or was found damaged");
+  const auto& digest = digests[chunk.index];
+  std::string payload(sizeof(Digest) + chunk.bytes(), '\0');
+  std::copy(digest.begin(), digest.end(), payload.begin());
+  char* bytes = payload.data() + sizeof(Digest);
+  const auto offset = chunk.grid.offset(chunk.index);
+  if (read_fully(image->descriptor(), bytes, chunk.bytes(), offset) &&
+      firmware::sha256(std::string_view(bytes, chunk.bytes())) == digest)
+    return payload;
+  // The check reads anew, and sets the image aside where its blocks are wrong too.
+  image->doubt(offset, chunk.bytes());
+  image->check(offset, chunk.bytes(), [](const Result<void>&) {});
+  return fail(Errc::image_damaged, fmt::format("chunk {} no longer has its digest: it is not sent", chunk.index));
+}
+
+void ChunkSender::publish(const WantedChunk& chunk, std::string payload) {
+  const auto& send = context_.hooks.publish_bulk;
+  const auto sent = [this, chunk](bool written) {
+    finish(chunk, written);
+    pump();
+  };
+  if (!send || !send(topic(chunk), std::move(payload), sent)) finish(chunk, false);
+}
+
+void ChunkSender::read_done() {
+  std::lock_guard lock(mutex_);
+  --jobs_;
+  if (jobs_ == 0) idle_.notify_all();
+}
+
+void ChunkSender::finish(const WantedChunk& chunk, bool written) {
+  if (written) {
+    context_.engine.board().bytes(chunk.task.number, chunk.bytes());
+    context_.mqtt_chunks.fetch_add(1, std::memory_order_relaxed);
+    context_.mqtt_chunk_bytes.fetch_add(chunk.bytes(), std::memory_order_relaxed);
+  } else {
+    context_.mqtt_chunks_lost.fetch_add(1, std::memory_order_relaxed);
+  }
+  std::lock_guard lock(mutex_);
+  windows_.done(chunk);
+  ahead_bytes_ -= chunk.bytes();
+}
+
+}  // namespace ota::api
