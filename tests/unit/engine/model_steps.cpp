@@ -111,7 +111,7 @@ void History::downloads() {
   if (!board.active(id.number)) {
     begin("a download of " + std::to_string(id.number));
     model->download(id.number);
-    const auto access = unit([&](Ledger& l) { return on_download(l, id); });
+    const auto access = unit([&](Ledger& l) { return on_download(l, {id, {}}).access; });
     observe();
     model->downloaded(id.number, access);
     return finish();
