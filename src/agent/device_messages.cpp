@@ -62,8 +62,9 @@ void Device::on(const Retry& message) {
   need_urls_ = false;
   blocked_.clear();
   cursor_ = 0;
-  // After a stall the server asks for what it has not heard of: our own record knows better, and is told again.
-  bool anew = message.reason != "stalled";
+  // Only a whole image that is wrong makes chunks doubtful whose digests were right. Else the server names what it has
+  // not heard of: our own record knows better, and is told again.
+  bool anew = message.reason == "checksum_mismatch";
   if (!anew) {
     tell_known_chunks();
   } else if (image_) {

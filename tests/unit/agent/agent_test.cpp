@@ -204,6 +204,25 @@ TEST_F(Agent, ReportsAWrongChunkAndFetchesThatOneAgain) {
   EXPECT_EQ(mismatches, 1);
 }
 
+TEST_F(Agent, KeepsTheGoodChunksThatTheServerHasNotHeardOfAtAMismatch) {
+  server_.offer(firmware_);
+  std::atomic<bool> wrong = true;
+  server_.on_chunk = [&](const Firmware& firmware, std::size_t index) -> std::optional<Answer> {
+    if (index != 4 || !wrong.exchange(false)) return std::nullopt;
+    return Answer{200, std::string(firmware.chunk(index).size(), 'x'), ""};
+  };
+  auto normally = server_.on_message;
+  server_.on_message = [&](const std::string& device, const std::string& what, const Json& message) {
+    if (message.value("status", "") == "mismatch") {
+      server_.send(device, server_.retry(firmware_, 1, {{0, 9}}, "chunk_mismatch"));
+    } else {
+      normally(device, what, message);
+    }
+  };
+  ASSERT_EQ(run(), 0);
+  EXPECT_EQ(times(firmware_), all_once());
+}
+
 TEST_F(Agent, FetchesWhatRetryNamesAndVerifiesTheNewAttempt) {
   server_.offer(firmware_);
   auto normally = server_.on_message;
