@@ -1,4 +1,4 @@
-"""Updates over bad lines: whatever happens to the line, every device ends with the right image, and little comes twice."""
+"""Updates over bad lines: whatever happens, every device ends with the right image, and little comes twice."""
 import pathlib
 import random
 import subprocess
@@ -12,7 +12,9 @@ from proxy import Link  # noqa: E402
 from side_by_side import main  # noqa: E402
 
 CASES = []
-WITH_CUTS = 1.05  # image data over the line to the image's size
+# Image data over the line to the image's size.
+WITH_CUTS = 1.05
+WITH_CORRUPTION = 1.15
 
 
 def case(function):
@@ -86,6 +88,31 @@ def reset_at_random():
         resets = at_points(scene, luck, 5, len(data), lambda: (scene.http.reset(), scene.mqtt.reset()))
         agent.finish(data, 90)
         at_most("resets", scene.http.file, len(data) + resets * 64 * KIB)
+
+
+# --- lines that lie
+
+
+@case
+def corrupt_bytes():
+    """More than one byte in a megabyte, so that the small image has its share."""
+    with Scene(Link(rate=1024 * KIB)) as scene:
+        data = scene.firmware(2048 * KIB)
+        scene.http.corrupt(256 * KIB)
+        scene.mqtt.corrupt(256 * KIB)
+        scene.update(scene.agent("device", 2), data, 16, timeout=90)
+        assert scene.http.corrupted + scene.mqtt.corrupted >= 10, "too few corrupted bytes: the case tests nothing"
+        at_most("corrupt bytes", scene.http.file + scene.mqtt.file, WITH_CORRUPTION * 2 * len(data))
+
+
+@case
+def corrupt_in_large_chunks():
+    """Each second transfer of a chunk is wrong: tries are told apart by the evidence, and the update ends well."""
+    with Scene(Link()) as scene:
+        data = scene.firmware(2048 * KIB)
+        scene.http.corrupt(512 * KIB)
+        scene.mqtt.corrupt(512 * KIB)
+        scene.update(scene.agent("device"), data, 256, timeout=90)
 
 
 # --- what dies at random points of the download

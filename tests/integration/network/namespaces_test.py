@@ -1,4 +1,4 @@
-"""Updates over real TCP that loses packets: namespaces of the kernel's, a router between that drops, bounds and swallows."""
+"""Updates over real TCP that loses packets: through a router in a namespace that drops, bounds and swallows."""
 import pathlib
 import sys
 import threading

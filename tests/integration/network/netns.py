@@ -1,7 +1,7 @@
-"""A real network for the tests: three namespaces, server, router and device, with TCP of the kernel's over veth pairs.
+"""A real network for the tests: three namespaces, server, router and device, and the kernel's TCP over veth pairs.
 
-The router drops at random (netem where the kernel has it, else iptables), bounds the rate (tc tbf), or swallows all. For
-root on Linux; `why_not()` says what is missing elsewhere.
+The router drops at random (netem where the kernel has it, else iptables), bounds the rate (tc tbf), or swallows all.
+For root on Linux; `why_not()` says what is missing elsewhere.
 """
 import atexit
 import contextlib
@@ -41,7 +41,7 @@ def why_not():
 
 
 class Network:
-    """`server` and `device` are the addresses; `in_router` and `in_device` the words before a command that runs there."""
+    """`server` and `device` are addresses; `in_router` and `in_device` the words before a command that runs there."""
 
     def __init__(self):
         number = next(_numbers)

@@ -1,4 +1,4 @@
-"""A bad network between devices and servers, made of TCP proxies: `Link` is the line, a `Door` one port that leads over it.
+"""A bad network between devices and servers, made of TCP proxies: `Link` is the line, a `Door` one port over it.
 
 Everything can be switched while connections run. All doors of a process live on one event loop in a thread of its own;
 every public method may be called from any thread.
@@ -63,8 +63,8 @@ class Link:
         on_loop(self.flows.set)
 
     def cut_at_random(self, seed, up, down, frozen=0.0):
-        """From now on whole for `up` and cut for `down` seconds by turns, each (shortest, longest); a share `frozen` of the
-        outages swallows what is sent in place of closing connections."""
+        """From now on whole for `up` and cut for `down` seconds by turns, each (shortest, longest); a share `frozen` of
+        the outages swallows what is sent in place of closing connections."""
         self.chaos = asyncio.run_coroutine_threadsafe(self._chaos(random.Random(seed), up, down, frozen), _loop)
 
     def calm(self):

@@ -1,8 +1,10 @@
 """One place with a broker, a daemon and devices that reach both over a bad line only.
 
-`Scene` starts all and is a context; `Agent` is an ota-agent process (a fleet, where `count` is more than one) that can be
-killed and started again on the same folder.
+`Scene` starts all and is a context; `Agent` is an ota-agent process (a fleet, where `count` is more than one) that can
+be killed and started again on the same folder.
 """
+import contextlib
+import http.client
 import json
 import pathlib
 import shutil
@@ -11,7 +13,7 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from harness import ENVIRONMENT, OTAD, Broker, Daemon, Process, digest, image, wait_until  # noqa: E402
+from harness import ENVIRONMENT, OTAD, PATIENCE, Broker, Daemon, Process, digest, image, wait_until  # noqa: E402
 from proxy import Link, http_door, mqtt_door  # noqa: E402
 
 AGENT = str(pathlib.Path(OTAD).parent / "ota-agent")
@@ -75,6 +77,7 @@ class Scene:
     """`settings` are the daemon's. The doors of `link`: `http` to the daemon, `mqtt` to the broker."""
 
     before_agents = ()  # words before an agent's command
+    listen = None  # the devices' address of the daemon, where it is one of its own
 
     def __init__(self, link=None, settings=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="otad-net-"))
@@ -131,11 +134,15 @@ class Scene:
         return answer.json["task_id"]
 
     def metadata(self, device):
-        """What a device that asks over HTTP is told; its URLs lead through the door."""
+        """What a device that asks over HTTP is told; its URLs lead over the line."""
         wanted = {"current_version": OLD, "hardware": HARDWARE, "version": NEW}
-        answer = self.rest.call("POST", f"/ota/{device}/request", wanted)
-        assert answer.status == 200 and answer.json["type"] == "metadata", answer
-        return answer.json
+        connection = http.client.HTTPConnection(self.listen or f"127.0.0.1:{self.daemon.port}", timeout=30 * PATIENCE)
+        with contextlib.closing(connection):
+            connection.request("POST", f"/ota/{device}/request", json.dumps(wanted))
+            reply = connection.getresponse()
+            offer = json.loads(reply.read())
+        assert reply.status == 200 and offer["type"] == "metadata", offer
+        return offer
 
     def update(self, agent, data, chunk_kib, timeout):
         """The whole update of an agent that is started now."""

@@ -1,4 +1,4 @@
-"""Runs cases that mostly wait, several at once, and tells of each as it ends: functions named on the command line, or all."""
+"""Runs cases that mostly wait, several at once, telling of each as it ends: those named as arguments, or all."""
 import concurrent.futures
 import sys
 import time

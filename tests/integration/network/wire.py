@@ -1,5 +1,5 @@
-"""Which bytes of a connection are image data: for HTTP/1.1 the bodies of image and chunk replies, for MQTT 5 the payloads
-of the server's `…/chunk/{task}/{index}`. Fed with what passes, in order; knows nothing else of either protocol.
+"""Which bytes of a connection are image data: for HTTP/1.1 the bodies of image and chunk replies, for MQTT 5 the
+payloads of the server's `…/chunk/{task}/{index}`. Fed with what passes, in order; knows nothing else of either.
 """
 import collections
 import re
@@ -10,7 +10,7 @@ PUBLISH, QOS = 3, 6
 
 
 class HttpSide:
-    """One direction: heads and bodies of known length by turns. `head(lines)` answers the body's length and its kind."""
+    """One direction: heads and bodies by turns. `head(lines)` tells the body's length and whether it is image data."""
 
     def __init__(self, head):
         self.head, self.pending, self.left, self.kind = head, b"", 0, False
@@ -99,7 +99,7 @@ class MqttWatch:
         return spans
 
     def understand(self):
-        """Once enough of a packet's head is here: how many of its bytes are to be skipped, and how many are image data."""
+        """Once enough of a packet's head is here: how many bytes are to be skipped, and how many are image data."""
         length, at = varint(self.head, 1)
         if at is None:
             return
@@ -117,7 +117,7 @@ class MqttWatch:
 
 
 def varint(data, at):
-    """MQTT's variable byte integer at `at`: value and the place after it, or None for the place if it isn't all here."""
+    """MQTT's variable byte integer at `at`: value and the place after it; None for that if it isn't all here."""
     value, shift = 0, 0
     while at < len(data) and shift < 28:
         value |= (data[at] & 127) << shift
