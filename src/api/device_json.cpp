@@ -29,11 +29,19 @@ Json active_json(const std::optional<Task>& task, const std::optional<engine::Tr
 }  // namespace
 
 Json link_json(const Device& device) {
+  const auto& seen = device.quality;
   return {
+      {"verdict", to_string(seen.verdict)},
       {"transport", device.transport ? Json(to_string(*device.transport)) : Json(nullptr)},
       {"rtt_ms", or_null(device.link.rtt_ms)},
       {"rssi", or_null(device.link.rssi)},
       {"loss", or_null(device.link.loss)},
+      {"measured", {{"rtt_ms", or_null(seen.rtt_ms)}, {"loss", or_null(seen.loss)}, {"rate", or_null(seen.rate)}}},
+      {"stalls", seen.stalls},
+      {"resumes", seen.resumes},
+      {"mismatches", seen.mismatches},
+      {"cut_replies", seen.broken},
+      {"mqtt_first", seen.mqtt_first_until > Millis{0}},
   };
 }
 

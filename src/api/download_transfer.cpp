@@ -16,7 +16,21 @@ bool ChunkCover::add(std::uint64_t offset, std::uint64_t length, ChunkRange& who
 void DownloadTransfer::sent(std::uint64_t offset, std::uint64_t length) {
   board_.bytes(task_, length);
   ChunkRange whole;
-  if (cover_.add(offset, length, whole)) board_.chunks(task_, whole, Transport::http);
+  if (cover_.add(offset, length, whole)) board_.chunks(task_, whole, Transport::http, chunk_bytes_);
+}
+
+void DownloadTransfer::ended(bool whole) {
+  if (!whole) board_.broken(task_);
+}
+
+void DownloadTransfer::line(const http::LineFigures& figures) {
+  LinkSample sample;
+  sample.rtt_ms = figures.rtt_ms;
+  sample.segments = figures.segments;
+  sample.resent = figures.resent;
+  sample.rate = figures.rate;
+  sample.acked = figures.acked;
+  board_.line(task_, sample);
 }
 
 }  // namespace ota::api

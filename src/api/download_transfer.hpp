@@ -32,7 +32,11 @@ class DownloadTransfer final : public http::FileSource, public http::TransferLis
  public:
   DownloadTransfer(std::shared_ptr<firmware::Image> image, engine::TransferBoard& board, std::int64_t task,
                    std::uint32_t chunk_bytes)
-      : image_(std::move(image)), board_(board), task_(task), cover_({image_->size(), chunk_bytes}) {}
+      : image_(std::move(image)),
+        board_(board),
+        task_(task),
+        chunk_bytes_(chunk_bytes),
+        cover_({image_->size(), chunk_bytes}) {}
 
   int descriptor() const noexcept override { return image_->descriptor(); }
   bool checked(std::uint64_t offset, std::uint64_t length) const noexcept override {
@@ -42,11 +46,14 @@ class DownloadTransfer final : public http::FileSource, public http::TransferLis
     image_->check(offset, length, std::move(done));
   }
   void sent(std::uint64_t offset, std::uint64_t length) override;
+  void ended(bool whole) override;
+  void line(const http::LineFigures& figures) override;
 
  private:
   std::shared_ptr<firmware::Image> image_;
   engine::TransferBoard& board_;
   std::int64_t task_;
+  std::uint32_t chunk_bytes_;
   ChunkCover cover_;
 };
 

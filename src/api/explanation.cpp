@@ -23,6 +23,8 @@ std::string explain_queued(const Task& task, const QueueFacts& facts, WallTime n
   if (task.not_before && *task.not_before > now) return "waits until " + to_rfc3339(*task.not_before);
   if (facts.ready) return slot_wait(facts);
   if (facts.holder) return fmt::format("waits behind {}, which has the device now", facts.holder->str());
+  if (facts.device && !facts.device->held_uplink.empty())
+    return fmt::format("waits for other devices with poor links behind uplink {}", facts.device->held_uplink);
   if (facts.ahead) return fmt::format("waits behind {}, which is for the same device", facts.ahead->str());
   return device_wait(task, facts);
 }

@@ -1,8 +1,13 @@
 // GET /metrics: the rooms' figures, all of them cheap to get.
 #include <fmt/format.h>
 
+#include <array>
+
 #include "api/metrics.hpp"
 #include "api/operator_routes.hpp"
+
+// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 
 namespace ota::api {
 namespace {
@@ -27,6 +32,11 @@ void add_engine(MetricsPage& page, const engine::Stats& stats) {
   page.counter("otad_task_retries_total", "Attempts that were spent and repeated", real(stats.retries));
   page.counter("otad_task_preemptions_total", "Routine tasks that gave way to a security task",
                real(stats.preemptions));
+  page.counter("otad_transport_switches_total", "Times that a device went on over the other transport",
+               real(stats.transport_switches));
+  page.counter("otad_transport_orders_total", "Times that a device amid a task was told to take the other transport",
+               real(stats.transport_orders));
+  page.counter("otad_smaller_grids_total", "Attempts that got chunks of half the size", real(stats.smaller_grids));
 }
 
 void add_broker(MetricsPage& page, const mqtt::Status& status) {
@@ -71,6 +81,15 @@ void add_operators(MetricsPage& page, const Context& context) {
   page.gauge("otad_uploads", "Uploads under way", context.uploads.load());
 }
 
+using Verdicts = std::array<std::int64_t, 4>;
+
+void add_links(MetricsPage& page, const Verdicts& counts) {
+  constexpr auto kName = "otad_device_links";
+  page.begin(kName, "Devices by the verdict on their link", "gauge");
+  for (std::size_t i = 0; i < counts.size(); ++i)
+    page.sample(kName, "verdict", to_string(static_cast<LinkVerdict>(i)), static_cast<double>(counts[i]));
+}
+
 void add_process(MetricsPage& page) {
   const auto figures = process_figures();
   page.gauge("process_resident_memory_bytes", "Resident memory", real(figures.resident_bytes));
@@ -89,6 +108,12 @@ Answering get_metrics(Context& context, Call&) {
   if (context.probes.broker) add_broker(page, context.probes.broker());
   if (context.probes.http) add_http(page, context.probes.http());
   if (context.probes.devices) add_devices(page, context.probes.devices());
+  std::function<Result<Verdicts>(storage::ReadView&)> count = [](storage::ReadView& view) -> Result<Verdicts> {
+    return view.devices.verdicts();
+  };
+  // Left out while the database can't say.
+  const auto counts = co_await read<Verdicts>(context.readers, std::move(count));
+  if (counts) add_links(page, *counts);
   add_operators(page, context);
   if (const auto free = context.store.free_bytes())
     page.gauge("otad_firmware_free_bytes", "Free bytes of the disk that holds the images", real(*free));

@@ -28,6 +28,13 @@ ChunkGrid fit_grid(std::uint64_t size, std::uint32_t wanted, std::optional<std::
   return {size, static_cast<std::uint32_t>(bytes)};
 }
 
+std::optional<std::uint32_t> halved(const ChunkGrid& grid) {
+  constexpr std::uint32_t kSmallest = 16 * 1024;
+  const ChunkGrid half{grid.size, grid.chunk_bytes / 2};
+  if (grid.chunk_bytes % 1'024 != 0 || half.chunk_bytes < kSmallest || half.count() > kMaxChunks) return {};
+  return half.chunk_bytes;
+}
+
 ChunkBitmap::ChunkBitmap(std::uint32_t count) : count_(count), bytes_((count + 7) / 8) {}
 
 ChunkBitmap::ChunkBitmap(std::uint32_t count, std::span<const std::uint8_t> bytes) : ChunkBitmap(count) {
@@ -58,6 +65,13 @@ std::uint32_t ChunkBitmap::clear(const ChunkRange& range) {
   }
   have_ -= changed;
   return changed;
+}
+
+ChunkBitmap ChunkBitmap::halved(std::uint32_t count) const {
+  ChunkBitmap half{count};
+  for (std::uint32_t i = 0; i < count; ++i)
+    if (i / 2 < count_ && test(i / 2)) half.set({i, i});
+  return half;
 }
 
 ChunkRanges ChunkBitmap::missing() const {

@@ -19,12 +19,19 @@ int ceil_seconds(Millis time) { return static_cast<int>(std::max<std::int64_t>(0
 
 Offer Ledger::offer(const Task& task) {
   auto found = firmware.find(task.firmware_id);
-  return Offer{task.id,           *DeviceId::parse(task.device),
-               task.version,      task.hardware,
-               task.priority,     task.attempt,
-               task.max_attempts, task.checksum,
-               task.grid(),       chunks(task).missing(),
-               {Transport::http}, found ? found->signature : std::nullopt};
+  const auto device = devices.find(task.device);
+  return Offer{task.id,
+               *DeviceId::parse(task.device),
+               task.version,
+               task.hardware,
+               task.priority,
+               task.attempt,
+               task.max_attempts,
+               task.checksum,
+               task.grid(),
+               chunks(task).missing(),
+               transports(task, device),
+               found ? found->signature : std::nullopt};
 }
 
 RetryAnswer Ledger::retry_answer(const Task& task, const std::string& reason) {

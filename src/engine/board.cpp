@@ -82,11 +82,12 @@ std::optional<DownloadGrant> TransferBoard::admit(const DownloadProof& proof, co
   return DownloadGrant{entry->id, entry->chunk_bytes};
 }
 
-void TransferBoard::chunks(std::int64_t task, const ChunkRange& range, Transport transport) {
+void TransferBoard::chunks(std::int64_t task, const ChunkRange& range, Transport transport, std::uint32_t chunk_bytes) {
   bool wake = false;
   {
     std::lock_guard lock(mutex_);
-    if (auto* entry = find(task)) {
+    auto* entry = find(task);
+    if (entry && (chunk_bytes == 0 || chunk_bytes == entry->chunk_bytes)) {
       add(*entry, range, transport);
       wake = stir(*entry);
     }
@@ -117,6 +118,22 @@ void TransferBoard::bytes(std::int64_t task, std::uint64_t count) {
   if (wake) wake_();
 }
 
+void TransferBoard::broken(std::int64_t task) {
+  std::lock_guard lock(mutex_);
+  auto* entry = find(task);
+  if (!entry) return;
+  ++entry->change.broken;
+  entry->dirty = true;
+}
+
+void TransferBoard::line(std::int64_t task, const LinkSample& sample) {
+  std::lock_guard lock(mutex_);
+  auto* entry = find(task);
+  if (!entry) return;
+  entry->change.line.merge(sample);
+  entry->dirty = true;
+}
+
 std::optional<TransferView> TransferBoard::view(std::int64_t task) const {
   std::lock_guard lock(mutex_);
   const auto found = entries_.find(task);
@@ -144,6 +161,7 @@ std::optional<ChunkGrant> TransferBoard::fetch(const std::string& device, const 
     auto* entry = believed(device, who, task);
     if (!entry) return {};
     entry->change.heard = true;
+    entry->change.heard_mqtt = true;
     grant = ChunkGrant{entry->image, entry->chunk_bytes};
     wake = stir(*entry);
   }
@@ -163,6 +181,7 @@ bool TransferBoard::report(const std::string& device, const Credentials& who, co
     if (std::any_of(progress.chunks.begin(), progress.chunks.end(), outside)) return false;
     for (const auto& range : progress.chunks) add(*entry, range, progress.transport);
     entry->change.heard = true;
+    entry->change.heard_mqtt |= who.via_broker;
     entry->change.link.merge(progress.link);
     wake = stir(*entry);
   }
@@ -211,11 +230,12 @@ TransferBoard::Entries::iterator TransferBoard::drop(Entries::iterator entry) {
   return entries_.erase(entry);
 }
 
-void TransferBoard::replace_chunks(std::int64_t task, const ChunkBitmap& have) {
+void TransferBoard::replace_chunks(std::int64_t task, const ChunkBitmap& have, std::uint32_t chunk_bytes) {
   std::lock_guard lock(mutex_);
   auto* entry = find(task);
   if (!entry) return;
   entry->change.have = have;
+  entry->chunk_bytes = chunk_bytes;
   entry->quiet = true;
 }
 
@@ -240,7 +260,11 @@ std::optional<TransferChange> TransferBoard::collect(std::int64_t task) {
   auto* entry = find(task);
   if (!entry || !entry->dirty) return {};
   auto change = entry->change;
+  change.rate = clock_.steady() - entry->rate_since > kRateStale ? 0.0 : entry->rate;
   entry->dirty = false;
+  entry->change.heard_mqtt = false;
+  entry->change.broken = 0;
+  entry->change.line = {};
   entry->change.fresh = 0;
   entry->change.bytes_fresh = 0;
   entry->change.heard = false;

@@ -10,6 +10,7 @@ namespace ota::engine {
 namespace {
 
 constexpr int kMaxQueuedOfDevice = 1'000;
+constexpr Millis kBetweenResumes{10'000};  // a request that is repeated for want of an answer counts once
 
 ErrorAnswer refuse(Errc code, std::string message, std::optional<TaskId> task = {}) {
   return {fail(code, std::move(message)), task};
@@ -41,6 +42,7 @@ Result<Device> speaker(Ledger& ledger, const DeviceId& id, const Credentials& wh
     device->created = ledger.wall();
   }
   if (auto proven = prove(ledger, *device, who); !proven) return proven.error();
+  if (who.via_broker) device->quality.mqtt_heard = ledger.now();
   return *device;
 }
 
@@ -123,6 +125,9 @@ std::optional<Answer> on_request(Ledger& ledger, const DeviceId& id, const Crede
       if (message.current_version != active->version) return ledger.success_answer(*active);
       confirm(ledger, *active);
     } else {
+      const bool came_back = active->state == TaskState::downloading && active->chunks_have > 0;
+      if (came_back && ledger.now() - device->quality.trouble_at >= kBetweenResumes)
+        ledger.note_trouble(id.str(), LinkTrouble::resume);
       ledger.spoke(*active);
       ledger.settle(id.str());  // a security task of its own may come first
       if (auto still = ledger.load_active(id.str())) return ledger.offer(*still);
@@ -167,6 +172,8 @@ std::optional<Answer> on_chunks(Ledger& ledger, Task& task, const ProgressReport
   entry.chunks = message.chunks;
   entry.transport = message.transport;
   ledger.log(task, std::move(entry));
+  ledger.note_trouble(task.device, LinkTrouble::mismatch);
+  ledger.note_lost(task);
   ledger.close_run(task);
   for (const auto& range : message.chunks) have.clear(range);
   ledger.set_chunks(task, have);
@@ -227,6 +234,7 @@ std::optional<Answer> on_progress(Ledger& ledger, const DeviceId& id, const Cred
   auto device = speaker(ledger, id, who);
   if (!device) return ErrorAnswer{device.error(), message.task};
   device->link.merge(message.link);
+  if (message.link.rtt_ms || message.link.rssi || message.link.loss) device->quality.judge(device->link, ledger.now());
   ledger.heard(*device);
   auto task = task_of(ledger, id, message.task);
   if (!task) return ErrorAnswer{task.error(), message.task};

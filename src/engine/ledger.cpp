@@ -169,14 +169,10 @@ Result<void> Ledger::change(Task& task, TaskEvent event, const Actor& by, const 
   if (holds_slot(from) != holds_slot(*to)) {
     slots_ += holds_slot(*to) ? 1 : -1;
     if (holds_slot(*to)) {
-      const auto device = devices.find(task.device);
-      auto have = chunks(task);
-      runs_[task.id.number] = Run{have, 0, now_, {}};
-      show(task, device, std::move(have));
+      begin_run(task);
     } else {
-      runs_.erase(task.id.number);
+      end_run(task);
       mismatches_.erase(task.id.number);
-      board_.close(task.id.number);
     }
   }
   if (*to == TaskState::installing)
@@ -215,7 +211,7 @@ void Ledger::show(const Task& task, const std::optional<Device>& device, ChunkBi
 void Ledger::set_chunks(Task& task, const ChunkBitmap& bitmap) {
   task.chunks_have = bitmap.have();
   tasks.save_chunks(task, bitmap);
-  board_.replace_chunks(task.id.number, bitmap);
+  board_.replace_chunks(task.id.number, bitmap, task.chunk_bytes);
   if (auto run = runs_.find(task.id.number); run != runs_.end()) run->second.had = bitmap;
 }
 
@@ -228,6 +224,7 @@ Answer Ledger::spend_attempt(Task& task, const Actor& by, const std::string& rea
   }
   ++task.attempt;
   ++stats.retries;
+  shrink_grid(task);
   const Backoff backoff{std::chrono::seconds{options_.tasks.retry_backoff_s},
                         std::chrono::seconds{options_.tasks.retry_backoff_max_s}};
   task.retry_due = now_ + backoff.wait(static_cast<unsigned>(task.attempt - 2), random_.unit());
@@ -269,18 +266,20 @@ void Ledger::resync() {
   touched_.clear();
   awaited_.clear();
   count_damaged();
+  uplinks_.clear();
   slots_ = tasks.slots_held();
   std::vector<std::int64_t> holders;
   for (const auto& task : tasks.all_active()) {
     if (!holds_slot(task.state)) continue;
     holders.push_back(task.id.number);
-    if (board_.active(task.id.number)) continue;
-    const auto device = devices.find(task.device);
-    auto have = chunks(task);
-    runs_[task.id.number] = Run{have, 0, now_, {}};
-    show(task, device, std::move(have));
+    if (!board_.active(task.id.number)) {
+      begin_run(task);
+    } else if (const auto& uplink = runs_[task.id.number].uplink; !uplink.empty()) {
+      ++uplinks_[uplink];
+    }
   }
   board_.keep_only(holders);
+  std::erase_if(runs_, [this](const auto& item) { return !board_.active(item.first); });
 }
 
 void Ledger::resume_active() {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/timeline.hpp"
+#include "engine/transfer_run.hpp"
 #include "ota/engine/engine.hpp"
 #include "ota/storage/tables.hpp"
 
@@ -77,6 +78,10 @@ class Ledger {
   /// Counts a chunk that arrived wrong; true at the third time in one attempt.
   bool third_mismatch(std::int64_t task, const ChunkRanges& chunks);
   void flush_board();
+  /// Something went wrong on the device's link.
+  void note_trouble(const std::string& device, LinkTrouble trouble);
+  /// A chunk of the task was lost on the way: where that goes on, the next attempt gets smaller ones.
+  void note_lost(const Task& task);
   /// Makes the memory's figures true again after a unit was undone, and at start.
   void resync();
   /// At start: what a crash may have swallowed is said again, and timers get their full time.
@@ -135,17 +140,23 @@ class Ledger {
     std::vector<std::function<void(Ledger&)>> requests;  // to be decided again then
   };
 
-  /// What was transferred since the last line about it in the log.
-  struct Run {
-    ChunkBitmap had;
-    std::uint64_t bytes = 0;
-    Millis since{0};
-    std::optional<Transport> transport;
-  };
-
   void merge(Task& task, const TransferChange& change);
   void note_run(const Task& task, const TransferChange& change);
   void note_device(const Task& task, const TransferChange& change);
+  void note_link(const Task& task, Device& device, const TransferChange& change);
+  void note_transport(Device& device, TransferRun& run, const TransferChange& change);
+  /// What a task that got a slot, or kept it over a start, is known by in memory.
+  void begin_run(const Task& task);
+  void end_run(const Task& task);
+  /// Tells devices amid a download to go on over another transport.
+  void watch_transports();
+  void order_transport(Task& task, Device& device, Recommend wanted, const std::string& reason);
+  std::vector<Transport> transports(const Task& task, const std::optional<Device>& device) const;
+  /// Without a new chunk for so long the task is stuck: longer where its link is slow.
+  Millis stall_time(const Task& task) const;
+  void shrink_grid(Task& task);
+  /// Whether the device must wait for others behind its uplink.
+  bool uplink_is_full(const Device& device) const;
   void arm(Task& task);
   void refresh(const std::string& device);
   void fill_slots(const std::string& asker);
@@ -171,9 +182,10 @@ class Ledger {
   std::vector<Effect> effects_;
   std::set<std::string> touched_;
   std::int64_t slots_ = 0;
-  std::unordered_map<std::int64_t, Run> runs_;                                 // of tasks on the board
+  std::unordered_map<std::int64_t, TransferRun> runs_;                         // of tasks on the board
   std::unordered_map<std::int64_t, std::map<std::uint32_t, int>> mismatches_;  // of tasks on the board
-  std::map<std::pair<Digest, std::uint32_t>, Awaiting> awaited_;               // by image and chunk size
+  std::unordered_map<std::string, int> uplinks_;                  // slots held by devices with poor links behind each
+  std::map<std::pair<Digest, std::uint32_t>, Awaiting> awaited_;  // by image and chunk size
 };
 
 }  // namespace ota::engine

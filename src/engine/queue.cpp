@@ -14,6 +14,7 @@ constexpr int kMaxQueuedOfDevice = 1'000;
 constexpr int kTimersAtOnce = 500;
 // Who waits for an image's chunk digests is looked at again after so long, should their making be lost in a crash.
 constexpr Millis kGridRetry{10'000};
+constexpr int kPlacesOfPoorUplink = 2;       // slots at a time for devices with poor links behind one
 constexpr std::size_t kMaxDeferred = 1'000;  // requests that wait for one grid; more are answered `queued`
 
 }  // namespace
@@ -51,6 +52,16 @@ void Ledger::refresh(const std::string& id) {
         best = std::move(task);
     }
   }
+  const bool held = best && best->priority != Priority::security && uplink_is_full(*device);
+  if (held) {
+    devices.hold(id, device->uplink(), best->id.number);
+    best.reset();
+  } else if (device && !device->held_uplink.empty()) {
+    devices.hold(id, {}, 0);
+    // It leaves its place to the next where it doesn't take it itself.
+    if (!best && !uplink_is_full(*device))
+      if (auto next = devices.first_held(device->held_uplink)) touch(*next);
+  }
   if (best) {
     if (auto active = load_active(id)) {
       const bool gives_way =
@@ -65,6 +76,13 @@ void Ledger::refresh(const std::string& id) {
   if (ready == wanted) return;
   if (ready) tasks.set_ready(*ready, false);
   if (wanted) tasks.set_ready(*wanted, true);
+}
+
+/// Those behind one slow uplink only slow each other down.
+bool Ledger::uplink_is_full(const Device& device) const {
+  if (device.quality.verdict != LinkVerdict::poor || device.uplink().empty()) return false;
+  const auto found = uplinks_.find(device.uplink());
+  return found != uplinks_.end() && found->second >= kPlacesOfPoorUplink;
 }
 
 void Ledger::preempt(Task& task) {
@@ -120,7 +138,10 @@ bool Ledger::grant(Task& task, const std::string& asker) {
   const auto device = devices.find(task.device);
   if (!device) return false;
   if (!task.offered) {
-    task.chunk_bytes = fit_grid(task.size, task.chunk_bytes, device->max_chunk_bytes).chunk_bytes;
+    auto most = device->max_chunk_bytes.value_or(kMaxChunkBytes);
+    const bool mqtt_only = device->transports == std::vector{Transport::mqtt};
+    if (mqtt_only) most = std::min(most, kMaxMqttChunkBytes);
+    task.chunk_bytes = fit_grid(task.size, task.chunk_bytes, most).chunk_bytes;
     task.from_version = device->current_version;
   }
   if (!grid_ready(task)) {
@@ -230,6 +251,12 @@ void Ledger::on_stall(Task& task) {
   if (task.stalls == 0) {
     task.stalls = 1;
     task.heard = false;
+    note_trouble(task.device, LinkTrouble::stall);
+    note_lost(task);
+    // A device that sits in a dead download says nothing: that it spoke over MQTT not long ago is enough.
+    auto device = devices.find(task.device);
+    if (device && now_ - device->quality.mqtt_heard < stall_time(task) * 2)
+      order_transport(task, *device, Recommend::mqtt_first, "stalled");
     arm(task);
     save(task);
     LogEntry entry;

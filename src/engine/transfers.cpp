@@ -28,8 +28,15 @@ ChunkRanges gained(const ChunkBitmap& before, const ChunkBitmap& now) {
 
 void Ledger::merge(Task& task, const TransferChange& change) {
   if (!holds_slot(task.state)) return;
+  if (change.have.count() != task.grid().count()) {  // a new grid was undone with its command
+    end_run(task);
+    begin_run(task);
+    return;
+  }
   note_run(task, change);
-  if (change.heard || change.bytes_fresh > 0) note_device(task, change);
+  const bool moved = change.bytes_fresh > 0 || change.line.acked > 0;
+  if (change.heard || moved || change.broken > 0) note_device(task, change);
+  const bool further = change.percent > task.percent;
   task.bytes_sent = change.bytes_sent;
   task.percent = std::max(task.percent, change.percent);
   task.heard |= change.heard;
@@ -41,14 +48,17 @@ void Ledger::merge(Task& task, const TransferChange& change) {
     return;
   }
   if (task.state == TaskState::offered && (change.heard || change.bytes_fresh > 0)) arm(task);
-  const bool slow = change.bytes_fresh > 0 && change.bytes_since_chunk < kPatience * task.chunk_bytes;
-  if (task.state == TaskState::downloading && slow) arm(task);
+  const bool slow = moved && change.bytes_since_chunk < kPatience * task.chunk_bytes;
+  if (task.state != TaskState::downloading || !(slow || further)) return;
+  if (further) task.stalls = 0;
+  arm(task);
 }
 
 void Ledger::note_run(const Task& task, const TransferChange& change) {
   auto& run = runs_[task.id.number];
   const bool switched = run.transport && change.transport && *run.transport != *change.transport;
   if (switched) {
+    ++stats.transport_switches;
     close_run(task);
     LogEntry entry;
     entry.kind = "transport";
@@ -56,6 +66,11 @@ void Ledger::note_run(const Task& task, const TransferChange& change) {
     entry.transport = change.transport;
     log(task, std::move(entry));
   }
+  if (change.fresh > 0) run.broken = 0;
+  const bool moved = change.bytes_fresh > 0 || change.line.acked > 0 || change.percent > task.percent;
+  if (change.fresh > 0 || moved) run.moved = now_;
+  run.broken += change.broken;
+  run.lost += change.broken;
   if (run.bytes == 0 && change.bytes_fresh > 0) run.since = now_;
   run.bytes += change.bytes_fresh;
   if (change.transport) run.transport = change.transport;
@@ -64,8 +79,11 @@ void Ledger::note_run(const Task& task, const TransferChange& change) {
 void Ledger::note_device(const Task& task, const TransferChange& change) {
   auto device = devices.find(task.device);
   if (!device) return;
+  note_link(task, *device, change);
   if (change.transport) device->transport = change.transport;
   device->link.merge(change.link);
+  const bool there = change.heard || change.bytes_fresh > 0 || change.line.acked > 0;
+  if (!there) return devices.save(*device);
   if (device->present_until_tl <= now_) return heard(*device);  // back by a download alone
   device->last_seen = wall_;
   device->present_until_tl = now_ + std::chrono::seconds{options_.devices.present_s};
@@ -87,7 +105,9 @@ void Ledger::close_run(const Task& task) {
   entry.ms = (now_ - run.since).count();
   entry.transport = run.transport;
   log(task, std::move(entry));
-  run = Run{std::move(have), 0, now_, run.transport};
+  run.had = std::move(have);
+  run.bytes = 0;
+  run.since = now_;
 }
 
 void Ledger::flush_board() {
@@ -96,6 +116,7 @@ void Ledger::flush_board() {
     const auto run = runs_.find(number);
     if (task && run != runs_.end() && run->second.bytes > 0 && now_ - run->second.since >= kRunLine) close_run(*task);
   }
+  watch_transports();
 }
 
 }  // namespace ota::engine

@@ -20,6 +20,9 @@ namespace {
 constexpr std::chrono::milliseconds kLingerTime{2000};
 constexpr std::size_t kLingerBytes = 256 * 1024;
 
+/// Between two readings of what the kernel knows of a line.
+constexpr std::chrono::milliseconds kMeterTime{1000};
+
 std::string_view refusal_code(unsigned status) {
   switch (status) {
     case 414:
@@ -45,6 +48,7 @@ Session::Session(Worker& worker, std::shared_ptr<const SessionContext> context, 
       context_(std::move(context)),
       peer_{std::move(remote), {}},
       deadline_(worker.now(), worker.ticks(context_->options.idle_timeout), worker.tick_seconds()),
+      meter_(socket.native_handle()),
       stream_(tls ? make_tls_stream(std::move(socket), std::move(tls), deadline_)
                   : make_plain_stream(std::move(socket), deadline_)),
       input_(context_->options.max_header_bytes) {}
@@ -63,9 +67,19 @@ void Session::start() {
 }
 
 void Session::on_tick() {
+  if (line_listener_ && worker_.now() - metered_ >= worker_.ticks(kMeterTime)) read_line(!replying_);
   if (!deadline_.passed()) return;
   deadline_.suspend();
   stream_->cut(!idle_);
+}
+
+/// `replied`: once the peer has all of the reply, nobody has to hear any more.
+void Session::read_line(bool replied) {
+  metered_ = worker_.now();
+  const auto reading = meter_.read();
+  const auto listener = line_listener_;
+  if (!reading || (replied && !reading->under_way)) line_listener_.reset();
+  if (reading) listener->line(reading->figures);
 }
 
 void Session::on_drain() {

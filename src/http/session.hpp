@@ -9,6 +9,7 @@
 #include "http/file_plan.hpp"
 #include "http/header_writer.hpp"
 #include "http/incoming_request.hpp"
+#include "http/line_meter.hpp"
 #include "http/pacer.hpp"
 #include "http/worker.hpp"
 #include "ota/http/server.hpp"
@@ -50,6 +51,7 @@ class Session final : public Tracked, public std::enable_shared_from_this<Sessio
                                           bool more);
   boost::asio::awaitable<bool> send_slice(const FileBody& file, std::uint64_t offset, std::size_t length,
                                           const std::string& head, bool more);
+  void read_line(bool replied);
   boost::asio::awaitable<std::size_t> pace(const FileBody& file, std::size_t wanted);
   boost::asio::awaitable<Result<void>> check(const FileBody& file, std::uint64_t offset, std::uint64_t length);
   boost::asio::awaitable<void> finish();
@@ -59,6 +61,10 @@ class Session final : public Tracked, public std::enable_shared_from_this<Sessio
   const std::shared_ptr<const SessionContext> context_;
   Peer peer_;
   Deadline deadline_;
+  LineMeter meter_;
+  std::uint32_t metered_ = 0;                        // tick of the last reading
+  bool replying_ = false;                            // a file
+  std::shared_ptr<TransferListener> line_listener_;  // until the peer has what it was sent
   std::unique_ptr<Stream> stream_;
   boost::asio::cancellation_signal cut_;
   bool idle_ = false;

@@ -149,6 +149,8 @@ asio::awaitable<bool> Session::write_file(IncomingRequest& request, const Reply&
   if (head_only) {
     written = co_await stream_->write(head, false);
   } else {
+    line_listener_ = file.listener;
+    replying_ = true;
     for (std::size_t i = 0; written && i < plan.ranges.size(); ++i) {
       const ByteRange range = plan.ranges[i];
       if (several) append_part_head(head, boundary, content_type_of(reply), range, file.length, i == 0);
@@ -158,6 +160,11 @@ asio::awaitable<bool> Session::write_file(IncomingRequest& request, const Reply&
     if (written && several) {
       append_part_end(head, boundary);
       written = co_await stream_->write(head, false);
+    }
+    replying_ = false;
+    if (file.listener) {
+      if (!worker_.draining()) file.listener->ended(written);
+      if (line_listener_ && metered_ != worker_.now()) read_line(true);
     }
   }
   worker_.give_text(std::move(head));

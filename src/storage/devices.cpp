@@ -44,7 +44,9 @@ std::vector<Transport> unpack_transports(int packed) {
 
 constexpr const char* kSelect =
     "SELECT id, hardware, current_version, registered, tags, secret, transports, max_chunk_bytes, created, last_seen, "
-    "present_until_tl, transport, rtt_ms, rssi, loss FROM devices ";
+    "present_until_tl, transport, rtt_ms, rssi, loss, link_verdict, link_leaning, link_looks, link_rtt_ms, link_loss, "
+    "link_rate, link_trouble, link_trouble_at_tl, link_stalls, link_resumes, link_mismatches, link_broken, "
+    "mqtt_heard_tl, mqtt_first_until_tl, held_uplink FROM devices ";
 
 Device read(Rows& r) {
   Device d;
@@ -63,6 +65,22 @@ Device read(Rows& r) {
   d.link.rtt_ms = r.maybe(&Rows::real);
   d.link.rssi = r.maybe(&Rows::real);
   d.link.loss = r.maybe(&Rows::real);
+  auto& q = d.quality;
+  q.verdict = r.word<LinkVerdict>();
+  q.leaning = r.word<LinkVerdict>();
+  q.looks = static_cast<std::uint32_t>(r.integer());
+  q.rtt_ms = r.maybe(&Rows::real);
+  q.loss = r.maybe(&Rows::real);
+  q.rate = r.maybe(&Rows::real);
+  q.trouble = r.real();
+  q.trouble_at = r.millis();
+  q.stalls = static_cast<std::uint32_t>(r.integer());
+  q.resumes = static_cast<std::uint32_t>(r.integer());
+  q.mismatches = static_cast<std::uint32_t>(r.integer());
+  q.broken = static_cast<std::uint32_t>(r.integer());
+  q.mqtt_heard = r.millis();
+  q.mqtt_first_until = r.millis();
+  d.held_uplink = r.maybe(&Rows::text).value_or("");
   return d;
 }
 
@@ -75,12 +93,25 @@ struct Devices::Statements {
   Query find{db, std::string(kSelect) + "WHERE id=?"};
   Query save{db,
              "INSERT INTO devices (id, hardware, current_version, registered, tags, secret, transports, "
-             "max_chunk_bytes, created, last_seen, present_until_tl, transport, rtt_ms, rssi, loss) "
-             "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET hardware=excluded.hardware, "
+             "max_chunk_bytes, created, last_seen, present_until_tl, transport, rtt_ms, rssi, loss, link_verdict, "
+             "link_leaning, link_looks, link_rtt_ms, link_loss, link_rate, link_trouble, link_trouble_at_tl, "
+             "link_stalls, link_resumes, link_mismatches, link_broken, mqtt_heard_tl, mqtt_first_until_tl) "
+             "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET "
+             "hardware=excluded.hardware, "
              "current_version=excluded.current_version, registered=excluded.registered, tags=excluded.tags, "
              "secret=excluded.secret, transports=excluded.transports, max_chunk_bytes=excluded.max_chunk_bytes, "
              "last_seen=excluded.last_seen, present_until_tl=excluded.present_until_tl, "
-             "transport=excluded.transport, rtt_ms=excluded.rtt_ms, rssi=excluded.rssi, loss=excluded.loss"};
+             "transport=excluded.transport, rtt_ms=excluded.rtt_ms, rssi=excluded.rssi, loss=excluded.loss, "
+             "link_verdict=excluded.link_verdict, link_leaning=excluded.link_leaning, "
+             "link_looks=excluded.link_looks, link_rtt_ms=excluded.link_rtt_ms, link_loss=excluded.link_loss, "
+             "link_rate=excluded.link_rate, link_trouble=excluded.link_trouble, "
+             "link_trouble_at_tl=excluded.link_trouble_at_tl, link_stalls=excluded.link_stalls, "
+             "link_resumes=excluded.link_resumes, link_mismatches=excluded.link_mismatches, "
+             "link_broken=excluded.link_broken, mqtt_heard_tl=excluded.mqtt_heard_tl, "
+             "mqtt_first_until_tl=excluded.mqtt_first_until_tl"};
+  Query hold{db, "UPDATE devices SET held_uplink=NULLIF(?2, ''), held_task=?3 WHERE id=?1"};
+  Query first_held{db, "SELECT id FROM devices WHERE held_uplink=? ORDER BY held_task LIMIT 1"};
+  Query verdicts{db, "SELECT link_verdict, COUNT(*) FROM devices GROUP BY link_verdict"};
   Query remove{db, "DELETE FROM devices WHERE id=? RETURNING 1"};
   Query lapsed{db,
                "SELECT id FROM devices WHERE ready_task IS NOT NULL AND present_until_tl<=? ORDER BY present_until_tl "
@@ -101,7 +132,29 @@ std::optional<Device> Devices::find(const std::string& id) {
 void Devices::save(const Device& d) {
   q_->save.run(d.id, d.hardware, d.current_version, d.registered, pack(d.tags), d.secret, pack(d.transports),
                d.max_chunk_bytes, d.created, d.last_seen, d.present_until_tl, d.transport, d.link.rtt_ms, d.link.rssi,
-               d.link.loss);
+               d.link.loss, d.quality.verdict, d.quality.leaning, d.quality.looks, d.quality.rtt_ms, d.quality.loss,
+               d.quality.rate, d.quality.trouble, d.quality.trouble_at, d.quality.stalls, d.quality.resumes,
+               d.quality.mismatches, d.quality.broken, d.quality.mqtt_heard, d.quality.mqtt_first_until);
+}
+
+void Devices::hold(const std::string& id, const std::string& uplink, std::int64_t task) {
+  q_->hold.run(id, uplink, task);
+}
+
+std::optional<std::string> Devices::first_held(const std::string& uplink) {
+  auto rows = q_->first_held.rows(uplink);
+  if (!rows.next()) return {};
+  return rows.text();
+}
+
+std::array<std::int64_t, 4> Devices::verdicts() {
+  std::array<std::int64_t, 4> counts{};
+  auto rows = q_->verdicts.rows();
+  while (rows.next()) {
+    const auto verdict = static_cast<std::size_t>(rows.integer());
+    if (verdict < counts.size()) counts[verdict] = rows.integer();
+  }
+  return counts;
 }
 
 bool Devices::remove(const std::string& id) { return q_->remove.rows(id).next(); }

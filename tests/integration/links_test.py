@@ -1,4 +1,4 @@
-"""Caps on downloads: their rate, who shares them, who comes first, and that they change while downloads run."""
+"""Links: caps on downloads, what is known of a device's link, and what the server makes of it."""
 import http.client
 import signal
 import threading
@@ -118,6 +118,122 @@ class Rates(ServerCase):
                 last, seen = time.monotonic(), download.got
         self.assertLess(longest, 1.0)
         self.assertAlmostEqual((seen - start) / (last - began), 8_000, delta=800)
+
+
+class Links(ServerCase):
+    """A transport that brings nothing is noticed after a third of the stall timeout."""
+
+    settings = {"tasks.stall_timeout_s": 12, "tasks.retry_backoff_s": 0}
+
+    def link(self, name):
+        return self.rest.get(f"/devices/{name}")["link"]
+
+    def metric(self, name):
+        text = self.rest.call("GET", "/metrics").body.decode()
+        return float(next(line.split()[-1] for line in text.splitlines() if line.startswith(name + " ")))
+
+    def transport_lines(self, metadata):
+        log = self.rest.items(f"/tasks/{metadata['task_id']}/log")
+        return [(entry["by"], entry["transport"]) for entry in log if entry["kind"] == "transport"]
+
+    def offer(self, name, version, size=400_000, **fields):
+        self.firmware(version, size=size)
+        device = self.device(name, version="0.1")
+        self.upgrade(name, version, chunk_size=64, **fields)
+        return device, device.request("metadata")
+
+    def test_a_link_is_measured_and_judged(self):
+        device, metadata = self.offer("measured", "1.0")
+        self.assertEqual(self.link("measured")["verdict"], "unknown")
+        self.assertTrue(device.download(metadata))
+        wait_until(lambda: self.link("measured")["measured"]["rtt_ms"] is not None, "the round trip is known")
+        wait_until(lambda: self.link("measured")["verdict"] == "good", "a loopback link is good")
+        self.assertEqual(self.rest.task(metadata["task_id"])["link"]["verdict"], "good")
+        self.assertGreaterEqual(self.metric('otad_device_links{verdict="good"}'), 1)
+
+        def told():
+            device.progress(metadata, chunk=0, status="ok", loss=0.4, rtt_ms=90, rssi=-70)
+            time.sleep(0.3)
+            return self.link("measured")["verdict"] == "poor"
+
+        wait_until(told, "what the device says counts", 20)
+        self.assertEqual(self.link("measured")["loss"], 0.4)
+        self.daemon.restart()
+        self.assertEqual(self.link("measured")["verdict"], "poor")
+
+    def test_http_that_stalls_gives_way_to_mqtt_and_comes_back(self):
+        device, metadata = self.offer("stalls", "2.0")
+        self.assertEqual(metadata["transports"], ["http", "mqtt"])
+        orders = self.metric("otad_transport_orders_total")
+        device.fetch(metadata, 0)
+
+        def heard():  # HTTP brings nothing more; MQTT gets through
+            device.progress(metadata, state="downloading")
+            time.sleep(0.3)
+            return device.peek("metadata")
+
+        wait_until(heard, "the order changes", 20)
+        turned = device.wait("metadata")
+        self.assertEqual(turned["task_id"], metadata["task_id"])
+        self.assertEqual(turned["transports"], ["mqtt", "http"])
+        self.assertEqual(turned["attempt"], 1)
+        self.assertIn(("engine", "mqtt"), self.transport_lines(metadata))
+        self.assertTrue(self.link("stalls")["mqtt_first"])
+        self.assertGreater(self.metric("otad_transport_orders_total"), orders)
+        # MQTT brings nothing either: HTTP is tried again.
+        wait_until(heard, "the order changes back", 20)
+        self.assertEqual(device.wait("metadata")["transports"], ["http", "mqtt"])
+        device.drain()
+        self.assertEqual(device.run()["type"], "success")
+
+    def test_chunks_that_keep_arriving_wrong_become_smaller(self):
+        device, metadata = self.offer("loses", "3.0")
+        device.fetch(metadata, 0)
+        device.progress(metadata, chunk=0, status="ok", transport="http")
+        retry = {"attempt": 1}
+        while retry["attempt"] < 3:  # the smaller grid is made ready beside this: in the second attempt, or the third
+            attempt, spent = retry["attempt"], 0
+            while retry["attempt"] == attempt:
+                self.assertEqual(retry.get("chunk_bytes", 65536), 65536, "never inside an attempt")
+                device.progress(metadata, chunk=5, status="mismatch", transport="http")
+                retry, spent = device.wait("retry"), spent + 1
+            self.assertEqual(spent, 3)
+            if retry["chunk_bytes"] != 65536:
+                break
+        self.assertEqual(retry["chunk_bytes"], 32768)
+        self.assertEqual(retry["missing"], [[2, retry["chunk_count"] - 1]])
+        self.assertEqual(device.run()["type"], "success")
+
+    def test_two_at_a_time_behind_a_poor_uplink(self):
+        self.firmware("4.0")
+        devices = []
+        for number in range(4):
+            name = f"mast-{number}"
+            answer = self.rest.call("PUT", f"/devices/{name}", {"hardware": "", "tags": {"uplink": "mast"}})
+            self.assertEqual(answer.status, 201, answer)
+            device = self.device(name, version="0.1")
+            device.request("up_to_date")
+            devices.append(device)
+        self.firmware("3.9")
+        for device in devices:  # each has a first task, in which it says how bad its link is
+            task = self.upgrade(device.id, "3.9")
+            metadata = device.request("metadata")
+            device.progress(metadata, chunk=0, status="ok", loss=0.5)
+            wait_until(lambda: self.link(device.id)["verdict"] == "poor", "the link is poor")
+            self.assertEqual(self.rest.call("POST", f"/tasks/{task}/cancel").status, 200)
+            device.wait("cancel")
+        tasks = [self.upgrade(device.id, "4.0") for device in devices]
+        states = [self.rest.state(task) for task in tasks]
+        self.assertEqual(states.count("offered"), 2, states)
+        waiting = self.rest.task(tasks[states.index("queued")])
+        self.assertIn("uplink mast", waiting["explanation"])
+        security = self.upgrade("urgent", "4.0", priority="security")
+        urgent = self.device("urgent", version="0.1")
+        self.assertEqual(urgent.request("metadata")["task_id"], security)
+        for task, device in sorted(zip(tasks, devices), key=lambda pair: self.rest.state(pair[0]) != "offered"):
+            self.assertEqual(device.run()["type"], "success")
+            held = [self.rest.state(other) for other in tasks]
+            self.assertLessEqual(sum(state in ("offered", "downloading", "retry_wait") for state in held), 2, held)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,9 @@ struct ChunkGrid {
 /// multiples of 512, and never more than kMaxChunks of them, which for a large image makes chunks larger than wanted.
 ChunkGrid fit_grid(std::uint64_t size, std::uint32_t wanted, std::optional<std::uint32_t> device_max);
 
+/// Half of it for a link that keeps losing chunks; nothing where that is too small, or there were too many.
+std::optional<std::uint32_t> halved(const ChunkGrid& grid);
+
 /// One bit a chunk. A value; not thread-safe.
 class ChunkBitmap {
  public:
@@ -53,6 +56,8 @@ class ChunkBitmap {
   /// Both answer how many bits changed. The range must lie inside.
   std::uint32_t set(const ChunkRange& range);
   std::uint32_t clear(const ChunkRange& range);
+  /// The same on a grid with chunks of half the size, `count` of them.
+  ChunkBitmap halved(std::uint32_t count) const;
   /// The zeros, as ranges in order.
   ChunkRanges missing() const;
   /// Bit i is byte i/8, least significant first.

@@ -47,7 +47,8 @@ struct LinkRecord {
   LinkVerdict verdict = LinkVerdict::unknown;
   LinkVerdict leaning = LinkVerdict::unknown;  ///< what the last looks said
   std::uint32_t looks = 0;                     ///< how many of them in a row
-  Millis mqtt_first_until{0};                  ///< until then MQTT is recommended before HTTP
+  Millis mqtt_heard{0};                        ///< when it last said something over MQTT
+  Millis mqtt_first_until{0};                  ///< until then MQTT is recommended before HTTP; 0: it isn't
 
   void see(const LinkSample& sample);
   void add(LinkTrouble trouble, Millis now);

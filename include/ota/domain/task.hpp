@@ -11,6 +11,7 @@
 #include "ota/domain/chunks.hpp"
 #include "ota/domain/digest.hpp"
 #include "ota/domain/ids.hpp"
+#include "ota/domain/link.hpp"
 #include "ota/domain/messages.hpp"
 #include "ota/domain/priority.hpp"
 #include "ota/domain/task_state.hpp"
@@ -78,7 +79,12 @@ struct Device {
   std::optional<WallTime> last_seen;
   Millis present_until_tl{0};          ///< on the engine's timeline
   std::optional<Transport> transport;  ///< of its last chunk
-  LinkReport link;
+  LinkReport link;                     ///< what it said last
+  LinkRecord quality;                  ///< what was seen of it
+  std::string held_uplink;             ///< its task waits because others behind this uplink download; empty: it doesn't
+
+  /// The tag `uplink`: what it shares with others; empty: nothing is known.
+  const std::string& uplink() const;
 };
 
 /// One line of a task's transfer log. `kind` is what happened: `created`, `state`, `chunks`, `mismatch`, `retry`,

@@ -15,6 +15,7 @@
 #include "ota/domain/chunks.hpp"
 #include "ota/domain/digest.hpp"
 #include "ota/domain/ids.hpp"
+#include "ota/domain/link.hpp"
 #include "ota/domain/messages.hpp"
 
 namespace ota::engine {
@@ -43,6 +44,10 @@ struct TransferChange {
   std::uint64_t bytes_fresh = 0;        ///< since the last look
   std::uint64_t bytes_since_chunk = 0;  ///< since the last fresh chunk
   bool heard = false;                   ///< the device said something
+  bool heard_mqtt = false;              ///< and that over MQTT
+  std::uint32_t broken = 0;             ///< replies that were cut
+  LinkSample line;                      ///< what its connections showed
+  double rate = 0;                      ///< as in TransferView
   LinkReport link;                      ///< what it said of its link last
   int percent = 0;
   std::optional<Transport> transport;
@@ -98,9 +103,15 @@ class TransferBoard {
   /// name it; then nothing is answered for any other.
   std::optional<DownloadGrant> admit(const DownloadProof& proof, const std::optional<TaskId>& task) const;
   /// Chunks were handed to the kernel whole. Tasks that aren't here and chunks past the grid are passed over.
-  void chunks(std::int64_t task, const ChunkRange& range, Transport transport);
+  /// `chunk_bytes`: the grid that they are counted on; those of a grid that the task has no more are passed over. 0:
+  /// the present one.
+  void chunks(std::int64_t task, const ChunkRange& range, Transport transport, std::uint32_t chunk_bytes = 0);
   /// Bytes went out.
   void bytes(std::int64_t task, std::uint64_t count);
+  /// A reply with the task's bytes was cut.
+  void broken(std::int64_t task);
+  /// What a connection that carries the task's bytes showed.
+  void line(std::int64_t task, const LinkSample& sample);
   std::optional<TransferView> view(std::int64_t task) const;
 
   /// A plain report of good chunks from the device itself; false where the engine must look at it: another's task, one
@@ -115,7 +126,7 @@ class TransferBoard {
   void open(Transfer transfer);
   void set_priority(std::int64_t task, Priority priority);
   void close(std::int64_t task);
-  void replace_chunks(std::int64_t task, const ChunkBitmap& have);
+  void replace_chunks(std::int64_t task, const ChunkBitmap& have, std::uint32_t chunk_bytes);
   void set_chunks(std::int64_t task, const ChunkRanges& ranges, std::optional<Transport> transport);
   void set_percent(std::int64_t task, int percent);
   /// What changed since the last look.

@@ -82,9 +82,12 @@ struct Stats {
   std::uint64_t tasks_failed = 0;
   std::uint64_t retries = 0;
   std::uint64_t preemptions = 0;
-  Millis last_turn{0};      ///< steady time when the engine's loop last went round; for the watchdog
-  std::string fault;        ///< why the database can't be written now; empty: it can
-  std::size_t damaged = 0;  ///< firmware whose image was found damaged and not uploaded again yet
+  std::uint64_t transport_switches = 0;  ///< devices that went on over the other transport
+  std::uint64_t transport_orders = 0;    ///< times that a device amid a task was told to
+  std::uint64_t smaller_grids = 0;       ///< attempts that got chunks of half the size
+  Millis last_turn{0};                   ///< steady time when the engine's loop last went round; for the watchdog
+  std::string fault;                     ///< why the database can't be written now; empty: it can
+  std::size_t damaged = 0;               ///< firmware whose image was found damaged and not uploaded again yet
 };
 
 /// A download that the board doesn't know; without a proof, one with a good signature.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ota/base/result.hpp"
+#include "ota/http/line.hpp"
 
 namespace ota::http {
 
@@ -69,6 +70,10 @@ class TransferListener {
   virtual ~TransferListener() = default;
   /// Bytes `offset` .. `offset + length` of the *file* were sent; called after every slice, in order within a range.
   virtual void sent(std::uint64_t offset, std::uint64_t length) = 0;
+  /// The reply is over; `whole`: all of it was handed to the kernel.
+  virtual void ended(bool whole) { static_cast<void>(whole); }
+  /// At most once a second and at the reply's end, and then until the peer has all of it.
+  virtual void line(const LineFigures& figures) { static_cast<void>(figures); }
 };
 
 /// Under which cap a file's bytes leave (DownloadRates).

@@ -2,6 +2,7 @@
 // used from that connection's thread, inside the caller's transaction. All may throw storage::Fault.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -87,6 +88,12 @@ class Devices {
   /// Ids of devices whose presence ended by `now` while a task of theirs is ready.
   std::vector<std::string> lapsed(Millis now, int limit);
   std::optional<Millis> next_lapse();
+  /// Keeps the device's task out of the queue: it waits for others behind `uplink`; empty: it waits no more.
+  void hold(const std::string& id, const std::string& uplink, std::int64_t task);
+  /// Who waits behind that uplink with the oldest task.
+  std::optional<std::string> first_held(const std::string& uplink);
+  /// How many devices have each verdict on their link.
+  std::array<std::int64_t, 4> verdicts();
   /// In the order of ids, after `after`.
   std::vector<Device> list(const std::string& after, int limit);
 

@@ -213,6 +213,67 @@ TEST_F(Tables, ListsAreFilteredAndPaged) {
   EXPECT_EQ(tasks.list({{}, "even", "1.0"}, 0, 100).size(), 3u);
 }
 
+TEST_F(Tables, LinksComeBackAndAreCounted) {
+  Device d;
+  d.id = "gw-1";
+  auto& q = d.quality;
+  q.rtt_ms = 31.5;
+  q.loss = 0.04;
+  q.rate = 8'000;
+  q.trouble = 1.5;
+  q.trouble_at = 7ms;
+  q.stalls = 1;
+  q.resumes = 2;
+  q.mismatches = 3;
+  q.broken = 4;
+  q.verdict = LinkVerdict::fair;
+  q.leaning = LinkVerdict::poor;
+  q.looks = 1;
+  q.mqtt_heard = 11ms;
+  q.mqtt_first_until = 12ms;
+  devices.save(d);
+  devices.save(d);
+  const auto back = devices.find("gw-1").value().quality;
+  EXPECT_EQ(back.rtt_ms, q.rtt_ms);
+  EXPECT_EQ(back.loss, q.loss);
+  EXPECT_EQ(back.rate, q.rate);
+  EXPECT_EQ(back.trouble, q.trouble);
+  EXPECT_EQ(back.trouble_at, q.trouble_at);
+  EXPECT_EQ(back.stalls, 1u);
+  EXPECT_EQ(back.resumes, 2u);
+  EXPECT_EQ(back.mismatches, 3u);
+  EXPECT_EQ(back.broken, 4u);
+  EXPECT_EQ(back.verdict, q.verdict);
+  EXPECT_EQ(back.leaning, q.leaning);
+  EXPECT_EQ(back.looks, 1u);
+  EXPECT_EQ(back.mqtt_heard, q.mqtt_heard);
+  EXPECT_EQ(back.mqtt_first_until, q.mqtt_first_until);
+  d.id = "gw-2";
+  q = {};
+  devices.save(d);
+  EXPECT_EQ(devices.verdicts(), (std::array<std::int64_t, 4>{1, 0, 1, 0}));
+}
+
+TEST_F(Tables, TheOldestTaskBehindAnUplinkIsFirst) {
+  Device d;
+  for (const auto* id : {"a", "b", "c"}) {
+    d.id = id;
+    devices.save(d);
+  }
+  EXPECT_FALSE(devices.first_held("mast"));
+  devices.hold("a", "mast", 9);
+  devices.hold("b", "mast", 4);
+  devices.hold("c", "other", 1);
+  EXPECT_EQ(devices.first_held("mast"), "b");
+  EXPECT_EQ(devices.find("b")->held_uplink, "mast");
+  d.id = "b";
+  devices.save(d);
+  EXPECT_EQ(devices.first_held("mast"), "b") << "saving keeps its place";
+  devices.hold("b", {}, 0);
+  EXPECT_EQ(devices.first_held("mast"), "a");
+  EXPECT_EQ(devices.find("b")->held_uplink, "");
+}
+
 TEST_F(Tables, DevicesComeBackAndLapse) {
   Device d;
   d.id = "gw-1";

@@ -1,0 +1,28 @@
+#include "http/line_meter.hpp"
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <utility>
+
+namespace ota::http {
+
+std::optional<LineMeter::Reading> LineMeter::read() {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(socket_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
+  Reading reading;
+  auto& figures = reading.figures;
+  figures.rtt_ms = info.tcpi_rtt / 1000.0;
+  // 32-bit counters of the kernel may go round; their differences don't.
+  figures.segments = info.tcpi_data_segs_out - std::exchange(segments_, info.tcpi_data_segs_out);
+  figures.resent = info.tcpi_total_retrans - std::exchange(resent_, info.tcpi_total_retrans);
+  figures.acked = info.tcpi_bytes_acked - std::exchange(acked_, info.tcpi_bytes_acked);
+  if (info.tcpi_delivery_rate > 0 && !info.tcpi_delivery_rate_app_limited)
+    figures.rate = static_cast<double>(info.tcpi_delivery_rate);
+  reading.under_way = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0;
+  return reading;
+}
+
+}  // namespace ota::http

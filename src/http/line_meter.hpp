@@ -1,0 +1,29 @@
+// What the kernel knows of a connection's line.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "ota/http/line.hpp"
+
+namespace ota::http {
+
+/// Reads TCP_INFO of one socket, each time what is new since the last. Used by its session.
+class LineMeter {
+ public:
+  explicit LineMeter(int socket) : socket_(socket) {}
+  struct Reading {
+    LineFigures figures;
+    bool under_way = false;  ///< bytes that were handed over have not arrived yet
+  };
+  /// Nothing where the kernel doesn't say.
+  std::optional<Reading> read();
+
+ private:
+  const int socket_;
+  std::uint32_t segments_ = 0;
+  std::uint32_t resent_ = 0;
+  std::uint64_t acked_ = 0;
+};
+
+}  // namespace ota::http
