@@ -100,9 +100,10 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Mode m
       impl.undo.emplace(db, "ROLLBACK TO unit");
     }
   } catch (const SQLite::Exception& e) {
-    ready = fail(Errc::server_fault,
-                 fmt::format("the database {} can't be opened: {}; check that its folder exists and may be written",
-                             path, e.what()));
+    ready = fail(
+        Errc::server_fault,
+        fmt::format("the database {} can't be opened: {}; check that its folder exists, has room and may be written",
+                    path, e.what()));
   } catch (const Fault& e) {
     ready = fail(Errc::server_fault, fmt::format("the database {} can't be opened: {}", path, e.what()));
   }
