@@ -15,6 +15,8 @@ struct AuditLog::Statements {
   Query add{db, "INSERT INTO audit (at, actor, remote, action, target, outcome) VALUES (?,?,?,?,?,?)"};
   Query all{db, std::string(kColumns) + "WHERE id<? AND at>=? ORDER BY id DESC LIMIT ?"};
   Query of_actor{db, std::string(kColumns) + "WHERE id<? AND at>=? AND actor=? ORDER BY id DESC LIMIT ?"};
+  Query oldest{db, "SELECT at FROM audit ORDER BY id LIMIT 1"};
+  Query keep_since{db, "INSERT OR REPLACE INTO kept_values (name, value) VALUES ('audit_kept_since', ?)"};
   Query prune{db, "DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY id LIMIT ?2) AND at<?1 RETURNING 1"};
 };
 
@@ -46,6 +48,12 @@ std::vector<AuditEntry> AuditLog::list(std::optional<WallTime> since, const std:
 }
 
 int AuditLog::prune(WallTime before, int limit) {
+  {
+    auto oldest = q_->oldest.rows();
+    if (!oldest.next() || oldest.time() >= before) return 0;
+  }
+  // A trigger lets nothing go that is younger.
+  q_->keep_since.run(std::to_string(before.time_since_epoch().count()));
   int removed = 0;
   auto rows = q_->prune.rows(before, limit);
   while (rows.next()) ++removed;

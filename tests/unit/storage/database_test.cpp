@@ -274,9 +274,9 @@ TEST_F(DatabaseTest, NoStatementScansATable) {
   const Keys keys(*db);
   const AuditLog audit(*db);
   // Read whole on purpose: a handful of rows, or bounded by LIMIT in the order of the key.
-  const std::vector<std::string> whole = {"FROM api_keys ORDER BY name", "FROM firmware ORDER BY id",
-                                          "SELECT id FROM transfer_log ORDER BY id LIMIT",
-                                          "SELECT id FROM audit ORDER BY id LIMIT"};
+  const std::vector<std::string> whole = {
+      "FROM api_keys ORDER BY name", "FROM firmware ORDER BY id", "SELECT id FROM transfer_log ORDER BY id LIMIT",
+      "SELECT id FROM audit ORDER BY id LIMIT", "SELECT at FROM audit ORDER BY id LIMIT"};
   std::vector<std::string> texts;
   for (auto* s = sqlite3_next_stmt(db->impl().db.getHandle(), nullptr); s;
        s = sqlite3_next_stmt(db->impl().db.getHandle(), s))

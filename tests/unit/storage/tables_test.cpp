@@ -1,7 +1,9 @@
 #include "ota/storage/tables.hpp"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gtest/gtest.h>
 
+#include "storage/database_impl.hpp"
 #include "support/fakes.hpp"
 
 namespace ota::storage {
@@ -392,6 +394,9 @@ TEST_F(Tables, TheAuditLogByTimeAndActor) {
   EXPECT_EQ(audit.list({}, {}, 3, 10).size(), 2u);
   EXPECT_EQ(audit.prune(WallTime{400ms}, 3), 3);
   EXPECT_EQ(audit.prune(WallTime{400ms}, 3), 1);
+  EXPECT_EQ(audit.prune(WallTime{400ms}, 3), 0);
+  EXPECT_EQ(audit.list({}, {}, 0, 10).size(), 2u);
+  EXPECT_THROW(db->impl().db.exec("DELETE FROM audit"), SQLite::Exception) << "by the trigger";
   EXPECT_EQ(audit.list({}, {}, 0, 10).size(), 2u);
 }
 
