@@ -22,6 +22,7 @@ Error later(std::string message, int seconds) {
 
 DeviceGate::DeviceGate(const Clock& clock)
     : messages_(clock, kMessagesPerSecond, kMessageBurst, kBuckets),
+      reports_(clock, kReportsPerSecond, kReportBurst, kBuckets),
       failures_(clock, kFailuresPerSecond, kFailureBurst, kBuckets),
       all_failures_(clock, kAllFailuresPerSecond, kAllFailureBurst, 1),
       told_(clock, 1, 1, kBuckets),
@@ -55,11 +56,14 @@ std::optional<Error> DeviceGate::refuse_guess(std::string_view name, const Crede
   return refuse_guess(names(name, who), name, who);
 }
 
-std::optional<Error> DeviceGate::refuse(std::string_view name, const Credentials& who) {
+std::optional<Error> DeviceGate::refuse(std::string_view name, const Credentials& who, bool report) {
   const auto names = this->names(name, who);
   if (auto error = refuse_guess(names, name, who)) return error;
-  if (const int wait = messages_.take(names.proven ? names.name : names.name ^ kStranger); wait > 0)
-    return later(fmt::format("device {} sends more than {} messages a second", name, kMessagesPerSecond), wait);
+  auto& limit = report ? reports_ : messages_;
+  if (const int wait = limit.take(names.proven ? names.name : names.name ^ kStranger); wait > 0)
+    return later(fmt::format("device {} sends more than {} messages a second", name,
+                             report ? kReportsPerSecond : kMessagesPerSecond),
+                 wait);
   return std::nullopt;
 }
 

@@ -20,6 +20,8 @@ class DeviceGate {
  public:
   static constexpr double kMessagesPerSecond = 200;  ///< of one device, after a burst of
   static constexpr double kMessageBurst = 1000;
+  static constexpr double kReportsPerSecond = 2000;  ///< the same for `progress`, of which small chunks make many
+  static constexpr double kReportBurst = 5000;
   static constexpr double kFailuresPerSecond = 0.5;  ///< of one name, after a burst of
   static constexpr double kFailureBurst = 30;
   static constexpr double kAllFailuresPerSecond = 50;  ///< of all names together, after a burst of
@@ -28,7 +30,7 @@ class DeviceGate {
   explicit DeviceGate(const Clock& clock);
 
   /// Before anybody looks at what came. Errc::overloaded with the time to wait; nothing: go on. `name` is the device's.
-  std::optional<Error> refuse(std::string_view name, const Credentials& who);
+  std::optional<Error> refuse(std::string_view name, const Credentials& who, bool report = false);
   /// What came of it: whether it is who it says. Only what carried a proof counts as proven.
   void judged(std::string_view name, const Credentials& who, bool believed);
 
@@ -51,6 +53,7 @@ class DeviceGate {
 
   const SaltedHash hash_;
   RateLimit messages_;
+  RateLimit reports_;
   RateLimit failures_;
   RateLimit all_failures_;
   RateLimit told_;

@@ -127,7 +127,7 @@ asio::awaitable<http::Reply> DeviceHttp::message(http::Request& request, DeviceI
     co_return refused(device.str(), {decoded.message.error(), decoded.task});
   }
   const auto who = http_credentials(request, device, decoded.who);
-  if (const auto error = context_.gate.refuse(device.str(), who)) {
+  if (const auto error = context_.gate.refuse(device.str(), who, word == DeviceWord::progress)) {
     ++context_.dropped;
     co_return refused(device.str(), {*error, decoded.task});
   }

@@ -24,10 +24,11 @@ void DeviceMqtt::on_message(std::string_view topic, std::string_view payload) {
   const auto address = parse_topic(topic);
   if (!address) return;
   if (address->word == kChunkGet) return on_chunk_get(address->device, payload);
-  auto decoded = decode_message(*parse_device_word(address->word), payload);
+  const auto word = *parse_device_word(address->word);
+  auto decoded = decode_message(word, payload);
   if (!decoded.message) return refuse(address->device, decoded.task, std::move(decoded.message).error());
   decoded.who.via_broker = true;
-  if (auto error = context_.gate.refuse(address->device.str(), decoded.who))
+  if (auto error = context_.gate.refuse(address->device.str(), decoded.who, word == DeviceWord::progress))
     return drop(address->device, decoded.task, std::move(*error));
   ++context_.messages;
   call_engine(context_.engine, address->device, decoded.who, std::move(*decoded.message),
@@ -40,16 +41,21 @@ void DeviceMqtt::on_message(std::string_view topic, std::string_view payload) {
 void DeviceMqtt::on_chunk_get(const DeviceId& device, std::string_view payload) {
   auto decoded = decode_chunk_request(payload);
   if (!decoded.message) return refuse(device, decoded.task, std::move(decoded.message).error());
-  ++context_.messages;
   decoded.who.via_broker = true;
+  if (auto error = context_.gate.refuse(device.str(), decoded.who))
+    return drop(device, decoded.task, std::move(*error));
+  ++context_.messages;
   const auto task = decoded.message->task;
-  context_.engine.fetch(device, decoded.who, task,
-                        [this, device, request = std::move(*decoded.message)](Result<engine::ChunkAccess> access) {
-                          if (!access) return answer(device, ErrorAnswer{access.error(), request.task});
-                          if (auto* told = std::get_if<Answer>(&*access)) return answer(device, std::move(*told));
-                          const auto sent = chunks_.send(device, request, std::get<engine::ChunkGrant>(*access));
-                          if (!sent) answer(device, ErrorAnswer{sent.error(), request.task});
-                        });
+  context_.engine.fetch(
+      device, decoded.who, task,
+      [this, device, who = decoded.who, request = std::move(*decoded.message)](Result<engine::ChunkAccess> access) {
+        if (!access) return answer(device, ErrorAnswer{access.error(), request.task});
+        auto* told = std::get_if<Answer>(&*access);
+        context_.gate.judged(device.str(), who, told ? std::optional<Answer>(*told) : std::nullopt);
+        if (told) return answer(device, std::move(*told));
+        const auto sent = chunks_.send(device, request, std::get<engine::ChunkGrant>(*access));
+        if (!sent) answer(device, ErrorAnswer{sent.error(), request.task});
+      });
 }
 
 void DeviceMqtt::on_oversized(std::string_view topic, std::size_t size) {
@@ -77,6 +83,8 @@ std::optional<DeviceMqtt::Address> DeviceMqtt::parse_topic(std::string_view topi
 
 void DeviceMqtt::refuse(const DeviceId& device, const std::optional<TaskId>& task, Error error) {
   ++context_.bad_messages;
+  // What can't be read says nothing of who sent it; answering each would be a flood of its own.
+  if (auto slower = context_.gate.refuse(device.str(), {})) return drop(device, task, std::move(*slower));
   context_.refusals.write(device.str(), task ? task->str() : std::string(), error);
   context_.outbox.send(device.str(), ErrorAnswer{std::move(error), task});
 }

@@ -21,6 +21,11 @@ void check_ranges(const ChunkRanges& ranges) {
     require(range.first <= range.last && range.last < kMaxChunks, "chunk ranges are in order and within a task");
 }
 
+void chunk_request(std::string_view bytes) {
+  const auto decoded = api::decode_chunk_request(bytes);
+  if (decoded.message) check_ranges(decoded.message->chunks);
+}
+
 /// One world for all inputs, as fresh as a new one.
 DeviceWorld& world() {
   static DeviceWorld world;
@@ -47,7 +52,9 @@ constexpr std::uint32_t kChunk = 1000;
 }  // namespace
 
 void device_message(std::string_view bytes) {
-  const auto word = static_cast<api::DeviceWord>(first_byte(bytes) % 3);
+  const auto which = first_byte(bytes) % 4;
+  if (which == 3) return chunk_request(bytes);
+  const auto word = static_cast<api::DeviceWord>(which);
   const auto decoded = api::decode_message(word, bytes);
   if (!decoded.message) {
     const auto code = decoded.message.error().code;

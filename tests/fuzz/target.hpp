@@ -13,7 +13,7 @@ struct Target {
   void (*run)(std::string_view bytes);
 };
 
-void device_message(std::string_view bytes);  ///< first byte: which word; then the payload
+void device_message(std::string_view bytes);  ///< first byte: which word, 3 for chunk/get; then the payload
 void device_topic(std::string_view bytes);    ///< topic, newline, payload
 void device_http(std::string_view bytes);     ///< path, newline, query, newline, body
 void download(std::string_view bytes);        ///< path, newline, query, newline, Accept

@@ -64,6 +64,13 @@ TEST_F(Gate, ADeviceMaySaySoMuch) {
   EXPECT_EQ(until_refused("gw-1", {}), DeviceGate::kMessagesPerSecond);
 }
 
+TEST_F(Gate, ReportsOfChunksAreCountedApart) {
+  until_refused("gw-1", {});
+  int taken = 0;
+  while (taken < 10'000 && !gate.refuse("gw-1", {}, true)) ++taken;
+  EXPECT_EQ(taken, DeviceGate::kReportBurst);
+}
+
 TEST_F(Gate, AStrangersNoiseIsNotTheDevicesOwn) {
   gate.judged("gw-1", with("right"), true);
   until_refused("gw-1", with("wrong"));
@@ -133,6 +140,20 @@ TEST(GateInFront, OfHttpAndMqtt) {
   EXPECT_EQ(world.published[0].topic, "/ota/gw-1/error");
   EXPECT_NE(world.published[0].payload.find("retry_after_s"), std::string::npos);
   EXPECT_EQ(world.api->counters().dropped, 101u);
+}
+
+TEST(GateInFront, OfWhatCannotBeRead) {
+  test::DeviceWorld world;
+  for (int i = 0; i < 5000; ++i) world.api->on_message(i % 2 ? "/ota/gw-1/verify" : "/ota/gw-1/chunk/get", "{");
+  EXPECT_LE(world.published.size(), DeviceGate::kMessageBurst + 1);
+  EXPECT_EQ(world.api->counters().bad_messages, 5000u);
+}
+
+TEST(GateInFront, OfChunksOverMqtt) {
+  test::DeviceWorld world;
+  for (int i = 0; i < 5000; ++i)
+    world.api->on_message("/ota/gw-1/chunk/get", R"({"task_id":"OTA_20261122_000042","chunks":[[0,0]]})");
+  EXPECT_EQ(world.api->counters().messages, DeviceGate::kMessageBurst);
 }
 
 }  // namespace
