@@ -41,21 +41,25 @@ void DeviceMqtt::on_message(std::string_view topic, std::string_view payload) {
 void DeviceMqtt::on_chunk_get(const DeviceId& device, std::string_view payload) {
   auto decoded = decode_chunk_request(payload);
   if (!decoded.message) return refuse(device, decoded.task, std::move(decoded.message).error());
-  decoded.who.via_broker = true;
-  if (auto error = context_.gate.refuse(device.str(), decoded.who))
-    return drop(device, decoded.task, std::move(*error));
-  ++context_.messages;
   const auto task = decoded.message->task;
-  context_.engine.fetch(
-      device, decoded.who, task,
-      [this, device, who = decoded.who, request = std::move(*decoded.message)](Result<engine::ChunkAccess> access) {
-        if (!access) return answer(device, ErrorAnswer{access.error(), request.task});
-        auto* told = std::get_if<Answer>(&*access);
-        context_.gate.judged(device.str(), who, told ? std::optional<Answer>(*told) : std::nullopt);
-        if (told) return answer(device, std::move(*told));
-        const auto sent = chunks_.send(device, request, std::get<engine::ChunkGrant>(*access));
-        if (!sent) answer(device, ErrorAnswer{sent.error(), request.task});
-      });
+  decoded.who.via_broker = true;
+  if (auto error = context_.gate.refuse(device.str(), decoded.who)) return drop(device, task, std::move(*error));
+  ++context_.messages;
+  context_.engine.fetch(device, decoded.who, task,
+                        [this, device, who = decoded.who, request = std::move(*decoded.message)](const auto& access) {
+                          const auto told = send_chunks(device, request, access);
+                          context_.gate.judged(device.str(), who, told);
+                          answer(device, told);
+                        });
+}
+
+std::optional<Answer> DeviceMqtt::send_chunks(const DeviceId& device, const ChunkRequest& request,
+                                              const Result<engine::ChunkAccess>& access) {
+  if (!access) return ErrorAnswer{access.error(), request.task};
+  if (const auto* told = std::get_if<Answer>(&*access)) return *told;
+  const auto sent = chunks_.send(device, request, std::get<engine::ChunkGrant>(*access));
+  if (!sent) return ErrorAnswer{sent.error(), request.task};
+  return std::nullopt;
 }
 
 void DeviceMqtt::on_oversized(std::string_view topic, std::size_t size) {

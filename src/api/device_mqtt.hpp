@@ -30,6 +30,9 @@ class DeviceMqtt {
   };
   std::optional<Address> parse_topic(std::string_view topic);
   void on_chunk_get(const DeviceId& device, std::string_view payload);
+  /// What the device is told in place of chunks; nothing where they come.
+  std::optional<Answer> send_chunks(const DeviceId& device, const ChunkRequest& request,
+                                    const Result<engine::ChunkAccess>& access);
   void refuse(const DeviceId& device, const std::optional<TaskId>& task, Error error);
   /// For a device that says too much: told so once a second, the rest is only counted.
   void drop(const DeviceId& device, const std::optional<TaskId>& task, Error error);

@@ -23,7 +23,8 @@ namespace {
 
 constexpr std::uint16_t kPort = 1883;
 constexpr std::uint16_t kTlsPort = 8883;
-constexpr int kMaxUnsentBytes = 128 << 10;
+// Much less, and Paho would wait for its next look at the socket, up to a second, amid most chunks.
+constexpr int kMaxUnsentBytes = 1 << 20;
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
   std::uint16_t port = 0;
