@@ -24,7 +24,7 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
   set_tests_properties(integration.crash integration.crash_books PROPERTIES LABELS integration
     ENVIRONMENT "${environment}")
   # Bad lines: of proxies, and of namespaces where they can be made (as root).
-  foreach(suite proxy lines namespaces)
+  foreach(suite proxy lines ways namespaces)
     add_test(NAME integration.network.${suite}
       COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/network/${suite}_test.py)
     set_tests_properties(integration.network.${suite} PROPERTIES LABELS integration TIMEOUT ${timeout}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,17 +20,21 @@ struct Fetched {
   };
   Kind kind = Kind::later;
   std::string bytes;
-  std::string why;        ///< of everything but ok, in words
-  int retry_after_s = 0;  ///< what the server asks for, with `later`
-  double rtt_ms = 0;      ///< from the request sent to the first byte
+  std::optional<Digest> digest;  ///< of the chunk, where it came with it
+  std::string why;               ///< of everything but ok, in words
+  int retry_after_s = 0;         ///< what the server asks for, with `later`
+  double rtt_ms = 0;             ///< from the request sent to the first byte; 0 where it isn't known
+  bool silent = false;           ///< with `later`: nothing came for so long that the way may be dead
+  bool moved = false;            ///< with `later`: it broke off, but something came
 };
 
 /// Blocks while it fetches, with bounds on silence; for one thread at a time. Checks no digests.
 class ChunkSource {
  public:
   virtual ~ChunkSource() = default;
-  virtual std::string_view name() const = 0;  ///< as in protocol.md's `transport`
-  virtual Fetched chunk(const Task& task, std::uint32_t index) = 0;
+  virtual Transport transport() const = 0;
+  /// `ahead` is what will be asked for next, in that order, for a source that asks for several at once.
+  virtual Fetched chunk(const Task& task, std::uint32_t index, const ChunkRanges& ahead) = 0;
   /// The chunks' digests, 32 bytes each, one after the other.
   virtual Fetched manifest(const Task& task) = 0;
 };

@@ -18,26 +18,7 @@ using std::chrono::steady_clock;
 constexpr Backoff kFetchBackoff{milliseconds(500), seconds(30)};
 constexpr milliseconds kProgressEvery{300};
 constexpr std::size_t kMaxInbox = 256;
-constexpr std::size_t kMaxPayload = 4u << 20;
-constexpr int kQos = 1;
-
-mqtt::Options mqtt_options(const Options& options, const std::string& id, const std::string& topic) {
-  mqtt::Options result;
-  result.url = options.broker;
-  result.client_id = id;
-  result.username = options.username;
-  result.password = options.password;
-  result.ca_file = options.ca_file;
-  result.cert_file = options.cert_file;
-  result.key_file = options.key_file;
-  for (const auto* type : {"metadata", "success", "retry", "failed", "queued", "up_to_date", "cancel", "error"}) {
-    result.subscriptions.push_back(topic + type);
-  }
-  result.max_outbox_messages = 1000;
-  result.max_payload_bytes = kMaxPayload;
-  return result;
-}
-
+constexpr std::size_t kMaxCancel = 4096;  // bytes; longer ones are no cancel
 std::string token_of(const Options& options, const std::string& id) {
   auto it = options.tokens.find(id);
   return it == options.tokens.end() ? options.token : it->second;
@@ -48,46 +29,65 @@ std::string token_of(const Options& options, const std::string& id) {
 Device::Device(const Shared& shared, std::string id, StateDir state, std::function<void()> wake)
     : shared_(shared),
       id_(std::move(id)),
-      topic_(fmt::format("{}/{}/", shared.options.topic_root, id_)),
       state_(std::move(state)),
       wake_(std::move(wake)),
-      source_(make_http_source(shared.options.http_ca_file, interrupted_)),
+      who_{state_.current_version(), shared.options.hardware, shared.options.want_version,
+           token_of(shared.options, id_), shared.options.max_chunk_bytes},
       ask_(kAskBackoff, shared.random),
       verify_(kAskBackoff, shared.random),
-      fetch_again_(kFetchBackoff, shared.random) {
-  who_ = {state_.current_version(), shared.options.hardware, shared.options.want_version, token_of(shared.options, id_),
-          shared.options.max_chunk_bytes};
+      fetch_again_(kFetchBackoff, shared.random),
+      http_(make_http_source({shared.options.http_ca_file, shared.options.cert_file, shared.options.key_file},
+                             interrupted_)),
+      mqtt_({[this] { return control_.broker_connected(); },
+             [this](std::string payload) { control_.ask_chunks(std::move(payload)); }},
+            who_.token, interrupted_),
+      source_(http_.get()),
+      control_(shared.options, id_, who_.token, control_events(), shared.random) {
   if (who_.current_version.empty()) who_.current_version = shared.options.current_version;
-  mqtt::Handlers handlers;
-  handlers.on_message = [this](std::string_view topic, std::string_view payload) {
+}
+
+Device::~Device() { control_.stop(milliseconds(0)); }
+
+Control::Events Device::control_events() {
+  Control::Events events;
+  events.on_message = [this](std::string_view payload) {
     {
       std::lock_guard lock(inbox_mutex_);
       if (inbox_.size() >= kMaxInbox) return;  // the server says it again when it is asked again
       inbox_.emplace_back(payload);
     }
-    if (topic.ends_with("/cancel")) interrupted_ = true;
+    // A cancel must not wait for a slow chunk.
+    if (payload.size() < kMaxCancel && type_of(payload) == "cancel") interrupted_ = true;
+    mqtt_.nudge();
     wake_();
   };
-  handlers.on_connected = [this] {
+  events.on_chunk = [this](std::string_view task, std::uint32_t index, std::string_view payload) {
+    mqtt_.deliver(task, index, payload);
+  };
+  events.on_online = [this] {
     {
       std::lock_guard lock(inbox_mutex_);
       was_connected_ = true;
     }
+    mqtt_.nudge();
     wake_();
   };
-  client_ = mqtt::Client::create(mqtt_options(shared.options, id_, topic_), std::move(handlers), shared.random);
+  events.on_offline = [this] {
+    mqtt_.nudge();
+    wake_();
+  };
+  return events;
 }
-
-Device::~Device() { client_->stop(milliseconds(0)); }
 
 void Device::start() {
   resume_kept_task();
-  client_->start();
+  control_.start();
 }
 
 // A process that died between a message and what follows from it goes on from there.
 void Device::resume_kept_task() {
   auto kept = state_.task();
+  if (kept) control_.learn_gateway(kept->gateway);
   if (!kept || kept->phase == "downloading") return;  // the server's metadata brings what it takes to go on
   task_ = std::move(kept->task);
   confirm_ = kept->confirm;
@@ -110,7 +110,8 @@ Time Device::step() {
   handle_inbox();
   if (verdict()) return Time::max();
   auto now = steady_clock::now();
-  bool online = client_->status().connected;
+  auto look_again = control_.look(now);
+  bool online = control_.online();
   if (online && ask_.due(now)) {
     send("request", request_json(who_));
     ask_.asked(now);
@@ -124,7 +125,7 @@ Time Device::step() {
     auto poll = static_cast<double>(shared_.options.poll_s) * (1.0 - shared_.random.unit() / 4);
     ask_.arm(now, milliseconds(static_cast<long>(poll * 1000)));
   }
-  return next_step(now, online);
+  return std::min(next_step(now, online), look_again);
 }
 
 Time Device::next_step(Time now, bool online) {
@@ -132,7 +133,7 @@ Time Device::next_step(Time now, bool online) {
   // Off line, on_connected wakes us.
   if (online && ask_.armed()) next = std::min(next, ask_.next());
   if (online && phase_ == Phase::verifying) next = std::min(next, verify_.next());
-  if (phase_ == Phase::downloading && !need_urls_) {
+  if (phase_ == Phase::downloading && !(need_urls_ && source_ == http_.get())) {
     bool waits_for_server = image_ && !image_->have().complete() && !next_chunk();
     if (!waits_for_server) next = std::min(next, hold_until_);
   }
@@ -143,12 +144,13 @@ Time Device::next_step(Time now, bool online) {
 void Device::interrupt() {
   stopping_ = true;
   interrupted_ = true;
+  mqtt_.nudge();
   wake_();
 }
 
 void Device::stop(milliseconds grace) {
   flush_progress(steady_clock::now(), true);
-  client_->stop(grace);
+  control_.stop(grace);
 }
 
 std::optional<int> Device::verdict() const {
@@ -164,6 +166,7 @@ void Device::handle_inbox() {
     messages.swap(inbox_);
     came = std::exchange(was_connected_, false);
     interrupted_ = false;
+    mqtt_.calm();
   }
   if (stopping_) interrupted_ = true;
   if (came) connected(steady_clock::now());
@@ -172,14 +175,12 @@ void Device::handle_inbox() {
   }
 }
 
-void Device::send(std::string_view what, std::string payload) {
-  client_->publish(topic_ + std::string(what), std::move(payload), kQos);
-}
+void Device::send(std::string_view what, std::string payload) { control_.send(what, std::move(payload)); }
 
 void Device::flush_progress(Time now, bool at_once) {
   if (arrived_.empty() || !task_ || (!at_once && now - told_progress_ < kProgressEvery)) return;
   auto rtt = rtt_count_ == 0 ? 0 : rtt_sum_ms_ / rtt_count_;
-  send("progress", progress_json(who_, *task_, std::exchange(arrived_, {}), true, source_->name(), rtt));
+  send("progress", progress_json(who_, *task_, std::exchange(arrived_, {}), true, source_->transport(), rtt));
   told_progress_ = now;
   rtt_sum_ms_ = 0;
   rtt_count_ = 0;

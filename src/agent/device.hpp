@@ -11,14 +11,16 @@
 #include <string>
 
 #include "agent/chunk_source.hpp"
+#include "agent/control.hpp"
 #include "agent/image_file.hpp"
 #include "agent/messages.hpp"
+#include "agent/mqtt_source.hpp"
 #include "agent/options.hpp"
 #include "agent/repeater.hpp"
 #include "agent/report.hpp"
 #include "agent/state_dir.hpp"
+#include "agent/transport_choice.hpp"
 #include "ota/firmware/signature.hpp"
-#include "ota/mqtt/client.hpp"
 
 namespace ota::agent {
 
@@ -56,6 +58,7 @@ class Device {
   enum class Phase { idle, downloading, verifying, installing };
 
   Time next_step(Time now, bool online);
+  Control::Events control_events();
   void resume_kept_task();
   void handle_inbox();
   void connected(Time now);
@@ -73,6 +76,9 @@ class Device {
   void leave(bool keep_chunks);
   void download(Time now);
   bool prepare_image(Time now);
+  std::optional<std::vector<Digest>> find_digests(Time now);
+  void choose_source(Time now);
+  ChunkRanges chunks_ahead(std::uint32_t index) const;
   void tell_known_chunks();
   void arrived(std::uint32_t index);
   std::optional<std::uint32_t> next_chunk();
@@ -93,15 +99,12 @@ class Device {
 
   const Shared shared_;
   const std::string id_;
-  const std::string topic_;
   StateDir state_;
   const std::function<void()> wake_;
   Identity who_;
   std::atomic<bool> interrupted_ = false;  // ends a running transfer
   std::atomic<bool> stopping_ = false;
   std::atomic<int> verdict_ = -1;
-  std::unique_ptr<ChunkSource> source_;
-
   std::mutex inbox_mutex_;  // protects the next two
   std::deque<std::string> inbox_;
   bool was_connected_ = false;
@@ -123,6 +126,7 @@ class Device {
   Repeater verify_;
   Repeater fetch_again_;
   Time hold_until_{};
+  TransportChoice choice_;
 
   ChunkRanges arrived_;  // not yet told
   double rtt_sum_ms_ = 0;
@@ -132,7 +136,10 @@ class Device {
   Time began_{};
   std::uint64_t bytes_fetched_ = 0;
 
-  std::unique_ptr<mqtt::Client> client_;
+  std::unique_ptr<ChunkSource> http_;
+  MqttSource mqtt_;
+  ChunkSource* source_ = nullptr;  // one of these
+  Control control_;                // last: its threads call what stands above
 };
 
 }  // namespace ota::agent

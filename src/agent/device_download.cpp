@@ -26,6 +26,7 @@ void Device::begin(const Task& task) {
   began_ = steady_clock::now();
   hold_until_ = began_;
   bytes_fetched_ = 0;
+  choice_.begin_task();
   state_.prune_parts(task_->checksum);
   if (auto kept = state_.keep_task(*task_, "downloading", false); !kept) tell("error", kept.error().message);
   tell("metadata");
@@ -48,7 +49,9 @@ void Device::leave(bool keep_chunks) {
 }
 
 void Device::download(Time now) {
-  if (need_urls_ || now < hold_until_) return;
+  if (now < hold_until_) return;
+  choose_source(now);
+  if (need_urls_ && source_ == http_.get()) return;
   if (!image_ && !prepare_image(now)) return;
   if (image_->have().complete()) {
     all_here(now);
@@ -60,7 +63,7 @@ void Device::download(Time now) {
     if (!ask_.armed()) ask_.arm(now, kAskBackoff.min);
     return;
   }
-  auto fetched = source_->chunk(*task_, *index);
+  auto fetched = source_->chunk(*task_, *index, chunks_ahead(*index));
   if (fetched.kind == Fetched::Kind::ok) {
     accept(*index, fetched, now);
   } else {
@@ -68,22 +71,57 @@ void Device::download(Time now) {
   }
 }
 
-bool Device::prepare_image(Time now) {
-  auto digests = task_->chunks;
-  if (digests.empty()) {
-    auto fetched = source_->manifest(*task_);
-    if (fetched.kind != Fetched::Kind::ok) {
-      fetch_failed(fetched, steady_clock::now());
-      return false;
-    }
-    if (fetched.bytes.size() != task_->grid.count() * sizeof(Digest)) {
-      fetch_failed({Fetched::Kind::later, {}, "the manifest has not one digest a chunk", 0, 0}, now);
-      return false;
-    }
-    digests.resize(task_->grid.count());
-    std::copy(fetched.bytes.begin(), fetched.bytes.end(), reinterpret_cast<char*>(digests.data()));
+// Over MQTT none need be known before: each comes with its chunk.
+std::optional<std::vector<Digest>> Device::find_digests(Time now) {
+  if (!task_->chunks.empty() || source_ == &mqtt_) return task_->chunks;
+  auto fetched = source_->manifest(*task_);
+  if (fetched.kind != Fetched::Kind::ok) {
+    fetch_failed(fetched, steady_clock::now());
+    return std::nullopt;
   }
-  auto opened = ImageFile::open(state_.part(task_->checksum), task_->grid, std::move(digests));
+  std::vector<Digest> digests(task_->grid.count());
+  if (fetched.bytes.size() != digests.size() * sizeof(Digest)) {
+    fetched.kind = Fetched::Kind::later;
+    fetched.why = "the manifest has not one digest a chunk";
+    fetch_failed(fetched, now);
+    return std::nullopt;
+  }
+  std::copy(fetched.bytes.begin(), fetched.bytes.end(), reinterpret_cast<char*>(digests.data()));
+  return digests;
+}
+
+void Device::choose_source(Time now) {
+  const auto wanted = choice_.current(now);
+  if (wanted == source_->transport()) return;
+  flush_progress(now, true);  // what came that way
+  source_ = wanted == Transport::mqtt ? static_cast<ChunkSource*>(&mqtt_) : http_.get();
+  fetch_again_.arm(now);
+  tell("transport", std::string(to_string(wanted)));
+  // Over HTTP a chunk comes without its digest.
+  if (image_ && !image_->knows_digests() && wanted == Transport::http) image_.reset();
+}
+
+ChunkRanges Device::chunks_ahead(std::uint32_t index) const {
+  ChunkRanges ahead;
+  std::size_t chunks = 0;
+  const auto count = image_->grid().count();
+  for (std::uint32_t i = 1; i < count && chunks < MqttSource::kWindow; ++i) {
+    const auto next = (index + i) % count;
+    if (image_->have().test(next) || blocked_.contains(next)) continue;
+    ++chunks;
+    if (!ahead.empty() && ahead.back().last + 1 == next) {
+      ahead.back().last = next;
+    } else {
+      ahead.push_back({next, next});
+    }
+  }
+  return ahead;
+}
+
+bool Device::prepare_image(Time now) {
+  auto digests = find_digests(now);
+  if (!digests) return false;
+  auto opened = ImageFile::open(state_.part(task_->checksum), task_->grid, std::move(*digests));
   if (!opened) {
     give_up(opened.error().code == Errc::disk_full ? "disk_full" : opened.error().message);
     return false;
@@ -125,7 +163,8 @@ void Device::accept(std::uint32_t index, const Fetched& fetched, Time began) {
   fetch_again_.arm(began);
   refused_urls_ = 0;
   bytes_fetched_ += fetched.bytes.size();
-  auto put = image_->put(index, fetched.bytes);
+  choice_.worked(source_->transport());
+  auto put = image_->put(index, fetched.bytes, fetched.digest);
   if (!put) {
     give_up(put.error().code == Errc::disk_full ? "disk_full" : put.error().message);
     return;
@@ -136,12 +175,14 @@ void Device::accept(std::uint32_t index, const Fetched& fetched, Time began) {
   }
   if (!*put) {
     blocked_.insert(index);
-    send("progress", progress_json(who_, *task_, {{index, index}}, false, source_->name(), fetched.rtt_ms));
+    send("progress", progress_json(who_, *task_, {{index, index}}, false, source_->transport(), fetched.rtt_ms));
     tell("mismatch", fmt::format("chunk {} arrived wrong", index));
     return;
   }
-  rtt_sum_ms_ += fetched.rtt_ms;
-  ++rtt_count_;
+  if (fetched.rtt_ms > 0) {
+    rtt_sum_ms_ += fetched.rtt_ms;
+    ++rtt_count_;
+  }
   arrived(index);
   if (arrived_.size() >= kMaxRanges) flush_progress(now, true);
   if (image_->have().complete() || now - told_chunk_ >= milliseconds(100)) {
@@ -169,6 +210,15 @@ void Device::fetch_failed(const Fetched& fetched, Time now) {
     case Fetched::Kind::later:
     case Fetched::Kind::ok:
       break;
+  }
+  if (fetched.silent) {
+    choice_.died(source_->transport(), now);
+  } else if (!fetched.moved) {
+    choice_.failed(source_->transport(), now);
+  }
+  if (choice_.current(now) != source_->transport() && choice_.usable(choice_.current(now), now)) {
+    tell("error", fetched.why);
+    return;  // the other way at once
   }
   fetch_again_.arm_again(now);
   hold_until_ = fetch_again_.next();

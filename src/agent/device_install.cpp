@@ -15,6 +15,7 @@ Result<std::filesystem::path> take_image(StateDir& state, const Task& task) {
   std::error_code ignored;
   if (std::filesystem::exists(part, ignored)) {
     if (auto renamed = rename_safely(part, image); !renamed) return renamed.error();
+    std::filesystem::remove(ImageFile::digests_file(part), ignored);
   }
   auto digest = file_digest(image);
   if (!digest) return digest.error();

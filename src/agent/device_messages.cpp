@@ -32,6 +32,8 @@ void Device::handle(const std::string& payload) {
 void Device::on(const Metadata& message) {
   if (phase_ == Phase::installing || message.task.id == last_done_) return;
   ask_.clear();
+  choice_.set_order(message.task.transports);
+  control_.learn_gateway(origin_of(message.task.chunk_url));
   if (!is_mine(message.task.id)) {
     begin(message.task);
     return;
@@ -53,6 +55,8 @@ void Device::on(const Retry& message) {
   if (phase_ == Phase::installing || message.task.id == last_done_) return;
   ask_.clear();
   verify_.clear();
+  choice_.set_order(message.task.transports);
+  control_.learn_gateway(origin_of(message.task.chunk_url));
   auto now = steady_clock::now();
   bool mine = is_mine(message.task.id);
   if (!mine) begin(message.task);
@@ -141,6 +145,10 @@ void Device::on(const Refusal& message) {
     if (!is_mine(message.task_id) || phase_ == Phase::installing) return;
     leave(true);
     ask_.arm(now, kAskBackoff.min);
+    return;
+  }
+  if (message.code == "bad_chunk_range" && is_mine(message.task_id) && source_ == &mqtt_) {
+    choice_.exclude(Transport::mqtt);  // its chunks are too large for that way
     return;
   }
   if (task_ || message.code == "server_fault" || message.code == "bad_chunk_range")

@@ -8,30 +8,10 @@
 namespace ota::agent {
 namespace {
 
-constexpr long kConnectSeconds = 10;
 constexpr long kSilenceSeconds = 20;
 constexpr int kMaxRetryAfter = 3600;
 constexpr long kOk = 200;
 constexpr long kPartialContent = 206;
-
-struct CloseHandle {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-};
-struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-
-struct Body {
-  std::string bytes;
-  std::size_t limit = 0;
-};
-
-std::size_t take(char* data, std::size_t, std::size_t size, void* to) {
-  auto& body = *static_cast<Body*>(to);
-  if (body.bytes.size() + size > body.limit) return 0;  // curl ends the transfer with CURLE_WRITE_ERROR
-  body.bytes.append(data, size);
-  return size;
-}
 
 int look(void* interrupted, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return static_cast<const std::atomic<bool>*>(interrupted)->load() ? 1 : 0;
@@ -42,25 +22,18 @@ std::string without_query(const std::string& url) { return url.substr(0, url.fin
 
 class HttpSource final : public ChunkSource {
  public:
-  HttpSource(std::string ca_file, const std::atomic<bool>& interrupted)
-      : ca_file_(std::move(ca_file)), interrupted_(interrupted), handle_(curl_easy_init()) {
-    curl_easy_setopt(handle_.get(), CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(handle_.get(), CURLOPT_TCP_NODELAY, 1L);
-    curl_easy_setopt(handle_.get(), CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+  HttpSource(const TlsFiles& tls, const std::atomic<bool>& interrupted)
+      : interrupted_(interrupted), handle_(make_handle(tls)) {
     curl_easy_setopt(handle_.get(), CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(handle_.get(), CURLOPT_LOW_SPEED_TIME, kSilenceSeconds);
-    curl_easy_setopt(handle_.get(), CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(handle_.get(), CURLOPT_USERAGENT, "ota-agent/" OTAD_VERSION);
-    curl_easy_setopt(handle_.get(), CURLOPT_WRITEFUNCTION, &take);
     curl_easy_setopt(handle_.get(), CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(handle_.get(), CURLOPT_XFERINFOFUNCTION, &look);
     curl_easy_setopt(handle_.get(), CURLOPT_XFERINFODATA, const_cast<std::atomic<bool>*>(&interrupted_));
-    if (!ca_file_.empty()) curl_easy_setopt(handle_.get(), CURLOPT_CAINFO, ca_file_.c_str());
   }
 
-  std::string_view name() const override { return "http"; }
+  Transport transport() const override { return Transport::http; }
 
-  Fetched chunk(const Task& task, std::uint32_t index) override {
+  Fetched chunk(const Task& task, std::uint32_t index, const ChunkRanges&) override {
     auto url = task.chunk_url;
     constexpr std::string_view kPlace = "{index}";
     if (auto at = url.find(kPlace); at != std::string::npos) url.replace(at, kPlace.size(), std::to_string(index));
@@ -73,7 +46,7 @@ class HttpSource final : public ChunkSource {
   }
 
   Fetched manifest(const Task& task) override {
-    std::unique_ptr<curl_slist, FreeList> headers(curl_slist_append(nullptr, "Accept: application/octet-stream"));
+    CurlHeaders headers(curl_slist_append(nullptr, "Accept: application/octet-stream"));
     return get(task.manifest_url, task.grid.count() * sizeof(Digest), headers.get(), nullptr);
   }
 
@@ -95,11 +68,12 @@ class HttpSource final : public ChunkSource {
     curl_easy_setopt(handle_.get(), CURLOPT_RANGE, from > 0 ? range.c_str() : nullptr);
     curl_easy_setopt(handle_.get(), CURLOPT_URL, url.c_str());
     curl_easy_setopt(handle_.get(), CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(handle_.get(), CURLOPT_WRITEDATA, &body);
+    receive_into(handle_.get(), body);
     auto code = curl_easy_perform(handle_.get());
     long status = 0;
     curl_easy_getinfo(handle_.get(), CURLINFO_RESPONSE_CODE, &status);
     // 200 is the whole from its first byte (RFC 9110, 14.2: a server may ignore Range).
+    bool moved = !body.bytes.empty();
     bool goes_on = begun != nullptr && (status == kOk || status == kPartialContent);
     if (goes_on) {
       if (status == kOk) begun->clear();
@@ -109,13 +83,18 @@ class HttpSource final : public ChunkSource {
       if (code == CURLE_WRITE_ERROR || begun->size() > limit || (code != CURLE_OK && begun->size() == limit))
         begun->clear();
     }
-    if (code == CURLE_ABORTED_BY_CALLBACK) return {Fetched::Kind::aborted, {}, "interrupted", 0, 0};
+    if (code == CURLE_ABORTED_BY_CALLBACK) return {Fetched::Kind::aborted, {}, {}, "interrupted", 0, 0};
     // An error's page may be longer than the chunk would be: its status counts all the same.
     if (status >= 300) return refused(url, status);
     if (code == CURLE_WRITE_ERROR) return later(url, "more bytes than the chunk has");
-    if (code != CURLE_OK) return later(url, curl_easy_strerror(code));
+    if (code != CURLE_OK) {
+      auto fetched = later(url, curl_easy_strerror(code));
+      fetched.silent = code == CURLE_OPERATION_TIMEDOUT;
+      fetched.moved = moved;
+      return fetched;
+    }
     if (goes_on) body.bytes = std::move(*begun);
-    Fetched fetched{Fetched::Kind::ok, std::move(body.bytes), {}, 0, 0};
+    Fetched fetched{Fetched::Kind::ok, std::move(body.bytes), {}, {}, 0, 0};
     double sent = 0, first = 0;
     curl_easy_getinfo(handle_.get(), CURLINFO_PRETRANSFER_TIME, &sent);
     curl_easy_getinfo(handle_.get(), CURLINFO_STARTTRANSFER_TIME, &first);
@@ -124,7 +103,7 @@ class HttpSource final : public ChunkSource {
   }
 
   Fetched later(const std::string& url, const std::string& why, int after = 0) {
-    return {Fetched::Kind::later, {}, fmt::format("{}: {}", without_query(url), why), after, 0};
+    return {Fetched::Kind::later, {}, {}, fmt::format("{}: {}", without_query(url), why), after, 0};
   }
 
   Fetched refused(const std::string& url, long status) {
@@ -137,16 +116,15 @@ class HttpSource final : public ChunkSource {
     return result;
   }
 
-  const std::string ca_file_;
   const std::atomic<bool>& interrupted_;
-  const std::unique_ptr<CURL, CloseHandle> handle_;
+  const CurlHandle handle_;
   Begun begun_;
 };
 
 }  // namespace
 
-std::unique_ptr<ChunkSource> make_http_source(std::string ca_file, const std::atomic<bool>& interrupted) {
-  return std::make_unique<HttpSource>(std::move(ca_file), interrupted);
+std::unique_ptr<ChunkSource> make_http_source(const TlsFiles& tls, const std::atomic<bool>& interrupted) {
+  return std::make_unique<HttpSource>(tls, interrupted);
 }
 
 }  // namespace ota::agent

@@ -13,13 +13,16 @@
 
 namespace ota::agent {
 
-/// Keeps no record of what arrived beside the bytes themselves: open() finds it out by the chunks' digests. So whatever
-/// moment the process or the machine died at, a chunk counts exactly if it is on disk, and no good one is fetched
-/// twice, even under another chunk grid. Reading costs a second for each 1 or 2 GB. Not thread-safe.
+/// Keeps no record of what arrived beside the bytes themselves and the chunks' digests (in `<file>.digests`): open()
+/// finds it out by those. So whatever moment the process or the machine died at, a chunk counts exactly if it is on
+/// disk, and no good one is fetched twice, with the digests given even under another chunk grid. Reading costs a second
+/// for each 1 or 2 GB. Not thread-safe.
 class ImageFile {
  public:
-  /// Takes up `file` or creates it, its full size reserved. Errc::disk_full where there is no room.
+  /// Takes up `file` or creates it, its full size reserved. Without `digests` it goes by those that it kept, and learns
+  /// the others as chunks bring them. Errc::disk_full where there is no room.
   static Result<ImageFile> open(std::filesystem::path file, ChunkGrid grid, std::vector<Digest> digests);
+  static std::filesystem::path digests_file(const std::filesystem::path& file);
   ImageFile(ImageFile&& other) noexcept;
   ImageFile& operator=(ImageFile&& other) noexcept;
   ~ImageFile();
@@ -29,25 +32,31 @@ class ImageFile {
   const std::filesystem::path& path() const noexcept { return file_; }
   std::uint64_t bytes() const noexcept;  ///< of the chunks that are here
 
-  /// Writes chunk `index` if it is right; false where its length or digest is not.
-  Result<bool> put(std::uint32_t index, std::string_view bytes);
-  /// Counts chunks as missing: they are to be fetched again.
+  /// Whether the digest of each chunk is known by now; else put() needs what came with the chunk.
+  bool knows_digests() const noexcept { return unknown_ == 0; }
+  /// Writes chunk `index` if it is right; false where its length or digest is not. `came_with` is believed where no
+  /// digest is known: the image's own says in the end whether all was right.
+  Result<bool> put(std::uint32_t index, std::string_view bytes, const std::optional<Digest>& came_with = {});
+  /// Counts chunks as missing: they are to be fetched again. What was learned of them is forgotten too.
   void forget(const ChunkRanges& ranges);
   /// Reads every chunk that counts as here again; answers (and forgets) the wrong ones.
   ChunkRanges recheck();
   /// Of the whole file, after it was synced to disk.
   Result<Digest> digest();
-  /// The digest that a chunk of this image must have.
-  const Digest& wanted(std::uint32_t index) const { return digests_[index]; }
 
  private:
   ImageFile(int fd, std::filesystem::path file, ChunkGrid grid, std::vector<Digest> digests);
   bool right_on_disk(std::uint32_t index, std::vector<char>& buffer) const;
+  void recall_digests();
+  void doubt_digests();
+  Result<void> keep_digest(std::uint32_t index, const Digest& digest);
 
   int fd_ = -1;
   std::filesystem::path file_;
   ChunkGrid grid_;
-  std::vector<Digest> digests_;
+  std::vector<Digest> digests_;  // all zero: not known
+  std::uint32_t unknown_ = 0;
+  bool learning_ = false;
   ChunkBitmap have_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -82,6 +83,17 @@ std::optional<FirmwareSignature> signature(const Json& object) {
   return FirmwareSignature{text(*it, "key_id"), text(*it, "value")};
 }
 
+std::vector<Transport> transports(const Json& object) {
+  std::vector<Transport> order;
+  const auto it = object.find("transports");
+  if (it == object.end() || !it->is_array()) return {Transport::http};
+  for (const auto& item : *it) {
+    const auto one = item.is_string() ? parse_transport(item.get<std::string>()) : std::nullopt;
+    if (one && std::find(order.begin(), order.end(), *one) == order.end()) order.push_back(*one);
+  }
+  return order.empty() ? std::vector{Transport::http} : order;
+}
+
 // What metadata, retry and the file of a kept task have in common.
 Task basic_task(const Json& object, const char* id_field) {
   Task task;
@@ -113,11 +125,11 @@ Task parse_task(const Json& object) {
   } else {
     task.missing = {{0, task.grid.count() - 1}};
   }
+  task.transports = transports(object);
   task.chunk_url = text(object, "chunk_url", true);
   task.manifest_url = text(object, "manifest_url");
   if (object.contains("chunks") && !object["chunks"].is_null())
     task.chunks = digests(object["chunks"], task.grid.count());
-  if (task.chunks.empty() && task.manifest_url.empty()) throw Malformed{"neither chunks nor manifest_url"};
   return task;
 }
 
@@ -162,6 +174,8 @@ Result<ServerMessage> parse_message(std::string_view payload) {
   }
 }
 
+std::string type_of(std::string_view payload) { return text_field(payload, "type"); }
+
 Result<std::vector<Digest>> parse_manifest(std::string_view json, const Task& task) {
   auto object = Json::parse(json, nullptr, false);
   if (!object.is_object() || !object.contains("chunks"))
@@ -178,8 +192,14 @@ std::string request_json(const Identity& who) {
   if (!who.want_version.empty()) object["version"] = who.want_version;
   if (!who.current_version.empty()) object["current_version"] = who.current_version;
   if (!who.hardware.empty()) object["hardware"] = who.hardware;
-  object["transports"] = {"http"};
+  object["transports"] = {"http", "mqtt"};
   if (who.max_chunk_bytes) object["max_chunk_bytes"] = *who.max_chunk_bytes;
+  return dump(object);
+}
+
+std::string chunk_request_json(const std::string& token, const std::string& task_id, const ChunkRanges& chunks) {
+  Json object{{"task_id", task_id}, {"chunks", to_json(chunks)}};
+  if (!token.empty()) object["token"] = token;
   return dump(object);
 }
 
@@ -193,13 +213,13 @@ std::string verify_json(const Identity& who, const Task& task, const Digest& che
 }
 
 std::string progress_json(const Identity& who, const Task& task, const ChunkRanges& chunks, bool ok,
-                          std::string_view transport, double rtt_ms) {
+                          Transport transport, double rtt_ms) {
   Json object = with_token(who);
   object["task_id"] = task.id;
   object["chunks"] = to_json(chunks);
   object["status"] = ok ? "ok" : "mismatch";
-  object["transport"] = transport;
-  object["rtt_ms"] = static_cast<long>(rtt_ms * 10) / 10.0;
+  object["transport"] = to_string(transport);
+  if (rtt_ms > 0) object["rtt_ms"] = static_cast<long>(rtt_ms * 10) / 10.0;
   return dump(object);
 }
 
@@ -212,6 +232,11 @@ std::string state_json(const Identity& who, std::string_view task_id, std::strin
   return dump(object);
 }
 
+std::string origin_of(const std::string& url) {
+  if (!url.starts_with("http://") && !url.starts_with("https://")) return {};
+  return url.substr(0, url.find_first_of("/?#", url.find("://") + 3));
+}
+
 std::string task_to_json(const Task& task, std::string_view phase, bool confirm) {
   Json object{{"task_id", task.id},
               {"version", task.version},
@@ -222,6 +247,7 @@ std::string task_to_json(const Task& task, std::string_view phase, bool confirm)
               {"checksum", to_checksum(task.checksum)},
               {"size", task.grid.size},
               {"chunk_bytes", task.grid.chunk_bytes},
+              {"gateway", origin_of(task.chunk_url)},
               {"phase", phase},
               {"confirm", confirm}};
   if (task.signature) {
@@ -236,7 +262,7 @@ std::optional<KeptTask> task_from_json(std::string_view json) {
   if (!object.is_object()) return std::nullopt;
   try {
     auto confirm = object.find("confirm");
-    return KeptTask{basic_task(object, "task_id"), text(object, "phase", true),
+    return KeptTask{basic_task(object, "task_id"), text(object, "gateway"), text(object, "phase", true),
                     confirm != object.end() && confirm->is_boolean() && confirm->get<bool>()};
   } catch (const Malformed&) {
     return std::nullopt;

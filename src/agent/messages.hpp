@@ -25,7 +25,8 @@ struct Task {
   Digest checksum{};
   ChunkGrid grid;
   ChunkRanges missing;
-  std::string chunk_url;  ///< with `{index}`
+  std::vector<Transport> transports{Transport::http};  ///< in the server's order
+  std::string chunk_url;                               ///< with `{index}`
   std::string manifest_url;
   std::vector<Digest> chunks;  ///< empty where only the manifest has them
   std::optional<FirmwareSignature> signature;
@@ -72,6 +73,9 @@ using ServerMessage = std::variant<Metadata, Retry, Success, Failed, Queued, UpT
 /// versions fit file names, grids and ranges lie within the protocol's bounds.
 Result<ServerMessage> parse_message(std::string_view payload);
 
+/// Its `type`; empty for what is no message.
+std::string type_of(std::string_view payload);
+
 /// A manifest as JSON: the chunks' digests.
 Result<std::vector<Digest>> parse_manifest(std::string_view json, const Task& task);
 
@@ -81,16 +85,21 @@ struct Identity {
 };
 
 std::string request_json(const Identity& who);
+std::string chunk_request_json(const std::string& token, const std::string& task_id, const ChunkRanges& chunks);
 std::string verify_json(const Identity& who, const Task& task, const Digest& checksum, const ChunkRanges& bad_chunks);
 std::string progress_json(const Identity& who, const Task& task, const ChunkRanges& chunks, bool ok,
-                          std::string_view transport, double rtt_ms);
+                          Transport transport, double rtt_ms);
 std::string state_json(const Identity& who, std::string_view task_id, std::string_view state,
                        const std::string& reason);
+
+/// `scheme://host:port` of an address; empty for one that isn't http or https.
+std::string origin_of(const std::string& url);
 
 /// A task as it is kept on disk, without its URLs and digests.
 std::string task_to_json(const Task& task, std::string_view phase, bool confirm);
 struct KeptTask {
   Task task;
+  std::string gateway;  ///< where its chunks came from: `http://gw:8080`
   std::string phase;
   bool confirm = false;
 };

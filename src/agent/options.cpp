@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "agent/messages.hpp"
 #include "ota/domain/chunks.hpp"
 #include "ota/domain/ids.hpp"
 #include "ota/domain/version.hpp"
@@ -15,11 +16,12 @@ namespace ota::agent {
 namespace {
 
 constexpr auto kAbout =
-    "ota-agent: a device's end of over-the-air updates. Asks the server over MQTT for its update, fetches it in chunks "
-    "over "
-    "HTTP, checks every byte, has it verified, and hands it to the install command. Goes on where it was after being "
-    "killed "
-    "at any moment.";
+    "ota-agent: a device's end of over-the-air updates. Asks the server for its update, fetches it in chunks, checks "
+    "every byte, has it verified, and hands it to the install command. Speaks MQTT, and HTTP while the broker is out "
+    "of "
+    "reach; chunks come over HTTP or MQTT, in the order that the server names, past a way that is dead. Goes on where "
+    "it "
+    "was after being killed at any moment.";
 constexpr auto kFooter =
     "Exit status: 0 stopped as told (with --once: updated, or up to date), 1 a fault, 2 bad arguments; with --once "
     "also 3 "
@@ -47,10 +49,12 @@ void add_connection(CLI::App& app, Options& options) {
   app.add_option("--broker", options.broker, "tcp://HOST:PORT, or ssl://HOST:PORT for TLS")->capture_default_str();
   app.add_option("--user", options.username, "User name for the broker");
   app.add_option("--password-file", options.password_file, "Its password, in the first line");
+  app.add_option("--gateway", options.gateway,
+                 "http://HOST:PORT or https://…: where messages go while the broker can't be reached");
   app.add_option("--ca", options.ca_file, "CA certificates (PEM) that the broker's is checked against");
-  app.add_option("--cert", options.cert_file, "This device's certificate (PEM) for the broker");
+  app.add_option("--cert", options.cert_file, "This device's certificate (PEM), for the broker and https://");
   app.add_option("--key", options.key_file, "Its private key (PEM)");
-  app.add_option("--http-ca", options.http_ca_file, "CA certificates for https:// downloads, if other than --ca");
+  app.add_option("--http-ca", options.http_ca_file, "CA certificates for https://, if other than --ca");
   app.add_option("--topic-root", options.topic_root, "Where the server's topics begin")->capture_default_str();
   app.add_option("--poll", options.poll_s, "Seconds between questions of an idle device")
       ->check(CLI::Range(1, 86'400))
@@ -113,6 +117,8 @@ void check(const Options& options) {
   for (const auto& version : {options.current_version, options.want_version}) {
     if (!version.empty() && !valid_version(version)) throw CLI::ValidationError("'" + version + "' is no version");
   }
+  if (!options.gateway.empty() && (origin_of(options.gateway) + "/").find(options.gateway) != 0)
+    throw CLI::ValidationError("--gateway: '" + options.gateway + "' is not like http://HOST:PORT");
   if (!valid_hardware(options.hardware)) throw CLI::ValidationError("--hardware: not 1 to 64 of A-Z a-z 0-9 _ . : @ -");
 }
 
@@ -132,6 +138,7 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
     app.parse(argc, argv);
     if (!options.password_file.empty()) options.password = first_line(options.password_file);
     if (!options.token_file.empty()) read_tokens(options);
+    if (options.gateway.ends_with('/')) options.gateway.pop_back();
     if (options.http_ca_file.empty()) options.http_ca_file = options.ca_file;
     check(options);
   } catch (const CLI::ParseError& error) {

@@ -23,6 +23,7 @@ struct Options {
   std::string password_file;
   std::string ca_file, cert_file, key_file;
   std::string http_ca_file;  ///< empty: `ca_file`
+  std::string gateway;       ///< `http://gw:8080`; empty: none but what the server names
   std::string topic_root = "/ota";
   std::string state_dir;
   std::string current_version, hardware, want_version;

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/files.hpp"
+#include "agent/image_file.hpp"
 
 namespace ota::agent {
 namespace {
@@ -44,6 +45,11 @@ std::shared_ptr<const int> lock_folder(const fs::path& dir) {
 void remove_quietly(const fs::path& file) {
   std::error_code ignored;
   fs::remove(file, ignored);
+}
+
+void remove_part(const fs::path& file) {
+  remove_quietly(file);
+  remove_quietly(ImageFile::digests_file(file));
 }
 
 }  // namespace
@@ -84,7 +90,7 @@ void StateDir::drop_task() { remove_quietly(dir_ / "task.json"); }
 
 fs::path StateDir::part(const Digest& checksum) const { return dir_ / (to_hex(checksum) + ".part"); }
 fs::path StateDir::image(const std::string& version) const { return dir_ / ("image-" + version); }
-void StateDir::drop_part(const Digest& checksum) { remove_quietly(part(checksum)); }
+void StateDir::drop_part(const Digest& checksum) { remove_part(part(checksum)); }
 
 void StateDir::prune_parts(const Digest& checksum) {
   auto kept = part(checksum);
@@ -92,7 +98,7 @@ void StateDir::prune_parts(const Digest& checksum) {
   if (parts.size() < kMaxParts) return;
   std::error_code ignored;
   std::ranges::sort(parts, std::greater(), [&](const fs::path& file) { return fs::last_write_time(file, ignored); });
-  std::for_each(parts.begin() + kMaxParts - 1, parts.end(), remove_quietly);
+  std::for_each(parts.begin() + kMaxParts - 1, parts.end(), remove_part);
 }
 
 void StateDir::prune_images(const std::string& version) {

@@ -176,6 +176,11 @@ class ClientImpl final : public Client, private LinkEvents {
     detail_ = why_lost();
     log::warn(fmt::format("mqtt: connection to {} lost after {} s: {}", options_.url,
                           std::chrono::duration_cast<std::chrono::seconds>(lived).count(), detail_));
+    if (handlers_.on_lost) {
+      lock.unlock();
+      handlers_.on_lost();
+      lock.lock();
+    }
     return lived >= kHeld;
   }
 

@@ -53,6 +53,8 @@ struct Handlers {
   std::function<void(std::string_view topic, std::size_t size)> on_oversized;
   /// After each connect, once the broker answered all subscriptions; on the client's own thread, the same rules.
   std::function<void()> on_connected;
+  /// After the loss of each connection; as on_connected.
+  std::function<void()> on_lost;
 };
 
 /// One MQTT 5 connection, kept: no clean start, so what was sent while it was away still arrives.
@@ -69,7 +71,7 @@ class Client {
   virtual bool publish(std::string topic, std::string payload, int qos) = 0;
   /// Takes a message that can wait and may be lost (QoS 0) into a small lane of its own: it moves while nothing of
   /// publish() waits, and little of it is handed over at a time, so that no other message waits behind more than some
-  /// 128 KiB and one such message, with as much again in the kernel. False, and `sent` is not called, where there is no
+  /// 128 KiB and one such message, and 1 MiB in the kernel. False, and `sent` is not called, where there is no
   /// connection, the lane is full (1024 messages or 8 MiB: wait for a `sent`) or the broker takes no packet so large.
   /// `sent` is called once, on a thread of the client's, under the same rules as Handlers: true where the message was
   /// written out, false where it was lost with the connection. Thread-safe, never waits.

@@ -121,6 +121,67 @@ TEST_F(Agent, TakesDigestsFromTheManifestWhereMetadataHasNone) {
   EXPECT_TRUE(content(image("2.0.0")) == firmware_.image);
 }
 
+TEST_F(Agent, FetchesOverMqttWhereTheServerPutsThatFirst) {
+  firmware_.transports = {"mqtt", "http"};
+  firmware_.inline_digests = false;  // they come with the chunks
+  firmware_.image = bytes(100'100, 2);
+  server_.offer(firmware_);
+  ASSERT_EQ(run(), 0);
+  EXPECT_TRUE(content(image("2.0.0")) == firmware_.image);
+  EXPECT_EQ(server_.served_in_all(), 0);
+  const auto published = server_.published(firmware_.task);
+  EXPECT_EQ(published.size(), firmware_.count());
+  for (const auto& [index, times] : published) EXPECT_EQ(times, 1) << index;
+  std::set<std::string> transports;
+  for (const auto& progress : server_.heard("progress")) {
+    if (progress.contains("chunks")) transports.insert(progress["transport"]);
+  }
+  EXPECT_EQ(transports, std::set<std::string>{"mqtt"});
+  EXPECT_EQ(server_.heard("request").front()["transports"], (Json{"http", "mqtt"}));
+  EXPECT_FALSE(
+      std::filesystem::exists(dir_ / "gw" / (FakeServer::checksum(firmware_.image).substr(7) + ".part.digests")));
+}
+
+TEST_F(Agent, ChangesOverWhenToldAndFetchesNothingTwice) {
+  firmware_.image = bytes(150'000, 4);
+  server_.offer(firmware_);
+  AgentProcess agent(dir_, arguments({"--rate", "60000"}));
+  ASSERT_TRUE(eventually([&] { return server_.served_in_all() >= 30; }));
+  firmware_.transports = {"mqtt", "http"};
+  server_.send("gw", server_.metadata(firmware_));
+  ASSERT_TRUE(eventually([&] { return server_.published(firmware_.task).size() >= 60; }));
+  const auto over_http = server_.served_in_all();
+  firmware_.transports = {"http", "mqtt"};
+  server_.send("gw", server_.metadata(firmware_));
+  ASSERT_EQ(agent.wait(), 0);
+  EXPECT_TRUE(content(image("2.0.0")) == firmware_.image);
+  EXPECT_GT(server_.served_in_all(), over_http) << "and back";
+  int published = 0;
+  for (const auto& [index, times] : server_.published(firmware_.task)) published += times;
+  // What was asked for over MQTT and not yet here when the order changed comes over HTTP too.
+  EXPECT_LE(server_.served_in_all() + published, static_cast<int>(firmware_.count()) + 32);
+  EXPECT_GE(agent.events("transport").size(), 2u);
+}
+
+TEST_F(Agent, KeepsWhatItLearnedOverMqtt) {
+  firmware_.transports = {"mqtt"};
+  firmware_.inline_digests = false;
+  firmware_.image = bytes(200'000, 3);
+  server_.offer(firmware_);
+  int kills = 0;
+  for (std::size_t limit : {20u, 90u, 150u}) {
+    AgentProcess agent(dir_, arguments({"--rate", "100000"}));
+    ASSERT_TRUE(eventually([&] { return server_.published(firmware_.task).size() >= limit; }));
+    agent.kill();
+    ++kills;
+  }
+  ASSERT_EQ(run(), 0);
+  EXPECT_TRUE(content(image("2.0.0")) == firmware_.image);
+  int published = 0;
+  for (const auto& [index, times] : server_.published(firmware_.task)) published += times;
+  EXPECT_LE(published, static_cast<int>(firmware_.count()) + kills * 32) << "a window each kill";
+}
+
 TEST_F(Agent, GoesOnAfterKillsWithoutFetchingGoodChunksTwice) {
   firmware_.image = bytes(200'000, 3);
   server_.offer(firmware_);

@@ -25,10 +25,10 @@ FakeServer::FakeServer() {
   mqtt::Options options;
   options.url = broker_.url();
   options.client_id = "server";
-  options.subscriptions = {"/ota/+/request", "/ota/+/progress", "/ota/+/verify"};
+  options.subscriptions = {"/ota/+/request", "/ota/+/progress", "/ota/+/verify", "/ota/+/chunk/get"};
   mqtt::Handlers handlers;
   handlers.on_message = [this](std::string_view topic, std::string_view payload) {
-    auto slash = topic.rfind('/');
+    auto slash = topic.find('/', 5);
     auto device = std::string(topic.substr(5, slash - 5));
     auto what = std::string(topic.substr(slash + 1));
     auto message = Json::parse(payload);
@@ -36,7 +36,7 @@ FakeServer::FakeServer() {
       std::lock_guard lock(mutex_);
       heard_.emplace_back(what, message);
     }
-    on_message(device, what, message);
+    what == "chunk/get" ? send_chunks(device, message) : on_message(device, what, message);
   };
   client_ = mqtt::Client::create(options, std::move(handlers), random_);
   client_->start();
@@ -80,7 +80,7 @@ Json FakeServer::metadata(const Firmware& firmware, int attempt) const {
                {"url", base + "/image" + query},
                {"chunk_url", base + "/chunks/{index}" + query},
                {"manifest_url", base + "/manifest" + query},
-               {"transports", {"http", "mqtt"}},
+               {"transports", firmware.transports},
                {"urls_expire_at", "2030-01-01T00:00:00Z"},
                {"a_field_of_tomorrow", 1}};
   if (firmware.inline_digests) {
@@ -122,6 +122,27 @@ int FakeServer::served_in_all() {
     for (const auto& [index, times] : chunks) count += times;
   }
   return count;
+}
+
+void FakeServer::send_chunks(const std::string& device, const Json& message) {
+  std::lock_guard lock(mutex_);
+  const auto task = message["task_id"].get<std::string>();
+  const auto of_task = [&](const Firmware& firmware) { return firmware.task == task; };
+  const auto firmware = std::find_if(offers_.begin(), offers_.end(), of_task);
+  if (firmware == offers_.end()) return;
+  for (const auto& range : message["chunks"]) {
+    for (std::size_t i = range[0]; i <= range[1]; ++i) {
+      const auto digest = firmware::sha256(firmware->chunk(i));
+      client_->publish(fmt::format("/ota/{}/chunk/{}/{}", device, task, i),
+                       std::string(digest.begin(), digest.end()) + firmware->chunk(i), 0);
+      ++published_[task][i];
+    }
+  }
+}
+
+std::map<std::size_t, int> FakeServer::published(const std::string& task) {
+  std::lock_guard lock(mutex_);
+  return published_[task];
 }
 
 void FakeServer::answer(const std::string& device, const std::string& what, const Json& message) {

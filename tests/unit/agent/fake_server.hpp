@@ -28,6 +28,7 @@ struct Firmware {
   std::string image;
   std::size_t chunk_bytes = 1000;
   bool inline_digests = true;
+  Json transports = {"http", "mqtt"};
   Json signature;
 
   std::size_t count() const { return (image.size() + chunk_bytes - 1) / chunk_bytes; }
@@ -62,13 +63,16 @@ class FakeServer {
   /// All messages of one kind so far.
   std::vector<Json> heard(const std::string& what);
   std::size_t count(const std::string& what) { return heard(what).size(); }
-  /// How often each chunk of a task was handed out right.
+  /// How often each chunk of a task was handed out over MQTT.
+  std::map<std::size_t, int> published(const std::string& task);
+  /// How often each chunk of a task was handed out right over HTTP.
   std::map<std::size_t, int> served(const std::string& task);
   int served_in_all();
   /// The addresses of earlier metadata answer 403 from now on.
   void expire_urls() { ++generation_; }
 
  private:
+  void send_chunks(const std::string& device, const Json& message);
   void answer(const std::string& device, const std::string& what, const Json& message);
   void accept_connections();
   void serve(int fd);
@@ -80,6 +84,7 @@ class FakeServer {
   std::vector<std::pair<std::string, Json>> heard_;
   std::vector<Firmware> offers_;
   std::map<std::string, std::map<std::size_t, int>> served_;
+  std::map<std::string, std::map<std::size_t, int>> published_;
   std::atomic<int> generation_ = 0;
   std::atomic<bool> stopping_ = false;
   int listener_ = -1;

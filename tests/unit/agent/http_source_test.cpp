@@ -89,15 +89,15 @@ Task task_at(const ReplyingServer& server) {
 class HttpSource : public ::testing::Test {
  protected:
   std::atomic<bool> interrupted_ = false;
-  std::unique_ptr<ChunkSource> source_ = make_http_source("", interrupted_);
+  std::unique_ptr<ChunkSource> source_ = make_http_source(TlsFiles{}, interrupted_);
 };
 
 TEST_F(HttpSource, AsksForTheRestAloneOfAChunkThatBrokeOff) {
   ReplyingServer server(
       {reply(200, 10, "abc"), reply(206, 7, "de"), reply(503, 4, "busy"), "", reply(206, 5, "fghij")});
   auto task = task_at(server);
-  for (int i = 0; i < 4; ++i) ASSERT_EQ(source_->chunk(task, 1).kind, Fetched::Kind::later) << i;
-  auto fetched = source_->chunk(task, 1);
+  for (int i = 0; i < 4; ++i) ASSERT_EQ(source_->chunk(task, 1, {}).kind, Fetched::Kind::later) << i;
+  auto fetched = source_->chunk(task, 1, {});
   ASSERT_EQ(fetched.kind, Fetched::Kind::ok);
   EXPECT_EQ(fetched.bytes, "abcdefghij");
   auto ranges = server.ranges();
@@ -110,9 +110,9 @@ TEST_F(HttpSource, AsksForTheRestAloneOfAChunkThatBrokeOff) {
 TEST_F(HttpSource, TakesTheWholeFromAServerThatIgnoresRanges) {
   ReplyingServer server({reply(200, 10, "xyz"), reply(200, 10, "abcdefghij"), reply(200, 10, "abcdefghij")});
   auto task = task_at(server);
-  ASSERT_EQ(source_->chunk(task, 0).kind, Fetched::Kind::later);
-  EXPECT_EQ(source_->chunk(task, 0).bytes, "abcdefghij");
-  EXPECT_EQ(source_->chunk(task, 0).bytes, "abcdefghij");
+  ASSERT_EQ(source_->chunk(task, 0, {}).kind, Fetched::Kind::later);
+  EXPECT_EQ(source_->chunk(task, 0, {}).bytes, "abcdefghij");
+  EXPECT_EQ(source_->chunk(task, 0, {}).bytes, "abcdefghij");
   EXPECT_EQ(server.ranges(), (std::vector<std::string>{"", "bytes=3-", ""}));
 }
 
@@ -120,21 +120,21 @@ TEST_F(HttpSource, KeepsNothingForAnotherChunkImageOrGrid) {
   auto broken = reply(200, 10, "abc");
   ReplyingServer server({broken, broken, broken, broken});
   auto task = task_at(server);
-  (void)source_->chunk(task, 0);
-  (void)source_->chunk(task, 1);
+  (void)source_->chunk(task, 0, {});
+  (void)source_->chunk(task, 1, {});
   task.checksum[0] = 2;
-  (void)source_->chunk(task, 1);
+  (void)source_->chunk(task, 1, {});
   task.grid = ChunkGrid{25, 5};
-  (void)source_->chunk(task, 2);  // from the same offset
+  (void)source_->chunk(task, 2, {});  // from the same offset
   EXPECT_EQ(server.ranges(), std::vector<std::string>(4, ""));
 }
 
 TEST_F(HttpSource, BeginsAnewAfterMoreBytesThanTheChunkHas) {
   ReplyingServer server({reply(200, 10, "abc"), reply(206, 20, "defghijklmnopqrstuvw"), reply(200, 10, "abcdefghij")});
   auto task = task_at(server);
-  ASSERT_EQ(source_->chunk(task, 0).kind, Fetched::Kind::later);
-  ASSERT_EQ(source_->chunk(task, 0).kind, Fetched::Kind::later);
-  EXPECT_EQ(source_->chunk(task, 0).bytes, "abcdefghij");
+  ASSERT_EQ(source_->chunk(task, 0, {}).kind, Fetched::Kind::later);
+  ASSERT_EQ(source_->chunk(task, 0, {}).kind, Fetched::Kind::later);
+  EXPECT_EQ(source_->chunk(task, 0, {}).bytes, "abcdefghij");
   EXPECT_EQ(server.ranges(), (std::vector<std::string>{"", "bytes=3-", ""}));
 }
 

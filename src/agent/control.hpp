@@ -1,0 +1,61 @@
+// A device's conversation with the server: over MQTT, and over HTTP while the broker can't be reached.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "agent/gateway_channel.hpp"
+#include "agent/options.hpp"
+#include "agent/repeater.hpp"
+#include "ota/mqtt/client.hpp"
+
+namespace ota::agent {
+
+/// One way at a time; which one is nobody's business but this class's. look() and send() are for one thread.
+class Control {
+ public:
+  /// How long the broker may be away before HTTP takes its place.
+  static constexpr std::chrono::seconds kPatience{5};
+
+  struct Events {
+    std::function<void(std::string_view payload)> on_message;  ///< either way
+    std::function<void(std::string_view task, std::uint32_t index, std::string_view payload)> on_chunk;
+    std::function<void()> on_online;   ///< a way was found: what waits for an answer may be asked again
+    std::function<void()> on_offline;  ///< the broker went
+  };
+
+  /// `token` is the device's secret; may be empty.
+  Control(const Options& options, const std::string& id, const std::string& token, Events events, Random& random);
+  ~Control() { stop(std::chrono::milliseconds(0)); }
+
+  void start();
+  /// Changes over where that is due; answers when to look again.
+  Time look(Time now);
+  /// `request`, `progress` or `verify`; kept until it is delivered, as far as there is room.
+  void send(std::string_view what, std::string payload);
+  bool online() const;
+  /// A gateway that the server named; the options' own goes before it.
+  void learn_gateway(const std::string& origin);
+
+  /// For chunks; any thread.
+  bool broker_connected() const { return client_->status().connected; }
+  void ask_chunks(std::string payload);
+
+  void stop(std::chrono::milliseconds grace);
+
+ private:
+  void heard(std::string_view topic, std::string_view payload);
+  void move_to(bool gateway);
+
+  const std::string topic_;
+  const bool fixed_gateway_;
+  const Events events_;
+  bool on_gateway_ = false;
+  Time away_since_{};
+  GatewayChannel gateway_;
+  std::unique_ptr<mqtt::Client> client_;
+};
+
+}  // namespace ota::agent

@@ -1,0 +1,37 @@
+// What all HTTP of the agent has in common.
+#pragma once
+
+#include <curl/curl.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace ota::agent {
+
+struct CloseHandle {
+  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+};
+struct FreeList {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+using CurlHandle = std::unique_ptr<CURL, CloseHandle>;
+using CurlHeaders = std::unique_ptr<curl_slist, FreeList>;
+
+/// Empty where there is none. The certificate and key are for servers that want one.
+struct TlsFiles {
+  std::string ca_file, cert_file, key_file;
+};
+
+/// A reply's body, up to `limit` bytes: one more ends the transfer with CURLE_WRITE_ERROR.
+struct Body {
+  std::string bytes;
+  std::size_t limit = 0;
+};
+
+/// For http and https; gives up a connection that isn't made in some seconds.
+CurlHandle make_handle(const TlsFiles& tls);
+/// Where the next transfer's body goes; must live as long as that.
+void receive_into(CURL* handle, Body& body);
+
+}  // namespace ota::agent

@@ -1,0 +1,88 @@
+// The three messages and `next` over HTTP (protocol.md, The same over HTTP), for when the broker can't be reached.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "agent/curl_handle.hpp"
+#include "ota/base/random.hpp"
+
+namespace ota::agent {
+
+/// While it is on, its thread posts what is sent, in order, and holds `next` open beside it. What could not be
+/// delivered is tried again after waits of 1 s to 120 s with jitter; what the server answered, also with a refusal, is
+/// done.
+class GatewayChannel {
+ public:
+  static constexpr std::size_t kMaxWaiting = 256;  ///< one more drops the oldest: the server is asked again
+  static constexpr std::chrono::seconds kMinWait{1}, kMaxWait{120};
+  static constexpr int kNextSeconds = 30;
+
+  struct Events {
+    std::function<void(std::string payload)> on_message;
+    std::function<void()> on_reached;  ///< the first answer since it was switched on, or since the last failure
+  };
+
+  /// `path` is the topic root and the device: `/ota/gw-17`. `token` may be empty.
+  GatewayChannel(TlsFiles tls, std::string path, std::string token, Events events, Random& random);
+  ~GatewayChannel();
+
+  /// Any thread, all of these. `http://gw:8080`; empty: none.
+  void set_gateway(std::string origin);
+  bool has_gateway() const;
+  void switch_on();
+  /// What was not delivered, oldest first: `request` and the like, and the payload.
+  std::deque<std::pair<std::string, std::string>> switch_off();
+  void send(std::string what, std::string payload);
+  /// Whether the last exchange worked.
+  bool reached() const { return reached_; }
+  /// Waits until all is delivered, at most so long.
+  void drain(std::chrono::milliseconds grace);
+
+ private:
+  struct Exchange {
+    CurlHandle handle;
+    CurlHeaders headers;
+    Body body;
+    std::string url, payload;
+    bool running = false;
+  };
+  void run();
+  void prepare(Exchange& exchange) const;
+  void serve(void* multi);
+  bool begin_post(void* multi);
+  bool begin_next(void* multi);
+  void end(Exchange& exchange, int code);
+  void cut(void* multi);
+  void failed();
+
+  const TlsFiles tls_;
+  const std::string path_, token_;
+  const Events events_;
+  Random& random_;
+  std::atomic<bool> reached_ = false;
+
+  // Its own thread's:
+  Exchange post_, next_;
+  std::chrono::steady_clock::time_point again_{};  // after a failure
+  std::chrono::steady_clock::time_point next_again_{};
+  std::string last_next_;  // the server repeats by it what the device has not begun
+  unsigned failures_ = 0;
+
+  mutable std::mutex mutex_;  // protects what follows
+  std::condition_variable changed_;
+  std::string origin_;
+  std::deque<std::pair<std::string, std::string>> waiting_;
+  bool on_ = false;
+  bool stopping_ = false;
+  void* multi_ = nullptr;
+  std::thread thread_;
+};
+
+}  // namespace ota::agent

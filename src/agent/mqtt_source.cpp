@@ -1,0 +1,148 @@
+#include "agent/mqtt_source.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace ota::agent {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr double kRateWeight = 0.3;  // of the newest chunk
+
+Fetched other(Fetched::Kind kind, std::string why) {
+  Fetched fetched;
+  fetched.kind = kind;
+  fetched.why = std::move(why);
+  return fetched;
+}
+
+}  // namespace
+
+Fetched MqttSource::manifest(const Task&) { return other(Fetched::Kind::later, "manifests come over HTTP alone"); }
+
+Fetched MqttSource::chunk(const Task& task, std::uint32_t index, const ChunkRanges& ahead) {
+  const bool connected = line_.connected();
+  Lock lock(mutex_);
+  if (task_ != task.id || grid_ != task.grid) begin(task);
+  for (;;) {
+    if (here_.contains(index)) return take(index);
+    if (interrupted_ || nudged_) return other(Fetched::Kind::aborted, "interrupted");
+    if (!connected) {
+      asked_.clear();
+      return other(Fetched::Kind::later, "chunks over MQTT: the broker is away");
+    }
+    ask(task, index, ahead);
+    const auto ready = [&] { return interrupted_ || nudged_ || here_.contains(index) || !asked(index); };
+    while (!ready()) {
+      const auto until = moved_ + patience();
+      if (came_.wait_until(lock, until, [&] { return ready() || moved_ + patience() > until; })) continue;
+      asked_.clear();
+      auto fetched =
+          other(Fetched::Kind::later, fmt::format("chunks over MQTT: none came in {} ms", patience().count()));
+      // One message may be lost and its neighbours come: silence is when there was nothing at all.
+      fetched.silent = !std::exchange(came_any_, false);
+      return fetched;
+    }
+  }
+}
+
+void MqttSource::begin(const Task& task) {
+  task_ = task.id;
+  grid_ = task.grid;
+  asked_.clear();
+  here_.clear();
+  here_bytes_ = 0;
+}
+
+bool MqttSource::asked(std::uint32_t index) const {
+  return std::any_of(asked_.begin(), asked_.end(), [&](const Asked& one) { return one.index == index; });
+}
+
+// Asks when half of the window is empty, so that questions are few and the line never is.
+void MqttSource::ask(const Task& task, std::uint32_t index, const ChunkRanges& ahead) {
+  const bool must = !asked(index);
+  if (!must && asked_.size() > kWindow / 2) return;
+  std::uint64_t bytes = here_bytes_;
+  for (const auto& waiting : asked_) bytes += grid_.length(waiting.index);
+  const bool alone = asked_.empty();
+  ChunkRanges wanted;
+  const auto add = [&](std::uint32_t chunk) {
+    if (asked(chunk) || here_.contains(chunk)) return true;
+    const bool fits = asked_.size() + here_.size() < kWindow && bytes + grid_.length(chunk) <= kWindowBytes;
+    if (!fits && chunk != index) return false;
+    bytes += grid_.length(chunk);
+    asked_.push_back({chunk, 0});
+    if (!wanted.empty() && wanted.back().last + 1 == chunk) {
+      wanted.back().last = chunk;
+    } else {
+      wanted.push_back({chunk, chunk});
+    }
+    return true;
+  };
+  bool room = add(index);
+  for (auto range = ahead.begin(); room && range != ahead.end(); ++range)
+    for (auto chunk = range->first; room && chunk <= range->last; ++chunk) room = add(chunk);
+  if (wanted.empty()) return;
+  moved_ = steady_clock::now();
+  alone_ = alone;
+  line_.ask(chunk_request_json(token_, task.id, wanted));
+}
+
+Fetched MqttSource::take(std::uint32_t index) {
+  auto node = here_.extract(index);
+  auto& payload = node.mapped();
+  here_bytes_ -= payload.size();
+  Fetched fetched;
+  fetched.kind = Fetched::Kind::ok;
+  Digest digest{};
+  std::copy_n(payload.begin(), digest.size(), digest.begin());
+  fetched.digest = digest;
+  fetched.bytes = payload.substr(digest.size());
+  fetched.rtt_ms = std::exchange(rtt_ms_, 0);
+  return fetched;
+}
+
+milliseconds MqttSource::patience() const {
+  const double rate = std::max(kSlowest, rate_ / 4);
+  return kPatience + milliseconds(static_cast<long>(1000.0 * grid_.chunk_bytes / rate));
+}
+
+void MqttSource::deliver(std::string_view task, std::uint32_t index, std::string_view payload) {
+  std::lock_guard lock(mutex_);
+  if (task != task_ || index >= grid_.count() || payload.size() != sizeof(Digest) + grid_.length(index)) return;
+  const auto found = std::find_if(asked_.begin(), asked_.end(), [&](const Asked& one) { return one.index == index; });
+  if (found == asked_.end()) return;
+  const auto now = steady_clock::now();
+  const auto took = std::chrono::duration<double>(now - moved_).count();
+  if (std::exchange(alone_, false)) {
+    rtt_ms_ = took * 1000;
+  } else if (took > 0) {
+    const auto rate = static_cast<double>(payload.size()) / took;
+    rate_ = rate_ == 0 ? rate : rate_ + kRateWeight * (rate - rate_);
+  }
+  moved_ = now;
+  came_any_ = true;
+  std::for_each(asked_.begin(), found, [](Asked& one) { ++one.passed; });
+  asked_.erase(found);
+  std::erase_if(asked_, [](const Asked& one) { return one.passed >= kPassed; });
+  here_bytes_ += payload.size();
+  here_.emplace(index, payload);
+  came_.notify_all();
+}
+
+void MqttSource::nudge() {
+  std::lock_guard lock(mutex_);
+  nudged_ = true;
+  came_.notify_all();
+}
+
+void MqttSource::calm() {
+  std::lock_guard lock(mutex_);
+  nudged_ = false;
+}
+
+}  // namespace ota::agent
