@@ -1,7 +1,20 @@
 # The benchmarks' programs, and a tiny run of each benchmark as a test that it works; its figures mean nothing then.
-if(TARGET otad)
+if(TARGET otad AND NOT OTAD_SANITIZE)
   add_executable(bench_load bench/load.cpp bench/mqtt_line.cpp)
   target_link_libraries(bench_load PRIVATE ota_flags fmt::fmt)
   add_executable(bench_echo bench/echo.cpp)
   target_link_libraries(bench_echo PRIVATE ota_mqtt fmt::fmt)
+
+  find_program(OTAD_BENCH_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+  find_program(OTAD_BENCH_NGINX nginx PATHS /usr/sbin)
+  set(benches messages scale connections upload operators)
+  if(OTAD_BENCH_NGINX)  # Debian's package starts a server: nothing to install for a test
+    list(APPEND benches chunks)
+  endif()
+  foreach(bench ${benches})
+    add_test(NAME bench.${bench}
+      COMMAND ${OTAD_BENCH_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/bench/${bench}.py --quick)
+    set_tests_properties(bench.${bench} PROPERTIES LABELS bench TIMEOUT 180
+      ENVIRONMENT "OTAD_BIN=$<TARGET_FILE:otad>")
+  endforeach()
 endif()

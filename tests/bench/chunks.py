@@ -97,36 +97,34 @@ def cipher(port):
     return next(line.split("Cipher is ")[1] for line in shown.splitlines() if "Cipher is " in line)
 
 
-class Side:
-    """One server under wrk."""
-
-    def __init__(self, pid, url, seconds):
-        self.pid, self.url, self.seconds = pid, url, seconds
-
-    def read_all(self):
-        context = ssl._create_unverified_context() if self.url.startswith("https") else None
-        with urllib.request.urlopen(self.url, context=context) as reply:
-            return reply.read()
-
-    def measure(self, script):
-        before = stat_seconds(self.pid)
-        shown = subprocess.run([WRK, "-t1", f"-c{CONNECTIONS}", f"-d{self.seconds}s", "--timeout", "30s", "-s", script,
-                                self.url], capture_output=True, text=True, check=True).stdout
-        cpu = stat_seconds(self.pid) - before
-        found = json.loads(next(line for line in shown.splitlines() if line.startswith("FIGURES"))[8:])
-        if found["errors"] or not found["requests"]:
-            raise AssertionError(f"{self.url}: {shown}")
-        return {"rate": found["requests"] / found["us"] * 1e6, "bytes": found["bytes"] / found["us"] * 1e6,
-                "cpu_gib": cpu / found["bytes"] * GIB, "p99_ms": found["p99_us"] / 1e3}
+def measure(pid, url, script, connections, seconds):
+    """One run of wrk, with one thread, and the CPU that the server took meanwhile."""
+    before = stat_seconds(pid)
+    shown = subprocess.run([need("wrk", "wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s",
+                            script, url], capture_output=True, text=True, check=True).stdout
+    cpu = stat_seconds(pid) - before
+    found = json.loads(next(line for line in shown.splitlines() if line.startswith("FIGURES"))[8:])
+    if found["errors"] or not found["requests"]:
+        raise AssertionError(f"{url}: {shown}")
+    return {"rate": found["requests"] / found["us"] * 1e6, "bytes": found["bytes"] / found["us"] * 1e6,
+            "cpu_gib": cpu / found["bytes"] * GIB, "p99_ms": found["p99_us"] / 1e3}
 
 
-def compare(report, kind, otad, nginx, sizes, where, rounds):
-    if otad.read_all() != nginx.read_all():
+def read_all(url):
+    context = ssl._create_unverified_context() if url.startswith("https") else None
+    with urllib.request.urlopen(url, context=context) as reply:
+        return reply.read()
+
+
+def compare(report, kind, otad, nginx, sizes, where, rounds, seconds):
+    """`otad` and `nginx`: process id and URL."""
+    if read_all(otad[1]) != read_all(nginx[1]):
         raise AssertionError("the two send different bytes")
     for size in sizes:
         script = where / f"ranges-{size}.lua"
         script.write_text(SCRIPT % (64 * MIB, size))
-        ours, theirs = map(medians, by_turns(rounds, lambda: otad.measure(script), lambda: nginx.measure(script)))
+        ours, theirs = map(medians, by_turns(rounds, *(lambda side=side: measure(*side, script, CONNECTIONS, seconds)
+                                                       for side in (otad, nginx))))
         report.add(**{"ranges": f"{kind} {size // 1024} KiB", "otad/s": ours["rate"], "nginx/s": theirs["rate"],
                       "MiB/s": ours["bytes"] / MIB, "rate ratio": ours["rate"] / theirs["rate"],
                       "CPU s/GiB": ours["cpu_gib"], "nginx CPU": theirs["cpu_gib"],
@@ -135,9 +133,8 @@ def compare(report, kind, otad, nginx, sizes, where, rounds):
 
 
 def main():
-    global WRK
     arguments = options(__doc__, rounds=7, seconds=4, size=0)
-    WRK = need("wrk", "wrk")
+    need("wrk", "wrk")
     rounds, seconds = (1, 1) if arguments.quick else (arguments.rounds, arguments.seconds)
     sizes = [4096] if arguments.quick else [size * 1024 for size in (4, 64, 512)]
     sizes = [arguments.size * 1024] if arguments.size else sizes
@@ -158,8 +155,8 @@ def main():
             path.parent.mkdir(parents=True)
             path.write_bytes(image)
             nginx.start()
-            compare(report, "plain", Side(daemon.process.pid, f"http://127.0.0.1:{daemon.port}{target}", seconds),
-                    Side(nginx.worker, f"http://127.0.0.1:{nginx.plain}{target}", seconds), sizes, where, rounds)
+            compare(report, "plain", (daemon.process.pid, f"http://127.0.0.1:{daemon.port}{target}"),
+                    (nginx.worker, f"http://127.0.0.1:{nginx.plain}{target}"), sizes, where, rounds, seconds)
 
             daemon.stop()
             daemon.settings |= {"http.tls_cert": str(cert), "http.tls_key": str(key)}
@@ -167,8 +164,8 @@ def main():
             ciphers = cipher(daemon.port), cipher(nginx.tls)
             if ciphers[0] != ciphers[1]:
                 raise AssertionError(f"not the same cipher: {ciphers}")
-            compare(report, "TLS", Side(daemon.process.pid, f"https://127.0.0.1:{daemon.port}{target}", seconds),
-                    Side(nginx.worker, f"https://127.0.0.1:{nginx.tls}{target}", seconds), sizes, where, rounds)
+            compare(report, "TLS", (daemon.process.pid, f"https://127.0.0.1:{daemon.port}{target}"),
+                    (nginx.worker, f"https://127.0.0.1:{nginx.tls}{target}"), sizes, where, rounds, seconds)
             print(f"TLS cipher: {ciphers[0]}")
     report.done()
 
