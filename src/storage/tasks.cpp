@@ -96,7 +96,7 @@ struct Tasks::Statements {
                "retry_due=?15, due=?16, stalls=?17, heard=?18, parked=?19, chunks_have=?20, bytes_sent=?21, "
                "percent=?22 WHERE number=?1"};
   Query find{db, select("WHERE number=?")};
-  Query active_of{db, select("WHERE device=? AND state IN (1,2,3,4)")};
+  Query active_of{db, select("INDEXED BY tasks_active WHERE device=? AND state>0 AND state<5")};
   // By itself SQLite goes through all tasks of the version here.
   Query open_of{db, select("INDEXED BY tasks_open WHERE device=? AND state<5 AND version=? LIMIT 1")};
   Query queued_of{db, select("WHERE device=? AND state<5 AND state=0 ORDER BY priority, number LIMIT ?")};
@@ -106,14 +106,13 @@ struct Tasks::Statements {
   Query set_ready{db, "UPDATE tasks SET ready=?2 WHERE number=?1"};
   Query set_device_ready{db, "UPDATE devices SET ready_task=?2 WHERE id=(SELECT device FROM tasks WHERE number=?1)"};
   Query ready_of{db, "SELECT ready_task FROM devices WHERE id=?"};
+  Query ready_any{db, "SELECT 1 FROM tasks WHERE ready=1 LIMIT 1"};
   Query ready_head{db, select("WHERE ready=1 AND priority=? ORDER BY number LIMIT 1")};
   Query ready_before{db,
                      "SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE ready=1 AND (priority, number)<(?,?) LIMIT ?)"};
-  Query slots{db, "SELECT COUNT(*) FROM tasks WHERE state IN (1,2,3)"};
-  Query holder{
-      db,
-      select(
-          "INDEXED BY tasks_slots WHERE state IN (1,2,3) AND priority>0 ORDER BY priority DESC, number DESC LIMIT 1")};
+  Query slots{db, "SELECT COUNT(*) FROM tasks INDEXED BY tasks_slots WHERE state>0 AND state<4"};
+  Query holder{db, select("INDEXED BY tasks_slots WHERE state>0 AND state<4 AND priority>0 ORDER BY priority DESC, "
+                          "number DESC LIMIT 1")};
   Query due{db, select("WHERE due<=? ORDER BY due LIMIT ?")};
   Query next_due{db, "SELECT MIN(due) FROM tasks WHERE due IS NOT NULL"};
   Query chunks{db, "SELECT bitmap FROM task_chunks WHERE task=?"};
@@ -122,7 +121,7 @@ struct Tasks::Statements {
   Query needs_firmware{db, "SELECT 1 FROM tasks WHERE firmware=? AND state<5 LIMIT 1"};
   Query with_image{db, select("WHERE firmware IN (SELECT id FROM firmware WHERE checksum=?) AND state<5 AND state<4 "
                               "LIMIT ?")};
-  Query active{db, select("WHERE state IN (1,2,3,4)")};
+  Query active{db, select("INDEXED BY tasks_active WHERE state>0 AND state<5")};
 };
 
 Tasks::Tasks(Database& db) : q_(std::make_unique<Statements>(db.impl().db)) {}
@@ -172,6 +171,7 @@ std::optional<std::int64_t> Tasks::ready_of(const std::string& device) {
 
 std::vector<Task> Tasks::ready_heads() {
   std::vector<Task> heads;
+  if (!q_->ready_any.rows().next()) return heads;  // most often
   for (const auto priority : {Priority::security, Priority::high, Priority::normal, Priority::low})
     if (auto task = first(q_->ready_head.rows(priority))) heads.push_back(std::move(*task));
   return heads;
