@@ -34,6 +34,7 @@ DeviceWorld& world() {
   world.engine.reports.clear();
   world.engine.verifies.clear();
   world.engine.asked.clear();
+  world.engine.fetched.clear();
   world.engine.claims.clear();
   world.published.clear();
   return world;
@@ -77,7 +78,8 @@ void device_topic(std::string_view bytes) {
   const auto before = w.api->counters();
   w.api->on_message(topic, bytes);
   const auto after = w.api->counters();
-  require(after.messages - before.messages == w.engine.heard(), "what was understood went to the engine");
+  require(after.messages - before.messages == w.engine.heard() + w.engine.fetched.size(),
+          "what was understood went to the engine");
   for (const auto& sent : w.published) {
     require(sent.topic.starts_with("/ota/") && sent.topic.ends_with("/error"), "only refusals are answered here");
     const auto device = sent.topic.substr(5, sent.topic.size() - 11);
