@@ -5,7 +5,6 @@ namespace ota::api {
 bool ChunkWindows::take(const WantedChunk& wanted, const ChunkRanges& ranges) {
   if (windows_.size() >= kMaxDevices && !windows_.contains(wanted.device)) return false;
   auto& window = windows_[wanted.device];
-  const bool waited = !window.waiting.empty();
   auto chunk = wanted;
   const auto add = [&] {
     if (window.outstanding.contains({chunk.task.number, chunk.index})) return true;
@@ -21,8 +20,11 @@ bool ChunkWindows::take(const WantedChunk& wanted, const ChunkRanges& ranges) {
     for (chunk.index = range.first; fits && chunk.index <= range.last; ++chunk.index) fits = add();
     if (!fits) break;
   }
-  if (!waited && !window.waiting.empty()) turns_.push_back(wanted.device);
-  if (window.outstanding.empty()) windows_.erase(wanted.device);
+  if (!window.in_turns && !window.waiting.empty()) {
+    turns_.push_back(wanted.device);
+    window.in_turns = true;
+  }
+  if (window.outstanding.empty() && !window.in_turns) windows_.erase(wanted.device);
   return true;
 }
 
@@ -30,6 +32,10 @@ std::optional<WantedChunk> ChunkWindows::next() {
   while (!turns_.empty()) {
     auto device = turns_.front();
     auto& window = windows_.at(device);
+    if (window.waiting.empty() && window.credit >= 0) {
+      end_turns(device);
+      continue;
+    }
     if (window.credit <= 0) {
       // Its turn is over, or it pays for a chunk that was larger than one.
       window.credit += kTurnBytes;
@@ -41,13 +47,18 @@ std::optional<WantedChunk> ChunkWindows::next() {
     window.waiting.pop_front();
     --waiting_;
     window.credit -= chunk.bytes();
-    if (window.waiting.empty()) {
-      turns_.pop_front();
-      if (window.credit > 0) window.credit = 0;
-    }
+    if (window.waiting.empty() && window.credit >= 0) end_turns(device);
     return chunk;
   }
   return std::nullopt;
+}
+
+void ChunkWindows::end_turns(const DeviceId& device) {
+  turns_.pop_front();
+  const auto found = windows_.find(device);
+  found->second.credit = 0;
+  found->second.in_turns = false;
+  if (found->second.outstanding.empty()) windows_.erase(found);
 }
 
 void ChunkWindows::done(const WantedChunk& chunk) {
@@ -56,7 +67,7 @@ void ChunkWindows::done(const WantedChunk& chunk) {
   auto& window = found->second;
   if (window.outstanding.erase({chunk.task.number, chunk.index}) == 0) return;
   window.bytes -= chunk.bytes();
-  if (window.outstanding.empty()) windows_.erase(found);
+  if (window.outstanding.empty() && !window.in_turns) windows_.erase(found);
 }
 
 }  // namespace ota::api

@@ -54,9 +54,11 @@ class ChunkWindows {
     std::set<std::pair<std::int64_t, std::uint32_t>> outstanding;  // task and index, waiting or on their way
     std::uint64_t bytes = 0;                                       // of those
     std::int64_t credit = 0;                                       // below zero: what it had beyond its share
+    bool in_turns = false;
   };
-  std::map<DeviceId, Window> windows_;  // only of devices with something outstanding
-  std::deque<DeviceId> turns_;          // of devices with something waiting
+  void end_turns(const DeviceId& device);  // which is at the front
+  std::map<DeviceId, Window> windows_;     // only of devices with something outstanding, or to be paid for
+  std::deque<DeviceId> turns_;             // of devices with something waiting, or to be paid for
   std::size_t waiting_ = 0;
 };
 

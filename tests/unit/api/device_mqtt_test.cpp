@@ -26,7 +26,8 @@ constexpr std::string_view kVerify =
 
 TEST(DeviceMqtt, SubscribesToWhatDevicesSay) {
   DeviceWorld world;
-  EXPECT_THAT(world.api->subscriptions(), ElementsAre("/ota/+/request", "/ota/+/progress", "/ota/+/verify"));
+  EXPECT_THAT(world.api->subscriptions(),
+              ElementsAre("/ota/+/request", "/ota/+/progress", "/ota/+/verify", "/ota/+/chunk/get"));
 }
 
 TEST(DeviceMqtt, HandsEachMessageToTheEngine) {
