@@ -129,10 +129,10 @@ void Ledger::arm(Task& task) {
       task.state_due = now_ + seconds{times.offer_timeout_s};
       break;
     case TaskState::downloading:
-      task.state_due = now_ + seconds{times.stall_timeout_s};
+      task.state_due = now_ + stall_time(task);
       break;
     case TaskState::retry_wait:
-      task.state_due = std::max(task.retry_due.value_or(now_), now_) + seconds{times.stall_timeout_s};
+      task.state_due = std::max(task.retry_due.value_or(now_), now_) + stall_time(task);
       break;
     case TaskState::installing:
       task.state_due = now_ + seconds{times.confirm_timeout_s};

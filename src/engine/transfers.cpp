@@ -79,9 +79,9 @@ void Ledger::note_run(const Task& task, const TransferChange& change) {
 void Ledger::note_device(const Task& task, const TransferChange& change) {
   auto device = devices.find(task.device);
   if (!device) return;
+  device->link.merge(change.link);
   note_link(task, *device, change);
   if (change.transport) device->transport = change.transport;
-  device->link.merge(change.link);
   const bool there = change.heard || change.bytes_fresh > 0 || change.line.acked > 0;
   if (!there) return devices.save(*device);
   if (device->present_until_tl <= now_) return heard(*device);  // back by a download alone

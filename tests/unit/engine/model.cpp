@@ -88,7 +88,20 @@ void Model::follow(const Event& line, const std::function<Task(std::int64_t)>& r
     task->facts.chunk_bytes = read(line.task).chunk_bytes;
     task->have.resize(task->facts.grid().count());
   }
+  if (*event == attempt_spent || *event == attempt_requeued) smaller_grid(*task, read(line.task).chunk_bytes);
   if (!line.reason.empty()) task->reason = line.reason;
+}
+
+/// A new attempt, and nothing else, may bring chunks of half the size: each old one is two new ones then.
+void Model::smaller_grid(TaskModel& task, std::uint32_t chunk_bytes) {
+  if (chunk_bytes * 2 != task.facts.chunk_bytes) return;
+  task.facts.chunk_bytes = chunk_bytes;
+  for (auto* bits : {&task.have, &task.stored}) {
+    auto half = *bits;
+    half.resize(task.facts.grid().count());
+    for (std::size_t i = 0; i < half.size(); ++i) half[i] = (*bits)[i / 2];
+    *bits = std::move(half);
+  }
 }
 
 void Model::created(const Task& row) {

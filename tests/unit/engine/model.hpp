@@ -155,6 +155,7 @@ class Model {
   void record(TaskModel& task, const ChunkRanges& ranges, bool good);
   void created(const Task& row);
   void judge(TaskModel& task, TaskEvent event, const Event& line);
+  void smaller_grid(TaskModel& task, std::uint32_t chunk_bytes);
   void judge_grant(const TaskModel& task);
   void judge_preempt(const TaskModel& task);
   void apply(TaskModel& task, TaskEvent event, TaskState to);
