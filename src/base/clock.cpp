@@ -16,9 +16,11 @@ std::string to_rfc3339(WallTime time) {
   const std::time_t t = std::chrono::system_clock::to_time_t(seconds);
   std::tm tm{};
   gmtime_r(&t, &tm);
+  // strftime writes the year 26 with two digits.
   char text[32];
-  const auto n = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-  return std::string(text, n);
+  const int year = std::snprintf(text, sizeof text, "%04d", tm.tm_year + 1900);
+  const auto at = static_cast<std::size_t>(year);
+  return std::string(text, at + std::strftime(text + at, sizeof text - at, "-%m-%dT%H:%M:%SZ", &tm));
 }
 
 namespace {
@@ -80,7 +82,12 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
     if (minus) offset = -offset;
   }
   if (at != text.size()) return {};
-  return sys_days{date} + hours{h} + minutes{mi} + seconds{s} + fraction - offset;
+  const WallTime time = sys_days{date} + hours{h} + minutes{mi} + seconds{s} + fraction - offset;
+  // In UTC it may be of a year that has no four digits, which nobody could read again.
+  constexpr WallTime kFirst = sys_days{year{0} / 1 / 1};
+  constexpr WallTime kEnd = sys_days{year{10'000} / 1 / 1};
+  if (time < kFirst || time >= kEnd) return {};
+  return time;
 }
 
 }  // namespace ota

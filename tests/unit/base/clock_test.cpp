@@ -30,6 +30,12 @@ TEST(Rfc3339, ReadsFractionsAndOffsets) {
   EXPECT_EQ(parse_rfc3339("2026-11-22 08:30:00Z"), time);
 }
 
+TEST(Rfc3339, EveryYearHasFourDigits) {
+  for (const char* text :
+       {"0000-01-01T00:00:00Z", "0026-11-22T08:30:00Z", "0999-12-31T23:59:59Z", "9999-12-31T23:59:59Z"})
+    EXPECT_EQ(to_rfc3339(*parse_rfc3339(text)), text);
+}
+
 TEST(Rfc3339, RefusesWhatIsMalformed) {
   for (const char* text : {"",
                            "2026",
@@ -51,7 +57,10 @@ TEST(Rfc3339, RefusesWhatIsMalformed) {
                            " 2026-11-22T08:30:00Z",
                            "-026-11-22T08:30:00Z",
                            "2026/11/22T08:30:00Z",
-                           "20261122T083000Z"})
+                           "20261122T083000Z",
+                           "0000-01-01T00:30:00+01:00",
+                           "9999-12-31T23:30:00-01:00",
+                           "9999-12-31T23:59:60Z"})
     EXPECT_FALSE(parse_rfc3339(text)) << text;
 }
 
