@@ -30,7 +30,7 @@ class MqttSource final : public ChunkSource {
   static constexpr std::uint64_t kWindowBytes = 1u << 20;
   static constexpr double kSlowest = 4096;  ///< bytes/s
   static constexpr std::chrono::milliseconds kPatience{3'000};
-  static constexpr int kPassed = 8;  ///< a chunk that so many overtook is lost, and asked for again
+  static constexpr int kPassed = 16;  ///< a chunk that so many overtook is lost, and asked for again
 
   MqttSource(ChunkLine line, std::string token, const std::atomic<bool>& interrupted)
       : line_(std::move(line)), token_(std::move(token)), interrupted_(interrupted) {}
