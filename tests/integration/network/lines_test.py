@@ -1,4 +1,5 @@
 """Updates over bad lines: whatever happens, every device ends with the right image, and little comes twice."""
+import contextlib
 import pathlib
 import random
 import subprocess
@@ -14,7 +15,7 @@ from side_by_side import main  # noqa: E402
 CASES = []
 # Image data over the line to the image's size.
 WITH_CUTS = 1.05
-WITH_CORRUPTION = 1.15
+WITH_CORRUPTION = WITH_SWITCHES = 1.15
 
 
 def case(function):
@@ -90,6 +91,68 @@ def reset_at_random():
         at_most("resets", scene.http.file, len(data) + resets * 64 * KIB)
 
 
+# --- one way of two
+
+
+@case
+def http_refused():
+    one_way(lambda scene: scene.http.refuse(), "mqtt")
+
+
+@case
+def http_swallowed():
+    one_way(lambda scene: scene.http.swallow(), "mqtt")
+
+
+@case
+def mqtt_refused():
+    one_way(lambda scene: scene.mqtt.refuse(), "http")
+
+
+@case
+def mqtt_swallowed():
+    one_way(lambda scene: scene.mqtt.swallow(), "http")
+
+
+def one_way(block, other):
+    """From the first moment and for good one of the two doesn't work; the other brings all."""
+    with Scene(Link(rate=512 * KIB)) as scene:
+        data = scene.firmware(1024 * KIB)
+        block(scene)
+        scene.update(scene.agent("device", 2), data, 64, timeout=110)
+        at_most("one way", getattr(scene, other).file, WITH_SWITCHES * 2 * len(data))
+
+
+@case
+def http_lost_and_found():
+    """HTTP goes amid the download and comes back: MQTT takes over in between."""
+    with Scene(Link(rate=128 * KIB)) as scene:
+        data = scene.firmware(2048 * KIB)
+        agent = start(scene, "device", 64)
+        for share, strike in ((0.2, scene.http.refuse), (0.5, scene.http.open), (0.7, scene.http.refuse)):
+            came = share * len(data)
+            wait_until(lambda: scene.http.file + scene.mqtt.file >= came, f"{share:.0%} of the image", 100)
+            strike()
+        agent.finish(data, 110)
+        assert scene.http.file and scene.mqtt.file, f"{scene.http.file} over HTTP, {scene.mqtt.file} over MQTT"
+        at_most("HTTP lost", scene.http.file + scene.mqtt.file, WITH_SWITCHES * len(data))
+
+
+@case
+def blocked_by_turns():
+    with Scene(Link(rate=128 * KIB)) as scene:
+        data, doors = scene.firmware(2048 * KIB), [scene.http, scene.mqtt]
+        agent = start(scene, "device", 64)
+        while agent.running():
+            doors[0].refuse()
+            doors[1].open()
+            doors.reverse()
+            with contextlib.suppress(AssertionError):
+                wait_until(lambda: not agent.running(), "the end, or the next turn", 6 / PATIENCE)
+        agent.finish(data, 1)
+        at_most("blocked by turns", scene.http.file + scene.mqtt.file, WITH_SWITCHES * len(data))
+
+
 # --- lines that lie
 
 
@@ -140,7 +203,7 @@ def device_killed():
         agent = start(scene, "device", 64)
         kills = at_points(scene, luck, 4, len(data), lambda: (agent.kill(), agent.start()))
         agent.finish(data, 90)
-        at_most("device killed", scene.http.file, len(data) + kills * 64 * KIB)
+        at_most("device killed", scene.http.file, len(data) + kills * 2 * 64 * KIB)
 
 
 @case

@@ -34,7 +34,18 @@ class Agent(Process):
 
     def start(self):
         command = [AGENT, "--id", self.name, "--count", str(self.count), "--broker", self.scene.broker_url]
-        command += ["--state-dir", str(self.state), "--hardware", HARDWARE, "--current-version", OLD, "--poll", "5"]
+        command += [
+            "--gateway",
+            self.scene.gateway,
+            "--state-dir",
+            str(self.state),
+            "--hardware",
+            HARDWARE,
+            "--current-version",
+            OLD,
+            "--poll",
+            "5",
+        ]
         command += ["--report", "json", "--once", *self.options]
         self.launch([*self.scene.before_agents, *command], ENVIRONMENT)
         return self
@@ -84,9 +95,9 @@ class Scene:
         self.agents = []
         self.link = link or Link()
         self.http, self.mqtt = http_door(self.link), mqtt_door(self.link)
-        self.broker_url = f"tcp://127.0.0.1:{self.mqtt.port}"
+        self.broker_url, self.gateway = f"tcp://127.0.0.1:{self.mqtt.port}", f"http://127.0.0.1:{self.http.port}"
         self.broker = Broker(self.folder, persistence=True)
-        settings = {"http.public_url": f"http://127.0.0.1:{self.http.port}", **(settings or {})}
+        settings = {"http.public_url": self.gateway, **(settings or {})}
         self.daemon = Daemon(self.folder, self.broker.port, settings)
 
     def __enter__(self):
@@ -165,6 +176,7 @@ class SpacedScene(Scene):
         self.agents, self.before_agents = [], network.in_device
         # Ports are free here: nobody else is.
         self.broker_url, self.listen = f"tcp://{network.server}:1883", f"{network.server}:8080"
+        self.gateway = f"http://{self.listen}"
         extra = f"listener 1883 {network.server}\nallow_anonymous true\n"
         self.broker = Broker(self.folder, persistence=True, extra=extra)
         settings = {"http.listen": self.listen, "http.admin_listen": "127.0.0.1:8081", **(settings or {})}
