@@ -107,6 +107,22 @@ TEST_F(HttpSource, AsksForTheRestAloneOfAChunkThatBrokeOff) {
   for (std::size_t i = 2; i < ranges.size(); ++i) EXPECT_EQ(ranges[i], "bytes=5-") << i;
 }
 
+TEST_F(HttpSource, FetchesEachChunkOnceWhateverIsAhead) {
+  ReplyingServer server({reply(200, 10, "abcdefghij"), reply(200, 10, "klmnopqrst"), reply(200, 5, "uvwxy")});
+  auto task = task_at(server);
+  EXPECT_EQ(source_->chunk(task, 0, {{1, 2}}).bytes, "abcdefghij");
+  EXPECT_EQ(source_->chunk(task, 1, {{2, 2}}).bytes, "klmnopqrst");
+  EXPECT_EQ(source_->chunk(task, 2, {}).bytes, "uvwxy");
+  EXPECT_EQ(server.ranges(), std::vector<std::string>(3, ""));
+}
+
+TEST_F(HttpSource, EndsWhatRunsWhenInterrupted) {
+  ReplyingServer server({});
+  auto task = task_at(server);
+  interrupted_ = true;
+  EXPECT_EQ(source_->chunk(task, 0, {{1, 2}}).kind, Fetched::Kind::aborted);
+}
+
 TEST_F(HttpSource, TakesTheWholeFromAServerThatIgnoresRanges) {
   ReplyingServer server({reply(200, 10, "xyz"), reply(200, 10, "abcdefghij"), reply(200, 10, "abcdefghij")});
   auto task = task_at(server);

@@ -1,0 +1,69 @@
+// One piece of an image, or another body of known length, on its way over HTTP.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "agent/chunk_source.hpp"
+#include "agent/curl_handle.hpp"
+#include "ota/domain/digest.hpp"
+
+namespace ota::agent {
+
+/// What is fetched. The first bytes of one that broke off are kept, where its digest can tell later whether they were
+/// right.
+struct HttpPiece {
+  enum class Kind { none, chunk, manifest };
+  Kind kind = Kind::none;
+  Digest image{};
+  std::uint64_t offset = 0;  ///< in the image
+  std::size_t length = 0;    ///< of the body
+  bool operator==(const HttpPiece&) const = default;
+};
+
+/// One kept connection, one piece at a time. A piece that breaks off and is started again asks for its rest alone
+/// (RFC 9110, 14.2). Runs inside a multi handle that outlives the run; not movable, for curl holds its address.
+class HttpTransfer {
+ public:
+  /// While `interrupted` is true, what runs ends as aborted.
+  HttpTransfer(const TlsFiles& tls, const std::atomic<bool>& interrupted);
+  HttpTransfer(const HttpTransfer&) = delete;
+  ~HttpTransfer() { stop(); }
+
+  const HttpPiece& piece() const { return piece_; }
+  bool running() const { return multi_ != nullptr; }
+  bool ended_well() const { return code_ == CURLE_OK; }
+  bool ended() const { return code_.has_value(); }
+
+  /// Ends what runs. Given up after `silence` without a byte. `headers`, which may be null, live as long as the run.
+  void start(CURLM* multi, const HttpPiece& piece, const std::string& url, curl_slist* headers,
+             std::chrono::seconds silence);
+  /// Leaves the multi handle; what came is kept.
+  void stop();
+  /// The multi handle said that this one's run ended, thus.
+  void end(CURL* handle, CURLcode code);
+
+  /// Whether the rest will take no longer than a question and its answer.
+  bool nearly_whole() const;
+  /// How it ended, once; the bytes of a whole piece go with the answer.
+  Fetched take();
+
+ private:
+  void keep(long status, CURLcode code);
+  Fetched later(const std::string& why) const;
+  Fetched refused(long status) const;
+
+  const CurlHandle handle_;
+  CURLM* multi_ = nullptr;
+  HttpPiece piece_;
+  std::string url_;
+  std::string begun_;  // the piece's first bytes
+  Body body_;          // what this run brought
+  std::optional<CURLcode> code_;
+};
+
+}  // namespace ota::agent
