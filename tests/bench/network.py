@@ -165,15 +165,25 @@ def with_curl(case):
         return line.figures(fetched) | {"tries": tries, "done": done, "right": right}
 
 
-def measure(case):
-    found = {"case": case.name, "size": case.size, "rate": case.rate, "chunk_kib": case.chunk_kib}
-    for client, run in (("agent", with_agent), ("curl", with_curl)):
-        try:
-            found[client] = run(case)
-        except AssertionError as fault:
-            found[client] = {"fault": str(fault)[:2000]}
-    print(f"{case.name}: done", file=sys.stderr, flush=True)
+def measure(run, case):
+    try:
+        found = run(case)
+    except AssertionError as fault:
+        found = {"fault": f"{case.name}, {run.__name__}: {fault}"[:3000]}
+    print(f"{case.name}, {run.__name__}: done", file=sys.stderr, flush=True)
     return found
+
+
+def measure_all(cases, at_once):
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        running = [
+            (case, pool.submit(measure, with_agent, case), pool.submit(measure, with_curl, case)) for case in cases
+        ]
+        return [
+            {"case": case.name, "size": case.size, "rate": case.rate, "chunk_kib": case.chunk_kib}
+            | {"agent": agent.result(), "curl": curl.result()}
+            for case, agent, curl in running
+        ]
 
 
 def pace(figures):
@@ -200,18 +210,8 @@ def row(found):
 
 
 def print_table(results):
-    head = [
-        "case",
-        "image",
-        "best",
-        "ota-agent (to best)",
-        "data",
-        "wire",
-        "switches",
-        "curl (to best)",
-        "data",
-        "image",
-    ]
+    head = ["case", "image", "best", "ota-agent (to best)", "data", "wire", "switches"]
+    head += ["curl -C - (to best)", "data", "outcome"]
     rows = [head, *(row(found) for found in results)]
     widths = [max(len(line[column]) for line in rows) for column in range(len(head))]
     for line in rows:
@@ -221,7 +221,7 @@ def print_table(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=pathlib.Path, help="write the figures there")
-    parser.add_argument("--at-once", type=int, default=4, help="cases that run side by side (they mostly wait)")
+    parser.add_argument("--at-once", type=int, default=8, help="so many side by side (they mostly wait)")
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(case.name for case in CASES)}")
     parser.add_argument("--quick", action="store_true", help="tiny images: only shows that it works")
     options = parser.parse_args()
@@ -231,8 +231,7 @@ def main():
     if missing := why_not():
         print(f"without loss, for there can be no namespaces here: {missing}", file=sys.stderr)
         wanted = [case for case in wanted if not case.loss]
-    with concurrent.futures.ThreadPoolExecutor(options.at_once) as pool:
-        results = list(pool.map(measure, wanted))
+    results = measure_all(wanted, options.at_once)
     print_table(results)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")

@@ -142,7 +142,7 @@ def http_lost_and_found():
 def blocked_by_turns():
     with Scene(Link(rate=128 * KIB)) as scene:
         data, doors = scene.firmware(2048 * KIB), [scene.http, scene.mqtt]
-        agent = start(scene, "device", 64)
+        agent = start(scene, "device", 16)
         while agent.running():
             doors[0].refuse()
             doors[1].open()
