@@ -33,19 +33,9 @@ class Agent(Process):
         return [self.name] if self.count == 1 else [f"{self.name}-{i:03}" for i in range(1, self.count + 1)]
 
     def start(self):
-        command = [AGENT, "--id", self.name, "--count", str(self.count), "--broker", self.scene.broker_url]
-        command += [
-            "--gateway",
-            self.scene.gateway,
-            "--state-dir",
-            str(self.state),
-            "--hardware",
-            HARDWARE,
-            "--current-version",
-            OLD,
-            "--poll",
-            "5",
-        ]
+        command = [AGENT, "--id", self.name, "--count", str(self.count), "--state-dir", str(self.state)]
+        command += ["--broker", self.scene.broker_url, "--gateway", self.scene.gateway, "--poll", "5"]
+        command += ["--hardware", HARDWARE, "--current-version", OLD]
         command += ["--report", "json", "--once", *self.options]
         self.launch([*self.scene.before_agents, *command], ENVIRONMENT)
         return self

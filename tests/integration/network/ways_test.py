@@ -69,7 +69,7 @@ def http_swallowed_for_good_and_digests_unknown():
 def mqtt_refused_for_good():
     with Scene() as scene:
         scene.mqtt.refuse()
-        data, agent = begin(scene, 500 * KIB, 16, "--gateway", f"http://127.0.0.1:{scene.http.port}")
+        data, agent = begin(scene, 500 * KIB, 16)
         done(scene, agent, data)
         expect(scene.http.file == len(data), f"{scene.http.file} bytes for {len(data)}")
 
@@ -82,7 +82,7 @@ def mqtt_refused_for_good_with_a_secret():
         scene.rest.call("PUT", "/devices/device", {"hardware": "gw-a"})
         token = scene.folder / "token"
         token.write_text(scene.rest.call("POST", "/devices/device/token").json["token"] + "\n")
-        agent = scene.agent("device", options=("--gateway", f"http://127.0.0.1:{scene.http.port}", "--token-file", str(token)))
+        agent = scene.agent("device", options=("--token-file", str(token)))
         scene.task = scene.upgrade("device", 16)
         agent.start()
         done(scene, agent, data)
