@@ -1,13 +1,15 @@
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/ssl.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 #include <cstring>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -57,25 +59,49 @@ std::string common_name(X509* certificate) {
   return name.find('\0') == std::string::npos ? name : std::string();
 }
 
+struct FreeSsl {
+  void operator()(SSL* ssl) const { SSL_free(ssl); }
+};
+
+// OpenSSL on the socket itself: asio's stream puts two buffers, 70 KB and two copies of each record in between.
 class TlsStream final : public Stream {
  public:
   TlsStream(tcp::socket socket, std::shared_ptr<asio::ssl::context> context, Deadline& deadline)
-      : Stream(deadline), context_(std::move(context)), stream_(std::move(socket), *context_) {
+      : Stream(deadline),
+        context_(std::move(context)),
+        socket_(std::move(socket)),
+        ssl_(SSL_new(context_->native_handle())) {
     boost::system::error_code ignored;
-    stream_.next_layer().set_option(tcp::no_delay(true), ignored);
+    socket_.native_non_blocking(true, ignored);
+    socket_.set_option(tcp::no_delay(true), ignored);
+    if (!ssl_ || SSL_set_fd(ssl_.get(), socket_.native_handle()) != 1) throw std::bad_alloc();
+    SSL_set_accept_state(ssl_.get());
+    SSL_set_read_ahead(ssl_.get(), 1);
+    SSL_set_mode(ssl_.get(),
+                 SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
   }
 
   asio::awaitable<bool> handshake() override {
-    boost::system::error_code ec;
-    co_await stream_.async_handshake(asio::ssl::stream_base::server, asio::redirect_error(asio::use_awaitable, ec));
-    co_return !ec;
+    for (;;) {
+      ERR_clear_error();
+      const int done = SSL_do_handshake(ssl_.get());
+      if (done == 1) co_return true;
+      const bool again = co_await ready(SSL_get_error(ssl_.get(), done));
+      if (!again) co_return false;
+    }
   }
 
   asio::awaitable<std::size_t> read_some(std::span<char> into) override {
-    boost::system::error_code ec;
-    const std::size_t got = co_await stream_.async_read_some(asio::buffer(into.data(), into.size()),
-                                                             asio::redirect_error(asio::use_awaitable, ec));
-    co_return ec ? 0 : got;
+    // Mostly nothing is there yet: to look first would be one system call more.
+    bool again = SSL_has_pending(ssl_.get()) == 1;
+    if (!again) again = co_await ready(SSL_ERROR_WANT_READ);
+    while (again) {
+      ERR_clear_error();
+      std::size_t got = 0;
+      if (SSL_read_ex(ssl_.get(), into.data(), into.size(), &got) == 1) co_return got;
+      again = co_await ready(SSL_get_error(ssl_.get(), 0));
+    }
+    co_return 0;
   }
 
   asio::awaitable<bool> write(std::string_view bytes, bool more) override {
@@ -114,22 +140,26 @@ class TlsStream final : public Stream {
   }
 
   asio::awaitable<void> finish() override {
-    boost::system::error_code ec;
-    co_await stream_.async_shutdown(asio::redirect_error(asio::use_awaitable, ec));
-    stream_.next_layer().shutdown(tcp::socket::shutdown_send, ec);
+    for (bool again = true; again;) {
+      ERR_clear_error();
+      const int told = SSL_shutdown(ssl_.get());
+      again = told < 0;
+      if (again) again = co_await ready(SSL_get_error(ssl_.get(), told));
+    }
+    boost::system::error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
   }
 
   void cut(bool reset) noexcept override {
     boost::system::error_code ignored;
-    if (reset) stream_.next_layer().set_option(asio::socket_base::linger(true, 0), ignored);
-    stream_.next_layer().shutdown(tcp::socket::shutdown_both, ignored);
-    stream_.next_layer().cancel(ignored);
+    if (reset) socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+    socket_.shutdown(tcp::socket::shutdown_both, ignored);
+    socket_.cancel(ignored);
   }
 
   std::string client_name() const override {
-    SSL* ssl = const_cast<asio::ssl::stream<tcp::socket>&>(stream_).native_handle();
-    if (SSL_get_verify_result(ssl) != X509_V_OK) return {};
-    X509* certificate = SSL_get0_peer_certificate(ssl);
+    if (SSL_get_verify_result(ssl_.get()) != X509_V_OK) return {};
+    X509* certificate = SSL_get0_peer_certificate(ssl_.get());
     return certificate ? common_name(certificate) : std::string();
   }
 
@@ -137,18 +167,31 @@ class TlsStream final : public Stream {
   asio::awaitable<std::size_t> write_all(const char* data, std::size_t size) {
     std::size_t done = 0;
     while (done < size) {
-      boost::system::error_code ec;
-      const std::size_t sent = co_await stream_.async_write_some(asio::buffer(data + done, size - done),
-                                                                 asio::redirect_error(asio::use_awaitable, ec));
-      done += sent;
-      if (ec) break;
-      deadline_.moved(sent);
+      ERR_clear_error();
+      std::size_t sent = 0;
+      if (SSL_write_ex(ssl_.get(), data + done, size - done, &sent) == 1) {
+        done += sent;
+        deadline_.moved(sent);
+        continue;
+      }
+      const bool again = co_await ready(SSL_get_error(ssl_.get(), 0));
+      if (!again) break;
     }
     co_return done;
   }
 
+  /// Waits for what OpenSSL wants; false where that is nothing that could come.
+  asio::awaitable<bool> ready(int wanted) {
+    if (wanted != SSL_ERROR_WANT_READ && wanted != SSL_ERROR_WANT_WRITE) co_return false;
+    const auto side = wanted == SSL_ERROR_WANT_READ ? tcp::socket::wait_read : tcp::socket::wait_write;
+    boost::system::error_code ec;
+    co_await socket_.async_wait(side, asio::redirect_error(asio::use_awaitable, ec));
+    co_return !ec;
+  }
+
   const std::shared_ptr<asio::ssl::context> context_;
-  asio::ssl::stream<tcp::socket> stream_;
+  tcp::socket socket_;
+  const std::unique_ptr<SSL, FreeSsl> ssl_;
   std::string held_;
   Piece piece_;
 };
