@@ -2,8 +2,11 @@
 import contextlib
 import pathlib
 import random
+import sqlite3
 import subprocess
 import sys
+import threading
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
@@ -227,17 +230,49 @@ def broker_killed():
         at_most("broker killed", scene.http.file, len(data))
 
 
+@case
+def server_remembers_plain_downloads():
+    """A device that reports nothing: the server knows from its downloads what it has, and still after kill -9."""
+    with Scene() as scene:
+        data = scene.firmware(1024 * KIB)
+        offer = scene.metadata("plain")
+        size = offer["chunk_bytes"]
+        first = [fetch(offer["chunk_url"].replace("{index}", str(index))) for index in (0, 1)]
+        assert first == [data[:size], data[size:]] and offer["missing"] == [[0, 1]], offer["missing"]
+        offer = scene.metadata("half")
+        fetch(offer["chunk_url"].replace("{index}", "1"))
+        wait_until(lambda: kept(scene, offer["task_id"]) == 1, "the record is on disk")
+        scene.daemon.restart()
+        assert scene.metadata("half")["missing"] == [[0, 0]], scene.metadata("half")["missing"]
+
+
+def fetch(url):
+    with urllib.request.urlopen(url, timeout=30 * PATIENCE) as reply:
+        return reply.read()
+
+
+def kept(scene, task):
+    """Chunks that the database knows of."""
+    with contextlib.closing(sqlite3.connect(f"file:{scene.daemon.folder}/otad.db?mode=ro", uri=True)) as database:
+        number = int(task.rsplit("_", 1)[1])
+        return database.execute("SELECT chunks_have FROM tasks WHERE number = ?", (number,)).fetchone()[0]
+
+
 # --- plain clients resume by themselves
 
 
 def plain_client(command, again):
-    """`command(url, file)` fetches through a line that is cut; `again`: until it ends well."""
+    """`command(url, file)` fetches through a line that is cut, of a server that is killed; `again`: until it ends well."""
     link = Link(rate=600 * KIB)
     with Scene(link) as scene:
         data = scene.firmware(3 * 1024 * KIB)
         offer, file = scene.metadata("plain"), scene.folder / "image"
         link.cut_at_random(9, up=(0.4, 1.2), down=(0.1, 0.5))
         tries = 0
+        kill = threading.Thread(
+            target=at_points, args=(scene, random.Random(10), 1, len(data), scene.daemon.restart), daemon=True
+        )
+        kill.start()
 
         def fetched():
             nonlocal tries
@@ -248,10 +283,11 @@ def plain_client(command, again):
             return run.returncode == 0
 
         wait_until(fetched, "the client ends well", 100)
+        kill.join()
         assert file.read_bytes() == data, f"a wrong image after {tries} tries"
         assert link.outages >= 2, f"only {link.outages} outages: the case tests nothing"
         # Each cut costs what lay in the buffers of both ends.
-        at_most("plain client", scene.http.file, len(data) + link.outages * 4 * 64 * KIB)
+        at_most("plain client", scene.http.file, len(data) + (link.outages + 1) * 4 * 64 * KIB)
 
 
 @case
@@ -270,13 +306,15 @@ def aria2c_resumes():
     options = [
         "--max-tries=0",
         "--retry-wait=1",
+        "--connect-timeout=5",
         "--min-split-size=1M",
         "--file-allocation=none",
-        "--connect-timeout=5",
     ]
-    plain_client(
-        lambda url, file: ["aria2c", "-q", "-x4", "-s4", *options, "-d", file.parent, "-o", file.name, url], again=True
-    )
+
+    def command(url, file):
+        return ["aria2c", "-q", "-x4", "-s4", *options, "-d", file.parent, "-o", file.name, url]
+
+    plain_client(command, again=True)
 
 
 if __name__ == "__main__":
