@@ -42,6 +42,8 @@ class Control {
   /// For chunks; any thread.
   bool broker_connected() const { return client_->status().connected; }
   void ask_chunks(std::string payload);
+  /// The other way fails: the broker is tried again soon, whatever wait it is in.
+  void hurry_broker() { client_->hurry(); }
 
   void stop(std::chrono::milliseconds grace);
 

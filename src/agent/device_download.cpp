@@ -211,6 +211,7 @@ void Device::fetch_failed(const Fetched& fetched, Time now) {
     case Fetched::Kind::ok:
       break;
   }
+  if (!control_.broker_connected()) control_.hurry_broker();
   if (fetched.silent) {
     choice_.died(source_->transport(), now);
   } else if (!fetched.moved) {

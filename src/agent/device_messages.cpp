@@ -13,6 +13,11 @@ using std::chrono::seconds;
 using std::chrono::steady_clock;
 
 void Device::connected(Time now) {
+  if (control_.broker_connected()) {
+    choice_.revived(Transport::mqtt);
+    // A wait that only failures made ends here.
+    if (hold_until_ == fetch_again_.next()) hold_until_ = std::min(hold_until_, now);
+  }
   if (phase_ == Phase::verifying) {
     verify_.arm(now);
   } else if (phase_ != Phase::installing) {

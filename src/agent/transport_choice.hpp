@@ -32,6 +32,8 @@ class TransportChoice {
   Transport current(Time now) const;
   bool usable(Transport transport, Time now) const;
   void worked(Transport transport);
+  /// What it failed by has passed: it needn't rest on.
+  void revived(Transport transport) { of(transport).rests_until = {}; }
   void failed(Transport transport, Time now);
   /// It took long to fail: it rests at once.
   void died(Transport transport, Time now);

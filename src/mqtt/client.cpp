@@ -48,6 +48,12 @@ class ClientImpl final : public Client, private LinkEvents {
     if (!thread_.joinable() && !stopping_) thread_ = std::thread([this] { run(); });
   }
 
+  void hurry() override {
+    std::lock_guard lock(mutex_);
+    hurried_ = true;
+    wake_.notify_one();
+  }
+
   bool publish(std::string topic, std::string payload, int qos) override {
     std::lock_guard lock(mutex_);
     if (stopping_ || !outbox_.push(std::move(topic), std::move(payload), std::clamp(qos, 0, 2))) {
@@ -257,7 +263,9 @@ class ClientImpl final : public Client, private LinkEvents {
     auto top = std::min(max, min * (2L << std::min(step, 20u)));
     auto pause =
         std::max(min, milliseconds(static_cast<long>(static_cast<double>(top.count()) * (0.5 + random_.unit() / 2))));
-    wake_.wait_for(lock, pause, [&] { return stopping_; });
+    hurried_ = false;
+    if (wake_.wait_for(lock, min, [&] { return stopping_; })) return;
+    wake_.wait_for(lock, pause - min, [&] { return stopping_ || hurried_; });
   }
 
   // --- Paho's threads ---
@@ -351,6 +359,7 @@ class ClientImpl final : public Client, private LinkEvents {
   bool announced_ = false;
   bool refusal_told_ = false;
   bool stopping_ = false;
+  bool hurried_ = false;
   steady_clock::time_point stop_by_;
   std::thread thread_;
 };

@@ -18,7 +18,8 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 PIECE = 64 * 1024
 BUFFER = 16 * 1024  # bytes that the sockets beside a slow line may hold
 WINDOW = 64  # pieces under way in one direction of one connection
-LAG = 0.02  # s of line time that a late wake-up may make good
+LAG = 0.02  # s of line time that may be made good, besides how late a wake-up came
+MOST_LATE = 1.0
 
 _loop = asyncio.new_event_loop()
 threading.Thread(target=_loop.run_forever, name="network", daemon=True).start()
@@ -41,6 +42,7 @@ class Link:
         self.doors, self.outages = [], 0
         self.down_seconds, self.down_since = 0.0, None
         self.free_at = {"up": 0.0, "down": 0.0}
+        self.late = {"up": 0.0, "down": 0.0}
         self.flows = on_loop(asyncio.Event)
         on_loop(self.flows.set)
         self.chaos = None
@@ -113,10 +115,11 @@ class Link:
         if self.rate is None:
             return time.monotonic() + self.delay
         now = time.monotonic()
-        done = max(self.free_at[way], now - LAG) + size / self.rate
+        done = max(self.free_at[way], now - LAG - self.late[way]) + size / self.rate
         self.free_at[way] = done
         if done > now:
             await asyncio.sleep(done - now)
+        self.late[way] = min(MOST_LATE, max(0.0, time.monotonic() - done))
         return done + self.delay
 
     def piece(self):

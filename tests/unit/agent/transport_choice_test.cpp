@@ -95,6 +95,16 @@ TEST(TransportChoice, ANewOrderPutsItsFirstOnTrial) {
   EXPECT_EQ(choice.get(), kHttp) << "the same metadata once more says nothing new";
 }
 
+TEST(TransportChoice, WhatRevivedIsOnTrial) {
+  Choice choice;
+  choice.fail(kHttp);
+  choice.fail(kMqtt);
+  choice.revived(kMqtt);
+  EXPECT_EQ(choice.get(), kMqtt);
+  choice.fail(kMqtt, 1);
+  EXPECT_EQ(choice.get(), kHttp) << "one failure is enough";
+}
+
 TEST(TransportChoice, WhatIsExcludedStaysOutForTheTask) {
   Choice choice;
   choice.set_order({kMqtt, kHttp});
