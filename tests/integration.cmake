@@ -4,9 +4,11 @@ find_program(OTAD_TEST_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
 if(TARGET otad AND OTAD_TEST_PYTHON)
   set(environment OTAD_BIN=$<TARGET_FILE:otad>)
   set(timeout 180)
+  set(long_timeout 360)
   if(OTAD_SANITIZE)
     list(APPEND environment OTAD_SANITIZED=1 OTAD_PATIENCE=5)
     set(timeout 900)
+    set(long_timeout 1800)
   endif()
   foreach(suite settings flow timers operator queue download links upload bad_messages bad_calls restart broker twin
       stop clock scale install broker_config
@@ -27,7 +29,7 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
   foreach(suite proxy lines ways namespaces)
     add_test(NAME integration.network.${suite}
       COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/network/${suite}_test.py)
-    set_tests_properties(integration.network.${suite} PROPERTIES LABELS integration TIMEOUT ${timeout}
+    set_tests_properties(integration.network.${suite} PROPERTIES LABELS integration TIMEOUT ${long_timeout}
       SKIP_RETURN_CODE 77 ENVIRONMENT "${environment}")
   endforeach()
   # These measure memory or time, or fill both cores: alone, so that deadlines hold.
@@ -39,7 +41,7 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
   foreach(suite disk broker_faults flood migrate)
     add_test(NAME integration.${suite}
       COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/${suite}_test.py)
-    set_tests_properties(integration.${suite} PROPERTIES LABELS integration TIMEOUT ${timeout}
+    set_tests_properties(integration.${suite} PROPERTIES LABELS integration TIMEOUT ${long_timeout}
       SKIP_RETURN_CODE 77 ENVIRONMENT "${environment}")
   endforeach()
   set_tests_properties(integration.disk integration.flood PROPERTIES RUN_SERIAL ON)

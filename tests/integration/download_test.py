@@ -265,7 +265,7 @@ class Download(ServerCase):
         with open(files[0], "r+b") as spoilt:
             spoilt.seek(2 * GRID + 7)
             spoilt.write(bytes([data[2 * GRID + 7] ^ 1]))
-        self.daemon.restart()
+        self.daemon.restart(ready=False)  # it isn't once the rot was found
         device = self.device("rotten", hardware="any", version="1.0.0")
         answer = device.request("metadata", "failed", "error", "up_to_date")
         if answer["type"] == "metadata":

@@ -267,10 +267,10 @@ class Daemon(Process):
         with contextlib.suppress(OSError, http.client.HTTPException):
             return self.rest.call("GET", "/readyz", timeout=5).status == 200
 
-    def restart(self):
+    def restart(self, ready=True):
         """kill -9 and start again on the same data and port."""
         self.kill()
-        return self.start()
+        return self.start(ready)
 
     def rss(self):
         """Resident memory in bytes."""
