@@ -26,6 +26,10 @@ UploadFile::UploadFile(File file, std::uint64_t max_bytes, Publish publish, std:
 }
 
 UploadFile::~UploadFile() {
+  // Its room is free before its name is gone: who waits for the name may upload again.
+  if (!commit_begun_) {
+    [[maybe_unused]] const int freed = ::ftruncate(file_.descriptor(), 0);
+  }
   // After commit() it has another name, and this one does not exist.
   ::unlink(file_.path().c_str());
 }
@@ -81,6 +85,7 @@ Result<Stored> UploadFile::finish() {
 Result<std::shared_ptr<Image>> UploadFile::commit() {
   if (failed_) return *failed_;
   if (!stored_) return fail(Errc::server_fault, "an upload was committed before it was finished");
+  commit_begun_ = true;
   if (const auto synced = file_.sync(); !synced) {
     failed_ = synced.error();
     return *failed_;

@@ -40,6 +40,7 @@ class UploadFile final : public Upload {
   ChunkHasher blocks_;
   std::optional<Error> failed_;
   std::optional<Stored> stored_;
+  bool commit_begun_ = false;  // from then on the bytes may be an image's
 };
 
 }  // namespace ota::firmware
