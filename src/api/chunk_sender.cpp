@@ -1,29 +1,16 @@
 #include "api/chunk_sender.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <span>
 #include <string_view>
 #include <utility>
 
 #include "ota/firmware/hash.hpp"
+#include "ota/firmware/read_at.hpp"
 
 namespace ota::api {
-namespace {
-
-bool read_fully(int descriptor, char* to, std::size_t bytes, std::uint64_t offset) {
-  while (bytes > 0) {
-    const auto got = ::pread(descriptor, to, bytes, static_cast<off_t>(offset));
-    if (got <= 0) return false;
-    to += got;
-    bytes -= static_cast<std::size_t>(got);
-    offset += static_cast<std::uint64_t>(got);
-  }
-  return true;
-}
-
-}  // namespace
 
 Result<void> ChunkSender::send(const DeviceId& device, const ChunkRequest& request, const engine::ChunkGrant& grant) {
   const auto image = context_.store.image(grant.image);
@@ -117,10 +104,10 @@ Result<std::string> ChunkSender::payload(const WantedChunk& chunk, const firmwar
   const auto& digest = digests[chunk.index];
   std::string payload(sizeof(Digest) + chunk.bytes(), '\0');
   std::copy(digest.begin(), digest.end(), payload.begin());
-  char* bytes = payload.data() + sizeof(Digest);
+  const auto bytes = std::span(payload).subspan(sizeof(Digest));
   const auto offset = chunk.grid.offset(chunk.index);
-  if (read_fully(image->descriptor(), bytes, chunk.bytes(), offset) &&
-      firmware::sha256(std::string_view(bytes, chunk.bytes())) == digest)
+  const auto got = firmware::read_at(image->descriptor(), bytes, offset, to_hex(chunk.image));
+  if (got && *got == bytes.size() && firmware::sha256(std::string_view(bytes.data(), bytes.size())) == digest)
     return payload;
   // The check reads anew, and sets the image aside where its blocks are wrong too.
   image->doubt(offset, chunk.bytes());

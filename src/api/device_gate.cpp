@@ -6,17 +6,13 @@
 #include <string>
 #include <variant>
 
+#include "api/errors.hpp"
+
 namespace ota::api {
 namespace {
 
 constexpr std::size_t kBuckets = std::size_t{1} << 16;
 constexpr std::uint64_t kStranger = 0x9E3779B97F4A7C15;  // another bucket for who hasn't proven itself
-
-Error later(std::string message, int seconds) {
-  Error error = fail(Errc::overloaded, std::move(message));
-  error.retry_after_s = seconds;
-  return error;
-}
 
 }  // namespace
 
@@ -45,10 +41,10 @@ DeviceGate::Names DeviceGate::names(std::string_view name, const Credentials& wh
 std::optional<Error> DeviceGate::refuse_guess(const Names& names, std::string_view name, const Credentials& who) const {
   if (names.proven) return std::nullopt;
   if (const int wait = failures_.wait(names.name); wait > 0)
-    return later(fmt::format("{} was named with wrong secrets, or none, too often; try again later", name), wait);
+    return overloaded(fmt::format("{} was named with wrong secrets, or none, too often; try again later", name), wait);
   if (!who.token_digest) return std::nullopt;
   if (const int wait = all_failures_.wait(0); wait > 0)
-    return later("too many secrets were wrong lately; try again later", wait);
+    return overloaded("too many secrets were wrong lately; try again later", wait);
   return std::nullopt;
 }
 
@@ -61,9 +57,9 @@ std::optional<Error> DeviceGate::refuse(std::string_view name, const Credentials
   if (auto error = refuse_guess(names, name, who)) return error;
   auto& limit = report ? reports_ : messages_;
   if (const int wait = limit.take(names.proven ? names.name : names.name ^ kStranger); wait > 0)
-    return later(fmt::format("device {} sends more than {} messages a second", name,
-                             report ? kReportsPerSecond : kMessagesPerSecond),
-                 wait);
+    return overloaded(fmt::format("device {} sends more than {} messages a second", name,
+                                  report ? kReportsPerSecond : kMessagesPerSecond),
+                      wait);
   return std::nullopt;
 }
 

@@ -216,9 +216,7 @@ asio::awaitable<std::optional<Error>> Downloads::refuse_claim(engine::DownloadCl
   if (access == engine::Access::ended) co_return fail(Errc::task_ended, "the task has ended");
   if (access == engine::Access::unknown)
     co_return fail(Errc::not_authorized, grant.own ? kNotYours : "the URL is of a task that is unknown");
-  Error later = fail(Errc::overloaded, "the task waits for its turn; metadata comes when it may go on");
-  later.retry_after_s = kWaitingTaskRetryS;
-  co_return later;
+  co_return overloaded("the task waits for its turn; metadata comes when it may go on", kWaitingTaskRetryS);
 }
 
 asio::awaitable<Result<Downloads::GridManifest>> Downloads::manifest(Digest image, std::uint32_t chunk_bytes) {

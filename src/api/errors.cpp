@@ -71,6 +71,12 @@ int retry_after_s(const Error& error) {
   return error.code == Errc::overloaded || error.code == Errc::cancelled ? kDefaultRetryS : 0;
 }
 
+Error overloaded(std::string message, int retry_after_s) {
+  auto error = fail(Errc::overloaded, std::move(message));
+  error.retry_after_s = retry_after_s;
+  return error;
+}
+
 http::Reply problem_reply(const Error& error) { return problem_reply(error, http_status(error.code)); }
 
 http::Reply problem_reply(const Error& error, unsigned status) {

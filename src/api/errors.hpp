@@ -23,6 +23,9 @@ unsigned http_status(Errc code);
 /// by itself (overloaded, cancelled).
 int retry_after_s(const Error& error);
 
+/// Errc::overloaded with the seconds after which the refused caller may come again.
+Error overloaded(std::string message, int retry_after_s);
+
 /// The error as `application/problem+json`: type `/problems/<code>`, title, status, detail, code, and `errors` where
 /// the error names fields. Adds `Retry-After` and `WWW-Authenticate: Bearer` where they belong. Text that is not UTF-8
 /// is repaired. Errors without a message get the title as detail.

@@ -5,16 +5,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/errors.hpp"
+
 namespace ota::api {
 namespace {
 
 constexpr std::size_t kBuckets = std::size_t{1} << 12;
-
-Error later(std::string message, int seconds) {
-  Error error = fail(Errc::overloaded, std::move(message));
-  error.retry_after_s = seconds;
-  return error;
-}
 
 }  // namespace
 
@@ -37,14 +33,14 @@ OperatorGate::OperatorGate(const Clock& clock)
 std::optional<Error> OperatorGate::refuse_call(const std::string& key_name) {
   const int wait = calls_.take(hash_(key_name));
   if (wait == 0) return std::nullopt;
-  return later(fmt::format("the key \"{}\" calls more than {} times a second", key_name, kCallsPerSecond), wait);
+  return overloaded(fmt::format("the key \"{}\" calls more than {} times a second", key_name, kCallsPerSecond), wait);
 }
 
 std::optional<Error> OperatorGate::refuse_failure(std::string_view key) {
   const int own = key.empty() ? 0 : failures_.take(hash_(key));
   const int wait = std::max(own, all_failures_.take(0));
   if (wait == 0) return std::nullopt;
-  return later("too many calls without a right key; try again later", wait);
+  return overloaded("too many calls without a right key; try again later", wait);
 }
 
 }  // namespace ota::api

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "ota/base/result.hpp"
+#include "ota/firmware/read_at.hpp"
 
 namespace ota::firmware {
 
@@ -48,10 +49,6 @@ class File {
   int fd_ = -1;
   std::filesystem::path path_;
 };
-
-/// Reads until `bytes` is full or the file ends; answers how many.
-Result<std::size_t> read_at(int descriptor, std::span<char> bytes, std::uint64_t offset,
-                            const std::filesystem::path& path);
 
 /// All of a file of at most `max_bytes`; a longer one is Errc::too_large.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes);

@@ -29,6 +29,22 @@ inline sockaddr_in loopback(std::uint16_t port) {
   return address;
 }
 
+/// A socket that listens on a free loopback port; the descriptor is the caller's to close.
+struct Listening {
+  int descriptor;
+  std::uint16_t port;
+};
+inline Listening listen_on_loopback(int backlog) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  auto address = loopback(0);
+  socklen_t size = sizeof address;
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(fd, backlog) != 0 ||
+      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    throw std::runtime_error("cannot listen");
+  }
+  return {fd, ntohs(address.sin_port)};
+}
+
 /// A port that was free a moment ago.
 inline std::uint16_t free_port() {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -12,14 +12,9 @@ FakeServer::FakeServer() {
   on_message = [this](const std::string& device, const std::string& what, const Json& message) {
     answer(device, what, message);
   };
-  listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  auto address = test::loopback(0);
-  socklen_t size = sizeof address;
-  if (bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listener_, 64) != 0 ||
-      getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    throw std::runtime_error("cannot listen");
-  }
-  port_ = ntohs(address.sin_port);
+  const auto listening = test::listen_on_loopback(64);
+  listener_ = listening.descriptor;
+  port_ = listening.port;
   acceptor_ = std::thread([this] { accept_connections(); });
 
   mqtt::Options options;

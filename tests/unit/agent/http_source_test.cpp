@@ -18,14 +18,9 @@ namespace {
 class ReplyingServer {
  public:
   explicit ReplyingServer(std::deque<std::string> replies) : replies_(std::move(replies)) {
-    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    auto address = test::loopback(0);
-    socklen_t size = sizeof address;
-    if (bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listener_, 8) != 0 ||
-        getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      throw std::runtime_error("cannot listen");
-    }
-    port_ = ntohs(address.sin_port);
+    const auto listening = test::listen_on_loopback(8);
+    listener_ = listening.descriptor;
+    port_ = listening.port;
     thread_ = std::thread([this] { serve(); });
   }
   ~ReplyingServer() {

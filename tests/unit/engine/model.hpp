@@ -150,6 +150,8 @@ class Model {
   bool use_permit(std::int64_t task, TaskEvent event, const std::string& reason);
   /// A message of the device that was taken; `sure` where the documents say so.
   void heard(const std::string& device, bool sure);
+  /// The task that a message of that device names; null, with the refusal expected, where it has none such.
+  TaskModel* addressed(const std::string& device, const TaskId& id);
   /// A word of its device about this very task.
   void word_on(TaskModel& task);
   void record(TaskModel& task, const ChunkRanges& ranges, bool good);

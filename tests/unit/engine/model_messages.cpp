@@ -77,17 +77,23 @@ void Model::request(const std::string& device, const DeviceRequest& message) {
   }
 }
 
-void Model::progress(const std::string& device, const ProgressReport& message) {
-  auto* task = find(message.task.number);
-  const bool known = devices.contains(device);
-  if (!known) expected_.errors = {Errc::unknown_device};
-  if (!task || task->facts.device != device || task->facts.id.day != message.task.day) {
+TaskModel* Model::addressed(const std::string& device, const TaskId& id) {
+  if (!devices.contains(device)) expected_.errors = {Errc::unknown_device};
+  auto* task = find(id.number);
+  if (!task || task->facts.device != device || task->facts.id.day != id.day) {
     expected_.types = {"error"};
     expected_.errors.insert(Errc::unknown_task);
     heard(device, false);
-    return;
+    return nullptr;
   }
   expected_.task = task->facts.id.number;
+  return task;
+}
+
+void Model::progress(const std::string& device, const ProgressReport& message) {
+  const bool known = devices.contains(device);
+  auto* task = addressed(device, message.task);
+  if (!task) return;
   if (message.state == DeviceState::installed && task->state == State::succeeded && is_last_success(*task))
     may_run_ = {device, task->facts.version};
   if (!known) {  // it was removed, so its tasks have ended
@@ -188,16 +194,9 @@ void Model::expect_progress(TaskModel& task, const ProgressReport& message) {
 }
 
 void Model::verify(const std::string& device, const VerifyReport& message) {
-  auto* task = find(message.task.number);
   const bool known = devices.contains(device);
-  if (!known) expected_.errors = {Errc::unknown_device};
-  if (!task || task->facts.device != device || task->facts.id.day != message.task.day) {
-    expected_.types = {"error"};
-    expected_.errors.insert(Errc::unknown_task);
-    heard(device, false);
-    return;
-  }
-  expected_.task = task->facts.id.number;
+  auto* task = addressed(device, message.task);
+  if (!task) return;
   heard(device, false);
   if (is_ended(task->state)) {
     const bool over = task->state == State::cancelled || task->state == State::expired;

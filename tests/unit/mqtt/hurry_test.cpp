@@ -18,14 +18,9 @@ using std::chrono::steady_clock;
 class Door {
  public:
   Door() {
-    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    auto address = test::loopback(0);
-    socklen_t size = sizeof address;
-    if (bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listener_, 8) != 0 ||
-        getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      throw std::runtime_error("cannot listen");
-    }
-    url = fmt::format("tcp://127.0.0.1:{}", ntohs(address.sin_port));
+    const auto [descriptor, port] = test::listen_on_loopback(8);
+    listener_ = descriptor;
+    url = fmt::format("tcp://127.0.0.1:{}", port);
   }
   ~Door() { close(listener_); }
 
