@@ -32,7 +32,7 @@ DeviceGate::Names DeviceGate::names(std::string_view name, const Credentials& wh
     with_token += '\n';
     with_token.append(reinterpret_cast<const char*>(who.token_digest->data()), who.token_digest->size());
     found.proof = hash_(with_token) | 1;
-    found.proven = proofs_[found.name % proofs_.size()].load(std::memory_order_relaxed) == found.proof;
+    found.proven = proofs_[found.name].load(std::memory_order_relaxed) == found.proof;
   }
   found.proven |= who.certified;
   return found;
@@ -79,7 +79,7 @@ void DeviceGate::judged(std::string_view name, const Credentials& who, bool beli
     failures_.take(names.name);
     if (who.token_digest) all_failures_.take(0);
   } else if (names.proof != 0 && !names.proven) {
-    proofs_[names.name % proofs_.size()].store(names.proof, std::memory_order_relaxed);
+    proofs_[names.name].store(names.proof, std::memory_order_relaxed);
   }
 }
 

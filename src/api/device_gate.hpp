@@ -57,7 +57,7 @@ class DeviceGate {
   RateLimit failures_;
   RateLimit all_failures_;
   RateLimit told_;
-  std::vector<std::atomic<std::uint64_t>> proofs_;  // the last good one of each name
+  ZeroedTable<std::uint64_t> proofs_;  // the last good one of each name
 };
 
 }  // namespace ota::api

@@ -29,23 +29,8 @@ constexpr const char* kNotYours = "this token or certificate is of no device wit
 
 /// The content never changes under its address. A signed address is itself the permission, so that a shared cache may
 /// stand in front; what a device got by its own proof is for it alone.
-const http::Header& cache_control(const UrlGrant& grant) {
-  static const http::Header shared{"Cache-Control", "public, max-age=31536000, immutable"};
-  static const http::Header own{"Cache-Control", "private, max-age=31536000, immutable"};
-  return grant.own ? own : shared;
-}
-
-/// RFC 9530's form of a digest.
-std::string digest_field(const Digest& digest) {
-  std::string field = "sha-256=:";
-  field += firmware::base64(digest);
-  return field += ':';
-}
-
-std::string etag(std::string_view hex) {
-  std::string tag = "\"";
-  tag += hex;
-  return tag += '"';
+std::string_view cache_control(const UrlGrant& grant) {
+  return grant.own ? "private, max-age=31536000, immutable" : "public, max-age=31536000, immutable";
 }
 
 unsigned download_status(Errc code) {
@@ -55,20 +40,16 @@ unsigned download_status(Errc code) {
 }
 
 /// `sender` is the file's source and, but for HEAD, hears what was sent.
-http::FileBody file_body(const std::shared_ptr<DownloadTransfer>& sender, std::string_view hex, bool head) {
-  http::FileBody file;
-  file.source = sender;
-  file.etag = etag(hex);
+http::FileBody& file_body(http::Reply& reply, std::shared_ptr<DownloadTransfer> sender, const UrlGrant& grant,
+                          bool head) {
+  auto& file = reply.file.emplace();
+  file.cache_control = cache_control(grant);
+  file.etag = sender->etag();
+  // RFC 9530: the representation at this address is the image or the chunk, so its digest goes with parts of it too.
+  file.content_digest = file.repr_digest = sender->digest_field();
   if (!head) file.listener = sender;
+  file.source = std::move(sender);
   return file;
-}
-
-http::Reply file_reply(http::FileBody file, const UrlGrant& grant) {
-  http::Reply reply;
-  reply.content_type = "application/octet-stream";
-  reply.headers.push_back(cache_control(grant));
-  reply.file = std::move(file);
-  return reply;
 }
 
 /// The task that a query names; false where what it names is none.
@@ -240,36 +221,32 @@ http::Pace Downloads::pace_of(const TaskId& task) const {
 http::Reply Downloads::image_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image,
                                    const UrlGrant& grant, bool head) const {
   const auto size = image->size();
-  const auto sender = std::make_shared<DownloadTransfer>(std::move(image), context_.engine.board(), grant.task.number,
-                                                         grant.chunk_bytes);
-  auto file = file_body(sender, path.hex, head);
+  auto sender =
+      std::make_shared<DownloadTransfer>(std::move(image), context_.engine.board(), grant, path.hex, path.digest);
+  http::Reply reply;
+  auto& file = file_body(reply, std::move(sender), grant, head);
   file.pace = pace_of(grant.task);
   file.length = size;
-  file.content_digest = digest_field(path.digest);
-  file.repr_digest = file.content_digest;
-  return file_reply(std::move(file), grant);
+  return reply;
 }
 
 http::Reply Downloads::chunk_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image,
                                    const UrlGrant& grant, const Digest& digest, bool head) const {
   const ChunkGrid grid{image->size(), grant.chunk_bytes};
   const auto index = static_cast<std::uint32_t>(path.index);
-  const auto sender = std::make_shared<DownloadTransfer>(std::move(image), context_.engine.board(), grant.task.number,
-                                                         grant.chunk_bytes);
-  auto file = file_body(sender, path.hex, head);
+  auto sender = std::make_shared<DownloadTransfer>(std::move(image), context_.engine.board(), grant, path.hex, digest);
+  http::Reply reply;
+  auto& file = file_body(reply, std::move(sender), grant, head);
   file.pace = pace_of(grant.task);
   file.offset = grid.offset(index);
   file.length = grid.length(index);
-  // RFC 9530: the representation at this address is the chunk, so its digest goes with parts of it too.
-  file.content_digest = digest_field(digest);
-  file.repr_digest = file.content_digest;
-  return file_reply(std::move(file), grant);
+  return reply;
 }
 
 http::Reply Downloads::manifest_reply(const http::Request& request, const firmware::Image& image, const UrlGrant& grant,
                                       const firmware::Manifest& manifest) const {
   http::Reply reply;
-  reply.headers.push_back(cache_control(grant));
+  reply.headers.push_back({"Cache-Control", std::string(cache_control(grant))});
   reply.headers.push_back({"Vary", "Accept"});
   if (prefers_octets(request.header("Accept"))) {
     reply.content_type = "application/octet-stream";

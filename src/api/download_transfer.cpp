@@ -1,6 +1,20 @@
 #include "api/download_transfer.hpp"
 
+#include <initializer_list>
+
+#include "ota/firmware/hash.hpp"
+
 namespace ota::api {
+namespace {
+
+/// The parts together are as long as the array.
+template <std::size_t size>
+void fill(std::array<char, size>& into, std::initializer_list<std::string_view> parts) {
+  char* to = into.data();
+  for (const auto part : parts) to += part.copy(to, static_cast<std::size_t>(into.data() + size - to));
+}
+
+}  // namespace
 
 bool ChunkCover::add(std::uint64_t offset, std::uint64_t length, ChunkRange& whole) {
   if (length == 0) return false;
@@ -11,6 +25,17 @@ bool ChunkCover::add(std::uint64_t offset, std::uint64_t length, ChunkRange& who
   whole = {static_cast<std::uint32_t>(next_), static_cast<std::uint32_t>(done - 1)};
   next_ = done;
   return true;
+}
+
+DownloadTransfer::DownloadTransfer(std::shared_ptr<firmware::Image> image, engine::TransferBoard& board,
+                                   const UrlGrant& grant, std::string_view hex, const Digest& content)
+    : image_(std::move(image)),
+      board_(board),
+      task_(grant.task.number),
+      chunk_bytes_(grant.chunk_bytes),
+      cover_({image_->size(), grant.chunk_bytes}) {
+  fill(etag_, {"\"", hex, "\""});
+  fill(digest_field_, {"sha-256=:", firmware::base64(content), ":"});
 }
 
 void DownloadTransfer::sent(std::uint64_t offset, std::uint64_t length) {

@@ -1,11 +1,14 @@
 // A download under way: the image's bytes for the HTTP server, and the book on what was handed out.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <utility>
 
+#include "api/url_signer.hpp"
 #include "ota/domain/chunks.hpp"
 #include "ota/engine/board.hpp"
 #include "ota/firmware/store.hpp"
@@ -30,13 +33,14 @@ class ChunkCover {
 /// One allocation a request: the server's source and listener in one.
 class DownloadTransfer final : public http::FileSource, public http::TransferListener {
  public:
-  DownloadTransfer(std::shared_ptr<firmware::Image> image, engine::TransferBoard& board, std::int64_t task,
-                   std::uint32_t chunk_bytes)
-      : image_(std::move(image)),
-        board_(board),
-        task_(task),
-        chunk_bytes_(chunk_bytes),
-        cover_({image_->size(), chunk_bytes}) {}
+  /// `hex` and `content`: the digests of the image and of the representation that is sent.
+  DownloadTransfer(std::shared_ptr<firmware::Image> image, engine::TransferBoard& board, const UrlGrant& grant,
+                   std::string_view hex, const Digest& content);
+
+  /// A strong entity tag: what is at an address never changes.
+  std::string_view etag() const { return {etag_.data(), etag_.size()}; }
+  /// RFC 9530's form of the representation's digest.
+  std::string_view digest_field() const { return {digest_field_.data(), digest_field_.size()}; }
 
   int descriptor() const noexcept override { return image_->descriptor(); }
   bool checked(std::uint64_t offset, std::uint64_t length) const noexcept override {
@@ -55,6 +59,8 @@ class DownloadTransfer final : public http::FileSource, public http::TransferLis
   std::int64_t task_;
   std::uint32_t chunk_bytes_;
   ChunkCover cover_;
+  std::array<char, 66> etag_;
+  std::array<char, 54> digest_field_;
 };
 
 }  // namespace ota::api

@@ -18,7 +18,9 @@ SaltedHash::SaltedHash()
       }()) {}
 
 std::uint64_t SaltedHash::operator()(std::string_view name) const {
-  const auto digest = firmware::hmac_sha256(salt_, name);
+  std::string salted;
+  salted.reserve(salt_.size() + name.size());
+  const auto digest = firmware::sha256(salted.append(salt_).append(name));
   std::uint64_t hash = 0;
   std::memcpy(&hash, digest.data(), sizeof hash);
   return hash;
@@ -35,10 +37,10 @@ int RateLimit::wait(std::int64_t filled, std::int64_t now) const {
   return over <= 0 ? 0 : static_cast<int>((over + kSecond - 1) / kSecond);
 }
 
-int RateLimit::wait(std::uint64_t name) const { return wait(bucket(name).load(std::memory_order_relaxed), now()); }
+int RateLimit::wait(std::uint64_t name) const { return wait(buckets_[name].load(std::memory_order_relaxed), now()); }
 
 int RateLimit::take(std::uint64_t name) {
-  auto& held = bucket(name);
+  const auto held = buckets_[name];
   auto filled = held.load(std::memory_order_relaxed);
   for (;;) {
     const auto time = now();

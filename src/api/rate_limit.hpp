@@ -1,12 +1,11 @@
 // How often something may happen, by name.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "api/zeroed_table.hpp"
 #include "ota/base/clock.hpp"
 
 namespace ota::api {
@@ -33,14 +32,13 @@ class RateLimit {
   int wait(std::uint64_t name) const;
 
  private:
-  std::atomic<std::int64_t>& bucket(std::uint64_t name) const { return buckets_[name % buckets_.size()]; }
   std::int64_t now() const { return clock_.steady().count() * 1000; }
   int wait(std::int64_t filled, std::int64_t now) const;
 
   const Clock& clock_;
-  const std::int64_t cost_;                                 // µs that one stands for
-  const std::int64_t room_;                                 // µs
-  mutable std::vector<std::atomic<std::int64_t>> buckets_;  // when each is empty again, steady µs
+  const std::int64_t cost_;            // µs that one stands for
+  const std::int64_t room_;            // µs
+  ZeroedTable<std::int64_t> buckets_;  // when each is empty again, steady µs
 };
 
 }  // namespace ota::api

@@ -19,7 +19,7 @@ int ceil_seconds(Millis time) { return static_cast<int>(std::max<std::int64_t>(0
 
 Offer Ledger::offer(const Task& task) {
   auto found = firmware.find(task.firmware_id);
-  const auto device = devices.find(task.device);
+  const auto device = find_device(task.device);
   return Offer{task.id,
                *DeviceId::parse(task.device),
                task.version,

@@ -33,7 +33,7 @@ Result<void> prove(const Ledger& ledger, const Device& device, const Credentials
 
 /// The device that speaks: known, or taken in where registration is open; and it is who it says.
 Result<Device> speaker(Ledger& ledger, const DeviceId& id, const Credentials& who) {
-  auto device = ledger.devices.find(id.str());
+  auto device = ledger.find_device(id.str());
   if (!device) {
     if (ledger.options().devices.registration != "open")
       return fail(Errc::unknown_device, fmt::format("device {} is not registered", id.str()));
@@ -336,7 +336,7 @@ ChunkAccess on_fetch(Ledger& ledger, const DeviceId& id, const Credentials& who,
 Admission on_download(Ledger& ledger, const DownloadClaim& claim) {
   auto task = ledger.load(claim.task.number);
   if (!task || task->id != claim.task) return {};
-  auto device = ledger.devices.find(task->device);
+  auto device = ledger.find_device(task->device);
   if (const auto& proof = claim.proof) {
     const bool right = device && task->checksum == proof->image && proves(*proof, device->id, device->secret);
     if (!right) return {};

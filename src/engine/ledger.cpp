@@ -57,6 +57,7 @@ Ledger::Ledger(storage::Database& db, const Options& options, const Clock& clock
 void Ledger::set_clock() {
   wall_ = clock_.wall();
   now_ = timeline_.now();
+  device_.reset();  // the command before may have been undone
 }
 
 void Ledger::push(const std::string& device, Answer answer) {
@@ -65,17 +66,32 @@ void Ledger::push(const std::string& device, Answer answer) {
 
 std::optional<Task> Ledger::load(std::int64_t number) {
   auto task = tasks.find(number);
-  if (!task) return {};
-  if (auto change = board_.collect(number)) {
-    merge(*task, *change);
-    save(*task);
-  }
+  if (task) catch_up(*task);
   return task;
 }
 
 std::optional<Task> Ledger::load_active(const std::string& device) {
   auto task = tasks.active_of(device);
-  return task ? load(task->id.number) : task;
+  if (task) catch_up(*task);
+  return task;
+}
+
+std::optional<Device> Ledger::find_device(const std::string& id) {
+  if (device_ && device_->id == id) return device_;
+  auto device = devices.find(id);
+  if (device) device_ = device;
+  return device;
+}
+
+void Ledger::save(const Device& device) {
+  device_.reset();  // should it fail
+  devices.save(device);
+  device_ = device;
+}
+
+void Ledger::remove_device(const std::string& id) {
+  device_.reset();
+  devices.remove(id);
 }
 
 void Ledger::save(Task& task) {
@@ -236,9 +252,9 @@ Answer Ledger::spend_attempt(Task& task, const Actor& by, const std::string& rea
 }
 
 void Ledger::succeeded(const Task& task) {
-  if (auto device = devices.find(task.device)) {
+  if (auto device = find_device(task.device)) {
     device->current_version = task.version;
-    devices.save(*device);
+    save(*device);
   }
   supersede_up_to(task.device, task.version);
 }

@@ -89,6 +89,10 @@ class Ledger {
 
   // Devices and the queue.
 
+  /// As it was read or saved last in this command, most often without asking the database.
+  std::optional<Device> find_device(const std::string& id);
+  void save(const Device& device);
+  void remove_device(const std::string& id);
   /// The device said something: it is present, what was parked waits its turn again.
   void heard(Device& device);
   /// The device said something of this very task: a sign of life, which keeps an offer open.
@@ -117,7 +121,7 @@ class Ledger {
   Answer ended_answer(const Task& task) const;
 
   storage::Tasks tasks;
-  storage::Devices devices;
+  storage::Devices devices;  ///< rows by find_device(), save(), remove_device()
   storage::FirmwareTable firmware;
   storage::TransferLog transfer_log;
   storage::Keys keys;
@@ -140,6 +144,8 @@ class Ledger {
     std::vector<std::function<void(Ledger&)>> requests;  // to be decided again then
   };
 
+  /// Takes in what the board knows, and saves it.
+  void catch_up(Task& task);
   void merge(Task& task, const TransferChange& change);
   void note_run(const Task& task, const TransferChange& change);
   void note_device(const Task& task, const TransferChange& change);
@@ -157,8 +163,11 @@ class Ledger {
   void shrink_grid(Task& task);
   /// Whether the device must wait for others behind its uplink.
   bool uplink_is_full(const Device& device) const;
+  void hold(const std::string& device, const std::string& uplink, std::int64_t task);
   void arm(Task& task);
-  void refresh(const std::string& device);
+  /// Brings the device's place in the queue up to date. With `place_free`, nobody else being in the queue, answers the
+  /// task that would be next, in place of putting it there.
+  std::optional<Task> refresh(const std::string& device, bool place_free = false);
   void fill_slots(const std::string& asker);
   bool grant(Task& task, const std::string& asker);
   bool awaits_grid(const Task& task) const;
@@ -180,6 +189,7 @@ class Ledger {
   WallTime wall_{};
   Millis now_{0};
   std::vector<Effect> effects_;
+  std::optional<Device> device_;  // that of this command: nearly every step of it asks for its device
   std::set<std::string> touched_;
   std::int64_t slots_ = 0;
   std::unordered_map<std::int64_t, TransferRun> runs_;                         // of tasks on the board

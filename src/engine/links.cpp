@@ -18,7 +18,7 @@ constexpr std::uint32_t kLostForSmaller = 2;
 }  // namespace
 
 void Ledger::begin_run(const Task& task) {
-  auto device = devices.find(task.device);
+  auto device = find_device(task.device);
   auto have = chunks(task);
   TransferRun run;
   run.had = have;
@@ -27,7 +27,7 @@ void Ledger::begin_run(const Task& task) {
     auto& until = device->quality.mqtt_first_until;
     if (until > Millis{0} && until <= now_) {
       until = Millis{0};
-      devices.save(*device);
+      save(*device);
     }
     run.rate = device->quality.rate.value_or(0);
     run.mqtt_first_until = until;
@@ -51,11 +51,11 @@ void Ledger::end_run(const Task& task) {
 }
 
 void Ledger::note_trouble(const std::string& id, LinkTrouble trouble) {
-  auto device = devices.find(id);
+  auto device = find_device(id);
   if (!device) return;
   device->quality.add(trouble, now_);
   device->quality.judge(device->link, now_);
-  devices.save(*device);
+  save(*device);
 }
 
 void Ledger::note_lost(const Task& task) {
@@ -135,7 +135,7 @@ void Ledger::watch_transports() {
   for (const auto number : ripe) {
     auto task = load(number);
     if (!task || (task->state != TaskState::downloading && task->state != TaskState::offered)) continue;
-    auto device = devices.find(task->device);
+    auto device = find_device(task->device);
     const auto& run = runs_[number];
     // A slow link's part is longer, as its stall is.
     const auto wanted =
@@ -154,7 +154,7 @@ void Ledger::order_transport(Task& task, Device& device, Recommend wanted, const
   if (usable.size() < 2 || (mqtt ? until > now_ : until == Millis{0})) return;
   auto& run = runs_[task.id.number];
   run.mqtt_first_until = until = mqtt ? now_ + kMqttFirst : Millis{0};
-  devices.save(device);
+  save(device);
   run.told = now_;
   run.broken = 0;
   ++stats.transport_orders;

@@ -34,7 +34,7 @@ Result<void> check_times(const UpgradeOrder& order, WallTime now) {
 
 /// The device of an order, made where it is new and registration is open.
 Result<Device> device_for(Ledger& ledger, const UpgradeOrder& order) {
-  if (auto device = ledger.devices.find(order.device)) return *device;
+  if (auto device = ledger.find_device(order.device)) return *device;
   if (ledger.options().devices.registration != "open")
     return fail(Errc::unknown_device,
                 fmt::format("device {} is not registered (PUT /devices/{})", order.device, order.device));
@@ -64,7 +64,7 @@ Result<UpgradeOutcome> make_task(Ledger& ledger, const UpgradeOrder& order, cons
   if (!order.force)
     if (auto fits = check_upgrade(*device, order.version); !fits) return fits.error();
 
-  if (!ledger.devices.find(device->id)) ledger.devices.save(*device);
+  if (!ledger.find_device(device->id)) ledger.save(*device);
   Task task;
   task.device = device->id;
   task.firmware_id = firmware->id;

@@ -26,7 +26,7 @@ Priority Ledger::effective(const Task& task) const {
 void Ledger::heard(Device& device) {
   device.last_seen = wall_;
   device.present_until_tl = now_ + std::chrono::seconds{options_.devices.present_s};
-  devices.save(device);
+  save(device);
   for (auto& task : tasks.queued_of(device.id, kMaxQueuedOfDevice))
     if (task.parked) {
       task.parked = false;
@@ -41,8 +41,13 @@ void Ledger::spoke(Task& task) {
   save(task);
 }
 
-void Ledger::refresh(const std::string& id) {
-  const auto device = devices.find(id);
+void Ledger::hold(const std::string& id, const std::string& uplink, std::int64_t task) {
+  device_.reset();
+  devices.hold(id, uplink, task);
+}
+
+std::optional<Task> Ledger::refresh(const std::string& id, bool place_free) {
+  const auto device = find_device(id);
   const auto ready = tasks.ready_of(id);
   std::optional<Task> best;
   if (device && device->present_until_tl > now_) {
@@ -54,10 +59,10 @@ void Ledger::refresh(const std::string& id) {
   }
   const bool held = best && best->priority != Priority::security && uplink_is_full(*device);
   if (held) {
-    devices.hold(id, device->uplink(), best->id.number);
+    hold(id, device->uplink(), best->id.number);
     best.reset();
   } else if (device && !device->held_uplink.empty()) {
-    devices.hold(id, {}, 0);
+    hold(id, {}, 0);
     // It leaves its place to the next where it doesn't take it itself.
     if (!best && !uplink_is_full(*device))
       if (auto next = devices.first_held(device->held_uplink)) touch(*next);
@@ -73,9 +78,11 @@ void Ledger::refresh(const std::string& id) {
     }
   }
   const auto wanted = best ? std::optional{best->id.number} : std::nullopt;
-  if (ready == wanted) return;
+  if (ready == wanted) return {};
   if (ready) tasks.set_ready(*ready, false);
+  if (wanted && place_free) return best;
   if (wanted) tasks.set_ready(*wanted, true);
+  return {};
 }
 
 /// Those behind one slow uplink only slow each other down.
@@ -134,8 +141,7 @@ bool Ledger::defer(const std::string& device, std::function<void(Ledger&)> reque
 }
 
 bool Ledger::grant(Task& task, const std::string& asker) {
-  tasks.set_ready(task.id.number, false);
-  const auto device = devices.find(task.device);
+  const auto device = find_device(task.device);
   if (!device) return false;
   if (!task.offered) {
     auto most = device->max_chunk_bytes.value_or(kMaxChunkBytes);
@@ -180,6 +186,7 @@ void Ledger::fill_slots(const std::string& asker) {
       }
       preempt(*holder);
     }
+    tasks.set_ready(best->id.number, false);
     grant(*best, asker);
   }
 }
@@ -189,7 +196,9 @@ void Ledger::settle(const std::string& asker) {
   do {
     while (!touched_.empty()) {
       const auto device = std::move(touched_.extract(touched_.begin()).value());
-      refresh(device);
+      // Who is alone needn't stand in the queue to be the next.
+      const bool place_free = touched_.empty() && slots_ < options_.tasks.max_active && tasks.queue_is_empty();
+      if (auto next = refresh(device, place_free)) grant(*next, asker);
     }
     fill_slots(asker);
   } while (!touched_.empty());
@@ -254,7 +263,7 @@ void Ledger::on_stall(Task& task) {
     note_trouble(task.device, LinkTrouble::stall);
     note_lost(task);
     // A device that sits in a dead download says nothing: that it spoke over MQTT not long ago is enough.
-    auto device = devices.find(task.device);
+    auto device = find_device(task.device);
     if (device && now_ - device->quality.mqtt_heard < stall_time(task) * 2)
       order_transport(task, *device, Recommend::mqtt_first, "stalled");
     arm(task);

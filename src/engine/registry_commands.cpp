@@ -19,7 +19,7 @@ void remove_unneeded(Ledger& ledger, const Digest& image) {
 }
 
 Result<Engine::PutDevice> on_put_device(Ledger& ledger, const Device& wanted) {
-  auto device = ledger.devices.find(wanted.id);
+  auto device = ledger.find_device(wanted.id);
   const bool created = !device;
   if (!device) {
     device.emplace();
@@ -29,12 +29,12 @@ Result<Engine::PutDevice> on_put_device(Ledger& ledger, const Device& wanted) {
   device->hardware = wanted.hardware;
   device->tags = wanted.tags;
   device->registered = true;
-  ledger.devices.save(*device);
+  ledger.save(*device);
   return Engine::PutDevice{*device, created};
 }
 
 Result<void> on_remove_device(Ledger& ledger, const std::string& id, const std::string& actor) {
-  if (!ledger.devices.find(id)) return fail(Errc::unknown_device, fmt::format("there is no device {}", id));
+  if (!ledger.find_device(id)) return fail(Errc::unknown_device, fmt::format("there is no device {}", id));
   if (const auto active = ledger.load_active(id)) {
     auto cancelled = on_cancel(ledger, active->id, actor);
     if (!cancelled) return cancelled.error();
@@ -46,15 +46,15 @@ Result<void> on_remove_device(Ledger& ledger, const std::string& id, const std::
       if (auto cancelled = on_cancel(ledger, task.id, actor); !cancelled) return cancelled.error();
   }
   if (const auto ready = ledger.tasks.ready_of(id)) ledger.tasks.set_ready(*ready, false);
-  ledger.devices.remove(id);
+  ledger.remove_device(id);
   return {};
 }
 
 Result<void> on_set_secret(Ledger& ledger, const std::string& id, const Digest& secret) {
-  auto device = ledger.devices.find(id);
+  auto device = ledger.find_device(id);
   if (!device) return fail(Errc::unknown_device, fmt::format("there is no device {}", id));
   device->secret = secret;
-  ledger.devices.save(*device);
+  ledger.save(*device);
   // What is on the board was opened with the secret before this one, or with none.
   if (const auto active = ledger.load_active(id); active && holds_slot(active->state))
     ledger.show(*active, device, ledger.chunks(*active));

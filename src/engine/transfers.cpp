@@ -26,8 +26,12 @@ ChunkRanges gained(const ChunkBitmap& before, const ChunkBitmap& now) {
 
 }  // namespace
 
-void Ledger::merge(Task& task, const TransferChange& change) {
+void Ledger::catch_up(Task& task) {
   if (!holds_slot(task.state)) return;
+  if (const auto change = board_.collect(task.id.number)) merge(task, *change);
+}
+
+void Ledger::merge(Task& task, const TransferChange& change) {
   if (change.have.count() != task.grid().count()) {  // a new grid was undone with its command
     end_run(task);
     begin_run(task);
@@ -47,11 +51,12 @@ void Ledger::merge(Task& task, const TransferChange& change) {
     static_cast<void>(this->change(task, TaskEvent::chunk, by_device()));
     return;
   }
-  if (task.state == TaskState::offered && (change.heard || change.bytes_fresh > 0)) arm(task);
   const bool slow = moved && change.bytes_since_chunk < kPatience * task.chunk_bytes;
-  if (task.state != TaskState::downloading || !(slow || further)) return;
-  if (further) task.stalls = 0;
-  arm(task);
+  const bool offer_lives = task.state == TaskState::offered && (change.heard || change.bytes_fresh > 0);
+  const bool download_lives = task.state == TaskState::downloading && (slow || further);
+  if (download_lives && further) task.stalls = 0;
+  if (offer_lives || download_lives) arm(task);
+  save(task);
 }
 
 void Ledger::note_run(const Task& task, const TransferChange& change) {
@@ -77,17 +82,17 @@ void Ledger::note_run(const Task& task, const TransferChange& change) {
 }
 
 void Ledger::note_device(const Task& task, const TransferChange& change) {
-  auto device = devices.find(task.device);
+  auto device = find_device(task.device);
   if (!device) return;
   device->link.merge(change.link);
   note_link(task, *device, change);
   if (change.transport) device->transport = change.transport;
   const bool there = change.heard || change.bytes_fresh > 0 || change.line.acked > 0;
-  if (!there) return devices.save(*device);
+  if (!there) return save(*device);
   if (device->present_until_tl <= now_) return heard(*device);  // back by a download alone
   device->last_seen = wall_;
   device->present_until_tl = now_ + std::chrono::seconds{options_.devices.present_s};
-  devices.save(*device);
+  save(*device);
 }
 
 void Ledger::close_run(const Task& task) {

@@ -10,15 +10,15 @@ constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 constexpr std::string_view kUrlAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 std::string encode(std::span<const std::uint8_t> bytes, std::string_view alphabet) {
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
+  std::string text((bytes.size() * 4 + 2) / 3, '\0');
   unsigned bits = 0;
   unsigned held = 0;
+  char* to = text.data();
   for (const auto byte : bytes) {
     bits = (bits << 8 | byte) & 0xffff;
-    for (held += 8; held >= 6; held -= 6) text += alphabet[bits >> (held - 6) & 63];
+    for (held += 8; held >= 6; held -= 6) *to++ = alphabet[bits >> (held - 6) & 63];
   }
-  if (held > 0) text += alphabet[bits << (6 - held) & 63];
+  if (held > 0) *to = alphabet[bits << (6 - held) & 63];
   return text;
 }
 

@@ -11,7 +11,7 @@ using Known = RequestParser::Known;
 
 enum class Match { absent, yes, no };
 
-Match match(const RequestParser& request, Known name, const std::string& etag, bool strong) {
+Match match(const RequestParser& request, Known name, std::string_view etag, bool strong) {
   Match found = Match::absent;
   request.each(name, [&](std::string_view list) {
     if (found != Match::yes) found = etag_listed(list, etag, strong) ? Match::yes : Match::no;
@@ -29,23 +29,22 @@ FilePlan plan_whole(unsigned status, const FileBody& file) {
 }
 
 FilePlan plan_file(const RequestParser& request, const FileBody& file) {
-  FilePlan plan = plan_whole(200, file);
   const bool get = request.method() == Method::get;
-  if (!get && request.method() != Method::head) return plan;
+  if (!get && request.method() != Method::head) return plan_whole(200, file);
 
   if (match(request, Known::if_match, file.etag, true) == Match::no) return {412, {}};
   if (match(request, Known::if_none_match, file.etag, false) == Match::yes) return {304, {}};
 
   // RFC 9110, 14.2: Range means something with GET only.
-  if (!get) return plan;
+  if (!get) return plan_whole(200, file);
   const std::string_view range = request.field(Known::range);
-  if (range.empty()) return plan;
+  if (range.empty()) return plan_whole(200, file);
   const std::string_view if_range = request.field(Known::if_range);
-  if (!if_range.empty() && !if_range_holds(if_range, file.etag)) return plan;
+  if (!if_range.empty() && !if_range_holds(if_range, file.etag)) return plan_whole(200, file);
   RangeAnswer answer = parse_range(range, file.length);
   if (answer.kind == RangeKind::unsatisfiable) return {416, {}};
   if (answer.kind == RangeKind::ranges) return {206, std::move(answer.ranges)};
-  return plan;
+  return plan_whole(200, file);
 }
 
 std::string make_boundary() {

@@ -37,7 +37,7 @@ std::string_view content_type_of(const Reply& reply) {
 Reply refuse(unsigned status, const FileBody& file) {
   Reply reply = status == 412 ? problem(412, "precondition_failed", "the content's tag is not among those of If-Match")
                               : problem(416, "range_not_satisfiable", "none of the ranges is within the content");
-  if (!file.etag.empty()) reply.headers.push_back({"ETag", file.etag});
+  if (!file.etag.empty()) reply.headers.push_back({"ETag", std::string(file.etag)});
   if (status == 416) reply.headers.push_back({"Content-Range", fmt::format("bytes */{}", file.length)});
   return reply;
 }
@@ -100,6 +100,7 @@ void Session::file_head(std::string& head, const IncomingRequest& request, const
   const FileBody& file = *reply.file;
   HeaderWriter writer(head);
   start_head(writer, request, reply, plan.status, keep);
+  if (!file.cache_control.empty()) writer.field("Cache-Control", file.cache_control);
   if (!file.etag.empty()) writer.field("ETag", file.etag);
   if (plan.status != 304) {
     writer.field("Accept-Ranges", "bytes");

@@ -169,9 +169,11 @@ std::optional<std::int64_t> Tasks::ready_of(const std::string& device) {
   return rows.maybe(&Rows::integer);
 }
 
+bool Tasks::queue_is_empty() { return !q_->ready_any.rows().next(); }
+
 std::vector<Task> Tasks::ready_heads() {
   std::vector<Task> heads;
-  if (!q_->ready_any.rows().next()) return heads;  // most often
+  if (queue_is_empty()) return heads;  // most often
   for (const auto priority : {Priority::security, Priority::high, Priority::normal, Priority::low})
     if (auto task = first(q_->ready_head.rows(priority))) heads.push_back(std::move(*task));
   return heads;

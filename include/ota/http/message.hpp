@@ -83,14 +83,16 @@ struct Pace {
 };
 
 /// A representation that is a part of a file. The server answers conditions and ranges on it (RFC 9110, 13 and 14):
-/// 200, 206 (one range, or several as multipart/byteranges), 304, 412, 416; HEAD gets the same headers.
+/// 200, 206 (one range, or several as multipart/byteranges), 304, 412, 416; HEAD gets the same headers. The texts are
+/// views of what lives as long as the source.
 struct FileBody {
   std::shared_ptr<FileSource> source;
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
-  std::string etag;            ///< with its quotes; strong
-  std::string content_digest;  ///< RFC 9530 value for the whole representation; sent with a 200 only; may be empty
-  std::string repr_digest;     ///< RFC 9530; sent with 200 and 206; may be empty
+  std::string_view etag;            ///< with its quotes; strong
+  std::string_view content_digest;  ///< RFC 9530 value for the whole representation; sent with a 200 only; may be empty
+  std::string_view repr_digest;     ///< RFC 9530; sent with 200 and 206; may be empty
+  std::string_view cache_control;   ///< RFC 9111; may be empty
   std::shared_ptr<TransferListener> listener;  ///< may be null
   Pace pace;
 };

@@ -50,6 +50,7 @@ class Tasks {
   std::optional<std::int64_t> ready_of(const std::string& device);
   /// The oldest ready task of each priority: at most four, one index seek each.
   std::vector<Task> ready_heads();
+  bool queue_is_empty();  ///< nobody is ready
   /// How many ready tasks go before that one; counts up to `cap`.
   std::int64_t ready_before(Priority priority, std::int64_t number, std::int64_t cap);
 

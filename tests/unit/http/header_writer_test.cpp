@@ -31,6 +31,23 @@ TEST(HeaderWriter, LetsNobodyWriteASecondLine) {
   EXPECT_EQ(out, "X: a  Set-Cookie: b c\r\n");
 }
 
+TEST(HeaderWriter, FindsEveryControlCharacterAtEveryPlace) {
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    const bool control = byte < 0x20 || byte == 0x7f;
+    for (std::size_t size : {1u, 7u, 8u, 9u, 17u}) {
+      for (std::size_t at = 0; at < size; ++at) {
+        std::string value(size, '~');
+        value[at] = static_cast<char>(byte);
+        std::string expected = value;
+        if (control) expected[at] = ' ';
+        std::string out;
+        HeaderWriter(out).field("X", value);
+        EXPECT_EQ(out, "X: " + expected + "\r\n") << byte << " at " << at << " of " << size;
+      }
+    }
+  }
+}
+
 TEST(HeaderWriter, WritesDates) {
   EXPECT_EQ(http_date(784111777), "Sun, 06 Nov 1994 08:49:37 GMT");
   EXPECT_EQ(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");

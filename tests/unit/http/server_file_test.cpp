@@ -36,7 +36,6 @@ class Files : public ::testing::Test {
     file = std::make_shared<TestFile>(content, all_checked);
     server = std::make_unique<TestServer>([this](Request& request) -> boost::asio::awaitable<Reply> {
       Reply reply;
-      reply.headers.push_back({"Cache-Control", "public, immutable"});
       FileBody body;
       body.source = file;
       body.offset = kOffset;
@@ -44,6 +43,7 @@ class Files : public ::testing::Test {
       body.etag = "\"tag\"";
       body.content_digest = "sha-256=:AAA=:";
       body.repr_digest = "sha-256=:BBB=:";
+      body.cache_control = "public, immutable";
       body.listener = heard;
       if (request.path() == "/created" || request.path() == "/empty-created") reply.status = 201;
       if (request.path() == "/typed") reply.content_type = "text/x-test";
