@@ -7,6 +7,7 @@
 #include <atomic>
 #include <charconv>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -155,8 +156,9 @@ class KnownGood {
 };
 
 KnownGood& known_good() {
-  thread_local KnownGood addresses;
-  return addresses;
+  // Made where it is needed: every thread of the program would pay for one that stands ready.
+  thread_local const auto addresses = std::make_unique<KnownGood>();
+  return *addresses;
 }
 
 UrlVerdict in_time(std::int64_t now, std::int64_t expires) {

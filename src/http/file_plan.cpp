@@ -48,7 +48,7 @@ FilePlan plan_file(const RequestParser& request, const FileBody& file) {
 }
 
 std::string make_boundary() {
-  static thread_local std::random_device device;
+  std::random_device device;
   std::uint64_t bits[2] = {};
   for (auto& word : bits) word = (static_cast<std::uint64_t>(device()) << 32) | device();
   return fmt::format("otad-{:016x}{:016x}", bits[0], bits[1]);

@@ -4,6 +4,8 @@
 #include <boost/beast/core/string.hpp>
 #include <cstring>
 
+#include "http/scratch.hpp"
+
 namespace ota::http {
 namespace asio = boost::asio;
 
@@ -11,12 +13,6 @@ namespace {
 
 /// A body that nobody read is read up to here to keep the connection.
 constexpr std::size_t kDrainLimit = 64 * 1024;
-
-/// Bytes that nobody wants go here; what stands in it means nothing, so connections of a thread share it.
-std::span<char> bin() {
-  static thread_local char bytes[16 * 1024];
-  return bytes;
-}
 
 constexpr std::size_t kSpareBlocks = 8;
 
@@ -212,7 +208,7 @@ bool IncomingRequest::can_drain() {
 asio::awaitable<bool> IncomingRequest::drain() {
   std::size_t drained = 0;
   while (body_ == Body::reading && drained <= kDrainLimit) {
-    auto reading = read_some(bin());
+    auto reading = read_some(scratch());
     const Result<std::size_t> got = co_await std::move(reading);
     if (!got) co_return false;
     drained += *got;

@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 
+#include "http/scratch.hpp"
 #include "http/stream.hpp"
 
 namespace ota::http {
@@ -16,7 +17,7 @@ using asio::ip::tcp;
 namespace {
 
 /// Up to here a copy and one system call are cheaper than two without a copy (measured on loopback).
-constexpr std::size_t kCopyLimit = 16 * 1024;
+constexpr std::size_t kCopyLimit = kScratch;
 
 class PlainStream final : public Stream {
  public:
@@ -94,7 +95,7 @@ class PlainStream final : public Stream {
 
   /// Head and a small slice in one system call; what didn't fit is left in `head`, or to be sent from the file.
   std::size_t write_copied(std::string_view& head, const FileSlice& slice) {
-    static thread_local char copy[kCopyLimit];
+    char* const copy = scratch().data();
     const ssize_t got = ::pread(slice.descriptor, copy, slice.length, static_cast<off_t>(slice.offset));
     if (got != static_cast<ssize_t>(slice.length)) return 0;
     iovec parts[2] = {{const_cast<char*>(head.data()), head.size()}, {copy, slice.length}};

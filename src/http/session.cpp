@@ -6,6 +6,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "http/scratch.hpp"
 #include "ota/base/log.hpp"
 
 // g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
@@ -180,8 +181,7 @@ asio::awaitable<void> Session::finish() {
   if (!linger_) co_return;
   // Closed with bytes unread, the kernel would send a reset that can overtake the reply (RFC 9112, 9.6).
   for (std::size_t dropped = 0; dropped < kLingerBytes;) {
-    static thread_local char bin[16 * 1024];
-    const std::size_t got = co_await stream_->read_some(bin);
+    const std::size_t got = co_await stream_->read_some(scratch());
     if (got == 0) co_return;
     dropped += got;
   }

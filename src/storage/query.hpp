@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ota/base/clock.hpp"
@@ -91,20 +92,22 @@ class Rows {
   int at_ = 0;
 };
 
+/// Prepared when it is first asked: most connections never ask most of theirs, and each takes some 10 KB.
 class Query {
  public:
-  Query(SQLite::Database& db, const std::string& sql) : statement_(prepare(db, sql)) {}
+  Query(SQLite::Database& db, std::string sql) : db_(db), sql_(std::move(sql)) {}
 
   /// Binds the values from the first parameter on. They must live until the rows were read.
   template <class... Values>
   Rows rows(const Values&... values) {
     int at = 0;
     try {
+      if (!statement_) statement_.emplace(db_, sql_);
       (bind(++at, values), ...);
     } catch (const SQLite::Exception& e) {
       throw to_fault(e);
     }
-    return Rows{statement_};
+    return Rows{*statement_};
   }
 
   /// Runs it to its end, for statements without results.
@@ -116,23 +119,15 @@ class Query {
   }
 
  private:
-  static SQLite::Statement prepare(SQLite::Database& db, const std::string& sql) {
-    try {
-      return SQLite::Statement(db, sql);
-    } catch (const SQLite::Exception& e) {
-      throw to_fault(e);
-    }
-  }
-
   template <class T>
   requires std::is_integral_v<T> || std::is_enum_v<T>
-  void bind(int at, T value) { statement_.bind(at, static_cast<std::int64_t>(value)); }
-  void bind(int at, double value) { statement_.bind(at, value); }
-  void bind(int at, const std::string& value) { statement_.bindNoCopy(at, value); }
+  void bind(int at, T value) { statement_->bind(at, static_cast<std::int64_t>(value)); }
+  void bind(int at, double value) { statement_->bind(at, value); }
+  void bind(int at, const std::string& value) { statement_->bindNoCopy(at, value); }
   void bind(int at, const std::vector<std::uint8_t>& value) {
-    statement_.bindNoCopy(at, value.data(), static_cast<int>(value.size()));
+    statement_->bindNoCopy(at, value.data(), static_cast<int>(value.size()));
   }
-  void bind(int at, const Digest& value) { statement_.bindNoCopy(at, value.data(), static_cast<int>(value.size())); }
+  void bind(int at, const Digest& value) { statement_->bindNoCopy(at, value.data(), static_cast<int>(value.size())); }
   void bind(int at, WallTime value) { bind(at, value.time_since_epoch().count()); }
   void bind(int at, Millis value) { bind(at, value.count()); }
   template <class T>
@@ -140,10 +135,12 @@ class Query {
     if (value)
       bind(at, *value);
     else
-      statement_.bind(at);
+      statement_->bind(at);
   }
 
-  SQLite::Statement statement_;
+  SQLite::Database& db_;
+  std::string sql_;  // until it is prepared
+  std::optional<SQLite::Statement> statement_;
 };
 
 }  // namespace ota::storage
