@@ -95,7 +95,12 @@ class Rows {
 /// Prepared when it is first asked: most connections never ask most of theirs, and each takes some 10 KB.
 class Query {
  public:
-  Query(SQLite::Database& db, std::string sql) : db_(db), sql_(std::move(sql)) {}
+  Query(SQLite::Database& db, std::string sql) : db_(db), sql_(std::move(sql)) {
+    if (noted) noted->push_back(sql_);
+  }
+
+  /// Set by the test that looks at all statements, whether they are asked or not.
+  static inline std::vector<std::string>* noted = nullptr;
 
   /// Binds the values from the first parameter on. They must live until the rows were read.
   template <class... Values>
