@@ -14,7 +14,9 @@ namespace {
 constexpr int kBusyMs = 5'000;          // another process: `otad keys`
 constexpr int kWriterCacheKiB = 8'192;  // bounds memory at any size of the database
 constexpr int kReaderCacheKiB = 1'024;
-constexpr int kLogPages = 1'000;  // of 4 KiB in the write-ahead log: then they are copied into the database
+// Of 4 KiB in the write-ahead log: then they are copied into the database, which keeps commits waiting for some ms.
+// Pages that are written again and again are copied once.
+constexpr int kLogPages = 4'000;
 
 /// Closing `db` as the last one doesn't copy the write-ahead log into the database.
 void leave_log(SQLite::Database& db) {

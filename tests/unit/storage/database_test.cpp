@@ -141,11 +141,11 @@ class FailingDiskTest : public DatabaseTest {
   static void write_much(Database& db, const std::string& value) {
     Keys keys(db);
     db.begin();
-    for (int i = 0; i < 2'000; ++i) keys.set_value("key " + std::to_string(i), std::string(3'000, 'x') + value);
+    for (int i = 0; i < 6'000; ++i) keys.set_value("key " + std::to_string(i), std::string(3'000, 'x') + value);
     db.commit();
   }
   static std::optional<std::string> last_value(Database& db) {
-    auto value = Keys(db).value("key 1999");
+    auto value = Keys(db).value("key 5999");
     return value ? std::optional(value->substr(3'000)) : value;
   }
   static std::uintmax_t size(const std::string& file) { return std::filesystem::file_size(file); }
@@ -218,7 +218,7 @@ TEST_F(FailingDiskTest, ADistrustedDatabaseIsMadeAnewFromItsLog) {
   EXPECT_EQ(size(path + "-wal"), 0u);
   EXPECT_EQ(db->impl().db.execAndGet("PRAGMA integrity_check").getString(), "ok");
   std::promise<std::optional<std::string>> read;
-  EXPECT_TRUE(readers->post([&](ReadView& view) { read.set_value(view.keys.value("key 1999")); },
+  EXPECT_TRUE(readers->post([&](ReadView& view) { read.set_value(view.keys.value("key 5999")); },
                             [&](const Error& error) { read.set_value(error.message); }));
   EXPECT_EQ(read.get_future().get().value().back(), '1');
 }
