@@ -1,0 +1,40 @@
+// What is to be done about images, told by any thread and kept until a commit says that it was.
+#pragma once
+
+#include <mutex>
+#include <set>
+
+#include "engine/ledger.hpp"
+
+namespace ota::engine {
+
+/// note_… are thread-safe, the rest is the engine thread's. The lock is a leaf.
+class ImageNotes {
+ public:
+  /// It was found rotten and set aside: its tasks end.
+  void note_damaged(const Digest& image);
+  /// It may belong to no firmware.
+  void note_unneeded(const Digest& image);
+
+  /// Takes what was noted into this unit of work; false where there is nothing.
+  bool take();
+  /// Does what can be done in this unit.
+  void see_to(Ledger& ledger);
+  /// It was undone.
+  void undone();
+  /// It was committed; true where more is left.
+  bool committed();
+
+ private:
+  struct Notes {
+    std::set<Digest> damaged;
+    std::set<Digest> unneeded;
+  };
+
+  std::mutex mutex_;
+  Notes noted_;  // protected by mutex_
+  Notes taken_;
+  Notes done_;
+};
+
+}  // namespace ota::engine

@@ -1,0 +1,92 @@
+// The engine's thread, and the only connection that writes: takes what waits, one transaction for all of it, one
+// commit, then the effects.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/command_queue.hpp"
+#include "engine/image_notes.hpp"
+#include "engine/ledger.hpp"
+
+namespace ota::engine {
+
+/// Thread-safe but for open(), start() and stop(). A database that can't be written is closed and opened afresh; until
+/// then every command fails with a time to come back.
+class Writer {
+ public:
+  Writer(std::string path, const Options& options, const Clock& clock, Random& random, Images& images,
+         Courier& courier);
+  ~Writer();
+
+  /// Before start(). Errc::server_fault.
+  Result<void> open();
+  void start();
+  /// Takes nothing more, does what waits, and ends. Twice is once.
+  void stop();
+
+  /// At the queue's bound the command fails with Errc::overloaded and a time to come back.
+  void send(Command command);
+  /// A job of the engine's own; one that fails is repeated by whoever asked for it.
+  void later(std::function<void(Ledger&)> job);
+  void apply(const Options& options);
+  void image_damaged(const Digest& image);
+  void image_unneeded(const Digest& image);
+
+  TransferBoard& board() noexcept { return board_; }
+  Stats stats() const;
+
+ private:
+  void loop();
+  std::chrono::steady_clock::time_point next_turn();
+  bool turn(std::vector<Command>& commands);
+  bool run(Ledger& ledger, Command& command);
+  void chores(Ledger& ledger);
+  bool checkpoint();
+  bool reopen();
+  Result<void> prove();
+  void close(const std::string& why);
+  void publish(std::string fault);
+  bool take_new_options();
+  Options options() const;
+  Error unwritable();
+  int spread_s();
+
+  const std::string path_;
+  mutable std::mutex mutex_;
+  Options options_;               // protected by mutex_
+  bool options_changed_ = false;  // protected by mutex_
+  Stats published_;               // protected by mutex_
+  const Clock& clock_;
+  Random& random_;
+  Images& images_;
+  Courier& courier_;
+  const std::function<void()> let_go_;
+  CommandQueue queue_;
+  TransferBoard board_;
+  ImageNotes image_notes_;
+  std::atomic<std::uint64_t> refused_{0};
+  std::atomic<std::int64_t> last_turn_{0};
+
+  // The engine thread's own.
+  std::unique_ptr<storage::Database> db_;
+  std::unique_ptr<Ledger> ledger_;
+  Stats counters_;
+  std::optional<Millis> timer_;
+  Millis flushed_{0};
+  Millis kept_{0};
+  bool resync_ = false;
+  bool log_stays_ = false;   // the write-ahead log could not be copied for lack of room
+  bool distrusted_ = false;  // a sync failed
+  std::chrono::steady_clock::time_point reopen_after_{};
+  std::thread thread_;
+};
+
+}  // namespace ota::engine
