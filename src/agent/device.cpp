@@ -63,6 +63,7 @@ Control::Events Device::control_events() {
   };
   events.on_chunk = [this](std::string_view task, std::uint32_t index, std::string_view payload) {
     mqtt_.deliver(task, index, payload);
+    wake_();
   };
   events.on_online = [this] {
     {
@@ -73,6 +74,7 @@ Control::Events Device::control_events() {
     wake_();
   };
   events.on_offline = [this] {
+    mqtt_.lost();
     mqtt_.nudge();
     wake_();
   };
@@ -134,8 +136,9 @@ Time Device::next_step(Time now, bool online) {
   if (online && ask_.armed()) next = std::min(next, ask_.next());
   if (online && phase_ == Phase::verifying) next = std::min(next, verify_.next());
   if (phase_ == Phase::downloading && !(need_urls_ && source_ == http_.get())) {
-    bool waits_for_server = image_ && !image_->have().complete() && !next_chunk();
-    if (!waits_for_server) next = std::min(next, hold_until_);
+    const bool waits = image_ && !image_->have().complete() && !next_chunk(now);
+    if (!waits) next = std::min(next, std::max(hold_until_, paced_until_));
+    if (const auto late = mqtt_.may_bring_until(*task_, now); waits && late) next = std::min(next, *late);
   }
   if (!arrived_.empty()) next = std::min(next, told_progress_ + kProgressEvery);
   return next;
@@ -180,7 +183,7 @@ void Device::send(std::string_view what, std::string payload) { control_.send(wh
 void Device::flush_progress(Time now, bool at_once) {
   if (arrived_.empty() || !task_ || (!at_once && now - told_progress_ < kProgressEvery)) return;
   auto rtt = rtt_count_ == 0 ? 0 : rtt_sum_ms_ / rtt_count_;
-  send("progress", progress_json(who_, *task_, std::exchange(arrived_, {}), true, source_->transport(), rtt));
+  send("progress", progress_json(who_, *task_, std::exchange(arrived_, {}), true, arrived_by_, rtt));
   told_progress_ = now;
   rtt_sum_ms_ = 0;
   rtt_count_ = 0;

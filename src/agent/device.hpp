@@ -78,11 +78,13 @@ class Device {
   bool prepare_image(Time now);
   std::optional<std::vector<Digest>> find_digests(Time now);
   void choose_source(Time now);
-  ChunkRanges chunks_ahead(std::uint32_t index) const;
+  bool take_late_chunk(Time now);
+  bool wanted(std::uint32_t index, Time now);
+  ChunkRanges chunks_ahead(std::uint32_t index, Time now);
   void tell_known_chunks();
-  void arrived(std::uint32_t index);
-  std::optional<std::uint32_t> next_chunk();
-  void accept(std::uint32_t index, const Fetched& fetched, Time began);
+  void arrived(std::uint32_t index, Transport transport);
+  std::optional<std::uint32_t> next_chunk(Time now);
+  void accept(std::uint32_t index, const Fetched& fetched, Transport transport, Time began);
   void fetch_failed(const Fetched& fetched, Time now);
   void all_here(Time now);
   void send_verify(Time now);
@@ -125,10 +127,12 @@ class Device {
   Repeater ask_;
   Repeater verify_;
   Repeater fetch_again_;
-  Time hold_until_{};
+  Time hold_until_{};   // after a fault, or as the server said
+  Time paced_until_{};  // for the rate of the options
   TransportChoice choice_;
 
   ChunkRanges arrived_;  // not yet told
+  Transport arrived_by_ = Transport::http;
   double rtt_sum_ms_ = 0;
   int rtt_count_ = 0;
   Time told_progress_{};

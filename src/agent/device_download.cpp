@@ -49,7 +49,7 @@ void Device::leave(bool keep_chunks) {
 }
 
 void Device::download(Time now) {
-  if (now < hold_until_) return;
+  if (now < paced_until_ || take_late_chunk(now) || now < hold_until_) return;
   choose_source(now);
   if (need_urls_ && source_ == http_.get()) return;
   if (!image_ && !prepare_image(now)) return;
@@ -57,18 +57,33 @@ void Device::download(Time now) {
     all_here(now);
     return;
   }
-  auto index = next_chunk();
+  auto index = next_chunk(now);
   if (!index) {
+    if (mqtt_.may_bring_until(*task_, now)) return;
     // All that is missing arrived wrong: the server's retry frees it; should that be lost, it is asked.
     if (!ask_.armed()) ask_.arm(now, kAskBackoff.min);
     return;
   }
-  auto fetched = source_->chunk(*task_, *index, chunks_ahead(*index));
+  auto fetched = source_->chunk(*task_, *index, chunks_ahead(*index, now));
   if (fetched.kind == Fetched::Kind::ok) {
-    accept(*index, fetched, now);
+    accept(*index, fetched, source_->transport(), now);
   } else {
     fetch_failed(fetched, steady_clock::now());
   }
+}
+
+// What was asked for over MQTT, whichever way is taken now.
+bool Device::take_late_chunk(Time now) {
+  if (!image_) return false;
+  auto late = mqtt_.take_any(*task_);
+  if (!late) return false;
+  if (!image_->have().test(late->first)) accept(late->first, late->second, Transport::mqtt, now);
+  return true;
+}
+
+bool Device::wanted(std::uint32_t index, Time now) {
+  if (image_->have().test(index) || blocked_.contains(index)) return false;
+  return source_ == &mqtt_ || !mqtt_.may_bring(*task_, index, now);
 }
 
 // Over MQTT none need be known before: each comes with its chunk.
@@ -93,7 +108,6 @@ std::optional<std::vector<Digest>> Device::find_digests(Time now) {
 void Device::choose_source(Time now) {
   const auto wanted = choice_.current(now);
   if (wanted == source_->transport()) return;
-  flush_progress(now, true);  // what came that way
   source_ = wanted == Transport::mqtt ? static_cast<ChunkSource*>(&mqtt_) : http_.get();
   fetch_again_.arm(now);
   tell("transport", std::string(to_string(wanted)));
@@ -101,13 +115,13 @@ void Device::choose_source(Time now) {
   if (image_ && !image_->knows_digests() && wanted == Transport::http) image_.reset();
 }
 
-ChunkRanges Device::chunks_ahead(std::uint32_t index) const {
+ChunkRanges Device::chunks_ahead(std::uint32_t index, Time now) {
   ChunkRanges ahead;
   std::size_t chunks = 0;
   const auto count = image_->grid().count();
   for (std::uint32_t i = 1; i < count && chunks < MqttSource::kWindow; ++i) {
     const auto next = (index + i) % count;
-    if (image_->have().test(next) || blocked_.contains(next)) continue;
+    if (!wanted(next, now)) continue;
     ++chunks;
     if (!ahead.empty() && ahead.back().last + 1 == next) {
       ahead.back().last = next;
@@ -138,12 +152,14 @@ void Device::tell_known_chunks() {
   if (!image_) return;
   for (const auto& range : task_->missing) {
     for (auto i = range.first; i <= range.last; ++i) {
-      if (image_->have().test(i)) arrived(i);
+      if (image_->have().test(i)) arrived(i, source_->transport());
     }
   }
 }
 
-void Device::arrived(std::uint32_t index) {
+void Device::arrived(std::uint32_t index, Transport transport) {
+  if (transport != arrived_by_) flush_progress(steady_clock::now(), true);
+  arrived_by_ = transport;
   if (!arrived_.empty() && arrived_.back().last + 1 == index) {
     arrived_.back().last = index;
   } else {
@@ -151,19 +167,20 @@ void Device::arrived(std::uint32_t index) {
   }
 }
 
-std::optional<std::uint32_t> Device::next_chunk() {
+std::optional<std::uint32_t> Device::next_chunk(Time now) {
   auto count = image_->grid().count();
   for (std::uint32_t tried = 0; tried < count; ++tried, cursor_ = (cursor_ + 1) % count) {
-    if (!image_->have().test(cursor_) && !blocked_.contains(cursor_)) return cursor_;
+    if (wanted(cursor_, now)) return cursor_;
   }
   return std::nullopt;
 }
 
-void Device::accept(std::uint32_t index, const Fetched& fetched, Time began) {
+void Device::accept(std::uint32_t index, const Fetched& fetched, Transport transport, Time began) {
+  if (hold_until_ == fetch_again_.next()) hold_until_ = began;  // a wait that only failures made
   fetch_again_.arm(began);
   refused_urls_ = 0;
   bytes_fetched_ += fetched.bytes.size();
-  choice_.worked(source_->transport());
+  choice_.worked(transport);
   auto put = image_->put(index, fetched.bytes, fetched.digest);
   if (!put) {
     give_up(put.error().code == Errc::disk_full ? "disk_full" : put.error().message);
@@ -171,11 +188,11 @@ void Device::accept(std::uint32_t index, const Fetched& fetched, Time began) {
   }
   auto now = steady_clock::now();
   if (auto rate = shared_.options.rate; rate > 0) {
-    hold_until_ = began + milliseconds(fetched.bytes.size() * 1000 / rate);
+    paced_until_ = began + milliseconds(fetched.bytes.size() * 1000 / rate);
   }
   if (!*put) {
     blocked_.insert(index);
-    send("progress", progress_json(who_, *task_, {{index, index}}, false, source_->transport(), fetched.rtt_ms));
+    send("progress", progress_json(who_, *task_, {{index, index}}, false, transport, fetched.rtt_ms));
     tell("mismatch", fmt::format("chunk {} arrived wrong", index));
     return;
   }
@@ -183,7 +200,7 @@ void Device::accept(std::uint32_t index, const Fetched& fetched, Time began) {
     rtt_sum_ms_ += fetched.rtt_ms;
     ++rtt_count_;
   }
-  arrived(index);
+  arrived(index, transport);
   if (arrived_.size() >= kMaxRanges) flush_progress(now, true);
   if (image_->have().complete() || now - told_chunk_ >= milliseconds(100)) {
     told_chunk_ = now;

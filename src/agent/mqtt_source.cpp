@@ -27,35 +27,61 @@ Fetched MqttSource::manifest(const Task&) { return other(Fetched::Kind::later, "
 Fetched MqttSource::chunk(const Task& task, std::uint32_t index, const ChunkRanges& ahead) {
   const bool connected = line_.connected();
   Lock lock(mutex_);
-  if (task_ != task.id || grid_ != task.grid) begin(task);
+  if (!is_about(task)) begin(task);
   for (;;) {
+    drop_lost(steady_clock::now());
     if (here_.contains(index)) return take(index);
     if (interrupted_ || nudged_) return other(Fetched::Kind::aborted, "interrupted");
     if (!connected) {
-      asked_.clear();
+      forget_asked();
       return other(Fetched::Kind::later, "chunks over MQTT: the broker is away");
     }
-    ask(task, index, ahead);
-    const auto ready = [&] { return interrupted_ || nudged_ || here_.contains(index) || !asked(index); };
-    while (!ready()) {
-      const auto until = moved_ + patience();
-      if (came_.wait_until(lock, until, [&] { return ready() || moved_ + patience() > until; })) continue;
-      asked_.clear();
-      auto fetched =
-          other(Fetched::Kind::later, fmt::format("chunks over MQTT: none came in {} ms", patience().count()));
-      // One message may be lost and its neighbours come: silence is when there was nothing at all.
-      fetched.silent = !std::exchange(came_any_, false);
-      return fetched;
+    if (!doubted_) {
+      ask(task, index, ahead);
+    } else if (!probe_) {
+      ask_one(task, index);
     }
+    // Without a question for it there is one whose answer decides about the next.
+    const bool waits = asked(index);
+    const auto ready = [&] {
+      return interrupted_ || nudged_ || here_.contains(index) || (waits ? !asked(index) : !doubted_);
+    };
+    if (ready()) continue;
+    const auto until = wait_until();
+    if (came_.wait_until(lock, until, [&] { return ready() || wait_until() != until; })) continue;
+    if (moved_ + patience() > until) continue;  // some are lost, and asked for again
+    if (!std::exchange(doubted_, true)) probe_.reset();
+    auto fetched = other(Fetched::Kind::later, fmt::format("chunks over MQTT: none came in {} ms", patience().count()));
+    // One message may be lost and its neighbours come: silence is when there was nothing at all.
+    fetched.silent = !std::exchange(came_any_, false);
+    return fetched;
   }
 }
 
 void MqttSource::begin(const Task& task) {
   task_ = task.id;
   grid_ = task.grid;
-  asked_.clear();
+  forget_asked();
   here_.clear();
   here_bytes_ = 0;
+}
+
+void MqttSource::forget_asked() {
+  asked_.clear();
+  doubted_ = false;
+  probe_.reset();
+}
+
+void MqttSource::drop_lost(Time now) {
+  if (now >= moved_ + patience() + kOverdue) forget_asked();
+  std::erase_if(asked_, [now](const Asked& one) { return one.lost_at <= now; });
+}
+
+// For what is to be done next: something is lost, or chunk() has waited in vain.
+Time MqttSource::wait_until() const {
+  auto until = moved_ + patience();
+  for (const auto& one : asked_) until = std::min(until, one.lost_at);
+  return until;
 }
 
 bool MqttSource::asked(std::uint32_t index) const {
@@ -75,7 +101,7 @@ void MqttSource::ask(const Task& task, std::uint32_t index, const ChunkRanges& a
     const bool fits = asked_.size() + here_.size() < kWindow && bytes + grid_.length(chunk) <= kWindowBytes;
     if (!fits && chunk != index) return false;
     bytes += grid_.length(chunk);
-    asked_.push_back({chunk, 0});
+    asked_.push_back({chunk});
     if (!wanted.empty() && wanted.back().last + 1 == chunk) {
       wanted.back().last = chunk;
     } else {
@@ -87,9 +113,46 @@ void MqttSource::ask(const Task& task, std::uint32_t index, const ChunkRanges& a
   for (auto range = ahead.begin(); room && range != ahead.end(); ++range)
     for (auto chunk = range->first; room && chunk <= range->last; ++chunk) room = add(chunk);
   if (wanted.empty()) return;
-  moved_ = steady_clock::now();
   alone_ = alone;
+  ask_now(task, wanted);
+}
+
+// A chunk that was not asked for yet tells as much, and costs nothing.
+void MqttSource::ask_one(const Task& task, std::uint32_t index) {
+  if (asked(index)) index = asked_.back().index;
+  if (!asked(index)) asked_.push_back({index});
+  probe_ = index;
+  ask_now(task, {{index, index}});
+}
+
+void MqttSource::ask_now(const Task& task, const ChunkRanges& wanted) {
+  moved_ = steady_clock::now();
   line_.ask(chunk_request_json(token_, task.id, wanted));
+}
+
+std::optional<std::pair<std::uint32_t, Fetched>> MqttSource::take_any(const Task& task) {
+  std::lock_guard lock(mutex_);
+  if (!is_about(task) || here_.empty()) return std::nullopt;
+  const auto index = here_.begin()->first;
+  return std::pair(index, take(index));
+}
+
+bool MqttSource::may_bring(const Task& task, std::uint32_t index, Time now) {
+  std::lock_guard lock(mutex_);
+  if (!is_about(task)) return false;
+  const auto found = std::find_if(asked_.begin(), asked_.end(), [&](const Asked& one) { return one.index == index; });
+  return here_.contains(index) || (found != asked_.end() && now < overdue(*found));
+}
+
+std::optional<Time> MqttSource::may_bring_until(const Task& task, Time now) {
+  std::lock_guard lock(mutex_);
+  if (!is_about(task)) return std::nullopt;
+  std::optional<Time> first;
+  if (!here_.empty()) first = now;
+  for (const auto& one : asked_) {
+    if (const auto until = overdue(one); until > now && (!first || until < *first)) first = until;
+  }
+  return first;
 }
 
 Fetched MqttSource::take(std::uint32_t index) {
@@ -111,6 +174,12 @@ milliseconds MqttSource::patience() const {
   return kPatience + milliseconds(static_cast<long>(1000.0 * grid_.chunk_bytes / rate));
 }
 
+// Who has another way waits no longer than for what was seen.
+Time MqttSource::overdue(const Asked& one) const {
+  const double chunk_s = rate_ == 0 ? 0 : grid_.chunk_bytes / std::max(kSlowest, rate_);
+  return std::min(one.lost_at, moved_ + kPatience + kOverdue + milliseconds(static_cast<long>(1000.0 * chunk_s)));
+}
+
 void MqttSource::deliver(std::string_view task, std::uint32_t index, std::string_view payload) {
   std::lock_guard lock(mutex_);
   if (task != task_ || index >= grid_.count() || payload.size() != sizeof(Digest) + grid_.length(index)) return;
@@ -126,11 +195,23 @@ void MqttSource::deliver(std::string_view task, std::uint32_t index, std::string
   }
   moved_ = now;
   came_any_ = true;
-  std::for_each(asked_.begin(), found, [](Asked& one) { ++one.passed; });
+  doubted_ = false;
+  const bool told = probe_ == index;
+  if (told) probe_.reset();
+  std::for_each(asked_.begin(), found, [&](Asked& one) {
+    ++one.passed;
+    if (told) one.lost_at = now + kSettle;
+  });
   asked_.erase(found);
   std::erase_if(asked_, [](const Asked& one) { return one.passed >= kPassed; });
   here_bytes_ += payload.size();
   here_.emplace(index, payload);
+  came_.notify_all();
+}
+
+void MqttSource::lost() {
+  std::lock_guard lock(mutex_);
+  forget_asked();
   came_.notify_all();
 }
 

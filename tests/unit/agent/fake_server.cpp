@@ -119,8 +119,22 @@ int FakeServer::served_in_all() {
   return count;
 }
 
+void FakeServer::let_chunks_go() {
+  withholding_ = false;
+  std::vector<std::pair<std::string, Json>> questions;
+  {
+    std::lock_guard lock(mutex_);
+    questions.swap(withheld_);
+  }
+  for (const auto& [device, question] : questions) send_chunks(device, question);
+}
+
 void FakeServer::send_chunks(const std::string& device, const Json& message) {
   std::lock_guard lock(mutex_);
+  if (withholding_) {
+    withheld_.emplace_back(device, message);
+    return;
+  }
   const auto task = message["task_id"].get<std::string>();
   const auto of_task = [&](const Firmware& firmware) { return firmware.task == task; };
   const auto firmware = std::find_if(offers_.begin(), offers_.end(), of_task);

@@ -65,6 +65,9 @@ class FakeServer {
   std::size_t count(const std::string& what) { return heard(what).size(); }
   /// How often each chunk of a task was handed out over MQTT.
   std::map<std::size_t, int> published(const std::string& task);
+  /// Chunks asked for over MQTT wait from now on, until they are let go.
+  void withhold_chunks() { withholding_ = true; }
+  void let_chunks_go();
   /// How often each chunk of a task was handed out right over HTTP.
   std::map<std::size_t, int> served(const std::string& task);
   int served_in_all();
@@ -85,6 +88,8 @@ class FakeServer {
   std::vector<Firmware> offers_;
   std::map<std::string, std::map<std::size_t, int>> served_;
   std::map<std::string, std::map<std::size_t, int>> published_;
+  std::vector<std::pair<std::string, Json>> withheld_;  // a device's questions
+  std::atomic<bool> withholding_ = false;
   std::atomic<int> generation_ = 0;
   std::atomic<bool> stopping_ = false;
   int listener_ = -1;

@@ -30,6 +30,7 @@ class MqttSourceTest : public ::testing::Test {
     const auto digest = firmware::sha256(body);
     source_.deliver(task_.id, index, std::string(digest.begin(), digest.end()) + body);
   }
+  bool may_bring(std::uint32_t index) { return source_.may_bring(task_, index, std::chrono::steady_clock::now()); }
   /// Answers each question at once, but for the chunks that `lost` names, once each.
   void serve(std::vector<std::uint32_t> lost = {}) {
     on_ask_ = [this, lost](const Json& question) mutable {
@@ -152,7 +153,65 @@ TEST_F(MqttSourceTest, GivesUpAfterSilenceAndAsksAnew) {
   EXPECT_EQ(questions_.size(), 1u);
   serve();
   EXPECT_EQ(fetch_served(7).kind, Fetched::Kind::ok);
+  EXPECT_EQ(questions_.back()["chunks"][0][0], 7);
+}
+
+TEST_F(MqttSourceTest, TakesWhatComesAfterItGaveUp) {
+  ASSERT_EQ(fetch(0).kind, Fetched::Kind::later);
+  for (const std::uint32_t i : {0u, 31u}) EXPECT_TRUE(may_bring(i)) << i;
+  EXPECT_FALSE(may_bring(32)) << "not asked for";
+  auto other = task_;
+  other.id = "OTA_20261122_000002";
+  EXPECT_FALSE(source_.may_bring(other, 0, std::chrono::steady_clock::now()));
+  EXPECT_FALSE(source_.may_bring_until(other, std::chrono::steady_clock::now()));
+  EXPECT_FALSE(source_.take_any(other));
+  EXPECT_FALSE(source_.take_any(task_));
+  for (std::uint32_t i = 0; i < 32; ++i) deliver(i);
+  for (std::uint32_t i = 0; i < 32; ++i) {
+    const auto late = source_.take_any(task_);
+    ASSERT_TRUE(late) << i;
+    EXPECT_EQ(late->first, i);
+    EXPECT_EQ(late->second.kind, Fetched::Kind::ok);
+    EXPECT_EQ(late->second.bytes, bytes(i));
+    EXPECT_FALSE(may_bring(i));
+  }
+  EXPECT_FALSE(source_.take_any(task_));
+  EXPECT_EQ(questions_.size(), 1u);
+}
+
+TEST_F(MqttSourceTest, AfterSilenceAsksForOneToKnowWhetherTheOthersAreLost) {
+  ASSERT_EQ(fetch(0).kind, Fetched::Kind::later);
+  serve();
+  // None of the window came and the one does: the others are asked for again, and no other twice.
+  for (std::uint32_t i = 0; i < 32; ++i) ASSERT_EQ(fetch_served(i).kind, Fetched::Kind::ok) << i;
+  ASSERT_GE(questions_.size(), 3u);
+  EXPECT_EQ(questions_[0]["chunks"], (Json{{0, 31}}));
+  EXPECT_EQ(questions_[1]["chunks"], (Json{{31, 31}})) << "what was asked for last";
+  EXPECT_EQ(questions_[2]["chunks"][0], (Json{0, 30}));
+}
+
+TEST_F(MqttSourceTest, AsksForOneOnlyHoweverLongTheSilence) {
+  ASSERT_EQ(fetch(0).kind, Fetched::Kind::later);
+  ASSERT_EQ(fetch(0).kind, Fetched::Kind::later);
+  ASSERT_EQ(fetch(0).kind, Fetched::Kind::later);
   EXPECT_EQ(questions_.size(), 2u);
+  for (std::uint32_t i = 0; i < 32; ++i) deliver(i);
+  serve();
+  for (std::uint32_t i = 0; i < 100; ++i) ASSERT_EQ(fetch_served(i).kind, Fetched::Kind::ok) << i;
+  EXPECT_EQ(questions_[2]["chunks"][0][0], 32) << "late ones are not asked for again";
+}
+
+TEST_F(MqttSourceTest, WithTheConnectionGoesWhatWasOnItsWay) {
+  std::thread other([&] { source_.nudge(); });
+  EXPECT_EQ(fetch(0).kind, Fetched::Kind::aborted);
+  other.join();
+  EXPECT_TRUE(may_bring(0));
+  source_.lost();
+  EXPECT_FALSE(may_bring(0));
+  source_.calm();
+  serve();
+  EXPECT_EQ(fetch_served(0).kind, Fetched::Kind::ok);
+  EXPECT_EQ(questions_[1], questions_[0]);
 }
 
 TEST_F(MqttSourceTest, EndsWhenThereIsSomethingElseToDo) {
