@@ -156,6 +156,29 @@ def blocked_by_turns():
         at_most("blocked by turns", scene.http.file + scene.mqtt.file, WITH_SWITCHES * len(data))
 
 
+@case
+def late_over_mqtt():
+    """HTTP is blocked, and MQTT silent for longer than the device waits: what comes then is not fetched again."""
+    with Scene(Link(rate=512 * KIB)) as scene:
+        data, times = scene.firmware(4096 * KIB), 2
+        scene.http.refuse()
+        agent = start(scene, "device", 64)
+        for number in range(times):
+            came = (number + 0.5) * len(data) / times
+            wait_until(lambda: scene.mqtt.file >= came, f"{int(came)} bytes came", 60)
+            scene.mqtt.swallow()
+            before = len(silences(agent))
+            wait_until(lambda: len(silences(agent)) > before, "the device gave up waiting", 60)
+            scene.mqtt.open()
+        agent.finish(data, 110)
+        # One is asked for again each time, to find out.
+        at_most("late chunks", scene.mqtt.file, len(data) + times * 2 * 64 * KIB)
+
+
+def silences(agent):
+    return [event for event in agent.events("error") if "none came" in event["detail"]]
+
+
 # --- lines that lie
 
 
