@@ -32,14 +32,11 @@ Fetched MqttSource::chunk(const Task& task, std::uint32_t index, const ChunkRang
     drop_lost(steady_clock::now());
     if (here_.contains(index)) return take(index);
     if (interrupted_ || nudged_) return other(Fetched::Kind::aborted, "interrupted");
-    if (!connected) {
-      forget_asked();
-      return other(Fetched::Kind::later, "chunks over MQTT: the broker is away");
-    }
+    if (!connected) return other(Fetched::Kind::later, "chunks over MQTT: the broker is away");
     if (!doubted_) {
       ask(task, index, ahead);
     } else if (!probe_) {
-      ask_one(task, index);
+      ask_one(task, index, ahead);
     }
     // Without a question for it there is one whose answer decides about the next.
     const bool waits = asked(index);
@@ -68,7 +65,7 @@ void MqttSource::begin(const Task& task) {
 
 void MqttSource::forget_asked() {
   asked_.clear();
-  doubted_ = false;
+  doubted_ = broken_ = false;
   probe_.reset();
 }
 
@@ -117,16 +114,26 @@ void MqttSource::ask(const Task& task, std::uint32_t index, const ChunkRanges& a
   ask_now(task, wanted);
 }
 
-// A chunk that was not asked for yet tells as much, and costs nothing.
-void MqttSource::ask_one(const Task& task, std::uint32_t index) {
-  if (asked(index)) index = asked_.back().index;
-  if (!asked(index)) asked_.push_back({index});
+// The last of those that are wanted: the others come before it or not at all. One that was not asked for yet tells as
+// much, and costs nothing.
+void MqttSource::ask_one(const Task& task, std::uint32_t index, const ChunkRanges& ahead) {
+  if (asked(index)) {
+    const auto wanted = [&](const Asked& one) {
+      const auto holds = [&](const ChunkRange& range) { return range.first <= one.index && one.index <= range.last; };
+      return std::any_of(ahead.begin(), ahead.end(), holds);
+    };
+    const auto last = std::find_if(asked_.rbegin(), asked_.rend(), wanted);
+    if (last != asked_.rend()) index = last->index;
+  } else {
+    asked_.push_back({index});
+  }
   probe_ = index;
   ask_now(task, {{index, index}});
 }
 
 void MqttSource::ask_now(const Task& task, const ChunkRanges& wanted) {
   moved_ = steady_clock::now();
+  broken_ = false;
   line_.ask(chunk_request_json(token_, task.id, wanted));
 }
 
@@ -141,7 +148,7 @@ bool MqttSource::may_bring(const Task& task, std::uint32_t index, Time now) {
   std::lock_guard lock(mutex_);
   if (!is_about(task)) return false;
   const auto found = std::find_if(asked_.begin(), asked_.end(), [&](const Asked& one) { return one.index == index; });
-  return here_.contains(index) || (found != asked_.end() && now < overdue(*found));
+  return here_.contains(index) || (!broken_ && found != asked_.end() && now < overdue(*found));
 }
 
 std::optional<Time> MqttSource::may_bring_until(const Task& task, Time now) {
@@ -149,6 +156,7 @@ std::optional<Time> MqttSource::may_bring_until(const Task& task, Time now) {
   if (!is_about(task)) return std::nullopt;
   std::optional<Time> first;
   if (!here_.empty()) first = now;
+  if (broken_) return first;
   for (const auto& one : asked_) {
     if (const auto until = overdue(one); until > now && (!first || until < *first)) first = until;
   }
@@ -195,7 +203,7 @@ void MqttSource::deliver(std::string_view task, std::uint32_t index, std::string
   }
   moved_ = now;
   came_any_ = true;
-  doubted_ = false;
+  doubted_ = broken_ = false;
   const bool told = probe_ == index;
   if (told) probe_.reset();
   std::for_each(asked_.begin(), found, [&](Asked& one) {
@@ -211,8 +219,9 @@ void MqttSource::deliver(std::string_view task, std::uint32_t index, std::string
 
 void MqttSource::lost() {
   std::lock_guard lock(mutex_);
-  forget_asked();
-  came_.notify_all();
+  if (asked_.empty()) return;
+  broken_ = doubted_ = true;
+  probe_.reset();
 }
 
 void MqttSource::nudge() {

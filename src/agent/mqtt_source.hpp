@@ -27,8 +27,9 @@ struct ChunkLine {
 /// At most kWindow chunks or kWindowBytes are asked for or here and not yet taken; a chunk larger than that by itself.
 /// chunk() waits for one chunk as long as a link of kSlowest, or one a quarter as fast as it was seen, may take for it.
 /// What was asked for may come after that, from a machine that has no time or over a line that was cut for a while: it
-/// is taken, and not asked for again, until the connection breaks, chunks that were asked for later came instead, or
-/// it is overdue for good. To tell lost ones from late ones, one alone is asked for again.
+/// is taken, and not asked for again, until chunks that were asked for later came instead, or it is overdue for good.
+/// To tell lost ones from late ones, one alone is asked for again; so too where the connection broke, for a broker may
+/// keep what was on its way for the next one.
 class MqttSource final : public ChunkSource {
  public:
   static constexpr std::size_t kWindow = 32;
@@ -37,7 +38,7 @@ class MqttSource final : public ChunkSource {
   static constexpr std::chrono::milliseconds kPatience{3'000};
   static constexpr int kPassed = 16;  ///< a chunk that so many overtook is lost, and asked for again
   /// How long a chunk may still come once one came that was asked for twice to find out.
-  static constexpr std::chrono::milliseconds kSettle{1'000};
+  static constexpr std::chrono::milliseconds kSettle{500};
   static constexpr std::chrono::milliseconds kOverdue{12'000};  ///< beyond all patience: lost, at the latest
 
   MqttSource(ChunkLine line, std::string token, const std::atomic<bool>& interrupted)
@@ -57,7 +58,7 @@ class MqttSource final : public ChunkSource {
 
   /// A chunk came; on the MQTT client's thread. What was not asked for is dropped.
   void deliver(std::string_view task, std::uint32_t index, std::string_view payload);
-  /// The connection broke, and what was on its way is lost. Any thread.
+  /// The connection broke, and what was on its way is probably lost. Any thread.
   void lost();
   /// A running chunk(), and each one until calm(), ends as aborted: there is something else to do. Any thread.
   void nudge();
@@ -74,7 +75,7 @@ class MqttSource final : public ChunkSource {
   void begin(const Task& task);
   bool asked(std::uint32_t index) const;
   void ask(const Task& task, std::uint32_t index, const ChunkRanges& ahead);
-  void ask_one(const Task& task, std::uint32_t index);
+  void ask_one(const Task& task, std::uint32_t index, const ChunkRanges& ahead);
   void ask_now(const Task& task, const ChunkRanges& wanted);
   void forget_asked();
   void drop_lost(Time now);
@@ -95,7 +96,8 @@ class MqttSource final : public ChunkSource {
   std::map<std::uint32_t, std::string> here_;
   std::uint64_t here_bytes_ = 0;
   bool came_any_ = false;               // since the last silence
-  bool doubted_ = false;                // none came since chunk() waited in vain
+  bool doubted_ = false;                // none came since chunk() waited in vain or the connection broke
+  bool broken_ = false;                 // and none was asked for since it broke
   std::optional<std::uint32_t> probe_;  // asked for again; once it came, what was asked for before it is lost
   Time moved_{};                        // the last question or chunk
   bool alone_ = false;                  // the last question was asked while nothing was on its way

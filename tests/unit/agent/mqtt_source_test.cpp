@@ -208,10 +208,28 @@ TEST_F(MqttSourceTest, WithTheConnectionGoesWhatWasOnItsWay) {
   EXPECT_TRUE(may_bring(0));
   source_.lost();
   EXPECT_FALSE(may_bring(0));
+  EXPECT_FALSE(source_.may_bring_until(task_, std::chrono::steady_clock::now()));
   source_.calm();
   serve();
   EXPECT_EQ(fetch_served(0).kind, Fetched::Kind::ok);
-  EXPECT_EQ(questions_[1], questions_[0]);
+  EXPECT_EQ(questions_[1]["chunks"], (Json{{31, 31}}));
+  EXPECT_EQ(questions_[2]["chunks"][0], (Json{0, 30}));
+}
+
+TEST_F(MqttSourceTest, TakesWhatABrokerKeptOverABreak) {
+  std::thread other([&] { source_.nudge(); });
+  EXPECT_EQ(fetch(0).kind, Fetched::Kind::aborted);
+  other.join();
+  source_.lost();
+  source_.calm();
+  on_ask_ = [this](const Json&) {
+    for (std::uint32_t i = 0; i < 32; ++i) coming_.push_back(i);  // those of before
+  };
+  ASSERT_EQ(fetch_served(0).kind, Fetched::Kind::ok);
+  serve();
+  for (std::uint32_t i = 1; i < 100; ++i) ASSERT_EQ(fetch_served(i).kind, Fetched::Kind::ok) << i;
+  EXPECT_EQ(questions_[1]["chunks"], (Json{{31, 31}}));
+  EXPECT_EQ(questions_[2]["chunks"][0][0], 32);
 }
 
 TEST_F(MqttSourceTest, EndsWhenThereIsSomethingElseToDo) {
