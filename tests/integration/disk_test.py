@@ -63,6 +63,7 @@ class DiskCase(ServerCase):
         task = self.upgrade(name, "2.0.0", chunk_size=64)
         metadata = device.wait("metadata", task_id=task)
         device.download(metadata, only=[0, 1])
+        self.rest.wait_state(task, "downloading")  # before anything breaks
         return device, metadata, data
 
     def finishes(self, device, metadata, data):
