@@ -68,7 +68,7 @@ Result<QueryFields> QueryFields::parse(std::string_view query, std::initializer_
   if (!items) return fail(Errc::malformed, "the query has a broken % escape or too many parts");
   QueryFields fields;
   for (auto& [name, value] : *items) {
-    const auto same = [&](const auto& item) { return item.first == name; };
+    const auto same = [&wanted = name](const auto& item) { return item.first == wanted; };
     if (!is_utf8(name)) return fail(Errc::malformed, "the query is not UTF-8");
     if (std::find(known.begin(), known.end(), name) == known.end()) {
       fields.errors_.add(name, "is not known here");

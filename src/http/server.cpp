@@ -50,6 +50,9 @@ class OpenConnections {
 };
 
 struct Listener {
+  Listener(tcp::acceptor opened, std::shared_ptr<const SessionContext> shared, std::optional<TlsOptions> options)
+      : acceptor(std::move(opened)), context(std::move(shared)), tls_options(std::move(options)) {}
+
   tcp::acceptor acceptor;
   std::shared_ptr<const SessionContext> context;
   std::optional<TlsOptions> tls_options;
