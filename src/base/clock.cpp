@@ -13,7 +13,8 @@ Millis SystemClock::steady() const {
 
 std::string to_rfc3339(WallTime time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  const std::time_t t = std::chrono::system_clock::to_time_t(seconds);
+  // Not by system_clock::to_time_t: its nanoseconds reach from 1677 to 2262 only.
+  const std::time_t t = seconds.time_since_epoch().count();
   std::tm tm{};
   gmtime_r(&t, &tm);
   // strftime writes the year 26 with two digits.
