@@ -88,13 +88,15 @@ void Loader::read_file(const std::string& file) {
     fault("", file, fmt::format("can't be read: {}", std::strerror(errno)));
     return;
   }
-  std::string text(kMaxFileBytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad() || (in.gcount() == 0 && !in.eof())) {
+  std::string text;
+  for (char piece[4096]; in && text.size() <= kMaxFileBytes;) {
+    in.read(piece, sizeof piece);
+    text.append(piece, static_cast<std::size_t>(in.gcount()));
+  }
+  if (in.bad() || (text.empty() && !in.eof())) {
     fault("", file, "can't be read: is it a file?");
     return;
   }
-  text.resize(static_cast<std::size_t>(in.gcount()));
   if (text.size() > kMaxFileBytes) {
     fault("", file, fmt::format("is larger than {} bytes: no settings file", kMaxFileBytes));
     return;
