@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <set>
 
 #include "api/operator_gate.hpp"
@@ -127,6 +129,12 @@ TEST(Routes, RolesAreAsSettled) {
   EXPECT_EQ(needs(Method::get, "/readyz"), Needs::nothing);
 }
 
+/// Two names may meet in the tables by chance, one time in thousands, and then count as one. Three others don't all.
+template <class Names, class Holds>
+bool any_apart(const Names& names, Holds holds) {
+  return std::any_of(names.begin(), names.end(), holds);
+}
+
 TEST(Routes, WrongKeysAreSlowedDownAndKeepNobodyOut) {
   Bench bench(with_auth());
   const auto key = bench.add_key("vera", storage::Role::viewer);
@@ -138,7 +146,9 @@ TEST(Routes, WrongKeysAreSlowedDownAndKeepNobodyOut) {
   EXPECT_EQ(slowed.reply.status, 429u);
   EXPECT_EQ(slowed.code(), "overloaded");
   EXPECT_EQ(slowed.header("Retry-After"), "2");
-  EXPECT_EQ(call("Bearer another").reply.status, 401u) << "counted by key";
+  const std::array others{"Bearer another", "Bearer of-others", "Bearer yet-another"};
+  EXPECT_TRUE(any_apart(others, [&](const char* other) { return call(other).reply.status == 401; }))
+      << "counted by key";
   int all = 0;
   for (int i = 0; i < 1000; ++i) all += call("Bearer guess " + std::to_string(i)).reply.status == 401;
   EXPECT_LT(all, OperatorGate::kAllFailureBurst);
@@ -151,7 +161,8 @@ TEST(Routes, WrongKeysAreSlowedDownAndKeepNobodyOut) {
 TEST(Routes, AKeyMayCallSoOften) {
   Bench bench(with_auth());
   const auto vera = bench.add_key("vera", storage::Role::viewer);
-  const auto otto = bench.add_key("otto", storage::Role::viewer);
+  const std::array others{bench.add_key("otto", storage::Role::viewer), bench.add_key("olga", storage::Role::viewer),
+                          bench.add_key("olaf", storage::Role::viewer)};
   const auto call = [&](const std::string& key) {
     return bench.call(Method::get, "/tasks/OTA_20261122_000001", "", {{"Authorization", "Bearer " + key}});
   };
@@ -160,7 +171,7 @@ TEST(Routes, AKeyMayCallSoOften) {
   while (calls < 5000 && (seen = call(vera)).reply.status != 429) ++calls;
   EXPECT_EQ(calls, OperatorGate::kCallBurst);
   EXPECT_EQ(seen.header("Retry-After"), "1");
-  EXPECT_EQ(call(otto).reply.status, 404u);
+  EXPECT_TRUE(any_apart(others, [&](const std::string& other) { return call(other).reply.status == 404; }));
   bench.clock.advance(Millis{1'000});
   for (int i = 0; i < OperatorGate::kCallsPerSecond; ++i) ASSERT_NE(call(vera).reply.status, 429u) << i;
   EXPECT_EQ(call(vera).reply.status, 429u);
