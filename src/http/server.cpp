@@ -16,6 +16,7 @@
 #include "http/tls_context.hpp"
 #include "http/worker.hpp"
 #include "ota/base/log.hpp"
+#include "ota/http/await.hpp"
 
 namespace ota::http {
 namespace asio = boost::asio;
@@ -31,7 +32,8 @@ constexpr std::chrono::seconds kCutTime{5};
 /// Counts open connections and tells when there are none.
 class OpenConnections {
  public:
-  void opened() { count_.fetch_add(1, std::memory_order_relaxed); }
+  /// Answers how many there were.
+  std::size_t opened() { return count_.fetch_add(1, std::memory_order_relaxed); }
   void closed() {
     if (count_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
     const std::lock_guard lock(mutex_);
@@ -149,7 +151,8 @@ class ServerImpl final : public Server {
     asio::steady_timer pause(workers_.front()->io());
     std::size_t next = 0;
     while (listener->acceptor.is_open()) {
-      Worker& worker = *workers_[next++ % workers_.size()];
+      const std::size_t turn = next++;
+      Worker& worker = *workers_[turn % workers_.size()];
       boost::system::error_code ec;
       tcp::endpoint peer;
       tcp::socket socket =
@@ -164,21 +167,40 @@ class ServerImpl final : public Server {
         continue;
       }
       accepted_.add(1);
-      hand_over(worker, listener, std::move(socket), peer);
+      bool room = open_->opened() < options_.max_connections;
+      if (!room) {
+        auto making = make_room(turn);
+        room = co_await std::move(making);
+      }
+      hand_over(worker, listener, std::move(socket), peer, room);
     }
   }
 
+  /// Ends the longest idle connection of a worker that has one, the newcomer's own first.
+  asio::awaitable<bool> make_room(std::size_t turn) {
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+      Worker& asked = *workers_[(turn + i) % workers_.size()];
+      std::function<void(std::function<void(bool)>)> ask = [&asked](std::function<void(bool)> done) {
+        asio::post(asked.io(), [&asked, done = std::move(done)] { done(asked.end_longest_idle()); });
+      };
+      auto asking = await_call<bool>(std::move(ask));
+      const bool ended = co_await std::move(asking);
+      if (ended) co_return true;
+    }
+    co_return false;
+  }
+
   void hand_over(Worker& worker, const std::shared_ptr<Listener>& listener, tcp::socket socket,
-                 const tcp::endpoint& peer) {
+                 const tcp::endpoint& peer, bool room) {
     auto tls = listener->current_tls();
-    if (open_->count() >= options_.max_connections) {
+    if (!room) {
       refused_.add(1);
+      open_->closed();
       asio::post(worker.io(), [&worker, secured = tls != nullptr, socket = std::move(socket)]() mutable {
         worker.refuse(std::move(socket), secured);
       });
       return;
     }
-    open_->opened();
     auto session =
         std::make_shared<Session>(worker, listener->context, std::move(socket), std::move(tls), to_text(peer));
     asio::post(worker.io(), [session = std::move(session)] { session->start(); });

@@ -71,7 +71,7 @@ void Session::on_tick() {
   if (line_listener_ && worker_.now() - metered_ >= worker_.ticks(kMeterTime)) read_line(!replying_);
   if (!deadline_.passed()) return;
   deadline_.suspend();
-  stream_->cut(!idle_);
+  stream_->cut(!idle.is_linked());
 }
 
 /// `replied`: once the peer has all of the reply, nobody has to hear any more.
@@ -84,7 +84,7 @@ void Session::read_line(bool replied) {
 }
 
 void Session::on_drain() {
-  if (idle_) stream_->cut(false);
+  if (idle.is_linked()) stream_->cut(false);
 }
 
 void Session::on_cut() {
@@ -103,9 +103,9 @@ asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
     while (more && !s.worker_.draining()) {
       s.deadline_.touch();
       if (s.input_.unread().empty()) {
-        s.idle_ = true;
+        s.worker_.rests(s);
         const std::size_t got = co_await s.stream_->read_some(s.input_.head_room());
-        s.idle_ = false;
+        s.idle.unlink();
         if (got == 0) break;
         s.input_.received(got);
         s.deadline_.touch();

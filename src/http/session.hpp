@@ -67,7 +67,6 @@ class Session final : public Tracked, public std::enable_shared_from_this<Sessio
   std::shared_ptr<TransferListener> line_listener_;  // until the peer has what it was sent
   std::unique_ptr<Stream> stream_;
   boost::asio::cancellation_signal cut_;
-  bool idle_ = false;
   bool linger_ = false;  // something the peer sent may be unread
   Input input_;
 };

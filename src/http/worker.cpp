@@ -78,6 +78,14 @@ void Worker::cut() {
   for (auto at = connections_.begin(); at != connections_.end();) (at++)->on_cut();
 }
 
+bool Worker::end_longest_idle() {
+  if (idle_.empty()) return false;
+  Tracked& longest = idle_.front();
+  longest.on_drain();
+  longest.idle.unlink();
+  return true;
+}
+
 void Worker::refuse(asio::ip::tcp::socket socket, bool tls) {
   if (!tls) {
     const Reply reply = problem(503, "overloaded", "the server has as many connections as it may; try again later");

@@ -20,6 +20,7 @@ namespace ota::http {
 /// A connection as its worker sees it; called on the worker's thread.
 class Tracked : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
+  using Link = boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
   virtual ~Tracked() = default;
   /// Time went on by one tick.
   virtual void on_tick() = 0;
@@ -27,6 +28,8 @@ class Tracked : public boost::intrusive::list_base_hook<boost::intrusive::link_m
   virtual void on_drain() = 0;
   /// End now, whatever is under way.
   virtual void on_cut() = 0;
+
+  Link idle;  ///< linked while it waits for a request
 };
 
 /// Counts with one writer.
@@ -61,6 +64,10 @@ class Worker {
   void drain();
   void cut();
   bool draining() const { return draining_; }
+  /// Waits for a request from now on, until its link is taken out.
+  void rests(Tracked& connection) { idle_.push_back(connection); }
+  /// Ends the connection that has waited longest for a request; false where none waits.
+  bool end_longest_idle();
   /// Tells the peer that the server is full; the socket is closed a little later, so that the answer isn't lost.
   void refuse(boost::asio::ip::tcp::socket socket, bool tls);
 
@@ -85,6 +92,9 @@ class Worker {
   std::string date_;
   std::vector<std::string> texts_;
   boost::intrusive::list<Tracked, boost::intrusive::constant_time_size<false>> connections_;
+  boost::intrusive::list<Tracked, boost::intrusive::member_hook<Tracked, Tracked::Link, &Tracked::idle>,
+                         boost::intrusive::constant_time_size<false>>
+      idle_;  // longest first
   boost::asio::io_context io_{1};
   std::deque<boost::asio::ip::tcp::socket> refused_;
   boost::asio::steady_timer timer_{io_};

@@ -21,7 +21,7 @@ struct TlsOptions {
 
 struct ServerOptions {
   unsigned threads = 0;                  ///< 0: one a core
-  std::size_t max_connections = 10'000;  ///< one more is answered 503 and closed
+  std::size_t max_connections = 10'000;  ///< one more ends the longest idle one, or is answered 503
   /// Between requests; for a head; without a byte moving in a body or a reply, which must move 64 bytes/s in the long
   /// run besides.
   std::chrono::seconds idle_timeout{60};

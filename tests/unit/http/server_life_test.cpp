@@ -236,16 +236,78 @@ TEST_F(Life, OneConnectionTooManyIs503) {
   options.max_connections = 3;
   serve(options);
   std::vector<std::unique_ptr<RawClient>> clients;
-  for (int i = 0; i < 3; ++i) clients.push_back(std::make_unique<RawClient>(server->address));
-  ASSERT_TRUE(open_is(3));
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(std::make_unique<RawClient>(server->address));
+    clients.back()->send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  ASSERT_TRUE(eventually([this] { return held->size() == 3; }));
   RawClient late(server->address);
   const auto answer = late.ask(kGet);
   EXPECT_EQ(answer.status, 503);
   EXPECT_EQ(answer.field("Connection"), "close");
   EXPECT_NE(answer.field("Retry-After"), "");
   EXPECT_EQ(server->server->counters().connections_refused, 1u);
-  clients.pop_back();
-  ASSERT_TRUE(open_is(2));
+  held->answer(1);
+  for (const auto& client : clients) EXPECT_EQ(client->receive().body, "1") << "what is under way stays";
+  EXPECT_EQ(RawClient(server->address).ask("HEAD /f HTTP/1.1\r\nHost: x\r\n\r\n", true).status, 200);
+}
+
+TEST_F(Life, ANewcomerTakesThePlaceOfTheLongestIdle) {
+  constexpr const char* kHead = "HEAD /f HTTP/1.1\r\nHost: x\r\n\r\n";
+  auto options = TestServer::defaults();
+  options.max_connections = 4;
+  options.threads = 1;
+  serve(options);
+  RawClient busy(server->address), half(server->address), first(server->address), second(server->address);
+  busy.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+  half.send("GET /f HTT");
+  ASSERT_TRUE(eventually([this] { return held->size() == 1; }));
+  ASSERT_EQ(first.ask(kHead, true).status, 200);
+  ASSERT_EQ(second.ask(kHead, true).status, 200);
+  ASSERT_EQ(first.ask(kHead, true).status, 200) << "the second is idle for longer now";
+  RawClient third(server->address);
+  EXPECT_EQ(third.ask(kHead, true).status, 200);
+  EXPECT_TRUE(second.ended());
+  RawClient fourth(server->address);
+  EXPECT_EQ(fourth.ask(kHead, true).status, 200);
+  EXPECT_TRUE(first.ended());
+  EXPECT_EQ(third.ask(kHead, true).status, 200) << "it is there still";
+  EXPECT_EQ(server->server->counters().connections_refused, 0u);
+  half.send("P/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(half.receive().status, 200);
+  held->answer(7);
+  EXPECT_EQ(busy.receive().body, "7");
+}
+
+TEST_F(Life, APlaceIsFoundOnWhicheverThread) {
+  auto options = TestServer::defaults();
+  options.max_connections = 4;
+  options.threads = 4;
+  serve(options);
+  std::vector<std::unique_ptr<RawClient>> busy;
+  for (int i = 0; i < 3; ++i) {
+    busy.push_back(std::make_unique<RawClient>(server->address));
+    busy.back()->send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  ASSERT_TRUE(eventually([this] { return held->size() == 3; }));
+  for (int i = 0; i < 10; ++i) {
+    RawClient idle(server->address), newcomer(server->address);
+    ASSERT_EQ(newcomer.ask("HEAD /f HTTP/1.1\r\nHost: x\r\n\r\n", true).status, 200) << i;
+    EXPECT_TRUE(idle.ended());
+  }
+  EXPECT_EQ(server->server->counters().connections_refused, 0u);
+  held->answer(1);
+}
+
+TEST_F(Life, AFloodOfNewcomersHoldsNoMoreThanItMay) {
+  auto options = TestServer::defaults();
+  options.max_connections = 8;
+  serve(options);
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 400; ++i) clients.push_back(std::make_unique<RawClient>(server->address));
+  ASSERT_TRUE(eventually([this] { return server->server->counters().connections_total == 400; }));
+  EXPECT_TRUE(open_is(8));
+  EXPECT_EQ(server->server->counters().connections_refused, 0u);
   EXPECT_EQ(RawClient(server->address).ask("HEAD /f HTTP/1.1\r\nHost: x\r\n\r\n", true).status, 200);
 }
 
