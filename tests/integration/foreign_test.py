@@ -85,6 +85,36 @@ class Foreign(ServerCase):
                 self.assertEqual(self.victim.wait("error", timeout=20)["code"], "not_authorized", (word, body))
         self.assertEqual(self.shown(), before)
 
+    def test_chunks_over_mqtt(self):
+        before = self.shown()
+        wanted = {"task_id": self.task, "chunks": [[0, 3]]}
+
+        def chunks_of(device):
+            return [message for message in device.seen if message["type"] == "chunk"]
+
+        # Said under its own name, the task is none of its own; with its own task it works, so silence below means something.
+        self.thief.send("chunk/get", wanted)
+        refused = self.thief.wait("error", timeout=20)
+        self.assertEqual((refused["code"], refused["task_id"]), ("unknown_task", self.task))
+        # Under the other's topic it is told no more than that; the refusal goes to the victim.
+        for token in (self.tokens[self.thief_id], "wrong", None):
+            body = {**wanted, "token": token} if token else wanted
+            self.thief.mqtt.publish(f"/ota/{self.victim_id}/chunk/get", json.dumps(body), 1).wait_for_publish(20)
+            refused = self.victim.wait("error", timeout=20)
+            self.assertEqual((refused["code"], refused["task_id"]), ("not_authorized", self.task), token)
+        self.thief.send("chunk/get", {"task_id": self.own_task, "chunks": [[0, 0]]})
+        self.thief.wait("chunk", timeout=20)
+        self.assertEqual([one["topic"] for one in chunks_of(self.thief)], [f"/ota/{self.thief_id}/chunk/{self.own_task}/0"])
+        self.assertEqual(chunks_of(self.victim), [])
+        self.assertEqual(self.shown(), before)
+        # Nor with a task that is ended or that doesn't exist.
+        self.rest.call("POST", f"/tasks/{self.task}/cancel")
+        for task in (self.task, "OTA_20200101_000001"):
+            self.thief.send("chunk/get", {"task_id": task, "chunks": [[0, 0]]})
+            refused = self.thief.wait("error", timeout=20)
+            self.assertEqual((refused["code"], refused["task_id"]), ("unknown_task", task))
+        self.assertEqual(len(chunks_of(self.thief)), 1)
+
     def test_downloads(self):
         before = self.shown()
         mine, theirs = self.own_metadata, self.metadata
