@@ -3,8 +3,11 @@
 OTAD_FREEZE_S: how long the broker stands still (30).
 """
 import contextlib
+import http.client
+import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -15,7 +18,7 @@ import unittest.mock
 import paho.mqtt.client as mqtt
 
 from device import Device
-from harness import PATIENCE, Broker, ServerCase, main, wait_until
+from harness import PATIENCE, SANITIZED, Broker, ServerCase, main, wait_until
 
 FREEZE = float(os.environ.get("OTAD_FREEZE_S", "30"))
 GRID = 65536
@@ -142,6 +145,97 @@ class Frozen(BrokerCase):
         wait_until(lambda: listener.of("metadata") >= set(names), "every offer arrived", 20)
         wait_until(lambda: listener.of("cancel") >= set(names[:100]), "every cancel arrived", 20)
         self.assertEqual(self.metric("otad_mqtt_refused_total"), 0)
+
+
+class Full(BrokerCase):
+    """More is to be said than may wait for the broker: 64 MiB."""
+
+    DEVICES = 16
+    MEMORY = 224 << 20  # the whole daemon
+
+    def test_what_does_not_fit_is_refused_and_counted(self):
+        names = [f"full-{number}" for number in range(self.DEVICES)]
+        self.firmware("2.0.0", "hw-full", 64 * GRID)
+        heard = set()
+
+        def on_message(_client, _data, message):
+            _, _, device, word = message.topic.split("/")
+            if device in names:
+                heard.add((word, re.search(rb'"task_id":"(\w+)"', message.payload)[1]))
+
+        listener = Listener(self.broker.port)
+        self.addCleanup(listener.close)
+        listener.mqtt.on_message = on_message
+        for name in names:
+            self.present(name, "hw-full")
+        # The digests are in memory from here on: each upgrade is offered at once.
+        warm = self.upgrade(names[0], "2.0.0", chunk_size=64)
+        wait_until(lambda: ("metadata", warm.encode()) in heard, "the first is offered")
+        self.rest.call("POST", f"/tasks/{warm}/cancel")
+        wait_until(lambda: ("cancel", warm.encode()) in heard, "and cancelled")
+        heard.clear()
+        said, faults, enough = [], [], threading.Event()
+
+        def fill(name):
+            """An upgrade and its cancel, again and again: each is said to the device."""
+            line = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=60 * PATIENCE)
+            body = json.dumps({"device_id": name, "firmware_version": "2.0.0", "chunk_size": 64})
+            with contextlib.closing(line):
+                while not enough.is_set():
+                    line.request("POST", "/firmware/upgrade", body)
+                    reply = line.getresponse()
+                    answer = json.loads(reply.read())
+                    if reply.status != 201:
+                        return faults.append(answer)
+                    task = answer["task_id"]
+                    said.append(task)
+                    line.request("POST", f"/tasks/{task}/cancel", "")
+                    reply = line.getresponse()
+                    answer = reply.read()
+                    if reply.status != 200:
+                        return faults.append(answer)
+                    said.append(task)
+
+        with self.fleet("beside", 4):
+            time.sleep(1)
+            self.broker.send_signal(signal.SIGSTOP)
+            try:
+                begun = time.monotonic()
+                threads = [threading.Thread(target=fill, args=(name,)) for name in names]
+                for thread in threads:
+                    thread.start()
+                wait_until(lambda: faults or self.metric("otad_mqtt_refused_total") >= 1000, "the outbox is full", 240)
+                enough.set()
+                for thread in threads:
+                    thread.join()
+                self.assertEqual(faults, [])
+                took = time.monotonic() - begun
+                waiting, refused = self.metric("otad_mqtt_outbox"), self.metric("otad_mqtt_refused_total")
+                self.assertEqual(self.metric("otad_device_unsent_total"), refused)
+                self.assertLessEqual(waiting, 100_000)
+                wait_until(self.cause, "readyz says that the broker is silent", KEEPALIVE * 3 + 5)
+                self.assertEqual(self.rest.call("GET", "/healthz").status, 200)
+            finally:
+                enough.set()
+                self.broker.send_signal(signal.SIGCONT)
+            wait_until(lambda: not self.cause(), "the daemon is back", 60)
+        wait_until(lambda: self.metric("otad_mqtt_outbox") == 0, "all is delivered", 60)
+        # What was taken arrived, all of it, cancels too; what was refused didn't.
+        accepted = len(said) - int(refused)
+        wait_until(lambda: len(heard) >= accepted, "what was taken is heard", 60)
+        self.assertEqual(len(heard), accepted)
+        self.assertGreaterEqual(accepted, waiting)
+        peak = self.daemon.peak_rss()
+        print(f"full after {took:.1f} s: {waiting:.0f} messages waited, {refused:.0f} refused, all {accepted} others heard; "
+              f"peak memory {peak >> 20} MiB", flush=True)
+        if not SANITIZED:
+            self.assertLess(peak, self.MEMORY)
+        # Whoever missed something asks again, as devices do.
+        for name in names[:4]:
+            task = self.upgrade(name, "2.0.0", chunk_size=64)
+            device = self.device(name, hardware="hw-full", version="1.0.0")
+            self.assertEqual(device.run(timeout=60)["type"], "success")
+            self.assertEqual(self.rest.task(task)["attempt"], 1)
 
 
 class Ended(BrokerCase):

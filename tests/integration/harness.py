@@ -274,8 +274,15 @@ class Daemon(Process):
 
     def rss(self):
         """Resident memory in bytes."""
+        return self.memory("VmRSS")
+
+    def peak_rss(self):
+        """The most that it ever was."""
+        return self.memory("VmHWM")
+
+    def memory(self, figure):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) * 1024
+        return int(re.search(figure + r":\s+(\d+)", status).group(1)) * 1024
 
     def log_lines(self, part, since=0):
         return [line for line in self.log()[since:].splitlines() if part in line]
