@@ -19,9 +19,17 @@ std::string_view bearer_token(std::string_view authorization) {
   return token.size() <= kMaxToken ? token : std::string_view();
 }
 
+Credentials token_credentials(std::string_view token) {
+  Credentials who;
+  if (token.empty()) return who;
+  who.token_digest = firmware::sha256(token);
+  who.token_fit = fit_secret(token);
+  return who;
+}
+
 Credentials http_credentials(const http::Request& request, const DeviceId& device, Credentials message) {
   const auto token = bearer_token(request.header("Authorization"));
-  if (!token.empty()) message.token_digest = firmware::sha256(token);
+  if (!token.empty()) message = token_credentials(token);
   message.certified = request.client_name() == device.str();
   return message;
 }

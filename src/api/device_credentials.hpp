@@ -12,6 +12,9 @@ namespace ota::api {
 /// The token of `Authorization: Bearer …` (RFC 6750, 2.1); empty where there is none or it is too long to be one.
 std::string_view bearer_token(std::string_view authorization);
 
+/// What a token says of who sent it; nothing where it is empty.
+Credentials token_credentials(std::string_view token);
+
 /// What the request's headers and its connection prove, beside what the message itself carried. The header's token
 /// goes before the message's.
 Credentials http_credentials(const http::Request& request, const DeviceId& device, Credentials message);

@@ -7,9 +7,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "api/device_credentials.hpp"
 #include "api/json_fields.hpp"
 #include "ota/domain/version.hpp"
-#include "ota/firmware/hash.hpp"
 
 namespace ota::api {
 namespace {
@@ -69,12 +69,7 @@ std::optional<std::uint32_t> max_chunk_bytes(JsonFields& fields) {
   return static_cast<std::uint32_t>(std::min<std::int64_t>(*bytes, kMaxChunkBytes));
 }
 
-Credentials credentials(JsonFields& fields) {
-  const auto token = fields.text("token", kMaxToken);
-  Credentials who;
-  if (token && !token->empty()) who.token_digest = firmware::sha256(*token);
-  return who;
-}
+Credentials credentials(JsonFields& fields) { return token_credentials(fields.text("token", kMaxToken).value_or("")); }
 
 std::optional<TaskId> task_id(JsonFields& fields) {
   fields.require("task_id");

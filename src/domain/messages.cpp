@@ -1,5 +1,6 @@
 #include "ota/domain/messages.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace ota {
@@ -24,6 +25,11 @@ static_assert(kTypes.size() == std::variant_size_v<Answer>);
 
 std::string_view to_string(Transport transport) { return kTransports.at(static_cast<std::size_t>(transport)); }
 std::optional<Transport> parse_transport(std::string_view text) { return parse<Transport>(kTransports, text); }
+
+bool fit_secret(std::string_view token) {
+  const auto visible = [](char c) { return c > ' ' && c <= '~'; };
+  return token.size() >= 16 && token.size() <= 128 && std::all_of(token.begin(), token.end(), visible);
+}
 
 void LinkReport::merge(const LinkReport& newer) {
   if (newer.rtt_ms) rtt_ms = newer.rtt_ms;

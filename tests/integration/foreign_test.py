@@ -157,6 +157,62 @@ class Foreign(ServerCase):
                                  headers={"Authorization": f"Bearer {self.tokens[self.thief_id]}"})
         self.assert_problem(foreign, 403)
 
+    def test_a_new_device_needs_a_token_that_can_be_its_secret(self):
+        new = f"new-{self._testMethodName}"
+        for token in (None, "too-short"):
+            answer = self.contact(new, token)
+            self.assertEqual((answer.status, answer.json["code"]), (403, "not_authorized"), token)
+        self.assert_problem(self.rest.call("GET", f"/devices/{new}"), 404)
+        self.assertEqual(self.contact(new, "chosen-by-itself").json["type"], "up_to_date")
+        self.assertEqual(self.contact(new, "chosen-by-others").status, 403)
+        self.assertEqual(self.contact(self.thief_id, "chosen-by-itself").status, 403)
+
+    def contact(self, device, token):
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return self.rest.call("POST", f"/ota/{device}/request", {}, headers)
+
+
+class FirstContact(ServerCase):
+    """Tokens that devices choose themselves, where registration is open and none is required."""
+
+    contact = Foreign.contact
+
+    def test_over_mqtt_it_is_kept_for_http_too(self):
+        secret = "a-secret-of-its-own"
+        device = self.device("first-mqtt", token=secret)
+        device.request("up_to_date")
+        self.assertTrue(self.rest.get("/devices/first-mqtt")["has_token"])
+        self.assertEqual(self.contact("first-mqtt", secret).status, 200)
+        for token in ("another-of-that-length", None):
+            self.assertEqual(self.contact("first-mqtt", token).json["code"], "not_authorized", token)
+        device.token = "another-of-that-length"
+        self.assertEqual(device.request("error")["code"], "not_authorized")
+        # It stands after a crash, and is nowhere to be read.
+        self.daemon.kill()
+        self.daemon.start()
+        self.assertEqual(self.contact("first-mqtt", "another-of-that-length").status, 403)
+        self.assertEqual(self.contact("first-mqtt", secret).status, 200)
+        self.assertNotIn(secret, self.daemon.log())
+        entry, = (entry for entry in self.rest.items("/audit", actor="device") if entry["target"] == "first-mqtt")
+        self.assertEqual((entry["action"], entry["from"], entry["outcome"]), ("device.token", "mqtt", "done"))
+        # An operator's goes before it.
+        issued = self.rest.call("POST", "/devices/first-mqtt/token").json["token"]
+        self.assertEqual(self.contact("first-mqtt", secret).status, 403)
+        self.assertEqual(self.contact("first-mqtt", issued).status, 200)
+
+    def test_who_is_known_without_one_gets_none_this_way(self):
+        self.rest.call("PUT", "/devices/known-registered", {"hardware": "gw-a"})
+        self.assertEqual(self.contact("known-silent", None).status, 200)
+        for name in ("known-registered", "known-silent"):
+            for token in ("a-secret-of-its-own", "another-of-that-length", None):
+                self.assertEqual(self.contact(name, token).status, 200, (name, token))
+            self.assertFalse(self.rest.get(f"/devices/{name}")["has_token"], name)
+
+    def test_one_that_is_too_short_is_passed_over(self):
+        self.assertEqual(self.contact("first-short", "short").status, 200)
+        self.assertEqual(self.contact("first-short", None).status, 200)
+        self.assertFalse(self.rest.get("/devices/first-short")["has_token"])
+
 
 if __name__ == "__main__":
     main()

@@ -130,6 +130,9 @@ class Secrets(unittest.TestCase):
                 answer = plain.call("POST", f"/ota/{name}/verify", {"task_id": metadata["task_id"],
                                                                     "checksum": metadata["checksum"]}, own)
                 self.assertEqual(answer.json["type"], "success")
+        own = self.secrets["the token that a device brought"] = "chosen-by-the-device"
+        answer = plain.call("POST", "/ota/gw-3/request", {"token": own})
+        self.assertEqual(answer.json["type"], "up_to_date", answer)
         for where in ("/tasks", "/devices", "/devices/gw-1", "/firmware", "/audit", "/metrics", "/readyz", "/healthz"):
             self.assertEqual(rest.call("GET", where).status, 200, where)
         self.daemon.send_signal(signal.SIGHUP)
@@ -150,7 +153,7 @@ class Secrets(unittest.TestCase):
                 places[file.name] = file.read_bytes().decode("latin-1")
         self.assertIn("otad.db", places)
         self.assertGreater(len(places["the log"]), 1000)
-        self.assertEqual(len(self.secrets), 1 + 3 + 2 * (1 + 3) + 1)
+        self.assertEqual(len(self.secrets), 1 + 3 + 2 * (1 + 3) + 1 + 1)
         for name, secret in self.secrets.items():
             for form in forms(secret):
                 for place, text in places.items():

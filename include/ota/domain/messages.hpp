@@ -24,9 +24,13 @@ std::optional<Transport> parse_transport(std::string_view text);
 /// How a device proved who it is: what came with the message.
 struct Credentials {
   std::optional<Digest> token_digest;  ///< SHA-256 of the token that it sent
+  bool token_fit = false;              ///< that token may become the secret of a device that is new (fit_secret)
   bool certified = false;              ///< a client certificate with its id as common name
   bool via_broker = false;             ///< over MQTT, where the broker may have authenticated it
 };
+
+/// Whether a device may choose this as its secret: 16 to 128 visible characters of ASCII, which a header can carry too.
+bool fit_secret(std::string_view token);
 
 /// protocol.md, request.
 struct DeviceRequest {

@@ -45,6 +45,15 @@ TEST(DecodeRequest, ReadsAll) {
   EXPECT_EQ(decoded.who.token_digest, firmware::sha256("s3cret"));
 }
 
+TEST(DecodeRequest, TellsWhetherTheTokenMayBecomeASecret) {
+  for (const auto& [token, fit] : {std::pair{std::string(16, 't'), true}, {std::string(15, 't'), false}}) {
+    const auto decoded = decode_request(fmt::format(R"({{"token":"{}"}})", token));
+    EXPECT_EQ(decoded.who.token_digest, firmware::sha256(token));
+    EXPECT_EQ(decoded.who.token_fit, fit) << token;
+  }
+  EXPECT_FALSE(decode_request(R"({"token":""})").who.token_fit);
+}
+
 TEST(DecodeRequest, EmptyPayloadIsAnEmptyObject) {
   for (const auto* payload : {"", "{}"}) {
     const auto decoded = decode_request(payload);

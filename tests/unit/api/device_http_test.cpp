@@ -156,6 +156,21 @@ TEST(DeviceHttp, Credentials) {
   EXPECT_FALSE(world.engine.last_who.certified);
 }
 
+TEST(DeviceHttp, WhetherATokenIsFitGoesWithTheOneThatCounts) {
+  DeviceWorld world;
+  TestRequest request(Method::post, "/ota/gw-17/request", {}, R"({"token":"sixteen-in-body!"})");
+  world.handle(request);
+  EXPECT_TRUE(world.engine.last_who.token_fit);
+  request.headers["Authorization"] = "Bearer short";
+  world.handle(request);
+  EXPECT_EQ(world.engine.last_who.token_digest, firmware::sha256("short"));
+  EXPECT_FALSE(world.engine.last_who.token_fit);
+  request.headers["Authorization"] = "Bearer sixteen-in-head!";
+  world.handle(request);
+  EXPECT_EQ(world.engine.last_who.token_digest, firmware::sha256("sixteen-in-head!"));
+  EXPECT_TRUE(world.engine.last_who.token_fit);
+}
+
 TEST(DeviceHttp, BearerTokens) {
   EXPECT_EQ(bearer_token("Bearer abc"), "abc");
   EXPECT_EQ(bearer_token("BEARER abc"), "abc");

@@ -31,6 +31,16 @@ TEST(Priority, WordsAndRise) {
   EXPECT_EQ(risen(Priority::security), Priority::security);
 }
 
+TEST(Messages, ASecretThatADeviceMayChoose) {
+  for (const auto& fit :
+       {std::string(16, 'x'), std::string(128, '~'), std::string("!\"#$%&'()*+,-./09:;<=>?@AZ[]^_`az{|}")})
+    EXPECT_TRUE(fit_secret(fit)) << fit;
+  const std::string x(16, 'x');
+  for (const auto& unfit : {std::string(), std::string(15, 'x'), std::string(129, 'x'), x + " " + x, x + "\n",
+                            x + "\x7f", x + std::string(1, '\0'), x + "\xc3\xa4"})
+    EXPECT_FALSE(fit_secret(unfit)) << unfit;
+}
+
 TEST(Messages, WordsGoThereAndBack) {
   for (auto transport : {Transport::http, Transport::mqtt}) EXPECT_EQ(parse_transport(to_string(transport)), transport);
   for (auto state : {DeviceState::downloading, DeviceState::installing, DeviceState::rebooting, DeviceState::installed,

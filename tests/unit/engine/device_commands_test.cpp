@@ -299,6 +299,104 @@ TEST_F(DeviceCommands, TokensAreAskedForWhereTheyMustBe) {
   EXPECT_TRUE(std::holds_alternative<UpToDateAnswer>(ask(good)));
 }
 
+class FirstContact : public LedgerTest {
+ protected:
+  static Credentials with(std::uint8_t seed, bool fit = true) {
+    Credentials who;
+    who.token_digest = digest_of(seed);
+    who.token_fit = fit;
+    return who;
+  }
+  bool welcome(const std::string& device, const Credentials& who) {
+    const auto answer = unit([&](Ledger& l) { return on_request(l, *DeviceId::parse(device), who, says()); }).value();
+    const auto* refused = std::get_if<ErrorAnswer>(&answer);
+    EXPECT_TRUE(!refused || refused->error.code == Errc::not_authorized);
+    return !refused;
+  }
+  std::size_t audited() { return ledger->audit_log.list({}, {}, 0, 100).size(); }
+};
+
+TEST_F(FirstContact, TheTokenOfANewDeviceIsItsSecretFromThenOn) {
+  EXPECT_TRUE(welcome("gw-1", with(7)));
+  EXPECT_EQ(row_of("gw-1")->secret, digest_of(7));
+  EXPECT_TRUE(welcome("gw-1", with(7)));
+  EXPECT_FALSE(welcome("gw-1", with(8)));
+  EXPECT_FALSE(welcome("gw-1", {}));
+  const auto entries = ledger->audit_log.list({}, {}, 0, 100);
+  ASSERT_EQ(entries.size(), 1u);
+  EXPECT_EQ(entries[0].caller.name, "device");
+  EXPECT_EQ(entries[0].caller.remote, "http");
+  EXPECT_EQ(entries[0].action + " " + entries[0].target + " " + entries[0].outcome, "device.token gw-1 done");
+  unit([&](Ledger& l) { return on_set_secret(l, "gw-1", digest_of(9)); });
+  EXPECT_FALSE(welcome("gw-1", with(7))) << "an issued one replaces it";
+  EXPECT_TRUE(welcome("gw-1", with(9)));
+  restart();
+  EXPECT_TRUE(welcome("gw-1", with(9)));
+}
+
+TEST_F(FirstContact, WhateverItsFirstMessageIs) {
+  const DeviceId one = *DeviceId::parse("gw-1"), two = *DeviceId::parse("gw-2"), three = *DeviceId::parse("gw-3"),
+                 four = *DeviceId::parse("gw-4");
+  ProgressReport report;
+  report.task = {20261122, 42};
+  VerifyReport right;
+  right.task = report.task;
+  unit([&](Ledger& l) { return on_progress(l, one, with(1), report); });
+  unit([&](Ledger& l) { return on_verify(l, two, with(2), right); });
+  unit([&](Ledger& l) { return on_listen(l, three, with(3)); });
+  unit([&](Ledger& l) { return on_fetch(l, four, with(4), report.task); });
+  for (std::uint8_t seed = 1; seed <= 4; ++seed)
+    EXPECT_EQ(row_of("gw-" + std::to_string(seed))->secret, digest_of(seed)) << int{seed};
+  EXPECT_EQ(audited(), 4u);
+}
+
+TEST_F(FirstContact, AKnownDeviceWithoutASecretGetsNoneThisWay) {
+  EXPECT_TRUE(welcome("gw-1", {}));
+  EXPECT_TRUE(welcome("gw-1", with(7)));
+  EXPECT_TRUE(welcome("gw-1", with(8)));
+  EXPECT_FALSE(row_of("gw-1")->secret);
+  Device wanted;
+  wanted.id = "gw-2";
+  unit([&](Ledger& l) { return on_put_device(l, wanted); });
+  EXPECT_TRUE(welcome("gw-2", with(7)));
+  EXPECT_FALSE(row_of("gw-2")->secret);
+  add_firmware("2.0.0");
+  ASSERT_TRUE(upgrade(order("gw-3", "2.0.0")));
+  EXPECT_TRUE(welcome("gw-3", with(7)));
+  EXPECT_FALSE(row_of("gw-3")->secret);
+  EXPECT_EQ(audited(), 0u);
+}
+
+TEST_F(FirstContact, AnUnfitTokenIsPassedOver) {
+  EXPECT_TRUE(welcome("gw-1", with(7, false)));
+  EXPECT_FALSE(row_of("gw-1")->secret);
+  EXPECT_TRUE(welcome("gw-1", with(8, false)));
+  EXPECT_EQ(audited(), 0u);
+}
+
+TEST_F(FirstContact, WhereTokensAreRequiredOnlyAFitOneLetsANewDeviceIn) {
+  options.devices.token_required = true;
+  ledger->set_options(options);
+  EXPECT_FALSE(welcome("gw-1", {}));
+  EXPECT_FALSE(welcome("gw-1", with(7, false)));
+  EXPECT_FALSE(row_of("gw-1")) << "a refused one is not taken in";
+  auto over_mqtt = with(7);
+  over_mqtt.via_broker = true;
+  EXPECT_TRUE(welcome("gw-1", over_mqtt));
+  EXPECT_EQ(ledger->audit_log.list({}, {}, 0, 100).at(0).caller.remote, "mqtt");
+  over_mqtt.token_digest = digest_of(8);
+  EXPECT_FALSE(welcome("gw-1", over_mqtt));
+}
+
+TEST_F(FirstContact, ClosedRegistrationTakesNoSecrets) {
+  options.devices.registration = "closed";
+  ledger->set_options(options);
+  const auto answer = unit([&](Ledger& l) { return on_request(l, *DeviceId::parse("gw-1"), with(7), says()); }).value();
+  EXPECT_EQ(error_in(answer).error.code, Errc::unknown_device);
+  EXPECT_FALSE(row_of("gw-1"));
+  EXPECT_EQ(audited(), 0u);
+}
+
 TEST_F(DeviceCommands, HardwareOfARegisteredDeviceIsTheOperators) {
   Device wanted;
   wanted.id = "gw-1";
