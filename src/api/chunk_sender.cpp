@@ -59,17 +59,54 @@ std::string ChunkSender::topic(const WantedChunk& chunk) const {
 void ChunkSender::stop() {
   std::unique_lock lock(mutex_);
   stopped_ = true;
-  idle_.wait(lock, [&] { return jobs_ == 0; });
+  idle_.wait(lock, [&] { return jobs_ == 0 && !pumping_; });
 }
 
-/// Hands chunks to the disk threads, as many as may be under way.
+/// Asks the caps for what is to leave, and hands what may to the disk threads, as many as may be under way. What is
+/// granted calls it in turn: one thread does it all, so that no depth of calls comes of that.
 void ChunkSender::pump() {
-  while (auto chunk = begin()) {
-    const bool wanted = context_.engine.board().active(chunk->task.number);
-    if (wanted && context_.store.on_disk_thread([this, chunk = *chunk] { read(chunk); })) continue;
-    read_done();
-    finish(*chunk, false);
+  {
+    std::lock_guard lock(mutex_);
+    if (std::exchange(pumping_, true)) {
+      pump_again_ = true;
+      return;
+    }
   }
+  for (bool again = true; again;) {
+    while (auto chunk = next_to_allow()) pay(*chunk, chunk->bytes());
+    while (auto chunk = begin()) {
+      const bool wanted = context_.engine.board().active(chunk->task.number);
+      if (wanted && context_.store.on_disk_thread([this, chunk = *chunk] { read(chunk); })) continue;
+      read_done();
+      finish(*chunk, false);
+    }
+    std::lock_guard lock(mutex_);
+    again = std::exchange(pump_again_, false);
+    pumping_ = again;
+    if (!again) idle_.notify_all();
+  }
+}
+
+std::optional<WantedChunk> ChunkSender::next_to_allow() {
+  std::lock_guard lock(mutex_);
+  return stopped_ ? std::nullopt : windows_.next_to_allow();
+}
+
+void ChunkSender::pay(const WantedChunk& chunk, std::size_t left) {
+  const auto& may_send = context_.hooks.may_send;
+  // One whose task is over pays nothing, and doesn't leave.
+  if (!may_send || !context_.engine.board().active(chunk.task.number)) return allow(chunk);
+  const auto granted = [this, chunk, left](std::size_t size) {
+    if (size < left) return pay(chunk, left - size);
+    allow(chunk);
+    pump();
+  };
+  if (may_send(context_.pace_of(chunk.task), left, granted)) allow(chunk);
+}
+
+void ChunkSender::allow(const WantedChunk& chunk) {
+  std::lock_guard lock(mutex_);
+  windows_.allow(chunk);
 }
 
 std::optional<WantedChunk> ChunkSender::begin() {

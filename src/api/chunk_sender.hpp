@@ -13,7 +13,8 @@
 namespace ota::api {
 
 /// Thread-safe, never waits but in stop(); the lock is a leaf. What is read and has not left yet is bounded by
-/// kMaxAheadBytes and one chunk: beyond that devices' windows wait. A chunk whose bytes don't have its digest never
+/// kMaxAheadBytes and one chunk: beyond that devices' windows wait. Under a cap each device pays for one chunk at a
+/// time before it is read, a slice at a time. A chunk whose bytes don't have its digest never
 /// leaves; its image is set aside. What is lost (the connection broke, the disk threads had no room, the task is over)
 /// is forgotten: the device asks again. Sent bytes count on the board, chunks only once the device reports them:
 /// nothing at QoS 0 proves that they arrived.
@@ -35,6 +36,9 @@ class ChunkSender {
   Result<void> check(const DeviceId& device, const ChunkRequest& request, const ChunkGrid& grid) const;
   std::string topic(const WantedChunk& chunk) const;
   void pump();
+  std::optional<WantedChunk> next_to_allow();
+  void pay(const WantedChunk& chunk, std::size_t left);
+  void allow(const WantedChunk& chunk);
   std::optional<WantedChunk> begin();
   void read(const WantedChunk& chunk);
   Result<std::string> payload(const WantedChunk& chunk, const firmware::Manifest& digests) const;
@@ -48,6 +52,8 @@ class ChunkSender {
   ChunkWindows windows_;           // protected by mutex_, as the rest
   std::uint64_t ahead_bytes_ = 0;  // chosen and not yet left
   std::size_t jobs_ = 0;
+  bool pumping_ = false;     // on one thread at a time
+  bool pump_again_ = false;  // asked for meanwhile
   bool stopped_ = false;
 };
 

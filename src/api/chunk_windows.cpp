@@ -6,13 +6,13 @@ bool ChunkWindows::take(const WantedChunk& wanted, const ChunkRanges& ranges) {
   if (windows_.size() >= kMaxDevices && !windows_.contains(wanted.device)) return false;
   auto& window = windows_[wanted.device];
   auto chunk = wanted;
+  const bool none_held = window.held.empty();
   const auto add = [&] {
     if (window.outstanding.contains({chunk.task.number, chunk.index})) return true;
     if (window.outstanding.size() == kMaxChunks || window.bytes + chunk.bytes() > kMaxBytes) return false;
     window.outstanding.emplace(chunk.task.number, chunk.index);
     window.bytes += chunk.bytes();
-    window.waiting.push_back(chunk);
-    ++waiting_;
+    window.held.push_back(chunk);
     return true;
   };
   for (const auto& range : ranges) {
@@ -20,12 +20,27 @@ bool ChunkWindows::take(const WantedChunk& wanted, const ChunkRanges& ranges) {
     for (chunk.index = range.first; fits && chunk.index <= range.last; ++chunk.index) fits = add();
     if (!fits) break;
   }
-  if (!window.in_turns && !window.waiting.empty()) {
-    turns_.push_back(wanted.device);
-    window.in_turns = true;
-  }
+  if (none_held && !window.held.empty()) to_allow_.push_back(wanted.device);
   if (window.outstanding.empty() && !window.in_turns) windows_.erase(wanted.device);
   return true;
+}
+
+std::optional<WantedChunk> ChunkWindows::next_to_allow() {
+  if (to_allow_.empty()) return std::nullopt;
+  auto chunk = windows_.at(to_allow_.front()).held.front();
+  to_allow_.pop_front();
+  return chunk;
+}
+
+void ChunkWindows::allow(const WantedChunk& chunk) {
+  auto& window = windows_.at(chunk.device);
+  window.waiting.push_back(std::move(window.held.front()));
+  window.held.pop_front();
+  ++waiting_;
+  if (!window.held.empty()) to_allow_.push_back(chunk.device);
+  if (window.in_turns) return;
+  turns_.push_back(chunk.device);
+  window.in_turns = true;
 }
 
 std::optional<WantedChunk> ChunkWindows::next() {

@@ -26,9 +26,9 @@ struct WantedChunk {
   std::uint32_t bytes() const noexcept { return grid.length(index); }
 };
 
-/// One window a device: what it was promised and what has not left yet. Devices take turns by bytes (deficit round
-/// robin), so that neither many requests nor large chunks bring one of them more than its share. Holds no bytes of
-/// images. Not thread-safe.
+/// One window a device: what it was promised and what has not left yet. A chunk waits until the caps allow for it, of a
+/// device one at a time, and then for its turn. Devices take turns by bytes (deficit round robin), so that neither many
+/// requests nor large chunks bring one of them more than its share. Holds no bytes of images. Not thread-safe.
 class ChunkWindows {
  public:
   static constexpr std::size_t kMaxChunks = 32;  ///< of a device (protocol.md, Chunks)
@@ -39,7 +39,11 @@ class ChunkWindows {
   /// Takes the first of these chunks that fit into the device's window; those that are in it already are passed over.
   /// `wanted.index` is not looked at, the ranges must lie in the grid. False where there are too many devices.
   bool take(const WantedChunk& wanted, const ChunkRanges& ranges);
-  /// The chunk whose turn it is; it stays in its window until done().
+  /// One that is to be allowed for; no other of its device before allow() was called for it.
+  std::optional<WantedChunk> next_to_allow();
+  /// It may leave as far as caps go.
+  void allow(const WantedChunk& chunk);
+  /// The chunk whose turn it is, of those allowed; it stays in its window until done().
   std::optional<WantedChunk> next();
   /// It left, or won't.
   void done(const WantedChunk& chunk);
@@ -50,14 +54,16 @@ class ChunkWindows {
 
  private:
   struct Window {
+    std::deque<WantedChunk> held;  // not allowed yet
     std::deque<WantedChunk> waiting;
-    std::set<std::pair<std::int64_t, std::uint32_t>> outstanding;  // task and index, waiting or on their way
+    std::set<std::pair<std::int64_t, std::uint32_t>> outstanding;  // task and index, held, waiting or on their way
     std::uint64_t bytes = 0;                                       // of those
     std::int64_t credit = 0;                                       // below zero: what it had beyond its share
     bool in_turns = false;
   };
   void end_turns(const DeviceId& device);  // which is at the front
   std::map<DeviceId, Window> windows_;     // only of devices with something outstanding, or to be paid for
+  std::deque<DeviceId> to_allow_;          // of devices with something held that nobody was asked about
   std::deque<DeviceId> turns_;             // of devices with something waiting, or to be paid for
   std::size_t waiting_ = 0;
 };

@@ -23,6 +23,14 @@ struct DeviceContext {
         refusals(the_clock),
         gate(the_clock) {}
 
+  /// Whose allowance the bytes of a task use, whichever way they go.
+  http::Pace pace_of(const TaskId& task) const {
+    const auto found = engine.board().transfer_class(task.number);
+    // One that waits for its confirmation is on the board no more.
+    if (!found) return {static_cast<std::uint64_t>(task.number), false};
+    return {found->device, found->security};
+  }
+
   const DeviceOptions options;
   const Clock& clock;
   engine::Engine& engine;

@@ -211,13 +211,6 @@ asio::awaitable<Result<Downloads::GridManifest>> Downloads::manifest(Digest imag
   co_return prepared;
 }
 
-http::Pace Downloads::pace_of(const TaskId& task) const {
-  const auto found = context_.engine.board().transfer_class(task.number);
-  // One that waits for its confirmation is on the board no more.
-  if (!found) return {static_cast<std::uint64_t>(task.number), false};
-  return {found->device, found->security};
-}
-
 http::Reply Downloads::image_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image,
                                    const UrlGrant& grant, bool head) const {
   const auto size = image->size();
@@ -225,7 +218,7 @@ http::Reply Downloads::image_reply(const DownloadPath& path, std::shared_ptr<fir
       std::make_shared<DownloadTransfer>(std::move(image), context_.engine.board(), grant, path.hex, path.digest);
   http::Reply reply;
   auto& file = file_body(reply, std::move(sender), grant, head);
-  file.pace = pace_of(grant.task);
+  file.pace = context_.pace_of(grant.task);
   file.length = size;
   return reply;
 }
@@ -237,7 +230,7 @@ http::Reply Downloads::chunk_reply(const DownloadPath& path, std::shared_ptr<fir
   auto sender = std::make_shared<DownloadTransfer>(std::move(image), context_.engine.board(), grant, path.hex, digest);
   http::Reply reply;
   auto& file = file_body(reply, std::move(sender), grant, head);
-  file.pace = pace_of(grant.task);
+  file.pace = context_.pace_of(grant.task);
   file.offset = grid.offset(index);
   file.length = grid.length(index);
   return reply;

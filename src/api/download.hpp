@@ -33,7 +33,6 @@ class Downloads {
                                     std::optional<engine::DownloadClaim>& claim) const;
   boost::asio::awaitable<std::optional<Error>> refuse_claim(engine::DownloadClaim claim, UrlGrant& grant);
   boost::asio::awaitable<Result<GridManifest>> manifest(Digest image, std::uint32_t chunk_bytes);
-  http::Pace pace_of(const TaskId& task) const;
   http::Reply image_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image, const UrlGrant& grant,
                           bool head) const;
   http::Reply chunk_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image, const UrlGrant& grant,

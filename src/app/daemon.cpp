@@ -130,6 +130,9 @@ Result<void> Daemon::open_data() {
   hooks.publish_bulk = [this](std::string topic, std::string payload, std::function<void(bool)> sent) {
     return mqtt_->publish_bulk(std::move(topic), std::move(payload), std::move(sent));
   };
+  hooks.may_send = [this](const http::Pace& pace, std::size_t bytes, std::function<void(std::size_t)> granted) {
+    return server_->may_send(pace, bytes, std::move(granted));
+  };
   hooks.max_broker_payload = [this](std::size_t topic_bytes) { return mqtt_->max_payload(topic_bytes); };
   device_api_ = api::DeviceApi::create(std::move(*options), clock_, *engine_, *store_, *outbox_, std::move(hooks));
   return {};

@@ -19,8 +19,8 @@ namespace ota::http {
 
 /// Token buckets, one for all and one for each pace key, and those that wait for their tokens. Of the tokens of all,
 /// urgent ones come first; routine ones get 1/16 of them meanwhile, so that none starves. Within a class the keys take
-/// turns. Thread-safe; its lock is a leaf. Bounded by the connections, each of which asks for one slice at a time; a
-/// key is forgotten when nothing of it waits and its bucket is full again.
+/// turns. Thread-safe; its lock is a leaf. Bounded by the connections and by those who call Server::may_send, each of
+/// which asks for one slice at a time; a key is forgotten when nothing of it waits and its bucket is full again.
 class Pacer {
  public:
   using Time = std::chrono::steady_clock::time_point;

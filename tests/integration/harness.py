@@ -357,6 +357,14 @@ class ServerCase(unittest.TestCase):
         self.assertEqual(answer.status, 201, answer)
         return answer.json["task_id"]
 
+    def caps(self, whole=0, each=0):
+        """Other caps on downloads, bytes/s, while all goes on."""
+        self.daemon.settings |= {"http.max_rate": whole, "http.max_rate_per_device": each}
+        self.daemon.write_config()
+        told = len(self.daemon.log_lines("settings were read again"))
+        self.daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(self.daemon.log_lines("settings were read again")) > told, "SIGHUP was heard")
+
     def assert_problem(self, answer, status, field=None):
         """RFC 9457 with the stable code of api.md, and the wrong field by name."""
         self.assertEqual(answer.status, status, answer)

@@ -1,6 +1,5 @@
 """Links: caps on downloads, what is known of a device's link, and what the server makes of it."""
 import http.client
-import signal
 import threading
 import time
 import unittest
@@ -43,13 +42,6 @@ class Rates(ServerCase):
 
     def setUp(self):
         self.addCleanup(self.caps)
-
-    def caps(self, whole=0, each=0):
-        self.daemon.settings |= {"http.max_rate": whole, "http.max_rate_per_device": each}
-        self.daemon.write_config()
-        told = len(self.daemon.log_lines("settings were read again"))
-        self.daemon.send_signal(signal.SIGHUP)
-        wait_until(lambda: len(self.daemon.log_lines("settings were read again")) > told, "SIGHUP was heard")
 
     def offers(self, version, priorities):
         """Metadata of one new device for each priority."""

@@ -2,6 +2,7 @@
 import hashlib
 import threading
 import time
+import urllib.request
 
 from device import Device, indexes
 from harness import PATIENCE, Broker, Daemon, ServerCase, main, wait_until
@@ -247,6 +248,74 @@ class Sharing(MqttChunks):
             device.request("up_to_date")
             waits.append(time.monotonic() - began)
         self.assertLess(sorted(waits)[10], 1.0 * PATIENCE, waits)
+
+
+class Capped(MqttChunks):
+    """The caps on downloads hold for chunks over MQTT too, and for both ways together."""
+
+    def setUp(self):
+        self.addCleanup(self.caps)
+
+    def least(self, size, rate):
+        """Seconds; a cap lets a little pass at once."""
+        return 0.85 * size / rate
+
+    def test_cap_on_all(self):
+        device, data, metadata = self.begin("capped", 600_000, 16)
+        self.caps(whole=200_000)
+        began = time.monotonic()
+        device.download_mqtt(metadata)
+        self.assertGreater(time.monotonic() - began, self.least(len(data), 200_000))
+        self.assertEqual(device.assembled(metadata), data)
+        self.assertTrue(all(count == 1 for count in device.fetched.values()), device.fetched)
+
+    def test_cap_on_each_device_holds_over_both_ways(self):
+        device, data, metadata = self.begin("both", 400_000, 16)
+        other, other_data, other_metadata = self.begin("beside", 400_000, 16)
+        self.caps(each=200_000)
+        over_http = []
+
+        def fetch():
+            with urllib.request.urlopen(metadata["url"], timeout=60 * PATIENCE) as reply:
+                over_http.append(reply.read())
+
+        beside = threading.Thread(target=other.download_mqtt, args=(other_metadata,))
+        threads = [threading.Thread(target=fetch), beside]
+        began = time.monotonic()
+        for thread in threads:
+            thread.start()
+        device.download_mqtt(metadata)
+        for thread in threads:
+            thread.join()
+        self.assertGreater(time.monotonic() - began, self.least(2 * len(data), 200_000))
+        self.assertEqual(over_http, [data])
+        self.assertEqual(device.assembled(metadata), data)
+        self.assertEqual(other.assembled(other_metadata), other_data, "others are not held back by it")
+
+    def test_security_first(self):
+        self.caps(whole=300_000)
+        version, size = "2.0.urgent", 900_000
+        data = self.firmware(version, "hw-urgent", size)
+        urgent = self.chunk_device("urgent", hardware="hw-urgent", version="1.0")
+        self.upgrade("urgent", version, chunk_size=16, hardware="hw-urgent", priority="security")
+        offer = urgent.request("metadata")
+        routine, _, metadata = self.begin("routine", 4_000_000, 16)
+        routine.ask_chunks(metadata, [[0, WINDOW_CHUNKS - 1]])
+        wait_until(lambda: routine.peek("chunk"), "the routine one is served")
+        urgent.download_mqtt(offer)
+        came = sum(message["type"] == "chunk" for message in routine.seen)
+        self.assertEqual(urgent.assembled(offer), data)
+        self.assertLess(came * 16 * KIB, 0.3 * size)
+        wait_until(lambda: sum(message["type"] == "chunk" for message in routine.seen) == WINDOW_CHUNKS,
+                   "the routine one gets all that it asked for", 30)  # fmt: skip
+
+    def test_cap_changes_while_chunks_wait(self):
+        device, _, metadata = self.begin("lifted", 500_000, 16)
+        self.caps(whole=4_000)
+        device.ask_chunks(metadata, [[0, 19]])
+        wait_until(lambda: device.peek("chunk"), "the first comes", 30)
+        self.caps()
+        self.assertEqual(sorted(device.take_all(metadata)), list(range(20)))
 
 
 class SmallPackets(MqttChunks):

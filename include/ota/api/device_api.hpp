@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -23,19 +22,19 @@ namespace ota::api {
 struct DeviceOptions {
   std::string topic_root = "/ota";
   int qos = 1;
-  int critical_qos = 1;              ///< verify, success, retry, failed, cancel
-  std::string public_url;            ///< `http://gw:8080`, no slash at the end
+  int critical_qos = 1;    ///< verify, success, retry, failed, cancel
+  std::string public_url;  ///< `http://gw:8080`, no slash at the end
   std::chrono::seconds url_life{3600};
-  std::size_t inline_chunks = 64;    ///< `metadata` carries `chunks` up to so many
+  std::size_t inline_chunks = 64;         ///< `metadata` carries `chunks` up to so many
   std::vector<std::string> signing_keys;  ///< secrets for download URLs: the first signs, all are honoured
 };
 
 struct DeviceCounters {
-  std::uint64_t messages = 0;        ///< that were understood
-  std::uint64_t bad_messages = 0;    ///< malformed, oversized, odd topic
-  std::uint64_t dropped = 0;         ///< the engine's queue was full
-  std::uint64_t unsent = 0;          ///< the outbox to the broker was full
-  std::uint64_t downloads = 0;       ///< download requests answered with bytes
+  std::uint64_t messages = 0;          ///< that were understood
+  std::uint64_t bad_messages = 0;      ///< malformed, oversized, odd topic
+  std::uint64_t dropped = 0;           ///< the engine's queue was full
+  std::uint64_t unsent = 0;            ///< the outbox to the broker was full
+  std::uint64_t downloads = 0;         ///< download requests answered with bytes
   std::uint64_t mqtt_chunks = 0;       ///< written to the broker
   std::uint64_t mqtt_chunk_bytes = 0;  ///< of those
   std::uint64_t mqtt_chunks_lost = 0;  ///< accepted and not written
@@ -75,6 +74,8 @@ struct DeviceHooks {
   std::function<std::optional<FirmwareSignature>(const TaskId&)> find_signature{};
   /// mqtt::Client::publish_bulk, for chunks. Without it none is sent over MQTT.
   std::function<bool(std::string topic, std::string payload, std::function<void(bool written)> sent)> publish_bulk{};
+  /// http::Server::may_send, for chunks over MQTT. Without it they know no cap.
+  std::function<bool(const http::Pace& pace, std::size_t wanted, std::function<void(std::size_t)> granted)> may_send{};
   /// mqtt::Client::max_payload.
   std::function<std::size_t(std::size_t topic_bytes)> max_broker_payload{};
 };

@@ -76,7 +76,7 @@ class TransferListener {
   virtual void line(const LineFigures& figures) { static_cast<void>(figures); }
 };
 
-/// Under which cap a file's bytes leave (DownloadRates).
+/// Under which cap bytes leave (DownloadRates).
 struct Pace {
   std::uint64_t key = 0;  ///< whose allowance it uses: the same for all requests of one device
   bool urgent = false;    ///< comes before those that aren't, where the cap on all downloads is short

@@ -57,6 +57,10 @@ class Server {
   virtual void start() = 0;
   /// From the next slice of each reply on; those that wait for a cap that is gone go on at once. Thread-safe.
   virtual void set_rates(const DownloadRates& rates) = 0;
+  /// For bytes that leave by another way under the same caps: true where all of `wanted` (> 0) may leave now. Else
+  /// `granted` is called once, here or on an http thread, with how many of them may; never after stop(). Whoever asks
+  /// holds as many questions at a time as it can bound. Thread-safe.
+  virtual bool may_send(const Pace& pace, std::size_t wanted, std::function<void(std::size_t)> granted) = 0;
   /// Reads certificates anew; connections that are open keep theirs.
   virtual Result<void> reload_tls() = 0;
   /// No new connections, idle ones closed, requests under way finished within `grace`, then cut; joins the threads.

@@ -14,6 +14,16 @@ WantedChunk of(const std::string& device, std::uint32_t chunk_bytes = 64u << 10,
   return {*DeviceId::parse(device), {20261122, task}, Digest{}, {kImage, chunk_bytes}, 0};
 }
 
+/// No cap: all may leave.
+class FreeWindows : public ChunkWindows {
+ public:
+  bool take(const WantedChunk& wanted, const ChunkRanges& ranges) {
+    const bool taken = ChunkWindows::take(wanted, ranges);
+    while (const auto chunk = next_to_allow()) allow(*chunk);
+    return taken;
+  }
+};
+
 std::vector<std::uint32_t> drain(ChunkWindows& windows) {
   std::vector<std::uint32_t> indexes;
   while (auto chunk = windows.next()) indexes.push_back(chunk->index);
@@ -21,7 +31,7 @@ std::vector<std::uint32_t> drain(ChunkWindows& windows) {
 }
 
 TEST(ChunkWindows, TakeTheFirstThatFit) {
-  ChunkWindows windows;
+  FreeWindows windows;
   ASSERT_TRUE(windows.take(of("a"), {{5, 6}, {100, 200}}));
   EXPECT_EQ(windows.waiting(), ChunkWindows::kMaxBytes / (64u << 10));
   const auto sent = drain(windows);
@@ -35,7 +45,7 @@ TEST(ChunkWindows, TakeTheFirstThatFit) {
 }
 
 TEST(ChunkWindows, CountAChunkUntilItLeft) {
-  ChunkWindows windows;
+  FreeWindows windows;
   const auto large = of("a", 512u << 10);
   ASSERT_TRUE(windows.take(large, {{0, 9}}));
   const auto first = windows.next();
@@ -49,7 +59,7 @@ TEST(ChunkWindows, CountAChunkUntilItLeft) {
 }
 
 TEST(ChunkWindows, ForgetDevicesThatWaitForNothing) {
-  ChunkWindows windows;
+  FreeWindows windows;
   ASSERT_TRUE(windows.take(of("a"), {{0, 0}}));
   ASSERT_TRUE(windows.take(of("b"), {{0, 0}}));
   EXPECT_EQ(windows.devices(), 2u);
@@ -59,7 +69,7 @@ TEST(ChunkWindows, ForgetDevicesThatWaitForNothing) {
 }
 
 TEST(ChunkWindows, HoldSoManyDevices) {
-  ChunkWindows windows;
+  FreeWindows windows;
   for (std::size_t i = 0; i < ChunkWindows::kMaxDevices; ++i)
     ASSERT_TRUE(windows.take(of("d" + std::to_string(i)), {{0, 0}}));
   EXPECT_FALSE(windows.take(of("one-more"), {{0, 0}}));
@@ -69,7 +79,7 @@ TEST(ChunkWindows, HoldSoManyDevices) {
 }
 
 /// Sends `rounds` chunks; every device asks for more as soon as it got one. Bytes by device.
-std::map<std::string, std::uint64_t> share(ChunkWindows& windows, const std::vector<WantedChunk>& devices, int rounds) {
+std::map<std::string, std::uint64_t> share(FreeWindows& windows, const std::vector<WantedChunk>& devices, int rounds) {
   std::map<std::string, std::uint64_t> bytes;
   for (const auto& device : devices) EXPECT_TRUE(windows.take(device, {{0, device.grid.count() - 1}}));
   for (int i = 0; i < rounds; ++i) {
@@ -83,7 +93,7 @@ std::map<std::string, std::uint64_t> share(ChunkWindows& windows, const std::vec
 }
 
 TEST(ChunkWindows, ShareByBytesWhateverTheSizeOfTheChunks) {
-  ChunkWindows windows;
+  FreeWindows windows;
   const auto bytes = share(windows, {of("tiny", 1024), of("small", 16u << 10), of("huge", 1u << 20)}, 20'000);
   ASSERT_EQ(bytes.size(), 3u);
   for (const auto& [device, sent] : bytes) {
@@ -93,7 +103,7 @@ TEST(ChunkWindows, ShareByBytesWhateverTheSizeOfTheChunks) {
 }
 
 TEST(ChunkWindows, GiveALateComerItsTurnAtOnce) {
-  ChunkWindows windows;
+  FreeWindows windows;
   ASSERT_TRUE(windows.take(of("greedy"), {{0, 999}}));
   for (int i = 0; i < 5; ++i) windows.done(*windows.next());
   ASSERT_TRUE(windows.take(of("late"), {{0, 0}}));
@@ -102,8 +112,36 @@ TEST(ChunkWindows, GiveALateComerItsTurnAtOnce) {
   EXPECT_LE(before, 2);
 }
 
-TEST(ChunkWindows, KeepTasksOfADeviceApart) {
+TEST(ChunkWindows, LetGoWhatTheCapsAllowOneOfADeviceAtATime) {
   ChunkWindows windows;
+  ASSERT_TRUE(windows.take(of("a"), {{0, 2}}));
+  ASSERT_TRUE(windows.take(of("b"), {{7, 7}}));
+  ASSERT_TRUE(windows.take(of("a"), {{3, 3}}));
+  EXPECT_FALSE(windows.next()) << "nobody was asked yet";
+  const auto a = windows.next_to_allow();
+  const auto b = windows.next_to_allow();
+  ASSERT_TRUE(a && b);
+  EXPECT_EQ(a->index, 0u);
+  EXPECT_EQ(b->device.str(), "b");
+  EXPECT_FALSE(windows.next_to_allow());
+  windows.allow(*b);
+  EXPECT_EQ(windows.next()->index, 7u) << "whoever is held back holds nobody else";
+  EXPECT_FALSE(windows.next());
+  windows.done(*b);
+  EXPECT_EQ(windows.devices(), 1u);
+  windows.allow(*a);
+  for (std::uint32_t i = 1; i < 4; ++i) {
+    const auto more = windows.next_to_allow();
+    ASSERT_TRUE(more) << i;
+    EXPECT_EQ(more->index, i);
+    windows.allow(*more);
+  }
+  EXPECT_FALSE(windows.next_to_allow());
+  EXPECT_EQ(drain(windows), (std::vector<std::uint32_t>{0, 1, 2, 3}));
+}
+
+TEST(ChunkWindows, KeepTasksOfADeviceApart) {
+  FreeWindows windows;
   ASSERT_TRUE(windows.take(of("a", 64u << 10, 1), {{3, 3}}));
   ASSERT_TRUE(windows.take(of("a", 64u << 10, 2), {{3, 3}}));
   const auto first = windows.next();

@@ -62,6 +62,13 @@ struct Lane {
   std::size_t room = 1u << 28;
 };
 
+/// A question to the caps.
+struct Held {
+  http::Pace pace;
+  std::size_t wanted = 0;
+  std::function<void(std::size_t)> granted;
+};
+
 class DeviceChunks : public testing::Test {
  protected:
   DeviceChunks() : world(hooks()) {}
@@ -76,6 +83,11 @@ class DeviceChunks : public testing::Test {
       if (!lane.takes) return false;
       lane.waiting.push_back({std::move(topic), std::move(payload), std::move(sent)});
       return true;
+    };
+    hooks.may_send = [this](const http::Pace& pace, std::size_t wanted, std::function<void(std::size_t)> granted) {
+      if (!capped) return true;
+      held.push_back({pace, wanted, std::move(granted)});
+      return false;
     };
     hooks.max_broker_payload = [this](std::size_t) { return lane.room; };
     return hooks;
@@ -97,8 +109,10 @@ class DeviceChunks : public testing::Test {
     world.store.disk.emplace();
     open_task(std::move(device), task, chunk_bytes, count);
   }
-  void open_task(std::string device, TaskId task, std::uint32_t chunk_bytes, std::uint32_t count) {
+  void open_task(std::string device, TaskId task, std::uint32_t chunk_bytes, std::uint32_t count,
+                 Priority priority = Priority::normal) {
     engine::Transfer transfer;
+    transfer.priority = priority;
     transfer.task = task;
     transfer.device = std::move(device);
     transfer.image = image->digest();
@@ -135,7 +149,15 @@ class DeviceChunks : public testing::Test {
     EXPECT_TRUE(world.store.disk->empty());
   }
 
+  void grant(std::size_t size) {
+    const auto question = std::move(held.front());
+    held.pop_front();
+    question.granted(size);
+  }
+
   ota::test::TempDir dir;
+  bool capped = false;
+  std::deque<Held> held;
   Lane lane;
   std::string bytes;
   std::shared_ptr<FileImage> image;
@@ -313,6 +335,61 @@ TEST_F(DeviceChunks, AreNotSentOnceStopped) {
   get("[[0,3]]");
   flow();
   EXPECT_TRUE(lane.written.empty());
+}
+
+TEST_F(DeviceChunks, LeaveWhenTheCapsAllowForAllOfThem) {
+  open(4);
+  capped = true;
+  get("[[0,3]]");
+  ASSERT_EQ(held.size(), 1u) << "of a device one at a time";
+  EXPECT_EQ(held[0].wanted, kChunk);
+  grant(600);
+  run_disk();
+  EXPECT_TRUE(lane.waiting.empty()) << "a part of it was paid";
+  ASSERT_EQ(held.size(), 1u);
+  EXPECT_EQ(held[0].wanted, 400u);
+  grant(400);
+  flow();
+  ASSERT_EQ(lane.written.size(), 1u);
+  EXPECT_EQ(lane.written[0].topic, topic(0));
+  ASSERT_EQ(held.size(), 1u) << "the next one";
+  capped = false;  // from here on
+  grant(kChunk);
+  flow();
+  EXPECT_EQ(lane.written.size(), 4u);
+  EXPECT_TRUE(held.empty());
+}
+
+TEST_F(DeviceChunks, PayForTheirDeviceAsDownloadsDo) {
+  open(4);
+  const TaskId urgent{20261122, 43};
+  open_task("gw-18", urgent, kChunk, 4, Priority::security);
+  capped = true;
+  get("[[0,3]]");
+  get("[[2,2]]", "gw-18", urgent);
+  ASSERT_EQ(held.size(), 2u) << "who is held back holds nobody else";
+  EXPECT_EQ(held[0].pace.key, world.engine.board().transfer_class(kTask.number)->device);
+  EXPECT_FALSE(held[0].pace.urgent);
+  EXPECT_EQ(held[1].pace.key, world.engine.board().transfer_class(urgent.number)->device);
+  EXPECT_TRUE(held[1].pace.urgent);
+  std::swap(held[0], held[1]);
+  grant(kChunk);
+  flow();
+  ASSERT_EQ(lane.written.size(), 1u);
+  EXPECT_EQ(lane.written[0].topic, "/ota/gw-18/chunk/" + urgent.str() + "/2");
+}
+
+TEST_F(DeviceChunks, OfATaskThatIsOverPayNothing) {
+  open(4);
+  capped = true;
+  get("[[0,3]]");
+  ASSERT_EQ(held.size(), 1u);
+  world.engine.board().close(kTask.number);
+  grant(kChunk);
+  flow();
+  EXPECT_TRUE(held.empty());
+  EXPECT_TRUE(lane.written.empty());
+  EXPECT_EQ(world.api->counters().mqtt_chunks_lost, 4u);
 }
 
 }  // namespace

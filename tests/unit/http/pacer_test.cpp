@@ -209,6 +209,22 @@ TEST_F(PacedServer, GoesOnAtOnceWhenTheCapGoes) {
   EXPECT_TRUE(client.receive().body == content);
 }
 
+TEST_F(PacedServer, OtherWaysShareTheCap) {
+  EXPECT_TRUE(server.server->may_send({8, false}, kLength, nullptr)) << "no cap";
+  server.server->set_rates({2 * kLength, 0});
+  std::atomic<std::size_t> elsewhere{0};
+  std::function<void()> ask = [&] {
+    server.server->may_send({8, false}, kLength - elsewhere, [&](std::size_t granted) {
+      if ((elsewhere += granted) < kLength) ask();
+    });
+  };
+  const auto start = std::chrono::steady_clock::now();
+  ask();
+  EXPECT_TRUE(get().body == content);
+  EXPECT_TRUE(test::eventually([&] { return elsewhere == kLength; }));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, 800ms) << "both together in the second that the cap says";
+}
+
 TEST(PacedServerLife, HeldBackIsNotIdle) {
   const std::string content = test::pattern(6'000);
   const auto file = std::make_shared<test::TestFile>(content);
