@@ -127,8 +127,8 @@ class KnownGood {
     const auto& address = place(image_hex, query);
     const std::string_view known = address.hex_and_query;
     if (address.signer != signer || known.size() != image_hex.size() + query.size()) return nullptr;
-    const bool same = firmware::equal_secrets(octets(known.substr(0, image_hex.size())), octets(image_hex)) &&
-                      firmware::equal_secrets(octets(known.substr(image_hex.size())), octets(query));
+    const bool same =
+        known.starts_with(image_hex) && firmware::equal_secrets(octets(known.substr(image_hex.size())), octets(query));
     return same ? &address : nullptr;
   }
 

@@ -1,20 +1,27 @@
 #include "ota/domain/digest.hpp"
 
+#include <array>
+
 namespace ota {
 namespace {
 
 constexpr std::string_view kPrefix = "sha256:";
 
-int nibble(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
+constexpr std::string_view kDigits = "0123456789abcdef";
+
+/// What each character stands for; 16 where it is no digit.
+constexpr auto kNibbles = [] {
+  std::array<std::uint8_t, 256> nibbles{};
+  nibbles.fill(16);
+  for (std::uint8_t i = 0; i < kDigits.size(); ++i) nibbles[static_cast<unsigned char>(kDigits[i])] = i;
+  return nibbles;
+}();
+
+unsigned nibble(char c) { return kNibbles[static_cast<unsigned char>(c)]; }
 
 }  // namespace
 
 std::string to_hex(std::span<const std::uint8_t> bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
   std::string hex(bytes.size() * 2, '\0');
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     hex[2 * i] = kDigits[bytes[i] >> 4];
@@ -28,12 +35,14 @@ std::string to_hex(const Digest& digest) { return to_hex(std::span<const std::ui
 std::optional<Digest> digest_from_hex(std::string_view hex) {
   Digest digest{};
   if (hex.size() != digest.size() * 2) return std::nullopt;
+  unsigned all = 0;
   for (std::size_t i = 0; i < digest.size(); ++i) {
-    const int high = nibble(hex[2 * i]);
-    const int low = nibble(hex[2 * i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
+    const unsigned high = nibble(hex[2 * i]);
+    const unsigned low = nibble(hex[2 * i + 1]);
+    all |= high | low;
     digest[i] = static_cast<std::uint8_t>(high << 4 | low);
   }
+  if (all > 15) return std::nullopt;
   return digest;
 }
 

@@ -1,4 +1,5 @@
 // RFC 4648, sections 4 and 5.
+#include <algorithm>
 #include <array>
 
 #include "ota/firmware/hash.hpp"
@@ -11,14 +12,14 @@ constexpr std::string_view kUrlAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijk
 
 std::string encode(std::span<const std::uint8_t> bytes, std::string_view alphabet) {
   std::string text((bytes.size() * 4 + 2) / 3, '\0');
-  unsigned bits = 0;
-  unsigned held = 0;
   char* to = text.data();
-  for (const auto byte : bytes) {
-    bits = (bits << 8 | byte) & 0xffff;
-    for (held += 8; held >= 6; held -= 6) *to++ = alphabet[bits >> (held - 6) & 63];
+  while (!bytes.empty()) {
+    const auto take = std::min<std::size_t>(3, bytes.size());
+    unsigned bits = 0;
+    for (std::size_t i = 0; i < 3; ++i) bits = bits << 8 | (i < take ? bytes[i] : 0u);
+    for (std::size_t i = 0; i <= take; ++i) *to++ = alphabet[bits >> (18 - 6 * i) & 63];
+    bytes = bytes.subspan(take);
   }
-  if (held > 0) *to = alphabet[bits << (6 - held) & 63];
   return text;
 }
 

@@ -164,7 +164,6 @@ void HeaderWriter::status(unsigned code) {
 }
 
 void HeaderWriter::field(std::string_view name, std::string_view value) {
-  if (!is_name(name)) return;
   out_ += name;
   out_ += ": ";
   const std::size_t at = out_.size();
@@ -172,6 +171,10 @@ void HeaderWriter::field(std::string_view name, std::string_view value) {
   // A line break in a value would let its author write header fields.
   if (has_control(value)) std::replace_if(out_.begin() + static_cast<std::ptrdiff_t>(at), out_.end(), is_control, ' ');
   out_ += "\r\n";
+}
+
+void HeaderWriter::field(const Header& header) {
+  if (is_name(header.name)) field(header.name, header.value);
 }
 
 void HeaderWriter::number(std::string_view name, std::uint64_t value) {

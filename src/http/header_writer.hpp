@@ -31,8 +31,10 @@ class HeaderWriter {
   explicit HeaderWriter(std::string& out) : out_(out) {}
 
   void status(unsigned code);
-  /// Control characters of the value become spaces; a name that isn't a token drops the field.
+  /// Control characters of the value become spaces. `name` is one of ours.
   void field(std::string_view name, std::string_view value);
+  /// One of a handler's: a name that isn't a token drops the field.
+  void field(const Header& header);
   void number(std::string_view name, std::uint64_t value);
   /// `Content-Range: bytes 0-99/1000`.
   void content_range(ByteRange range, std::uint64_t size);

@@ -61,7 +61,7 @@ void Session::start_head(HeaderWriter& writer, const IncomingRequest& request, c
                          bool keep) {
   writer.status(status);
   writer.field("Date", worker_.date());
-  for (const Header& header : reply.headers) writer.field(header.name, header.value);
+  for (const Header& header : reply.headers) writer.field(header);
   writer.connection(!keep                       ? Connection::close
                     : request.parser().http11() ? Connection::keep_alive
                                                 : Connection::keep_alive_http10);

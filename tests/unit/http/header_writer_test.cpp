@@ -25,10 +25,13 @@ TEST(HeaderWriter, LetsNobodyWriteASecondLine) {
   std::string out;
   HeaderWriter writer(out);
   writer.field("X", std::string_view("a\r\nSet-Cookie: b\0c", 18));
-  writer.field("Bad\r\nName", "x");
-  writer.field("", "x");
-  writer.field("A:B", "x");
+  writer.field({"Bad\r\nName", "x"});
+  writer.field({"", "x"});
+  writer.field({"A:B", "x"});
+  writer.field({"A B", "x"});
   EXPECT_EQ(out, "X: a  Set-Cookie: b c\r\n");
+  writer.field({"Y", "y"});
+  EXPECT_EQ(out, "X: a  Set-Cookie: b c\r\nY: y\r\n");
 }
 
 TEST(HeaderWriter, FindsEveryControlCharacterAtEveryPlace) {
