@@ -10,7 +10,9 @@
 namespace ota::agent {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
+using std::chrono::steady_clock;
 
 // After so long without a byte a connection is given up: one that lost much waits ever longer before it tries again, a
 // fresh one doesn't, and what came is kept. A line that needs longer is given longer.
@@ -18,6 +20,11 @@ constexpr seconds kMinSilence{5};
 constexpr seconds kMaxSilence{40};
 constexpr seconds kDeadSilence{20};
 constexpr int kLookEveryMs = 250;
+
+// A line that loses much, or is long, makes each request wait for its own answer and its own retransmissions; in one
+// that flows on, what is lost is noticed by what comes behind it. So after such a wait requests are for so many bytes.
+constexpr milliseconds kLongWait{400};
+constexpr std::uint64_t kRunBytes = 1u << 20;
 
 struct CloseMulti {
   void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
@@ -27,7 +34,25 @@ HttpPiece piece_of(const Task& task, std::uint32_t index) {
   return {HttpPiece::Kind::chunk, task.checksum, task.grid.offset(index), task.grid.length(index)};
 }
 
-std::string url_of(const Task& task, std::uint32_t index) {
+/// The chunk, and those of `ahead` that follow it, as far as a run may go; the chunk alone where none do.
+HttpPiece run_from(const Task& task, std::uint32_t index, const ChunkRanges& ahead) {
+  auto run = piece_of(task, index);
+  const auto alone = run.length;
+  auto next = index + 1;
+  for (const auto& range : ahead) {
+    if (range.first != next) break;
+    for (; next <= range.last && run.length + task.grid.length(next) <= kRunBytes; ++next)
+      run.length += task.grid.length(next);
+    if (next <= range.last) break;
+  }
+  if (run.length > alone) run.kind = HttpPiece::Kind::run;
+  return run;
+}
+
+std::string url_of(const Task& task, const HttpPiece& piece) {
+  if (piece.kind == HttpPiece::Kind::run) return task.image_url;
+  if (piece.kind == HttpPiece::Kind::manifest) return task.manifest_url;
+  const auto index = piece.offset / task.grid.chunk_bytes;
   auto url = task.chunk_url;
   constexpr std::string_view kPlace = "{index}";
   if (auto at = url.find(kPlace); at != std::string::npos) url.replace(at, kPlace.size(), std::to_string(index));
@@ -46,33 +71,63 @@ class HttpSource final : public ChunkSource {
 
   Fetched chunk(const Task& task, std::uint32_t index, const ChunkRanges& ahead) override {
     auto piece = piece_of(task, index);
-    auto& mine = second_.piece() == piece ? second_ : first_;
+    auto& mine = second_.brings(piece) ? second_ : first_;
     auto& other = &mine == &first_ ? second_ : first_;
-    begin(mine, piece, url_of(task, index));
+    if (!mine.brings(piece) || (no_ranges_ && mine.piece().kind == HttpPiece::Kind::run)) {
+      begin(mine, runs_ ? run_from(task, index, ahead) : piece, task);
+    } else if (!mine.running() && !mine.ended_well()) {
+      if (auto front = mine.take_front(piece.length)) return *front;
+      begin(mine, mine.piece(), task);
+    }
     bool alone = true;
-    while (work(mine)) {
+    auto moved = steady_clock::now();
+    for (auto came = mine.came();;) {
+      if (auto front = mine.take_front(piece.length)) return *front;
+      if (!work(mine)) break;
+      const auto now = steady_clock::now();
+      if (now - moved >= kLongWait) runs_ = !task.image_url.empty() && !no_ranges_;
+      if (std::exchange(came, mine.came()) != came) moved = now;
       // The next one is asked for just in time to come where this one ends: the line isn't idle for a round trip.
-      if (alone && !ahead.empty() && mine.nearly_whole()) {
-        auto next = ahead.front().first;
-        begin(other, piece_of(task, next), url_of(task, next));
+      if (alone && mine.nearly_whole()) {
+        begin_next(other, mine.piece(), task, ahead);
         alone = false;
       }
     }
+    if (auto front = mine.take_front(piece.length)) return *front;
+    if (mine.ranges_ignored()) runs_ = !(no_ranges_ = true);
     return answer(mine);
   }
 
   Fetched manifest(const Task& task) override {
     HttpPiece piece{HttpPiece::Kind::manifest, task.checksum, 0, task.grid.count() * sizeof(Digest)};
-    begin(first_, piece, task.manifest_url, binary_.get());
+    begin(first_, piece, task, binary_.get());
     while (work(first_)) continue;
     return answer(first_);
   }
 
  private:
   // What runs goes on, what came already stays.
-  void begin(HttpTransfer& transfer, const HttpPiece& piece, const std::string& url, curl_slist* headers = nullptr) {
+  void begin(HttpTransfer& transfer, const HttpPiece& piece, const Task& task, curl_slist* headers = nullptr) {
     if (transfer.piece() == piece && (transfer.running() || transfer.ended_well())) return;
-    transfer.start(multi_.get(), piece, url, headers, silence_);
+    transfer.start(multi_.get(), piece, url_of(task, piece), headers, silence_);
+  }
+
+  // What is wanted behind `piece`.
+  void begin_next(HttpTransfer& transfer, const HttpPiece& piece, const Task& task, const ChunkRanges& ahead) {
+    const auto end = piece.offset + piece.length;
+    for (auto range = ahead.begin(); range != ahead.end(); ++range) {
+      for (auto next = range->first; next <= range->last; ++next) {
+        // The order of those ahead begins anew with the image.
+        const bool behind = task.grid.offset(next) >= end || task.grid.offset(next) < piece.offset;
+        if (!behind) continue;
+        if (transfer.brings(piece_of(task, next))) return begin(transfer, transfer.piece(), task);
+        ChunkRanges rest(range, ahead.end());
+        rest.front().first = next + 1;
+        if (rest.front().first > rest.front().last) rest.erase(rest.begin());
+        begin(transfer, runs_ ? run_from(task, next, rest) : piece_of(task, next), task);
+        return;
+      }
+    }
   }
 
   // Until something came or some time passed; false once `wanted` ended.
@@ -109,6 +164,8 @@ class HttpSource final : public ChunkSource {
   const std::unique_ptr<CURLM, CloseMulti> multi_;
   const CurlHeaders binary_;
   seconds silence_ = kMinSilence;
+  bool runs_ = false;            // chunks are asked for several at once
+  bool no_ranges_ = false;       // the server doesn't know how
   HttpTransfer first_, second_;  // after what they use
 };
 

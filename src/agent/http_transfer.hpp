@@ -17,7 +17,12 @@ namespace ota::agent {
 /// What is fetched. The first bytes of one that broke off are kept, where its digest can tell later whether they were
 /// right.
 struct HttpPiece {
-  enum class Kind { none, chunk, manifest };
+  enum class Kind {
+    none,
+    chunk,
+    manifest,
+    run,  ///< chunks that follow each other, as a range of the image
+  };
   Kind kind = Kind::none;
   Digest image{};
   std::uint64_t offset = 0;  ///< in the image
@@ -49,6 +54,14 @@ class HttpTransfer {
 
   /// Whether the rest will take no longer than a question and its answer.
   bool nearly_whole() const;
+  /// Whether what was begun, or came already, is that piece or begins with it.
+  bool brings(const HttpPiece& piece) const;
+  /// The first `size` bytes of a run that are here, and is more to come; the piece begins behind them from then on.
+  std::optional<Fetched> take_front(std::size_t size);
+  /// Bytes that this request brought so far.
+  std::uint64_t came() const;
+  /// A run was answered with the whole image.
+  bool ranges_ignored() const;
   /// How it ended, once; the bytes of a whole piece go with the answer.
   Fetched take();
 
@@ -61,8 +74,9 @@ class HttpTransfer {
   CURLM* multi_ = nullptr;
   HttpPiece piece_;
   std::string url_;
-  std::string begun_;  // the piece's first bytes
-  Body body_;          // what this run brought
+  std::string begun_;   // the piece's first bytes
+  Body body_;           // what this request brought
+  bool moved_ = false;  // and whether that was anything
   std::optional<CURLcode> code_;
 };
 

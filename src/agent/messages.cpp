@@ -128,6 +128,7 @@ Task parse_task(const Json& object) {
   task.transports = transports(object);
   task.chunk_url = text(object, "chunk_url", true);
   task.manifest_url = text(object, "manifest_url");
+  task.image_url = text(object, "url");
   if (object.contains("chunks") && !object["chunks"].is_null())
     task.chunks = digests(object["chunks"], task.grid.count());
   return task;

@@ -28,6 +28,7 @@ struct Task {
   std::vector<Transport> transports{Transport::http};  ///< in the server's order
   std::string chunk_url;                               ///< with `{index}`
   std::string manifest_url;
+  std::string image_url;       ///< all of it; may be empty
   std::vector<Digest> chunks;  ///< empty where only the manifest has them
   std::optional<FirmwareSignature> signature;
 };

@@ -17,7 +17,9 @@ namespace {
 // Answers each request with the next of its replies, as it stands, and closes the connection.
 class ReplyingServer {
  public:
-  explicit ReplyingServer(std::deque<std::string> replies) : replies_(std::move(replies)) {
+  /// The first one only after some time.
+  explicit ReplyingServer(std::deque<std::string> replies, std::chrono::milliseconds wait = {})
+      : replies_(std::move(replies)), wait_(wait) {
     const auto listening = test::listen_on_loopback(8);
     listener_ = listening.descriptor;
     port_ = listening.port;
@@ -29,7 +31,9 @@ class ReplyingServer {
     close(listener_);
   }
 
-  std::string url() const { return fmt::format("http://127.0.0.1:{}/chunks/{{index}}", port_); }
+  std::string url(const char* path = "chunks/{index}") const {
+    return fmt::format("http://127.0.0.1:{}/{}", port_, path);
+  }
   /// The Range field of each request so far, empty where it had none.
   std::vector<std::string> ranges() {
     std::lock_guard lock(mutex_);
@@ -49,6 +53,7 @@ class ReplyingServer {
         if (got <= 0) break;
         head.append(buffer, static_cast<std::size_t>(got));
       }
+      std::this_thread::sleep_for(std::exchange(wait_, {}));
       std::lock_guard lock(mutex_);
       auto at = head.find("Range: ");
       ranges_.push_back(at == std::string::npos ? "" : head.substr(at + 7, head.find('\r', at) - at - 7));
@@ -63,6 +68,7 @@ class ReplyingServer {
   std::mutex mutex_;
   std::deque<std::string> replies_;
   std::vector<std::string> ranges_;
+  std::chrono::milliseconds wait_;
   std::atomic<bool> stopping_ = false;
   int listener_ = -1;
   std::uint16_t port_ = 0;
@@ -147,6 +153,58 @@ TEST_F(HttpSource, BeginsAnewAfterMoreBytesThanTheChunkHas) {
   ASSERT_EQ(source_->chunk(task, 0, {}).kind, Fetched::Kind::later);
   EXPECT_EQ(source_->chunk(task, 0, {}).bytes, "abcdefghij");
   EXPECT_EQ(server.ranges(), (std::vector<std::string>{"", "bytes=3-", ""}));
+}
+
+constexpr std::chrono::milliseconds kLong{900};
+const std::string kImage = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX";
+
+Task long_task_at(const ReplyingServer& server) {
+  auto task = task_at(server);
+  task.grid = ChunkGrid{kImage.size(), 10};
+  task.image_url = server.url("image");
+  return task;
+}
+
+TEST_F(HttpSource, AsksForSeveralAtOnceOnALineThatLetItWait) {
+  ReplyingServer server(
+      {reply(200, 10, kImage.substr(0, 10)), reply(206, 50, kImage.substr(10, 25)), reply(206, 25, kImage.substr(35))},
+      kLong);
+  auto task = long_task_at(server);
+  EXPECT_EQ(source_->chunk(task, 0, {{1, 5}}).bytes, kImage.substr(0, 10));
+  EXPECT_EQ(source_->chunk(task, 1, {{2, 5}}).bytes, kImage.substr(10, 10));
+  EXPECT_EQ(source_->chunk(task, 2, {{3, 5}}).bytes, kImage.substr(20, 10));
+  // Where the end was seen before it was asked for, the rest comes at once.
+  auto third = source_->chunk(task, 3, {{4, 5}});
+  if (third.kind == Fetched::Kind::later) third = source_->chunk(task, 3, {{4, 5}});
+  EXPECT_EQ(third.bytes, kImage.substr(30, 10));
+  EXPECT_EQ(source_->chunk(task, 4, {{5, 5}}).bytes, kImage.substr(40, 10));
+  EXPECT_EQ(source_->chunk(task, 5, {}).bytes, kImage.substr(50));
+  EXPECT_EQ(server.ranges(), (std::vector<std::string>{"", "bytes=10-59", "bytes=35-59"}));
+}
+
+TEST_F(HttpSource, AsksForNoneThatIsNotWanted) {
+  ReplyingServer server(
+      {reply(200, 10, kImage.substr(0, 10)), reply(206, 20, kImage.substr(10, 20)), reply(206, 20, kImage.substr(40))},
+      kLong);
+  auto task = long_task_at(server);
+  EXPECT_EQ(source_->chunk(task, 0, {{1, 2}, {4, 5}}).bytes, kImage.substr(0, 10));
+  EXPECT_EQ(source_->chunk(task, 1, {{2, 2}, {4, 5}}).bytes, kImage.substr(10, 10));
+  EXPECT_EQ(source_->chunk(task, 2, {{4, 5}}).bytes, kImage.substr(20, 10));
+  EXPECT_EQ(source_->chunk(task, 4, {{5, 5}}).bytes, kImage.substr(40, 10));
+  EXPECT_EQ(source_->chunk(task, 5, {}).bytes, kImage.substr(50));
+  EXPECT_EQ(server.ranges(), (std::vector<std::string>{"", "bytes=10-29", "bytes=40-59"}));
+}
+
+TEST_F(HttpSource, TakesOneByOneFromAServerThatKnowsNoRangesOfTheImage) {
+  ReplyingServer server({reply(200, 10, kImage.substr(0, 10)), reply(200, 60, kImage),
+                         reply(200, 10, kImage.substr(10, 10)), reply(200, 10, kImage.substr(20, 10))},
+                        kLong);
+  auto task = long_task_at(server);
+  EXPECT_EQ(source_->chunk(task, 0, {{1, 5}}).bytes, kImage.substr(0, 10));
+  EXPECT_EQ(source_->chunk(task, 1, {{2, 5}}).kind, Fetched::Kind::later);
+  EXPECT_EQ(source_->chunk(task, 1, {{2, 5}}).bytes, kImage.substr(10, 10));
+  EXPECT_EQ(source_->chunk(task, 2, {}).bytes, kImage.substr(20, 10));
+  EXPECT_EQ(server.ranges(), (std::vector<std::string>{"", "bytes=10-59", "", ""}));
 }
 
 }  // namespace
