@@ -7,7 +7,7 @@ if(TARGET otad AND NOT OTAD_SANITIZE)
 
   find_program(OTAD_BENCH_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
   find_program(OTAD_BENCH_NGINX nginx PATHS /usr/sbin)
-  set(benches messages scale connections upload operators)
+  set(benches messages scale connections upload operators network)
   if(OTAD_BENCH_NGINX)  # Debian's package starts a server: nothing to install for a test
     list(APPEND benches chunks)
   endif()

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "ota/firmware/hash.hpp"
+#include "ota/firmware/read_at.hpp"
 
 namespace ota::agent {
 namespace {
@@ -25,26 +26,16 @@ Error failed(const char* what, const std::filesystem::path& file, int error = er
               fmt::format("cannot {} {}: {}", what, file.string(), std::strerror(error)));
 }
 
-// Of the bytes that there are, up to `size`.
-std::size_t read_at(int fd, char* to, std::size_t size, std::uint64_t offset) {
-  std::size_t done = 0;
-  while (done < size) {
-    auto got = pread(fd, to + done, size - done, static_cast<off_t>(offset + done));
-    if (got <= 0) break;
-    done += static_cast<std::size_t>(got);
-  }
-  return done;
-}
-
 Result<Digest> digest_of(int fd, const std::filesystem::path& file) {
   if (fsync(fd) != 0) return failed("sync", file);
   firmware::Sha256 hash;
   std::vector<char> buffer(kReadBytes);
   for (std::uint64_t offset = 0;;) {
-    auto got = read_at(fd, buffer.data(), buffer.size(), offset);
-    if (got == 0) break;
-    hash.update({buffer.data(), got});
-    offset += got;
+    const auto got = firmware::read_at(fd, buffer, offset, file);
+    if (!got) return got.error();
+    if (*got == 0) break;
+    hash.update({buffer.data(), *got});
+    offset += *got;
   }
   return hash.finish();
 }
@@ -162,7 +153,8 @@ std::uint64_t ImageFile::bytes() const noexcept {
 bool ImageFile::right_on_disk(std::uint32_t index, std::vector<char>& buffer) const {
   if (!is_known(digests_[index])) return false;
   buffer.resize(grid_.length(index));
-  if (read_at(fd_, buffer.data(), buffer.size(), grid_.offset(index)) != buffer.size()) return false;
+  const auto got = firmware::read_at(fd_, buffer, grid_.offset(index), {});
+  if (!got || *got != buffer.size()) return false;
   return firmware::sha256({buffer.data(), buffer.size()}) == digests_[index];
 }
 

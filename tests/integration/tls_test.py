@@ -14,7 +14,9 @@ import unittest
 import warnings
 
 from authority import Authority
-from harness import PATIENCE, Broker, Daemon, Rest, digest, image, main, wait_until
+from harness import ENVIRONMENT, OTAD, PATIENCE, Broker, Daemon, Rest, digest, image, main, wait_until
+
+AGENT = str(pathlib.Path(OTAD).parent / "ota-agent")
 
 
 class TlsRest(Rest):
@@ -158,6 +160,32 @@ class Tls(unittest.TestCase):
         self.assertEqual(own.call("GET", path).body, data)
         answer = own.call("POST", "/ota/gw-1/verify", {"task_id": task, "checksum": digest(data)})
         self.assertEqual(answer.json["type"], "success")
+
+    def agent(self, name, *options):
+        """ota-agent with its own certificate; its exit status and what it said."""
+        cert, key = self.ca.issue(name)
+        command = [AGENT, "--id", name, "--hardware", "gw-agent", "--current-version", "1.0.0", "--once", "--poll", "1",
+                   "--state-dir", str(self.folder / "agents"), "--cert", str(cert), "--key", str(key), *options]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60 * PATIENCE, env=ENVIRONMENT)
+        return ended.returncode, ended.stdout + ended.stderr
+
+    def test_the_agent_updates_over_tls_alone(self):
+        data = image("agent", 300_000)
+        self.assertEqual(self.rest.upload("2.0.0", data, "gw-agent").status, 201)
+        gateway = ("--gateway", f"https://127.0.0.1:{self.daemon.port}")
+        ways = {"gw-broker": ("--broker", f"ssl://127.0.0.1:{self.broker.port}", "--ca", str(self.ca.crt)),
+                "gw-gateway": ("--broker", "tcp://127.0.0.1:1", *gateway, "--http-ca", str(self.ca.crt))}
+        for name, way in ways.items():
+            with self.subTest(name):
+                task = self.rest.upgrade(name, "2.0.0", hardware="gw-agent", chunk_size=64).json["task_id"]
+                if name == "gw-broker":  # which doesn't tell otad who showed it which certificate
+                    secret = self.folder / "agent-token"
+                    secret.write_text(self.rest.call("POST", f"/devices/{name}/token").json["token"] + "\n")
+                    secret.chmod(0o600)
+                    way += ("--token-file", str(secret))
+                status, said = self.agent(name, *way)
+                self.assertEqual((status, self.rest.state(task)), (0, "succeeded"), said)
+                self.assertEqual((self.folder / "agents" / name / "image-2.0.0").read_bytes(), data)
 
     def test_a_certificate_of_another_authority_opens_nothing(self):
         stranger = TlsRest(self.daemon.port, self.ca.crt, self.other.issue("gw-3"))
