@@ -50,9 +50,18 @@ def answered(data):
     return int(head.split()[1]) if len(body) >= length else None
 
 
-def at_rate(port, rate, seconds):
+def alive(_):
+    """A call that decides and keeps nothing: what client, loopback and sleeping processors take by themselves."""
+    return b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n"
+
+
+def upgrade(number):
+    return order(f"gw-{number}")
+
+
+def at_rate(port, rate, seconds, call, expected):
     """Milliseconds from each call's appointed time to its answer. One thread, a few kept connections."""
-    selector = selectors.DefaultSelector()
+    selector = selectors.SelectSelector()  # epoll's waits are whole milliseconds
     free, took, received, appointed, late = collections.deque(), [], {}, {}, collections.deque()
     for _ in range(LINES):
         line = socket.create_connection(("127.0.0.1", port))
@@ -67,7 +76,7 @@ def at_rate(port, rate, seconds):
             sent += 1
         while late and free:
             line, (number, due) = free.popleft(), late.popleft()
-            line.sendall(order(f"gw-{number}"))
+            line.sendall(call(number))
             appointed[line], received[line] = due, b""
         wait = begun + sent / rate - time.monotonic() if sent < count else 1
         for key, _ in selector.select(max(wait, 0)):
@@ -76,7 +85,7 @@ def at_rate(port, rate, seconds):
             status = answered(received[line])
             if status is None:
                 continue
-            if status != 201:
+            if status != expected:
                 raise AssertionError(received[line])
             took.append((time.monotonic() - appointed[line]) * 1e3)
             free.append(line)
@@ -125,14 +134,16 @@ def main():
                 raise AssertionError("upload")
             before = metrics(daemon.rest)
             bare = bare_commits(daemon.folder / "bare.db", 5 * seconds)
-            took = at_rate(daemon.port, rate, seconds)
+            idle = at_rate(daemon.port, rate, max(2, seconds // 4), alive, 200)
+            took = at_rate(daemon.port, rate, seconds, upgrade, 201)
             bare += bare_commits(daemon.folder / "bare.db", 5 * seconds)
             after = metrics(daemon.rest)
             commits, spent = (after[name] - before[name] for name in
                               ("otad_engine_commits_total", "otad_engine_commit_seconds_total"))
             commit = spent / commits * 1e3
             report.add(**{"calls": f"{rate}/s, {seconds} s", "median ms": statistics.median(took),
-                          "p99 ms": percentile(took, 0.99), "mean commit ms": commit,
+                          "p99 ms": percentile(took, 0.99), "/healthz ms": statistics.median(idle),
+                          "/healthz p99 ms": percentile(idle, 0.99), "mean commit ms": commit,
                           "bare commit ms": statistics.mean(bare), "bare p99 ms": percentile(bare, 0.99),
                           "median - commit": statistics.median(took) - commit,
                           "p99 - bare p99": percentile(took, 0.99) - percentile(bare, 0.99)})
