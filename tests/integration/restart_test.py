@@ -63,6 +63,7 @@ class Restart(ServerCase):
         device, metadata, data = self.started("amid", 60)
         for kill_at in (10, 30, 50):
             device.download(metadata, only=range(kill_at))
+            self.rest.wait_state(metadata["task_id"], "downloading")  # known before the kill
             killer = threading.Thread(target=self.daemon.restart)
             killer.start()
             with contextlib.suppress(OSError, http.client.HTTPException, Refused):
