@@ -1,10 +1,12 @@
 """Small file systems for the tests to fill and break, and a daemon whose disk calls fail on command."""
+import contextlib
 import ctypes
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
 
 from harness import BUILD, MIB, SANITIZED, Daemon
 
@@ -70,6 +72,26 @@ class Disk:
                     filler.write(piece[: min(MIB, self.free() - leave)])
                 except OSError:
                     return
+
+    @contextlib.contextmanager
+    def kept_full(self):
+        """Whatever becomes free is taken at once: a database that is opened afresh cuts its log back, which leaves room.
+        There is room again afterwards."""
+        over = threading.Event()
+
+        def take():
+            while not over.wait(0.002):
+                self.fill()
+
+        self.fill()
+        taker = threading.Thread(target=take)
+        taker.start()
+        try:
+            yield
+        finally:
+            over.set()
+            taker.join()
+            self.make_room()
 
     def make_room(self):
         self.filler.unlink(missing_ok=True)
