@@ -291,7 +291,10 @@ TEST_F(Life, APlaceIsFoundOnWhicheverThread) {
   }
   ASSERT_TRUE(eventually([this] { return held->size() == 3; }));
   for (int i = 0; i < 10; ++i) {
-    RawClient idle(server->address), newcomer(server->address);
+    ASSERT_TRUE(open_is(3)) << "who left holds no place any more";
+    RawClient idle(server->address);
+    ASSERT_EQ(idle.ask("HEAD /f HTTP/1.1\r\nHost: x\r\n\r\n", true).status, 200) << i;
+    RawClient newcomer(server->address);
     ASSERT_EQ(newcomer.ask("HEAD /f HTTP/1.1\r\nHost: x\r\n\r\n", true).status, 200) << i;
     EXPECT_TRUE(idle.ended());
   }
