@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <filesystem>
 #include <set>
 #include <string>
 
@@ -128,8 +127,7 @@ TEST_F(SettingsTest, NothingGivenMeansDefaults) {
 }
 
 TEST_F(SettingsTest, TheSampleFileShowsEveryDefault) {
-  const std::string sample =
-      std::filesystem::path(__FILE__).parent_path().append("../../../config/otad.toml").lexically_normal().string();
+  const std::string sample = OTAD_SAMPLE_SETTINGS;
   EXPECT_EQ(content_of(sample), to_toml(Settings{})) << "write it anew: otad --print-config > config/otad.toml";
   const auto loaded = load_settings(sample, {});
   ASSERT_TRUE(loaded) << loaded.error().message;
