@@ -165,9 +165,9 @@ class Ledger {
   bool uplink_is_full(const Device& device) const;
   void hold(const std::string& device, const std::string& uplink, std::int64_t task);
   void arm(Task& task);
-  /// Brings the device's place in the queue up to date. With `place_free`, nobody else being in the queue, answers the
-  /// task that would be next, in place of putting it there.
-  std::optional<Task> refresh(const std::string& device, bool place_free = false);
+  /// Brings the device's place in the queue up to date. Where it is `alone` to be looked at, a slot is free and nobody
+  /// waits, answers the task that is next, in place of putting it into the queue.
+  std::optional<Task> refresh(const std::string& device, bool alone = false);
   void fill_slots(const std::string& asker);
   bool grant(Task& task, const std::string& asker);
   bool awaits_grid(const Task& task) const;

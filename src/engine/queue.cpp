@@ -46,7 +46,7 @@ void Ledger::hold(const std::string& id, const std::string& uplink, std::int64_t
   devices.hold(id, uplink, task);
 }
 
-std::optional<Task> Ledger::refresh(const std::string& id, bool place_free) {
+std::optional<Task> Ledger::refresh(const std::string& id, bool alone) {
   const auto device = find_device(id);
   const auto ready = tasks.ready_of(id);
   std::optional<Task> best;
@@ -80,7 +80,8 @@ std::optional<Task> Ledger::refresh(const std::string& id, bool place_free) {
   const auto wanted = best ? std::optional{best->id.number} : std::nullopt;
   if (ready == wanted) return {};
   if (ready) tasks.set_ready(*ready, false);
-  if (wanted && place_free) return best;
+  // Who is alone needn't stand in the queue to be the next.
+  if (wanted && alone && slots_ < options_.tasks.max_active && tasks.queue_is_empty()) return best;
   if (wanted) tasks.set_ready(*wanted, true);
   return {};
 }
@@ -196,9 +197,7 @@ void Ledger::settle(const std::string& asker) {
   do {
     while (!touched_.empty()) {
       const auto device = std::move(touched_.extract(touched_.begin()).value());
-      // Who is alone needn't stand in the queue to be the next.
-      const bool place_free = touched_.empty() && slots_ < options_.tasks.max_active && tasks.queue_is_empty();
-      if (auto next = refresh(device, place_free)) grant(*next, asker);
+      if (auto next = refresh(device, touched_.empty())) grant(*next, asker);
     }
     fill_slots(asker);
   } while (!touched_.empty());
