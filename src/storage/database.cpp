@@ -86,22 +86,13 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Mode m
     // A connection is one thread's at a time, and nobody asks SQLite how much memory it has: no locks for either.
     [[maybe_unused]] static const int no_figures = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     const int flags = SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX | (mode == Mode::writer ? SQLite::OPEN_CREATE : 0);
-    opened->impl_ = std::make_unique<Impl>(path, flags);
+    opened->impl_ = std::make_unique<Impl>(path, flags, mode);
     auto& db = opened->impl_->db;
     set_up(db, mode);
     if (mode == Mode::writer) {
       // In place of SQLite's own checkpoints, which keep their faults to themselves.
       sqlite3_wal_hook(db.getHandle(), note_log_pages, opened->impl_.get());
       ready = migrate(db, path);
-    }
-    if (ready) {
-      auto& impl = *opened->impl_;
-      impl.begin.emplace(db, mode == Mode::writer ? "BEGIN IMMEDIATE" : "BEGIN");
-      impl.commit.emplace(db, "COMMIT");
-      impl.rollback.emplace(db, "ROLLBACK");
-      impl.savepoint.emplace(db, "SAVEPOINT unit");
-      impl.release.emplace(db, "RELEASE unit");
-      impl.undo.emplace(db, "ROLLBACK TO unit");
     }
   } catch (const SQLite::Exception& e) {
     ready = fail(
@@ -116,12 +107,12 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Mode m
   return opened;
 }
 
-void Database::begin() { impl_->begin->run(); }
-void Database::commit() { impl_->commit->run(); }
+void Database::begin() { impl_->begin.run(); }
+void Database::commit() { impl_->commit.run(); }
 
 void Database::rollback() noexcept {
   try {
-    if (sqlite3_get_autocommit(impl_->db.getHandle()) == 0) impl_->rollback->run();
+    if (sqlite3_get_autocommit(impl_->db.getHandle()) == 0) impl_->rollback.run();
   } catch (const Fault&) {
     // SQLite rolled back by itself.
   }
@@ -136,18 +127,18 @@ void Database::checkpoint_when_due() {
 void Database::checkpoint_all() { checkpoint(*impl_, SQLITE_CHECKPOINT_TRUNCATE); }
 void Database::distrust() noexcept { leave_log(impl_->db); }
 
-Database::Savepoint::Savepoint(Database& db) : db_(db) { db_.impl_->savepoint->run(); }
+Database::Savepoint::Savepoint(Database& db) : db_(db) { db_.impl_->savepoint.run(); }
 
 void Database::Savepoint::release() {
-  db_.impl_->release->run();
+  db_.impl_->release.run();
   open_ = false;
 }
 
 Database::Savepoint::~Savepoint() {
   if (!open_) return;
   try {
-    db_.impl_->undo->run();
-    db_.impl_->release->run();
+    db_.impl_->undo.run();
+    db_.impl_->release.run();
   } catch (const Fault&) {
     // The whole transaction is gone; the caller's commit will say so.
   }

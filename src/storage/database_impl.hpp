@@ -8,11 +8,17 @@
 namespace ota::storage {
 
 struct Database::Impl {
-  explicit Impl(const std::string& path, int flags) : db(path, flags) {}
+  Impl(const std::string& path, int flags, Mode mode)
+      : db(path, flags), begin(db, mode == Mode::writer ? "BEGIN IMMEDIATE" : "BEGIN") {}
 
   SQLite::Database db;
   int log_pages = 0;  ///< in the write-ahead log after the last commit
-  std::optional<Query> begin, commit, rollback, savepoint, release, undo;
+  Query begin;
+  Query commit{db, "COMMIT"};
+  Query rollback{db, "ROLLBACK"};
+  Query savepoint{db, "SAVEPOINT unit"};
+  Query release{db, "RELEASE unit"};
+  Query undo{db, "ROLLBACK TO unit"};
 };
 
 }  // namespace ota::storage

@@ -144,7 +144,7 @@ class Query {
   }
 
   SQLite::Database& db_;
-  std::string sql_;  // until it is prepared
+  const std::string sql_;
   std::optional<SQLite::Statement> statement_;
 };
 
