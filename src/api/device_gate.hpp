@@ -1,11 +1,9 @@
 // Who of the devices may speak now: so many messages a second, and fewer and fewer wrong secrets.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string_view>
-#include <vector>
 
 #include "api/rate_limit.hpp"
 #include "ota/base/result.hpp"

@@ -39,19 +39,6 @@ unsigned download_status(Errc code) {
   return http_status(code);
 }
 
-/// `sender` is the file's source and, but for HEAD, hears what was sent.
-http::FileBody& file_body(http::Reply& reply, std::shared_ptr<DownloadTransfer> sender, const UrlGrant& grant,
-                          bool head) {
-  auto& file = reply.file.emplace();
-  file.cache_control = cache_control(grant);
-  file.etag = sender->etag();
-  // RFC 9530: the representation at this address is the image or the chunk, so its digest goes with parts of it too.
-  file.content_digest = file.repr_digest = sender->digest_field();
-  if (!head) file.listener = sender;
-  file.source = std::move(sender);
-  return file;
-}
-
 /// The task that a query names; false where what it names is none.
 bool named_task(const http::QueryItems& query, std::optional<TaskId>& task) {
   for (const auto& [name, value] : query) {
@@ -100,7 +87,8 @@ asio::awaitable<http::Reply> Downloads::handle(http::Request& request) {
                                   "the stored image was found damaged or is gone; an operator must upload it again"));
   if (path->kind == DownloadPath::Kind::image) {
     context_.downloads.fetch_add(head ? 0 : 1, std::memory_order_relaxed);
-    co_return image_reply(*path, std::move(image), grant, head);
+    const auto size = image->size();
+    co_return file_reply(*path, std::move(image), grant, path->digest, 0, size, head);
   }
 
   const ChunkGrid grid{image->size(), grant.chunk_bytes};
@@ -118,7 +106,11 @@ asio::awaitable<http::Reply> Downloads::handle(http::Request& request) {
   if (digests->size() != grid.count())
     co_return refused(grant, fail(Errc::server_fault, "the list of chunk digests does not fit the image"));
   context_.downloads.fetch_add(head ? 0 : 1, std::memory_order_relaxed);
-  if (chunk) co_return chunk_reply(*path, std::move(image), grant, (*digests)[path->index], head);
+  if (chunk) {
+    const auto index = static_cast<std::uint32_t>(path->index);
+    co_return file_reply(*path, std::move(image), grant, (*digests)[index], grid.offset(index), grid.length(index),
+                         head);
+  }
   co_return manifest_reply(request, *image, grant, *digests);
 }
 
@@ -211,28 +203,21 @@ asio::awaitable<Result<Downloads::GridManifest>> Downloads::manifest(Digest imag
   co_return prepared;
 }
 
-http::Reply Downloads::image_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image,
-                                   const UrlGrant& grant, bool head) const {
-  const auto size = image->size();
-  auto sender =
-      std::make_shared<DownloadTransfer>(std::move(image), context_.engine.board(), grant, path.hex, path.digest);
+http::Reply Downloads::file_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image,
+                                  const UrlGrant& grant, const Digest& content, std::uint64_t offset,
+                                  std::uint64_t length, bool head) const {
+  auto sender = std::make_shared<DownloadTransfer>(std::move(image), context_.engine.board(), grant, path.hex, content);
   http::Reply reply;
-  auto& file = file_body(reply, std::move(sender), grant, head);
+  auto& file = reply.file.emplace();
+  file.offset = offset;
+  file.length = length;
+  file.cache_control = cache_control(grant);
+  file.etag = sender->etag();
+  // RFC 9530: the representation at this address is the image or the chunk, so its digest goes with parts of it too.
+  file.content_digest = file.repr_digest = sender->digest_field();
   file.pace = context_.pace_of(grant.task);
-  file.length = size;
-  return reply;
-}
-
-http::Reply Downloads::chunk_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image,
-                                   const UrlGrant& grant, const Digest& digest, bool head) const {
-  const ChunkGrid grid{image->size(), grant.chunk_bytes};
-  const auto index = static_cast<std::uint32_t>(path.index);
-  auto sender = std::make_shared<DownloadTransfer>(std::move(image), context_.engine.board(), grant, path.hex, digest);
-  http::Reply reply;
-  auto& file = file_body(reply, std::move(sender), grant, head);
-  file.pace = context_.pace_of(grant.task);
-  file.offset = grid.offset(index);
-  file.length = grid.length(index);
+  if (!head) file.listener = sender;
+  file.source = std::move(sender);
   return reply;
 }
 

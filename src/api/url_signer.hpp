@@ -30,10 +30,9 @@ class UrlSigner {
   std::string sign(const Digest& image, std::uint32_t chunk_bytes, const TaskId& task, std::int64_t expires) const;
 
   /// Checks the query of a download, its parameters in any order, others passed over. `image_hex` is the path's, 64
-  /// lower-case digits; `now` in seconds since 1970. Compares in constant time, doesn't allocate
-  /// but for an address that its thread hasn't seen lately. A query that lacks a
-  /// parameter is `missing`, one with a parameter twice or malformed is `wrong`, a good one from `expires` on is
-  /// `expired`.
+  /// lower-case digits; `now` in seconds since 1970. Compares in constant time; allocates only for an address that its
+  /// thread hasn't seen lately. A query that lacks a parameter is `missing`, one with a parameter twice or malformed is
+  /// `wrong`, a good one from `expires` on is `expired`.
   UrlVerdict verify(std::string_view image_hex, std::string_view query, std::int64_t now, UrlGrant& grant) const;
 
  private:
