@@ -1,6 +1,7 @@
 // A way to fetch chunks: one class a transport.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,6 +28,11 @@ struct Fetched {
   bool silent = false;           ///< with `later`: nothing came for so long that the way may be dead
   bool moved = false;            ///< with `later`: it broke off, but something came
 };
+
+inline bool is_in(const ChunkRanges& ranges, std::uint32_t chunk) {
+  return std::any_of(ranges.begin(), ranges.end(),
+                     [chunk](const ChunkRange& range) { return range.first <= chunk && chunk <= range.last; });
+}
 
 /// Blocks while it fetches, with bounds on silence; for one thread at a time. Checks no digests.
 class ChunkSource {

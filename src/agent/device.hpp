@@ -86,6 +86,7 @@ class Device {
   std::optional<std::uint32_t> next_chunk(Time now);
   void accept(std::uint32_t index, const Fetched& fetched, Transport transport, Time began);
   void fetch_failed(const Fetched& fetched, Time now);
+  void end_failures_wait(Time now);
   void all_here(Time now);
   void send_verify(Time now);
   void install();

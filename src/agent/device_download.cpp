@@ -176,7 +176,7 @@ std::optional<std::uint32_t> Device::next_chunk(Time now) {
 }
 
 void Device::accept(std::uint32_t index, const Fetched& fetched, Transport transport, Time began) {
-  if (hold_until_ == fetch_again_.next()) hold_until_ = began;  // a wait that only failures made
+  end_failures_wait(began);
   fetch_again_.arm(began);
   refused_urls_ = 0;
   bytes_fetched_ += fetched.bytes.size();
@@ -206,6 +206,11 @@ void Device::accept(std::uint32_t index, const Fetched& fetched, Transport trans
     told_chunk_ = now;
     tell("chunk");
   }
+}
+
+// One that the server asked for goes on.
+void Device::end_failures_wait(Time now) {
+  if (hold_until_ == fetch_again_.next()) hold_until_ = std::min(hold_until_, now);
 }
 
 void Device::fetch_failed(const Fetched& fetched, Time now) {

@@ -15,8 +15,7 @@ using std::chrono::steady_clock;
 void Device::connected(Time now) {
   if (control_.broker_connected()) {
     choice_.revived(Transport::mqtt);
-    // A wait that only failures made ends here.
-    if (hold_until_ == fetch_again_.next()) hold_until_ = std::min(hold_until_, now);
+    end_failures_wait(now);
   }
   if (phase_ == Phase::verifying) {
     verify_.arm(now);

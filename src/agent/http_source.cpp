@@ -37,15 +37,10 @@ HttpPiece piece_of(const Task& task, std::uint32_t index) {
 /// The chunk, and those of `ahead` that follow it, as far as a run may go; the chunk alone where none do.
 HttpPiece run_from(const Task& task, std::uint32_t index, const ChunkRanges& ahead) {
   auto run = piece_of(task, index);
-  const auto alone = run.length;
-  auto next = index + 1;
-  for (const auto& range : ahead) {
-    if (range.first != next) break;
-    for (; next <= range.last && run.length + task.grid.length(next) <= kRunBytes; ++next)
-      run.length += task.grid.length(next);
-    if (next <= range.last) break;
+  for (auto next = index + 1; is_in(ahead, next) && run.length + task.grid.length(next) <= kRunBytes; ++next) {
+    run.kind = HttpPiece::Kind::run;
+    run.length += task.grid.length(next);
   }
-  if (run.length > alone) run.kind = HttpPiece::Kind::run;
   return run;
 }
 
@@ -74,16 +69,15 @@ class HttpSource final : public ChunkSource {
     auto& mine = second_.brings(piece) ? second_ : first_;
     auto& other = &mine == &first_ ? second_ : first_;
     if (!mine.brings(piece) || (no_ranges_ && mine.piece().kind == HttpPiece::Kind::run)) {
-      begin(mine, runs_ ? run_from(task, index, ahead) : piece, task);
-    } else if (!mine.running() && !mine.ended_well()) {
+      begin(mine, next_piece(task, index, ahead), task);
+    } else {
       if (auto front = mine.take_front(piece.length)) return *front;
       begin(mine, mine.piece(), task);
     }
     bool alone = true;
     auto moved = steady_clock::now();
-    for (auto came = mine.came();;) {
-      if (auto front = mine.take_front(piece.length)) return *front;
-      if (!work(mine)) break;
+    auto came = mine.came();
+    while (work(mine)) {
       const auto now = steady_clock::now();
       if (now - moved >= kLongWait) runs_ = !task.image_url.empty() && !no_ranges_;
       if (std::exchange(came, mine.came()) != came) moved = now;
@@ -92,9 +86,13 @@ class HttpSource final : public ChunkSource {
         begin_next(other, mine.piece(), task, ahead);
         alone = false;
       }
+      if (auto front = mine.take_front(piece.length)) return *front;
     }
     if (auto front = mine.take_front(piece.length)) return *front;
-    if (mine.ranges_ignored()) runs_ = !(no_ranges_ = true);
+    if (mine.ranges_ignored()) {
+      no_ranges_ = true;
+      runs_ = false;
+    }
     return answer(mine);
   }
 
@@ -115,19 +113,19 @@ class HttpSource final : public ChunkSource {
   // What is wanted behind `piece`.
   void begin_next(HttpTransfer& transfer, const HttpPiece& piece, const Task& task, const ChunkRanges& ahead) {
     const auto end = piece.offset + piece.length;
-    for (auto range = ahead.begin(); range != ahead.end(); ++range) {
-      for (auto next = range->first; next <= range->last; ++next) {
+    for (const auto& range : ahead) {
+      for (auto next = range.first; next <= range.last; ++next) {
         // The order of those ahead begins anew with the image.
         const bool behind = task.grid.offset(next) >= end || task.grid.offset(next) < piece.offset;
         if (!behind) continue;
-        if (transfer.brings(piece_of(task, next))) return begin(transfer, transfer.piece(), task);
-        ChunkRanges rest(range, ahead.end());
-        rest.front().first = next + 1;
-        if (rest.front().first > rest.front().last) rest.erase(rest.begin());
-        begin(transfer, runs_ ? run_from(task, next, rest) : piece_of(task, next), task);
-        return;
+        const bool begun = transfer.brings(piece_of(task, next));
+        return begin(transfer, begun ? transfer.piece() : next_piece(task, next, ahead), task);
       }
     }
+  }
+
+  HttpPiece next_piece(const Task& task, std::uint32_t index, const ChunkRanges& ahead) const {
+    return runs_ ? run_from(task, index, ahead) : piece_of(task, index);
   }
 
   // Until something came or some time passed; false once `wanted` ended.

@@ -81,8 +81,8 @@ Time MqttSource::wait_until() const {
   return until;
 }
 
-bool MqttSource::asked(std::uint32_t index) const {
-  return std::any_of(asked_.begin(), asked_.end(), [&](const Asked& one) { return one.index == index; });
+std::deque<MqttSource::Asked>::const_iterator MqttSource::question(std::uint32_t index) const {
+  return std::find_if(asked_.begin(), asked_.end(), [&](const Asked& one) { return one.index == index; });
 }
 
 // Asks when half of the window is empty, so that questions are few and the line never is.
@@ -118,10 +118,7 @@ void MqttSource::ask(const Task& task, std::uint32_t index, const ChunkRanges& a
 // much, and costs nothing.
 void MqttSource::ask_one(const Task& task, std::uint32_t index, const ChunkRanges& ahead) {
   if (asked(index)) {
-    const auto wanted = [&](const Asked& one) {
-      const auto holds = [&](const ChunkRange& range) { return range.first <= one.index && one.index <= range.last; };
-      return std::any_of(ahead.begin(), ahead.end(), holds);
-    };
+    const auto wanted = [&](const Asked& one) { return is_in(ahead, one.index); };
     const auto last = std::find_if(asked_.rbegin(), asked_.rend(), wanted);
     if (last != asked_.rend()) index = last->index;
   } else {
@@ -147,7 +144,7 @@ std::optional<std::pair<std::uint32_t, Fetched>> MqttSource::take_any(const Task
 bool MqttSource::may_bring(const Task& task, std::uint32_t index, Time now) {
   std::lock_guard lock(mutex_);
   if (!is_about(task)) return false;
-  const auto found = std::find_if(asked_.begin(), asked_.end(), [&](const Asked& one) { return one.index == index; });
+  const auto found = question(index);
   return here_.contains(index) || (!broken_ && found != asked_.end() && now < overdue(*found));
 }
 
@@ -191,7 +188,7 @@ Time MqttSource::overdue(const Asked& one) const {
 void MqttSource::deliver(std::string_view task, std::uint32_t index, std::string_view payload) {
   std::lock_guard lock(mutex_);
   if (task != task_ || index >= grid_.count() || payload.size() != sizeof(Digest) + grid_.length(index)) return;
-  const auto found = std::find_if(asked_.begin(), asked_.end(), [&](const Asked& one) { return one.index == index; });
+  const auto found = question(index);
   if (found == asked_.end()) return;
   const auto now = steady_clock::now();
   const auto took = std::chrono::duration<double>(now - moved_).count();
@@ -206,10 +203,10 @@ void MqttSource::deliver(std::string_view task, std::uint32_t index, std::string
   doubted_ = broken_ = false;
   const bool told = probe_ == index;
   if (told) probe_.reset();
-  std::for_each(asked_.begin(), found, [&](Asked& one) {
-    ++one.passed;
-    if (told) one.lost_at = now + kSettle;
-  });
+  for (auto one = asked_.begin(); one != found; ++one) {
+    ++one->passed;
+    if (told) one->lost_at = now + kSettle;
+  }
   asked_.erase(found);
   std::erase_if(asked_, [](const Asked& one) { return one.passed >= kPassed; });
   here_bytes_ += payload.size();

@@ -73,7 +73,8 @@ class MqttSource final : public ChunkSource {
   };
   bool is_about(const Task& task) const { return task_ == task.id && grid_ == task.grid; }
   void begin(const Task& task);
-  bool asked(std::uint32_t index) const;
+  std::deque<Asked>::const_iterator question(std::uint32_t index) const;
+  bool asked(std::uint32_t index) const { return question(index) != asked_.end(); }
   void ask(const Task& task, std::uint32_t index, const ChunkRanges& ahead);
   void ask_one(const Task& task, std::uint32_t index, const ChunkRanges& ahead);
   void ask_now(const Task& task, const ChunkRanges& wanted);
