@@ -17,7 +17,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 import harness  # noqa: E402
-from harness import BUILD, MIB, Broker, Daemon  # noqa: E402, F401
+from harness import BUILD, MIB, Broker, Daemon, memory  # noqa: E402, F401
 
 TICK = os.sysconf("SC_CLK_TCK")
 GIB = 1 << 30
@@ -90,14 +90,6 @@ def exact_seconds(pid):
         with contextlib.suppress(OSError):
             total += int(path.read_text().split()[0])
     return total / 1e9 if total else stat_seconds(pid)
-
-
-def memory(pid, field="VmRSS"):
-    """Bytes; VmHWM for the peak."""
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1]) * 1024
-    raise KeyError(field)
 
 
 def percentile(values, share):

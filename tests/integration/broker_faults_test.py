@@ -124,8 +124,8 @@ class Frozen(BrokerCase):
         names = [f"many-{number}" for number in range(300)]
         for name in names:
             self.present(name, "hw-many")
-        with self.fleet("frozen", 6):
-            time.sleep(1)
+        with self.fleet("frozen", 6) as devices:
+            wait_until(lambda: all(device.chunks for device in devices), "all are amid their downloads", 30)
             self.broker.send_signal(signal.SIGSTOP)
             try:
                 begun = time.monotonic()
@@ -196,8 +196,8 @@ class Full(BrokerCase):
                         return faults.append(answer)
                     said.append(task)
 
-        with self.fleet("beside", 4):
-            time.sleep(1)
+        with self.fleet("beside", 4) as devices:
+            wait_until(lambda: all(device.chunks for device in devices), "all are amid their downloads", 30)
             self.broker.send_signal(signal.SIGSTOP)
             try:
                 begun = time.monotonic()

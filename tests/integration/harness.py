@@ -46,6 +46,12 @@ def digest(data):
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
+def memory(pid, field="VmRSS"):
+    """Bytes; VmHWM for the peak."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(field + r":\s+(\d+)", status).group(1)) * 1024
+
+
 def wait_until(condition, what, timeout=10.0):
     """Returns the first true value of `condition()`; fails after `timeout` seconds."""
     deadline = time.monotonic() + timeout * PATIENCE
@@ -274,15 +280,11 @@ class Daemon(Process):
 
     def rss(self):
         """Resident memory in bytes."""
-        return self.memory("VmRSS")
+        return memory(self.process.pid)
 
     def peak_rss(self):
         """The most that it ever was."""
-        return self.memory("VmHWM")
-
-    def memory(self, figure):
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(figure + r":\s+(\d+)", status).group(1)) * 1024
+        return memory(self.process.pid, "VmHWM")
 
     def log_lines(self, part, since=0):
         return [line for line in self.log()[since:].splitlines() if part in line]

@@ -82,6 +82,15 @@ class Life : public ::testing::Test {
     };
   }
 
+  /// So many connections that wait for their replies.
+  void be_busy(std::size_t count) {
+    while (busy_ones.size() < count) {
+      busy_ones.push_back(std::make_unique<RawClient>(server->address));
+      busy_ones.back()->send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    ASSERT_TRUE(eventually([&] { return held->size() == count; }));
+  }
+
   bool open_is_now(std::size_t count) { return server->server->counters().connections_open == count; }
   bool open_is(std::size_t count) {
     return eventually([this, count] { return open_is_now(count); });
@@ -93,6 +102,7 @@ class Life : public ::testing::Test {
   std::atomic<Errc> upload_error{Errc::server_fault};
   std::atomic<int> uploads{0};
   std::unique_ptr<TestServer> server;
+  std::vector<std::unique_ptr<RawClient>> busy_ones;
 };
 
 TEST_F(Life, IdleConnectionsAreClosed) {
@@ -235,12 +245,7 @@ TEST_F(Life, OneConnectionTooManyIs503) {
   auto options = TestServer::defaults();
   options.max_connections = 3;
   serve(options);
-  std::vector<std::unique_ptr<RawClient>> clients;
-  for (int i = 0; i < 3; ++i) {
-    clients.push_back(std::make_unique<RawClient>(server->address));
-    clients.back()->send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
-  }
-  ASSERT_TRUE(eventually([this] { return held->size() == 3; }));
+  ASSERT_NO_FATAL_FAILURE(be_busy(3));
   RawClient late(server->address);
   const auto answer = late.ask(kGet);
   EXPECT_EQ(answer.status, 503);
@@ -248,7 +253,7 @@ TEST_F(Life, OneConnectionTooManyIs503) {
   EXPECT_NE(answer.field("Retry-After"), "");
   EXPECT_EQ(server->server->counters().connections_refused, 1u);
   held->answer(1);
-  for (const auto& client : clients) EXPECT_EQ(client->receive().body, "1") << "what is under way stays";
+  for (const auto& client : busy_ones) EXPECT_EQ(client->receive().body, "1") << "what is under way stays";
   EXPECT_EQ(RawClient(server->address).ask("HEAD /f HTTP/1.1\r\nHost: x\r\n\r\n", true).status, 200);
 }
 
@@ -284,12 +289,7 @@ TEST_F(Life, APlaceIsFoundOnWhicheverThread) {
   options.max_connections = 4;
   options.threads = 4;
   serve(options);
-  std::vector<std::unique_ptr<RawClient>> busy;
-  for (int i = 0; i < 3; ++i) {
-    busy.push_back(std::make_unique<RawClient>(server->address));
-    busy.back()->send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
-  }
-  ASSERT_TRUE(eventually([this] { return held->size() == 3; }));
+  ASSERT_NO_FATAL_FAILURE(be_busy(3));
   for (int i = 0; i < 10; ++i) {
     ASSERT_TRUE(open_is(3)) << "who left holds no place any more";
     RawClient idle(server->address);
