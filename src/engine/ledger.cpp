@@ -57,7 +57,21 @@ Ledger::Ledger(storage::Database& db, const Options& options, const Clock& clock
 void Ledger::set_clock() {
   wall_ = clock_.wall();
   now_ = timeline_.now();
-  device_.reset();  // the command before may have been undone
+}
+
+void Ledger::write_down() {
+  write_device();
+  tasks.write_down();
+}
+
+void Ledger::write_device() {
+  if (std::exchange(device_unwritten_, false)) devices.save(*device_);
+}
+
+void Ledger::forget() {
+  device_.reset();
+  device_unwritten_ = false;
+  tasks.forget();
 }
 
 void Ledger::push(const std::string& device, Answer answer) {
@@ -79,17 +93,21 @@ std::optional<Task> Ledger::load_active(const std::string& device) {
 std::optional<Device> Ledger::find_device(const std::string& id) {
   if (device_ && device_->id == id) return device_;
   auto device = devices.find(id);
-  if (device) device_ = device;
+  if (device) {
+    write_device();
+    device_ = device;
+  }
   return device;
 }
 
 void Ledger::save(const Device& device) {
-  device_.reset();  // should it fail
-  devices.save(device);
+  if (device_ && device_->id != device.id) write_device();
   device_ = device;
+  device_unwritten_ = true;
 }
 
 void Ledger::remove_device(const std::string& id) {
+  write_device();
   device_.reset();
   devices.remove(id);
 }

@@ -48,6 +48,10 @@ class Ledger {
   std::vector<Effect> take_effects() { return std::exchange(effects_, {}); }
   std::size_t effects() const { return effects_.size(); }
   void drop_effects(std::size_t from) { effects_.resize(from); }
+  /// Rows that were changed, before a unit ends well.
+  void write_down();
+  /// Rows that were changed or read, after a unit was undone.
+  void forget();
   void push(const std::string& device, Answer answer);
 
   // Tasks.
@@ -89,7 +93,7 @@ class Ledger {
 
   // Devices and the queue.
 
-  /// As it was read or saved last in this command, most often without asking the database.
+  /// As it was read or saved last, most often without asking the database.
   std::optional<Device> find_device(const std::string& id);
   void save(const Device& device);
   void remove_device(const std::string& id);
@@ -164,6 +168,8 @@ class Ledger {
   /// Whether the device must wait for others behind its uplink.
   bool uplink_is_full(const Device& device) const;
   void hold(const std::string& device, const std::string& uplink, std::int64_t task);
+  void queue_up(std::int64_t task);
+  void write_device();
   void arm(Task& task);
   /// Brings the device's place in the queue up to date. Where it is `alone` to be looked at, a slot is free and nobody
   /// waits, answers the task that is next, in place of putting it into the queue.
@@ -189,7 +195,8 @@ class Ledger {
   WallTime wall_{};
   Millis now_{0};
   std::vector<Effect> effects_;
-  std::optional<Device> device_;  // that of this command: nearly every step of it asks for its device
+  std::optional<Device> device_;  // the last one: nearly every step of a command asks for its device
+  bool device_unwritten_ = false;
   std::set<std::string> touched_;
   std::int64_t slots_ = 0;
   std::unordered_map<std::int64_t, TransferRun> runs_;                         // of tasks on the board

@@ -42,8 +42,15 @@ void Ledger::spoke(Task& task) {
 }
 
 void Ledger::hold(const std::string& id, const std::string& uplink, std::int64_t task) {
+  write_device();
   device_.reset();
   devices.hold(id, uplink, task);
+}
+
+/// Beside the task the device's row says so, which must be there.
+void Ledger::queue_up(std::int64_t task) {
+  write_device();
+  tasks.set_ready(task, true);
 }
 
 std::optional<Task> Ledger::refresh(const std::string& id, bool alone) {
@@ -82,7 +89,7 @@ std::optional<Task> Ledger::refresh(const std::string& id, bool alone) {
   if (ready) tasks.set_ready(*ready, false);
   // Who is alone needn't stand in the queue to be the next.
   if (wanted && alone && slots_ < options_.tasks.max_active && tasks.queue_is_empty()) return best;
-  if (wanted) tasks.set_ready(*wanted, true);
+  if (wanted) queue_up(*wanted);
   return {};
 }
 
@@ -211,6 +218,7 @@ std::optional<Millis> Ledger::next_timer() {
 }
 
 void Ledger::run_timers() {
+  write_device();
   for (const auto& found : tasks.due(now_, kTimersAtOnce))
     if (auto task = load(found.id.number)) on_due(*task);
   for (const auto& device : devices.lapsed(now_, kTimersAtOnce)) touch(device);

@@ -26,6 +26,12 @@ void act(const Effect& effect) {
   }
 }
 
+/// Whether what was thrown is the database's fault, not that of one command.
+bool breaks_unit(const std::exception& e) {
+  const auto* fault = dynamic_cast<const storage::Fault*>(&e);
+  return fault && fault->kind() != storage::Fault::Kind::constraint;
+}
+
 }  // namespace
 
 Writer::Writer(std::string path, const Options& options, const Clock& clock, Random& random, Images& images,
@@ -149,14 +155,19 @@ bool Writer::turn(std::vector<Command>& commands) {
   const auto counted = ledger.stats;
   std::vector<bool> undone(commands.size(), false);
   try {
-    db_->begin();
-    // Before the commands, so that an upload which heals an image comes after the word of its damage.
-    if (image_notes_.take()) {
-      Command images{[this](Ledger& to) { image_notes_.see_to(to); }, [this](const Error&) { image_notes_.undone(); }};
-      run(ledger, images);
+    try {
+      db_->begin();
+      decide(ledger, commands);
+    } catch (const std::exception& e) {
+      if (breaks_unit(e)) throw;
+      db_->rollback();
+      ledger.stats = counted;
+      ledger.drop_effects(0);
+      image_notes_.undone();
+      db_->begin();
+      tidy(ledger);
+      undone = decide_apart(ledger, commands);
     }
-    if (take_new_options()) ledger.set_options(options());
-    for (std::size_t i = 0; i < commands.size(); ++i) undone[i] = !run(ledger, commands[i]);
     chores(ledger);
     const auto began = steady_clock::now();
     db_->commit();
@@ -203,29 +214,64 @@ bool Writer::checkpoint() {
   }
 }
 
-/// False where the command alone was undone; a fault of the database undoes the whole unit.
-bool Writer::run(Ledger& ledger, Command& command) {
+/// All in one piece: what one of them throws, all must be undone for.
+void Writer::decide(Ledger& ledger, std::vector<Command>& commands) {
+  // Before the commands, so that an upload which heals an image comes after the word of its damage.
+  if (image_notes_.take()) {
+    auto images = images_command();
+    run(ledger, images);
+  }
+  if (take_new_options()) ledger.set_options(options());
+  for (auto& command : commands) run(ledger, command);
+}
+
+/// Each in a nested unit, which costs more: who fails is undone alone. Answers which did.
+std::vector<bool> Writer::decide_apart(Ledger& ledger, std::vector<Command>& commands) {
+  if (image_notes_.take()) {
+    auto images = images_command();
+    run_apart(ledger, images);
+  }
+  std::vector<bool> undone;
+  for (auto& command : commands) undone.push_back(!run_apart(ledger, command));
+  return undone;
+}
+
+Command Writer::images_command() {
+  return {[this](Ledger& ledger) { image_notes_.see_to(ledger); }, [this](const Error&) { image_notes_.undone(); }};
+}
+
+void Writer::run(Ledger& ledger, Command& command) {
   ledger.set_clock();
+  command.run(ledger);
+  ledger.write_down();
+}
+
+/// False where the command was undone; a fault of the database undoes the whole unit.
+bool Writer::run_apart(Ledger& ledger, Command& command) {
   const auto effects = ledger.effects();
-  storage::Database::Savepoint savepoint(*db_);
   try {
-    command.run(ledger);
+    storage::Database::Savepoint savepoint(*db_);
+    run(ledger, command);
     savepoint.release();
     return true;
   } catch (const std::exception& e) {
-    const auto* fault = dynamic_cast<const storage::Fault*>(&e);
-    if (fault && fault->kind() != storage::Fault::Kind::constraint) throw;
+    if (breaks_unit(e)) throw;
     log::error(std::string("a command failed and was undone: ") + e.what());
     ledger.drop_effects(effects);
+    tidy(ledger);
     command.failed(fail(Errc::server_fault, "the server could not do this; its log says why"));
-    resync_ = true;
     return false;
   }
 }
 
+/// After something was undone.
+void Writer::tidy(Ledger& ledger) {
+  ledger.forget();
+  ledger.resync();
+}
+
 void Writer::chores(Ledger& ledger) {
   ledger.set_clock();
-  if (std::exchange(resync_, false)) ledger.resync();
   const auto now = ledger.now();
   const bool flush = now - flushed_ >= kFlushEvery;
   if (flush || board_.take_urgent()) {
@@ -233,6 +279,7 @@ void Writer::chores(Ledger& ledger) {
     flushed_ = now;
   }
   ledger.run_timers();
+  ledger.write_down();
   if (now - kept_ >= kHousekeepingEvery) {
     const bool more = ledger.housekeeping();
     kept_ = more ? now - kHousekeepingEvery + kHousekeepingOn : now;

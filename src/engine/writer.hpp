@@ -47,7 +47,12 @@ class Writer {
   void loop();
   std::chrono::steady_clock::time_point next_turn();
   bool turn(std::vector<Command>& commands);
-  bool run(Ledger& ledger, Command& command);
+  void decide(Ledger& ledger, std::vector<Command>& commands);
+  std::vector<bool> decide_apart(Ledger& ledger, std::vector<Command>& commands);
+  Command images_command();
+  void run(Ledger& ledger, Command& command);
+  bool run_apart(Ledger& ledger, Command& command);
+  void tidy(Ledger& ledger);
   void chores(Ledger& ledger);
   bool checkpoint();
   bool reopen();
@@ -82,7 +87,6 @@ class Writer {
   std::optional<Millis> timer_;
   Millis flushed_{0};
   Millis kept_{0};
-  bool resync_ = false;
   bool log_stays_ = false;   // the write-ahead log could not be copied for lack of room
   bool distrusted_ = false;  // a sync failed
   std::chrono::steady_clock::time_point reopen_after_{};

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "ota/storage/tables.hpp"
 #include "storage/database_impl.hpp"
 
@@ -136,24 +138,42 @@ void Tasks::insert(Task& t) {
 }
 
 void Tasks::update(const Task& t) {
+  if (unwritten_ && unwritten_->id.number != t.id.number) write_down();
+  unwritten_ = t;
+}
+
+void Tasks::write_down() {
+  if (!unwritten_) return;
+  const auto t = *std::exchange(unwritten_, std::nullopt);
   q_->update.run(t.id.number, t.chunk_bytes, t.priority, t.state, t.attempt, t.reason, t.from_version, t.updated,
                  t.offered, t.ended, t.confirm_by, t.wait_due, t.expiry_due, t.state_due, t.retry_due, earliest_due(t),
                  t.stalls, t.heard, t.parked, t.chunks_have, t.bytes_sent, t.percent);
 }
 
-std::optional<Task> Tasks::find(std::int64_t number) { return first(q_->find.rows(number)); }
-std::optional<Task> Tasks::active_of(const std::string& device) { return first(q_->active_of.rows(device)); }
+Tasks::Statements& Tasks::up_to_date() {
+  write_down();
+  return *q_;
+}
+
+std::optional<Task> Tasks::find(std::int64_t number) {
+  if (unwritten_ && unwritten_->id.number == number) return unwritten_;
+  return first(q_->find.rows(number));
+}
+
+std::optional<Task> Tasks::active_of(const std::string& device) {
+  return first(up_to_date().active_of.rows(device));
+}
 
 std::optional<Task> Tasks::open_of(const std::string& device, const std::string& version) {
-  return first(q_->open_of.rows(device, version));
+  return first(up_to_date().open_of.rows(device, version));
 }
 
 std::vector<Task> Tasks::queued_of(const std::string& device, int limit) {
-  return all(q_->queued_of.rows(device, limit));
+  return all(up_to_date().queued_of.rows(device, limit));
 }
 
 std::optional<std::int64_t> Tasks::last_success_of(const std::string& device) {
-  auto rows = q_->last_success_of.rows(device);
+  auto rows = up_to_date().last_success_of.rows(device);
   if (!rows.next()) return {};
   return rows.maybe(&Rows::integer);
 }
@@ -175,25 +195,25 @@ std::vector<Task> Tasks::ready_heads() {
   std::vector<Task> heads;
   if (queue_is_empty()) return heads;  // most often
   for (const auto priority : {Priority::security, Priority::high, Priority::normal, Priority::low})
-    if (auto task = first(q_->ready_head.rows(priority))) heads.push_back(std::move(*task));
+    if (auto task = first(up_to_date().ready_head.rows(priority))) heads.push_back(std::move(*task));
   return heads;
 }
 
 std::int64_t Tasks::ready_before(Priority priority, std::int64_t number, std::int64_t cap) {
-  auto rows = q_->ready_before.rows(priority, number, cap);
+  auto rows = up_to_date().ready_before.rows(priority, number, cap);
   return rows.next() ? rows.integer() : 0;
 }
 
 std::int64_t Tasks::slots_held() {
-  auto rows = q_->slots.rows();
+  auto rows = up_to_date().slots.rows();
   return rows.next() ? rows.integer() : 0;
 }
 
-std::optional<Task> Tasks::lowest_routine_holder() { return first(q_->holder.rows()); }
-std::vector<Task> Tasks::due(Millis now, int limit) { return all(q_->due.rows(now, limit)); }
+std::optional<Task> Tasks::lowest_routine_holder() { return first(up_to_date().holder.rows()); }
+std::vector<Task> Tasks::due(Millis now, int limit) { return all(up_to_date().due.rows(now, limit)); }
 
 std::optional<Millis> Tasks::next_due() {
-  auto rows = q_->next_due.rows();
+  auto rows = up_to_date().next_due.rows();
   if (!rows.next()) return {};
   return rows.maybe(&Rows::millis);
 }
@@ -211,10 +231,10 @@ void Tasks::save_chunks(const Task& task, const ChunkBitmap& bitmap) {
     q_->save_chunks.run(task.id.number, bitmap.bytes());
 }
 
-bool Tasks::needs_firmware(std::int64_t firmware_id) { return q_->needs_firmware.rows(firmware_id).next(); }
+bool Tasks::needs_firmware(std::int64_t firmware_id) { return up_to_date().needs_firmware.rows(firmware_id).next(); }
 
 std::vector<Task> Tasks::open_with_image(const Digest& image, int limit) {
-  return all(q_->with_image.rows(image, limit));
+  return all(up_to_date().with_image.rows(image, limit));
 }
 
 std::vector<Task> Tasks::list(const TaskFilter& filter, std::int64_t before, int limit) {
@@ -223,7 +243,7 @@ std::vector<Task> Tasks::list(const TaskFilter& filter, std::int64_t before, int
   if (filter.state) where += " AND state=" + std::to_string(static_cast<int>(*filter.state));
   if (filter.device) where += " AND device=?";
   if (filter.version) where += " AND version=?";
-  Query query(q_->db, select(where + " ORDER BY number DESC LIMIT " + std::to_string(limit)));
+  Query query(up_to_date().db, select(where + " ORDER BY number DESC LIMIT " + std::to_string(limit)));
   const std::int64_t below = before > 0 ? before : INT64_MAX;
   if (filter.device && filter.version) return all(query.rows(below, *filter.device, *filter.version));
   if (filter.device) return all(query.rows(below, *filter.device));
@@ -231,6 +251,6 @@ std::vector<Task> Tasks::list(const TaskFilter& filter, std::int64_t before, int
   return all(query.rows(below));
 }
 
-std::vector<Task> Tasks::all_active() { return all(q_->active.rows()); }
+std::vector<Task> Tasks::all_active() { return all(up_to_date().active.rows()); }
 
 }  // namespace ota::storage

@@ -30,9 +30,14 @@ class Tasks {
 
   /// Gives the task its number.
   void insert(Task& task);
-  /// All that can change.
+  /// All that can change. The row is written by the next call that looks among tasks, or by write_down(): a task that
+  /// changes several times in one piece of work is written once.
   void update(const Task& task);
   std::optional<Task> find(std::int64_t number);
+  /// Before the caller's transaction, or a nested unit of it, ends well.
+  void write_down();
+  /// After one that was undone.
+  void forget() { unwritten_.reset(); }
 
   /// The device's task that is offered, downloading, in retry_wait or installing.
   std::optional<Task> active_of(const std::string& device);
@@ -75,7 +80,11 @@ class Tasks {
 
  private:
   struct Statements;
+  /// For questions whose answer a change may be part of.
+  Statements& up_to_date();
+
   std::unique_ptr<Statements> q_;
+  std::optional<Task> unwritten_;
 };
 
 class Devices {

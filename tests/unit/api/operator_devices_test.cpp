@@ -34,7 +34,10 @@ TEST(Devices, OneWithItsActiveTask) {
   bench.write([&] { devices.save(known("gw-1")); });
   auto task = bench.add_task("gw-1");
   task.state = TaskState::downloading;
-  bench.write([&] { tasks.update(task); });
+  bench.write([&] {
+    tasks.update(task);
+    tasks.write_down();
+  });
   const auto seen = bench.get("/devices/gw-1");
   ASSERT_EQ(seen.reply.status, 200u);
   auto json = seen.json;

@@ -7,6 +7,7 @@
 #include <future>
 #include <thread>
 
+#include "engine/writer.hpp"
 #include "support/fakes.hpp"
 #include "support/faults.hpp"
 #include "unit/engine/fixture.hpp"
@@ -185,6 +186,59 @@ TEST_F(EngineTest, WhatOperatorsDoIsInTheAuditLogWithIt) {
   EXPECT_EQ(entries[1].action, "upgrade");
   EXPECT_EQ(entries[1].target, "gw-1 2.0.0");
   EXPECT_EQ(entries[2].action, "firmware.add");
+}
+
+TEST_F(EngineTest, WhoFailsIsUndoneAndTheOthersOfItsUnitAreNot) {
+  make();
+  engine.reset();  // the database is there
+  Writer writer(dir / "otad.db", options, clock, random, images, courier);
+  ASSERT_TRUE(writer.open());
+  std::atomic<int> decided{0};
+  std::vector<std::string> told;
+  const auto save = [](Ledger& ledger, const std::string& id) {
+    Device device;
+    device.id = id;
+    ledger.save(device);
+  };
+  const auto good = [&](const std::string& id) {
+    writer.send({[&, id](Ledger& ledger) {
+                   ++decided;
+                   save(ledger, id);
+                   ledger.after_commit([&, id] { told.push_back(id + " done"); });
+                 },
+                 [&, id](const Error&) { told.push_back(id + " failed"); }});
+  };
+  good("a");
+  writer.send({[&](Ledger& ledger) {
+                 save(ledger, "bad");
+                 throw std::runtime_error("thrown by the test");
+               },
+               [&](const Error& error) {
+                 EXPECT_EQ(error.code, Errc::server_fault);
+                 told.push_back("bad failed");
+               }});
+  good("b");
+  // Two tasks of one device are active: the schema forbids it.
+  writer.send({[&](Ledger& ledger) {
+                 save(ledger, "twice");
+                 for (int i = 0; i < 2; ++i) {
+                   Task task;
+                   task.device = "twice";
+                   task.state = TaskState::offered;
+                   ledger.tasks.insert(task);
+                 }
+               },
+               [&](const Error&) { told.push_back("twice failed"); }});
+  good("c");
+  writer.start();  // all that waits is one unit
+  writer.stop();
+  EXPECT_EQ(told, (std::vector<std::string>{"bad failed", "twice failed", "a done", "b done", "c done"}));
+  EXPECT_EQ(decided, 4) << "a came before what failed first, and was decided again with b and c";
+  auto db = std::move(storage::Database::open(dir / "otad.db", storage::Mode::reader).value());
+  storage::Devices devices(*db);
+  std::vector<std::string> there;
+  for (const auto& device : devices.list("", 10)) there.push_back(device.id);
+  EXPECT_EQ(there, (std::vector<std::string>{"a", "b", "c"}));
 }
 
 class FailingDiskTest : public EngineTest {

@@ -198,6 +198,7 @@ class LedgerTest : public ::testing::Test {
   }
   void end() {
     ledger->settle();
+    ledger->write_down();
     db->commit();
     for (auto& effect : ledger->take_effects()) effect();
     while (!jobs.empty()) {

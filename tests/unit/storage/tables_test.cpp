@@ -88,6 +88,8 @@ TEST_F(Tables, ATaskComesBackAsItWasKept) {
   t.bytes_sent = 1ull << 40;
   t.percent = 50;
   tasks.update(t);
+  EXPECT_EQ(tasks.find(t.id.number)->percent, 50) << "as it will be";
+  tasks.write_down();
   const auto back = tasks.find(t.id.number).value();
   EXPECT_EQ(back.id, t.id);
   EXPECT_EQ(back.device, t.device);
@@ -120,6 +122,28 @@ TEST_F(Tables, ATaskComesBackAsItWasKept) {
   EXPECT_EQ(back.chunks_have, 16u);
   EXPECT_EQ(back.bytes_sent, t.bytes_sent);
   EXPECT_EQ(back.percent, 50);
+}
+
+TEST_F(Tables, AChangedTaskIsWrittenBeforeAnotherAndBeforeAQuestionAboutTasks) {
+  storage::Tasks elsewhere(*db);
+  auto a = make("a");
+  auto b = make("b");
+  put(a, TaskState::offered);
+  put(a, TaskState::downloading);
+  EXPECT_EQ(elsewhere.find(a.id.number)->state, TaskState::queued) << "it may change again";
+  put(b, TaskState::offered);
+  EXPECT_EQ(elsewhere.find(a.id.number)->state, TaskState::downloading);
+  EXPECT_EQ(tasks.slots_held(), 2);
+  EXPECT_EQ(elsewhere.find(b.id.number)->state, TaskState::offered);
+}
+
+TEST_F(Tables, AForgottenChangeNeverWas) {
+  auto a = make("a");
+  put(a, TaskState::offered);
+  tasks.forget();
+  EXPECT_EQ(tasks.find(a.id.number)->state, TaskState::queued);
+  tasks.write_down();
+  EXPECT_EQ(tasks.find(a.id.number)->state, TaskState::queued);
 }
 
 TEST_F(Tables, ReadyTasksByPriorityAndAge) {
@@ -166,7 +190,8 @@ TEST_F(Tables, ADeviceHasOneActiveTaskAtMost) {
   auto b = make("a", Priority::normal, "2.0");
   put(a, TaskState::offered);
   EXPECT_EQ(tasks.active_of("a")->id, a.id);
-  EXPECT_THROW(put(b, TaskState::downloading), Fault) << "the database itself refuses a second";
+  put(b, TaskState::downloading);
+  EXPECT_THROW(tasks.write_down(), Fault) << "the database itself refuses a second";
 }
 
 TEST_F(Tables, DueTasksSoonestFirst) {
