@@ -4,37 +4,36 @@
 
 #include <algorithm>
 #include <chrono>
-#include <nlohmann/json.hpp>
+#include <iterator>
 #include <utility>
 #include <variant>
 
 #include "api/errors.hpp"
+#include "api/json_text.hpp"
 
 namespace ota::api {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using std::chrono::seconds;
 
-std::string text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-Json start(const Answer& answer) { return Json{{"type", type_of(answer)}}; }
-
 /// Neighbours put together, evenly, until they are few enough: a superset of what is missing.
-Json ranges(const ChunkRanges& missing) {
-  Json list = Json::array();
+std::string ranges(const ChunkRanges& missing) {
+  std::string list = "[";
   const std::size_t together = (missing.size() + kMaxMissingRanges - 1) / kMaxMissingRanges;
   for (std::size_t i = 0; i < missing.size(); i += together) {
     const auto last = std::min(i + together, missing.size()) - 1;
-    list.push_back({missing[i].first, missing[last].last});
+    fmt::format_to(std::back_inserter(list), "{}[{},{}]", i == 0 ? "" : ",", missing[i].first, missing[last].last);
   }
-  return list;
+  return list += ']';
 }
 
-Json transports(const std::vector<Transport>& order) {
-  Json list = Json::array();
-  for (const auto transport : order) list.push_back(to_string(transport));
-  return list;
+/// Of texts that need no escapes.
+template <class List, class ToText>
+std::string texts(const List& items, ToText to_text) {
+  std::string list;
+  for (const auto& item : items)
+    fmt::format_to(std::back_inserter(list), "{}\"{}\"", list.empty() ? '[' : ',', to_text(item));
+  return list.empty() ? "[]" : list += ']';
 }
 
 /// When URLs made now expire: on a round moment, so that repeating a request repeats the answer word by word.
@@ -51,58 +50,59 @@ struct Urls {
 };
 
 /// protocol.md's metadata, behind `type`.
-void put_offer(Json& json, const Offer& offer, const Urls& urls, const firmware::Manifest* inline_chunks) {
-  json["version"] = offer.version;
-  json["hardware"] = offer.hardware;
-  json["priority"] = to_string(offer.priority);
-  json["attempt"] = offer.attempt;
-  json["max_attempts"] = offer.max_attempts;
-  json["size"] = offer.grid.size;
-  json["checksum"] = to_checksum(offer.checksum);
-  json["chunk_bytes"] = offer.grid.chunk_bytes;
-  json["chunk_count"] = offer.grid.count();
-  json["missing"] = ranges(offer.missing);
-  json["url"] = fmt::format("{}/image?{}", urls.base, urls.query);
-  json["chunk_url"] = fmt::format("{}/chunks/{{index}}?{}", urls.base, urls.query);
-  json["manifest_url"] = fmt::format("{}/manifest?{}", urls.base, urls.query);
-  if (inline_chunks) {
-    auto& chunks = json["chunks"] = Json::array();
-    for (const auto& digest : *inline_chunks) chunks.push_back(to_hex(digest));
+void put_offer(JsonText& json, const Offer& offer, const Urls& urls, const firmware::Manifest* inline_chunks) {
+  json.put("version", offer.version);
+  json.put("hardware", offer.hardware);
+  json.put("priority", to_string(offer.priority));
+  json.put("attempt", offer.attempt);
+  json.put("max_attempts", offer.max_attempts);
+  json.put("size", offer.grid.size);
+  json.put("checksum", to_checksum(offer.checksum));
+  json.put("chunk_bytes", offer.grid.chunk_bytes);
+  json.put("chunk_count", offer.grid.count());
+  json.put_raw("missing", ranges(offer.missing));
+  json.put("url", fmt::format("{}/image?{}", urls.base, urls.query));
+  json.put("chunk_url", fmt::format("{}/chunks/{{index}}?{}", urls.base, urls.query));
+  json.put("manifest_url", fmt::format("{}/manifest?{}", urls.base, urls.query));
+  if (inline_chunks) json.put_raw("chunks", texts(*inline_chunks, [](const Digest& digest) { return to_hex(digest); }));
+  json.put_raw("transports", texts(offer.transports, [](Transport transport) { return to_string(transport); }));
+  json.put("urls_expire_at", to_rfc3339(urls.expire));
+  if (offer.signature) {
+    JsonText signature;
+    signature.put("algorithm", "ed25519");
+    signature.put("key_id", offer.signature->key_id);
+    signature.put("value", offer.signature->value);
+    json.put_raw("signature", signature.take());
   }
-  json["transports"] = transports(offer.transports);
-  json["urls_expire_at"] = to_rfc3339(urls.expire);
-  if (offer.signature)
-    json["signature"] = {
-        {"algorithm", "ed25519"}, {"key_id", offer.signature->key_id}, {"value", offer.signature->value}};
 }
 
-void put(Json& json, const SuccessAnswer& answer) {
-  json["task_id"] = answer.task.str();
-  json["version"] = answer.version;
-  if (answer.confirm_by) json["confirm_by"] = to_rfc3339(*answer.confirm_by);
+void put(JsonText& json, const SuccessAnswer& answer) {
+  json.put("task_id", answer.task.str());
+  json.put("version", answer.version);
+  if (answer.confirm_by) json.put("confirm_by", to_rfc3339(*answer.confirm_by));
 }
-void put(Json& json, const FailedAnswer& answer) {
-  json["task_id"] = answer.task.str();
-  json["reason"] = answer.reason;
-  json["attempts"] = answer.attempts;
+void put(JsonText& json, const FailedAnswer& answer) {
+  json.put("task_id", answer.task.str());
+  json.put("reason", answer.reason);
+  json.put("attempts", answer.attempts);
 }
-void put(Json& json, const QueuedAnswer& answer) {
-  json["task_id"] = answer.task.str();
-  json["position"] = answer.position;
-  json["retry_after_s"] = answer.retry_after_s;
+void put(JsonText& json, const QueuedAnswer& answer) {
+  json.put("task_id", answer.task.str());
+  json.put("position", answer.position);
+  json.put("retry_after_s", answer.retry_after_s);
 }
-void put(Json& json, const UpToDateAnswer& answer) {
-  json["version"] = answer.version ? Json(*answer.version) : Json(nullptr);
+void put(JsonText& json, const UpToDateAnswer& answer) {
+  answer.version ? json.put("version", *answer.version) : json.put_null("version");
 }
-void put(Json& json, const CancelAnswer& answer) {
-  json["task_id"] = answer.task.str();
-  json["reason"] = to_string(answer.reason);
+void put(JsonText& json, const CancelAnswer& answer) {
+  json.put("task_id", answer.task.str());
+  json.put("reason", to_string(answer.reason));
 }
-void put(Json& json, const ErrorAnswer& answer) {
-  json["code"] = protocol_code(answer.error.code);
-  json["message"] = answer.error.message;
-  json["task_id"] = answer.task ? Json(answer.task->str()) : Json(nullptr);
-  if (const int wait = retry_after_s(answer.error); wait > 0) json["retry_after_s"] = wait;
+void put(JsonText& json, const ErrorAnswer& answer) {
+  json.put("code", protocol_code(answer.error.code));
+  json.put("message", answer.error.message);
+  answer.task ? json.put("task_id", answer.task->str()) : json.put_null("task_id");
+  if (const int wait = retry_after_s(answer.error); wait > 0) json.put("retry_after_s", wait);
 }
 
 }  // namespace
@@ -116,7 +116,8 @@ DeviceEncoder::DeviceEncoder(const DeviceOptions& options, const Clock& clock, c
       grids_(grids) {}
 
 std::string DeviceEncoder::payload(const Answer& answer) const {
-  Json json = start(answer);
+  JsonText json;
+  json.put("type", type_of(answer));
   const auto offer_fields = [&](const Offer& offer) {
     const auto expires = expiry(clock_.wall(), url_life_);
     const Urls urls{fmt::format("{}/download/{}", public_url_, to_hex(offer.checksum)),
@@ -127,12 +128,12 @@ std::string DeviceEncoder::payload(const Answer& answer) const {
     put_offer(json, offer, urls, manifest.get());
   };
   if (const auto* offer = std::get_if<Offer>(&answer)) {
-    json["task_id"] = offer->task.str();
+    json.put("task_id", offer->task.str());
     offer_fields(*offer);
   } else if (const auto* retry = std::get_if<RetryAnswer>(&answer)) {
-    json["task_id"] = retry->offer.task.str();
-    json["reason"] = retry->reason;
-    json["retry_after_s"] = retry->retry_after_s;
+    json.put("task_id", retry->offer.task.str());
+    json.put("reason", retry->reason);
+    json.put("retry_after_s", retry->retry_after_s);
     offer_fields(retry->offer);
   } else {
     std::visit(
@@ -141,13 +142,14 @@ std::string DeviceEncoder::payload(const Answer& answer) const {
         },
         answer);
   }
-  return text(json);
+  return json.take();
 }
 
 std::string error_payload(const ErrorAnswer& answer) {
-  Json json = {{"type", "error"}};
+  JsonText json;
+  json.put("type", "error");
   put(json, answer);
-  return text(json);
+  return json.take();
 }
 
 }  // namespace ota::api
