@@ -24,21 +24,17 @@ std::size_t TransferBoard::SecretHash::operator()(const Digest& secret) const {
   return hash;
 }
 
-TransferBoard::TransferBoard(const Clock& clock, std::function<void()> wake) : clock_(clock), wake_(std::move(wake)) {}
+TransferBoard::TransferBoard(const Clock& clock) : clock_(clock) {}
 
 TransferBoard::Entry* TransferBoard::find(std::int64_t task) {
   const auto found = entries_.find(task);
   return found == entries_.end() ? nullptr : &found->second;
 }
 
-bool TransferBoard::stir(Entry& entry) {
+void TransferBoard::stir(Entry& entry) {
   entry.dirty = true;
-  if (!std::exchange(entry.quiet, false)) return false;
-  urgent_ = true;
-  return true;
+  if (std::exchange(entry.quiet, false)) entry.began = clock_.steady();
 }
-
-bool TransferBoard::take_urgent() { return urgent_.exchange(false); }
 
 void TransferBoard::add(Entry& entry, const ChunkRange& range, std::optional<Transport> transport) {
   auto& change = entry.change;
@@ -83,39 +79,30 @@ std::optional<DownloadGrant> TransferBoard::admit(const DownloadProof& proof, co
 }
 
 void TransferBoard::chunks(std::int64_t task, const ChunkRange& range, Transport transport, std::uint32_t chunk_bytes) {
-  bool wake = false;
-  {
-    std::lock_guard lock(mutex_);
-    auto* entry = find(task);
-    if (entry && (chunk_bytes == 0 || chunk_bytes == entry->chunk_bytes)) {
-      add(*entry, range, transport);
-      wake = stir(*entry);
-    }
-  }
-  if (wake) wake_();
+  std::lock_guard lock(mutex_);
+  auto* entry = find(task);
+  if (!entry || (chunk_bytes != 0 && chunk_bytes != entry->chunk_bytes)) return;
+  add(*entry, range, transport);
+  stir(*entry);
 }
 
 void TransferBoard::bytes(std::int64_t task, std::uint64_t count) {
-  bool wake = false;
-  {
-    std::lock_guard lock(mutex_);
-    if (auto* entry = find(task)) {
-      auto& change = entry->change;
-      change.bytes_sent += count;
-      change.bytes_fresh += count;
-      change.bytes_since_chunk += count;
-      const auto now = clock_.steady();
-      entry->rate_bytes += count;
-      if (const auto span = now - entry->rate_since; span >= kRateWindow) {
-        const double rate = static_cast<double>(entry->rate_bytes) * 1000.0 / static_cast<double>(span.count());
-        entry->rate = span > kRateStale ? rate : entry->rate + kRateWeight * (rate - entry->rate);
-        entry->rate_since = now;
-        entry->rate_bytes = 0;
-      }
-      wake = stir(*entry);
-    }
+  std::lock_guard lock(mutex_);
+  auto* entry = find(task);
+  if (!entry) return;
+  auto& change = entry->change;
+  change.bytes_sent += count;
+  change.bytes_fresh += count;
+  change.bytes_since_chunk += count;
+  const auto now = clock_.steady();
+  entry->rate_bytes += count;
+  if (const auto span = now - entry->rate_since; span >= kRateWindow) {
+    const double rate = static_cast<double>(entry->rate_bytes) * 1000.0 / static_cast<double>(span.count());
+    entry->rate = span > kRateStale ? rate : entry->rate + kRateWeight * (rate - entry->rate);
+    entry->rate_since = now;
+    entry->rate_bytes = 0;
   }
-  if (wake) wake_();
+  stir(*entry);
 }
 
 void TransferBoard::broken(std::int64_t task) {
@@ -154,38 +141,28 @@ TransferBoard::Entry* TransferBoard::believed(const std::string& device, const C
 }
 
 std::optional<ChunkGrant> TransferBoard::fetch(const std::string& device, const Credentials& who, const TaskId& task) {
-  std::optional<ChunkGrant> grant;
-  bool wake = false;
-  {
-    std::lock_guard lock(mutex_);
-    auto* entry = believed(device, who, task);
-    if (!entry) return {};
-    entry->change.heard = true;
-    entry->change.heard_mqtt = true;
-    grant = ChunkGrant{entry->image, entry->chunk_bytes};
-    wake = stir(*entry);
-  }
-  if (wake) wake_();
-  return grant;
+  std::lock_guard lock(mutex_);
+  auto* entry = believed(device, who, task);
+  if (!entry) return {};
+  entry->change.heard = true;
+  entry->change.heard_mqtt = true;
+  stir(*entry);
+  return ChunkGrant{entry->image, entry->chunk_bytes};
 }
 
 bool TransferBoard::report(const std::string& device, const Credentials& who, const ProgressReport& progress) {
   if (progress.mismatch || progress.state || progress.percent) return false;
-  bool wake = false;
-  {
-    std::lock_guard lock(mutex_);
-    auto* entry = believed(device, who, progress.task);
-    if (!entry) return false;
-    const auto count = entry->change.have.count();
-    const auto outside = [count](const ChunkRange& range) { return range.last >= count; };
-    if (std::any_of(progress.chunks.begin(), progress.chunks.end(), outside)) return false;
-    for (const auto& range : progress.chunks) add(*entry, range, progress.transport);
-    entry->change.heard = true;
-    entry->change.heard_mqtt |= who.via_broker;
-    entry->change.link.merge(progress.link);
-    wake = stir(*entry);
-  }
-  if (wake) wake_();
+  std::lock_guard lock(mutex_);
+  auto* entry = believed(device, who, progress.task);
+  if (!entry) return false;
+  const auto count = entry->change.have.count();
+  const auto outside = [count](const ChunkRange& range) { return range.last >= count; };
+  if (std::any_of(progress.chunks.begin(), progress.chunks.end(), outside)) return false;
+  for (const auto& range : progress.chunks) add(*entry, range, progress.transport);
+  entry->change.heard = true;
+  entry->change.heard_mqtt |= who.via_broker;
+  entry->change.link.merge(progress.link);
+  stir(*entry);
   return true;
 }
 
@@ -237,6 +214,7 @@ void TransferBoard::replace_chunks(std::int64_t task, const ChunkBitmap& have, s
   entry->change.have = have;
   entry->chunk_bytes = chunk_bytes;
   entry->quiet = true;
+  entry->began.reset();
 }
 
 void TransferBoard::set_chunks(std::int64_t task, const ChunkRanges& ranges, std::optional<Transport> transport) {
@@ -262,6 +240,7 @@ std::optional<TransferChange> TransferBoard::collect(std::int64_t task) {
   auto change = entry->change;
   change.rate = clock_.steady() - entry->rate_since > kRateStale ? 0.0 : entry->rate;
   entry->dirty = false;
+  entry->began.reset();
   entry->change.heard_mqtt = false;
   entry->change.broken = 0;
   entry->change.line = {};
@@ -276,6 +255,14 @@ std::vector<std::int64_t> TransferBoard::changed() const {
   std::vector<std::int64_t> tasks;
   for (const auto& [task, entry] : entries_)
     if (entry.dirty) tasks.push_back(task);
+  return tasks;
+}
+
+std::vector<std::int64_t> TransferBoard::began(Millis then) const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::int64_t> tasks;
+  for (const auto& [task, entry] : entries_)
+    if (entry.began && *entry.began <= then) tasks.push_back(task);
   return tasks;
 }
 

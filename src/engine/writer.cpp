@@ -13,6 +13,8 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr Millis kFlushEvery{1'000};  // what the board knows is written down that often
+// The first chunk of an attempt within this time, if no word of its device is decided before: a commit less for each.
+constexpr Millis kFirstChunkWaits{100};
 constexpr Millis kHousekeepingEvery{60'000};
 constexpr Millis kHousekeepingOn{1'000};  // while more is left
 constexpr Millis kReopenEvery{1'000};     // tries, while the database can't be written
@@ -44,7 +46,7 @@ Writer::Writer(std::string path, const Options& options, const Clock& clock, Ran
       courier_(courier),
       let_go_(std::move(options_.let_go)),
       queue_(options.max_waiting),
-      board_(clock, [this] { queue_.stir(); }) {}
+      board_(clock) {}
 
 Writer::~Writer() { stop(); }
 
@@ -144,6 +146,7 @@ void Writer::loop() {
 steady_clock::time_point Writer::next_turn() {
   auto wait = ledger_ ? kLongestSleep : kReopenEvery;
   if (ledger_) {
+    if (ledger_->slots() > 0) wait = kFirstChunkWaits;
     if (timer_) wait = std::clamp(*timer_ - ledger_->timeline().now(), Millis{0}, wait);
   }
   return steady_clock::now() + wait;
@@ -273,10 +276,12 @@ void Writer::tidy(Ledger& ledger) {
 void Writer::chores(Ledger& ledger) {
   ledger.set_clock();
   const auto now = ledger.now();
-  const bool flush = now - flushed_ >= kFlushEvery;
-  if (flush || board_.take_urgent()) {
+  if (now - flushed_ >= kFlushEvery) {
     ledger.flush_board();
-    flushed_ = now;
+    flushed_ = looked_ = now;
+  } else if (now - looked_ >= kFirstChunkWaits) {
+    for (const auto task : board_.began(clock_.steady() - kFirstChunkWaits)) ledger.load(task);
+    looked_ = now;
   }
   ledger.run_timers();
   ledger.write_down();

@@ -86,6 +86,7 @@ class Writer {
   Stats counters_;
   std::optional<Millis> timer_;
   Millis flushed_{0};
+  Millis looked_{0};
   Millis kept_{0};
   bool log_stays_ = false;   // the write-ahead log could not be copied for lack of room
   bool distrusted_ = false;  // a sync failed

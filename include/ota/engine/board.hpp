@@ -2,9 +2,7 @@
 // second.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -91,9 +89,7 @@ struct ChunkGrant {
 /// One entry for each task that holds a slot, so at most `tasks.max_active`. Thread-safe; its lock is a leaf.
 class TransferBoard {
  public:
-  /// `wake` is called, on the mover's thread, when a task that was offered or told to retry begins to move: that
-  /// changes its state.
-  TransferBoard(const Clock& clock, std::function<void()> wake);
+  explicit TransferBoard(const Clock& clock);
 
   /// The chunk path's check: may this task download now, without asking the engine?
   bool active(std::int64_t task) const;
@@ -131,9 +127,10 @@ class TransferBoard {
   void set_percent(std::int64_t task, int percent);
   /// What changed since the last look.
   std::optional<TransferChange> collect(std::int64_t task);
+  /// What there is to collect.
   std::vector<std::int64_t> changed() const;
-  /// Whether a task began to move since the last call.
-  bool take_urgent();
+  /// Of that, what was offered or told to retry and began to move by `then` (of Clock::steady): that changes its state.
+  std::vector<std::int64_t> began(Millis then) const;
   /// Closes all but these; those that stay are looked at anew.
   void keep_only(const std::vector<std::int64_t>& tasks);
 
@@ -148,6 +145,7 @@ class TransferBoard {
     std::optional<Digest> secret;
     bool dirty = false;  // changed since the last look
     bool quiet = true;   // nothing came since it was opened or its chunks were replaced
+    std::optional<Millis> began;  // when it was quiet no more, until that is looked at
     TransferChange change;
     double rate = 0;
     Millis rate_since{0};
@@ -164,11 +162,9 @@ class TransferBoard {
   /// The task's entry where it is that device's and it proved itself, or needn't.
   Entry* believed(const std::string& device, const Credentials& who, const TaskId& task);
   void add(Entry& entry, const ChunkRange& range, std::optional<Transport> transport);
-  bool stir(Entry& entry);  // true where it was quiet
+  void stir(Entry& entry);
 
   const Clock& clock_;
-  const std::function<void()> wake_;
-  std::atomic<bool> urgent_{false};
   mutable std::mutex mutex_;
   Entries entries_;                                                 // protected by mutex_, as the rest
   std::unordered_map<std::string, std::int64_t> of_device_;         // its task

@@ -29,7 +29,7 @@ class TestClock final : public Clock {
 /// What came to the engine, and what it answers: `answer`, at once or when the test says so.
 class TestEngine final : public engine::Engine {
  public:
-  explicit TestEngine(const Clock& clock) : board_(clock, [] {}) {}
+  explicit TestEngine(const Clock& clock) : board_(clock) {}
 
   void start() override {}
   void stop() override {}

@@ -27,7 +27,7 @@ namespace ota::api::operators {
 /// Answers every command with what the test put in; keeps what came.
 class ScriptedEngine final : public engine::Engine {
  public:
-  explicit ScriptedEngine(const Clock& clock) : board_(clock, [] {}) {}
+  explicit ScriptedEngine(const Clock& clock) : board_(clock) {}
 
   void start() override {}
   void stop() override {}

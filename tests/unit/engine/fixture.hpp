@@ -183,7 +183,7 @@ class LedgerTest : public ::testing::Test {
   test::TempDir dir;
   test::FakeClock clock;
   test::FakeRandom random;
-  TransferBoard board{clock, [] {}};
+  TransferBoard board{clock};
   FakeImages images;
   FakeCourier courier;
   Options options;
