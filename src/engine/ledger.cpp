@@ -224,7 +224,9 @@ Result<void> Ledger::change(Task& task, TaskEvent event, const Actor& by, const 
         [line = end_line(task), failed = *to == TaskState::failed] { failed ? log::warn(line) : log::info(line); });
   }
   save(task);
-  if (from != *to) touch(task.device);
+  // Which of its tasks is next is another matter only where one enters or leaves; who is granted was the next.
+  const bool goes_on = is_active(*to) && (is_active(from) || event == TaskEvent::grant);
+  if (from != *to && !goes_on) touch(task.device);
   return {};
 }
 

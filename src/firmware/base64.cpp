@@ -13,13 +13,12 @@ constexpr std::string_view kUrlAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijk
 std::string encode(std::span<const std::uint8_t> bytes, std::string_view alphabet) {
   std::string text((bytes.size() * 4 + 2) / 3, '\0');
   char* to = text.data();
-  while (!bytes.empty()) {
-    const auto take = std::min<std::size_t>(3, bytes.size());
-    unsigned bits = 0;
-    for (std::size_t i = 0; i < 3; ++i) bits = bits << 8 | (i < take ? bytes[i] : 0u);
-    for (std::size_t i = 0; i <= take; ++i) *to++ = alphabet[bits >> (18 - 6 * i) & 63];
-    bytes = bytes.subspan(take);
-  }
+  const auto put = [&](unsigned bits, unsigned letters) {
+    for (unsigned shift = 18; letters > 0; --letters, shift -= 6) *to++ = alphabet[bits >> shift & 63];
+  };
+  for (; bytes.size() >= 3; bytes = bytes.subspan(3)) put(bytes[0] << 16 | bytes[1] << 8 | bytes[2], 4);
+  if (bytes.size() == 2) put(bytes[0] << 16 | bytes[1] << 8, 3);
+  if (bytes.size() == 1) put(bytes[0] << 16, 2);
   return text;
 }
 
