@@ -301,6 +301,9 @@ bool Ledger::third_mismatch(std::int64_t task, const ChunkRanges& ranges) {
 void Ledger::resync() {
   touched_.clear();
   awaited_.clear();
+  // What is decided again must not count twice against a device.
+  mismatches_.clear();
+  for (auto& [task, run] : runs_) run.lost = 0;
   count_damaged();
   uplinks_.clear();
   slots_ = tasks.slots_held();

@@ -44,7 +44,8 @@ void Ledger::merge(Task& task, const TransferChange& change) {
   task.bytes_sent = change.bytes_sent;
   task.percent = std::max(task.percent, change.percent);
   task.heard |= change.heard;
-  if (change.fresh > 0) {
+  // Where what was written of them was undone, none is fresh any more.
+  if (change.fresh > 0 || change.have.have() != task.chunks_have) {
     task.chunks_have = change.have.have();
     tasks.save_chunks(task, change.have);
     // Refused by no row of the table: the task holds a slot.

@@ -168,8 +168,9 @@ bool Writer::turn(std::vector<Command>& commands) {
       ledger.drop_effects(0);
       image_notes_.undone();
       db_->begin();
-      tidy(ledger);
-      undone = decide_apart(ledger, commands);
+      ledger.forget();
+      ledger.resync();
+      decide_apart(ledger, commands, undone);
     }
     chores(ledger);
     const auto began = steady_clock::now();
@@ -228,15 +229,13 @@ void Writer::decide(Ledger& ledger, std::vector<Command>& commands) {
   for (auto& command : commands) run(ledger, command);
 }
 
-/// Each in a nested unit, which costs more: who fails is undone alone. Answers which did.
-std::vector<bool> Writer::decide_apart(Ledger& ledger, std::vector<Command>& commands) {
+/// Each in a nested unit, which costs more: who fails is undone alone.
+void Writer::decide_apart(Ledger& ledger, std::vector<Command>& commands, std::vector<bool>& undone) {
   if (image_notes_.take()) {
     auto images = images_command();
     run_apart(ledger, images);
   }
-  std::vector<bool> undone;
-  for (auto& command : commands) undone.push_back(!run_apart(ledger, command));
-  return undone;
+  for (std::size_t i = 0; i < commands.size(); ++i) undone[i] = !run_apart(ledger, commands[i]);
 }
 
 Command Writer::images_command() {
@@ -261,26 +260,22 @@ bool Writer::run_apart(Ledger& ledger, Command& command) {
     if (breaks_unit(e)) throw;
     log::error(std::string("a command failed and was undone: ") + e.what());
     ledger.drop_effects(effects);
-    tidy(ledger);
+    ledger.forget();
+    resync_ = true;
     command.failed(fail(Errc::server_fault, "the server could not do this; its log says why"));
     return false;
   }
 }
 
-/// After something was undone.
-void Writer::tidy(Ledger& ledger) {
-  ledger.forget();
-  ledger.resync();
-}
-
 void Writer::chores(Ledger& ledger) {
   ledger.set_clock();
-  const auto now = ledger.now();
+  if (std::exchange(resync_, false)) ledger.resync();
+  const auto now = clock_.steady();
   if (now - flushed_ >= kFlushEvery) {
     ledger.flush_board();
     flushed_ = looked_ = now;
   } else if (now - looked_ >= kFirstChunkWaits) {
-    for (const auto task : board_.began(clock_.steady() - kFirstChunkWaits)) ledger.load(task);
+    for (const auto task : board_.began(now - kFirstChunkWaits)) ledger.load(task);
     looked_ = now;
   }
   ledger.run_timers();

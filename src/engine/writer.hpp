@@ -48,11 +48,10 @@ class Writer {
   std::chrono::steady_clock::time_point next_turn();
   bool turn(std::vector<Command>& commands);
   void decide(Ledger& ledger, std::vector<Command>& commands);
-  std::vector<bool> decide_apart(Ledger& ledger, std::vector<Command>& commands);
+  void decide_apart(Ledger& ledger, std::vector<Command>& commands, std::vector<bool>& undone);
   Command images_command();
   void run(Ledger& ledger, Command& command);
   bool run_apart(Ledger& ledger, Command& command);
-  void tidy(Ledger& ledger);
   void chores(Ledger& ledger);
   bool checkpoint();
   bool reopen();
@@ -88,6 +87,7 @@ class Writer {
   Millis flushed_{0};
   Millis looked_{0};
   Millis kept_{0};
+  bool resync_ = false;      // a command was undone
   bool log_stays_ = false;   // the write-ahead log could not be copied for lack of room
   bool distrusted_ = false;  // a sync failed
   std::chrono::steady_clock::time_point reopen_after_{};

@@ -241,6 +241,40 @@ TEST_F(EngineTest, WhoFailsIsUndoneAndTheOthersOfItsUnitAreNot) {
   EXPECT_EQ(there, (std::vector<std::string>{"a", "b", "c"}));
 }
 
+TEST_F(EngineTest, ChunksThatWereTakenInByAnUndoneUnitAreWrittenByTheNext) {
+  make();
+  engine.reset();
+  Writer writer(dir / "otad.db", options, clock, random, images, courier);
+  ASSERT_TRUE(writer.open());
+  Task task;
+  std::promise<void> offered;
+  writer.send({[&](Ledger& ledger) {
+                 on_add_firmware(ledger, firmware());
+                 DeviceRequest message;
+                 message.hardware = "gw-a";
+                 message.version = "2.0.0";
+                 on_request(ledger, *DeviceId::parse("gw-1"), {}, message);
+                 task = ledger.tasks.active_of("gw-1").value();
+                 ledger.after_commit([&] { offered.set_value(); });
+               },
+               [](const Error&) {}});
+  writer.start();
+  offered.get_future().wait();
+  std::promise<void> both_wait;
+  writer.send({[both = both_wait.get_future().share()](Ledger&) { both.wait(); }, [](const Error&) {}});
+  writer.send({[](Ledger& ledger) { ledger.board().chunks(1, {0, 2}, Transport::http); }, [](const Error&) {}});
+  writer.send({[&](Ledger& ledger) { ledger.load(task.id.number); }, [](const Error&) {}});
+  writer.send({[](Ledger&) { throw std::runtime_error("thrown by the test"); }, [](const Error&) {}});
+  both_wait.set_value();
+  writer.stop();
+  ASSERT_EQ(task.id.number, 1);
+  auto db = std::move(storage::Database::open(dir / "otad.db", storage::Mode::reader).value());
+  const auto row = storage::Tasks(*db).find(1).value();
+  EXPECT_EQ(row.chunks_have, 3u);
+  EXPECT_EQ(row.state, TaskState::downloading);
+  EXPECT_EQ(storage::Tasks(*db).chunks(row).have(), 3u);
+}
+
 class FailingDiskTest : public EngineTest {
  protected:
   Result<UpgradeOutcome> upgrade(int device) {
