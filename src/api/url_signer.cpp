@@ -149,7 +149,9 @@ class KnownGood {
   /// Of this address, or of another that it takes the place of.
   Address& place(std::string_view image_hex, std::string_view query) {
     const std::hash<std::string_view> hash;
-    return addresses_[(hash(image_hex) ^ hash(query)) % addresses_.size()];
+    // A query of ours ends in its signature, each for one image.
+    const auto of = query.size() < kSignatureChars ? image_hex : query.substr(query.size() - 8);
+    return addresses_[hash(of) % addresses_.size()];
   }
 
   std::array<Address, 256> addresses_;
