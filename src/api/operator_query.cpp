@@ -6,6 +6,7 @@
 #include <charconv>
 #include <span>
 
+#include "ota/base/text.hpp"
 #include "ota/firmware/hash.hpp"
 
 namespace ota::api {
@@ -25,35 +26,7 @@ std::optional<std::string> open_cursor(std::string_view list, std::string text) 
 
 constexpr const char* kWrongCursor = "must be the \"next\" of an earlier answer of this list";
 
-/// How many bytes the character with that first byte has; 0 for none.
-std::size_t utf8_length(unsigned char first) {
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return 2;
-  if ((first & 0xF0) == 0xE0) return 3;
-  return first >= 0xF0 && first <= 0xF4 ? 4 : 0;
-}
-
 }  // namespace
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
-    const std::size_t length = utf8_length(byte(0));
-    if (length == 0 || at + length > text.size()) return false;
-    for (std::size_t i = 1; i < length; ++i) {
-      if ((byte(i) & 0xC0) != 0x80) return false;
-    }
-    if (length > 2) {
-      const unsigned lead = byte(0);
-      const unsigned second = byte(1);
-      const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
-      const bool beyond = (lead == 0xED && second > 0x9F) || (lead == 0xF4 && second > 0x8F);
-      if (overlong || beyond) return false;
-    }
-    at += length;
-  }
-  return true;
-}
 
 std::optional<std::int64_t> parse_number(std::string_view text) {
   if (text.empty() || text.size() > 18 || (text.size() > 1 && text.front() == '0')) return std::nullopt;

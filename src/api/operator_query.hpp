@@ -57,7 +57,4 @@ std::string cursor_of(std::string_view list, std::string_view last);
 /// A decimal of 1 to 18 digits without leading zeros; nothing for anything else.
 std::optional<std::int64_t> parse_number(std::string_view text);
 
-/// Valid UTF-8 (RFC 3629): no overlong forms, no surrogates.
-bool is_utf8(std::string_view text);
-
 }  // namespace ota::api

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "base/escape.hpp"
+#include "ota/base/text.hpp"
 
 namespace ota::log {
 namespace {

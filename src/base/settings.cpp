@@ -5,8 +5,8 @@
 
 #include <utility>
 
-#include "base/escape.hpp"
 #include "base/settings_keys.hpp"
+#include "ota/base/text.hpp"
 
 namespace ota {
 namespace {

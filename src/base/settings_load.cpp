@@ -12,8 +12,8 @@
 #include <map>
 #include <sstream>
 
-#include "base/escape.hpp"
 #include "base/settings_keys.hpp"
+#include "ota/base/text.hpp"
 
 namespace ota {
 namespace {
@@ -163,6 +163,8 @@ void Loader::take_number(const Key& key, std::int64_t number, const std::string&
 }
 
 void Loader::take_text(const Key& key, std::string text, const std::string& where) {
+  // Only the environment can hold others: TOML is UTF-8.
+  if (!is_utf8(text)) return fault_in(key, where, fmt::format("must be UTF-8; is {}", shown(text)));
   if (!key.rule.holds(text))
     return fault_in(key, where, fmt::format("must be {}; is {}", key.rule.permitted, shown(text)));
   *std::get<std::string*>(key.slot(settings_)) = std::move(text);

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "ota/base/text.hpp"
+
 namespace ota::http {
 namespace {
 
@@ -130,28 +132,14 @@ std::string http_date(std::time_t time) {
                      utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
 }
 
-std::string json_escape(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (is_control(c)) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 Reply problem(unsigned status, std::string_view code, std::string_view detail) {
   Reply reply;
   reply.status = status;
   reply.content_type = "application/problem+json";
-  reply.body = fmt::format(R"({{"type":"about:blank","title":"{}","status":{},"detail":"{}","code":"{}"}})",
-                           reason_phrase(status), status, json_escape(detail), code);
+  reply.body =
+      fmt::format(R"({{"type":"about:blank","title":"{}","status":{},"detail":)", reason_phrase(status), status);
+  append_json_string(reply.body, detail);
+  reply.body += fmt::format(R"(,"code":"{}"}})", code);
   return reply;
 }
 

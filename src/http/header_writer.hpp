@@ -20,9 +20,6 @@ std::string http_date(std::time_t time);
 /// An application/problem+json reply (RFC 9457); `code` is the stable word for programs.
 Reply problem(unsigned status, std::string_view code, std::string_view detail);
 
-/// `text` within a JSON string, without the quotes.
-std::string json_escape(std::string_view text);
-
 enum class Connection { keep_alive, keep_alive_http10, close };
 
 /// Puts together one head after the other in a string that the caller reuses.

@@ -10,9 +10,9 @@
 #include <thread>
 #include <vector>
 
-#include "base/escape.hpp"
 #include "base/log_line.hpp"
 #include "ota/base/settings.hpp"
+#include "ota/base/text.hpp"
 #include "unit/base/temp_dir.hpp"
 
 namespace ota::log {
@@ -63,6 +63,12 @@ TEST(Escape, WritesOutBadUtf8) {
                       "a"),
             "\\xe5\\x9b"
             "a");
+}
+
+TEST(Text, WhatIsUtf8) {
+  for (const auto* text : {"", "a", "Größe ✓", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"}) EXPECT_TRUE(is_utf8(text)) << text;
+  for (const auto* text : {"\xff", "a\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80"})
+    EXPECT_FALSE(is_utf8(text)) << printable(text);
 }
 
 TEST(Escape, JsonStringsAreRfc8259) {

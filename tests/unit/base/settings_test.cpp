@@ -172,6 +172,11 @@ TEST_F(SettingsTest, EveryKeyIsReadFromFileAndEnvironment) {
   }
 }
 
+TEST_F(SettingsTest, TextOfTheEnvironmentIsUtf8AsThatOfTheFile) {
+  EXPECT_THAT(fault("", {"OTAD_MQTT_USERNAME=g\xfcnter"}),
+              AllOf(HasSubstr("environment variable OTAD_MQTT_USERNAME"), HasSubstr("must be UTF-8; is \"g\\xfcnter\"")));
+}
+
 TEST_F(SettingsTest, TextIsReadFromFileAndEnvironment) {
   const std::pair<const char*, const char*> values[] = {{"mqtt.url", "mqtt://broker_1"},
                                                         {"mqtt.client_id", "otad-2"},

@@ -69,7 +69,7 @@ TEST(Problem, IsJsonWhateverTheDetail) {
   EXPECT_EQ(reply.content_type, "application/problem+json");
   EXPECT_EQ(
       reply.body,
-      R"({"type":"about:blank","title":"Service Unavailable","status":503,"detail":"a \"b\"\u000a\\","code":"image_damaged"})");
+      R"({"type":"about:blank","title":"Service Unavailable","status":503,"detail":"a \"b\"\n\\","code":"image_damaged"})");
 }
 
 TEST(Multipart, LengthIsThatOfWhatIsWritten) {

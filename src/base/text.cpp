@@ -1,7 +1,8 @@
-#include "base/escape.hpp"
+#include "ota/base/text.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <iterator>
 
@@ -50,7 +51,22 @@ char short_escape(char32_t point) {
   }
 }
 
+/// How many letters at the start JSON takes as they are: most often all.
+std::size_t plain_letters(std::string_view text) {
+  const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
+  return static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), plain) - text.begin());
+}
+
 }  // namespace
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const Decoded next = decode(text);
+    if (next.point == kBad) return false;
+    text.remove_prefix(next.length);
+  }
+  return true;
+}
 
 void append_printable(std::string& out, std::string_view text) {
   while (!text.empty()) {
@@ -73,7 +89,11 @@ void append_printable(std::string& out, std::string_view text) {
 
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
-  while (!text.empty()) {
+  for (;;) {
+    const std::size_t plain = plain_letters(text);
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const Decoded next = decode(text);
     if (next.point == kBad) {
       out += "\xef\xbf\xbd";

@@ -1,10 +1,13 @@
-// Outside text made fit for a log line.
+// Text from outside: whether it is UTF-8, and as a part of a log line or of JSON.
 #pragma once
 
 #include <string>
 #include <string_view>
 
 namespace ota {
+
+/// RFC 3629: no overlong forms, no surrogates, up to U+10FFFF.
+bool is_utf8(std::string_view text);
 
 /// Appends `text` to `out` with everything that could break or forge a line on a terminal written as `\n`, `\x1b`,
 /// `\u202e`: control characters (C0, DEL, C1), line and paragraph separators, bidirectional overrides, bad UTF-8.
