@@ -160,7 +160,7 @@ bool Writer::turn(std::vector<Command>& commands) {
   try {
     try {
       db_->begin();
-      decide(ledger, commands);
+      decide(ledger, commands, undone, false);
     } catch (const std::exception& e) {
       if (breaks_unit(e)) throw;
       db_->rollback();
@@ -170,7 +170,7 @@ bool Writer::turn(std::vector<Command>& commands) {
       db_->begin();
       ledger.forget();
       ledger.resync();
-      decide_apart(ledger, commands, undone);
+      decide(ledger, commands, undone, true);
     }
     chores(ledger);
     const auto began = steady_clock::now();
@@ -218,28 +218,21 @@ bool Writer::checkpoint() {
   }
 }
 
-/// All in one piece: what one of them throws, all must be undone for.
-void Writer::decide(Ledger& ledger, std::vector<Command>& commands) {
+/// In one piece, so that what one of them throws undoes all; or each `apart` in a nested unit, which costs more: then
+/// who fails is undone alone, and marked.
+void Writer::decide(Ledger& ledger, std::vector<Command>& commands, std::vector<bool>& undone, bool apart) {
+  const auto stands = [&](Command& command) {
+    if (apart) return run_apart(ledger, command);
+    run(ledger, command);
+    return true;
+  };
   // Before the commands, so that an upload which heals an image comes after the word of its damage.
   if (image_notes_.take()) {
-    auto images = images_command();
-    run(ledger, images);
+    Command images{[this](Ledger& to) { image_notes_.see_to(to); }, [this](const Error&) { image_notes_.undone(); }};
+    stands(images);
   }
   if (take_new_options()) ledger.set_options(options());
-  for (auto& command : commands) run(ledger, command);
-}
-
-/// Each in a nested unit, which costs more: who fails is undone alone.
-void Writer::decide_apart(Ledger& ledger, std::vector<Command>& commands, std::vector<bool>& undone) {
-  if (image_notes_.take()) {
-    auto images = images_command();
-    run_apart(ledger, images);
-  }
-  for (std::size_t i = 0; i < commands.size(); ++i) undone[i] = !run_apart(ledger, commands[i]);
-}
-
-Command Writer::images_command() {
-  return {[this](Ledger& ledger) { image_notes_.see_to(ledger); }, [this](const Error&) { image_notes_.undone(); }};
+  for (std::size_t i = 0; i < commands.size(); ++i) undone[i] = !stands(commands[i]);
 }
 
 void Writer::run(Ledger& ledger, Command& command) {

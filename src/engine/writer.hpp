@@ -47,9 +47,7 @@ class Writer {
   void loop();
   std::chrono::steady_clock::time_point next_turn();
   bool turn(std::vector<Command>& commands);
-  void decide(Ledger& ledger, std::vector<Command>& commands);
-  void decide_apart(Ledger& ledger, std::vector<Command>& commands, std::vector<bool>& undone);
-  Command images_command();
+  void decide(Ledger& ledger, std::vector<Command>& commands, std::vector<bool>& undone, bool apart);
   void run(Ledger& ledger, Command& command);
   bool run_apart(Ledger& ledger, Command& command);
   void chores(Ledger& ledger);
