@@ -160,9 +160,7 @@ std::optional<Task> Tasks::find(std::int64_t number) {
   return first(q_->find.rows(number));
 }
 
-std::optional<Task> Tasks::active_of(const std::string& device) {
-  return first(up_to_date().active_of.rows(device));
-}
+std::optional<Task> Tasks::active_of(const std::string& device) { return first(up_to_date().active_of.rows(device)); }
 
 std::optional<Task> Tasks::open_of(const std::string& device, const std::string& version) {
   return first(up_to_date().open_of.rows(device, version));

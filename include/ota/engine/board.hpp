@@ -143,8 +143,8 @@ class TransferBoard {
     std::uint32_t chunk_bytes = 0;
     bool must_prove = false;
     std::optional<Digest> secret;
-    bool dirty = false;  // changed since the last look
-    bool quiet = true;   // nothing came since it was opened or its chunks were replaced
+    bool dirty = false;           // changed since the last look
+    bool quiet = true;            // nothing came since it was opened or its chunks were replaced
     std::optional<Millis> began;  // when it was quiet no more, until that is looked at
     TransferChange change;
     double rate = 0;

@@ -24,8 +24,7 @@ TEST(JsonText, FieldsStandInTheirOrder) {
   json.put_null("none");
   json.put_raw("list", "[1,2]");
   json.put_raw("inner", inner.take());
-  EXPECT_EQ(json.take(),
-            R"({"z":"text","n":9223372036854775808,"m":-7,"none":null,"list":[1,2],"inner":{"a":"b"}})");
+  EXPECT_EQ(json.take(), R"({"z":"text","n":9223372036854775808,"m":-7,"none":null,"list":[1,2],"inner":{"a":"b"}})");
   EXPECT_EQ(JsonText().take(), "{}");
 }
 

@@ -173,8 +173,8 @@ TEST_F(SettingsTest, EveryKeyIsReadFromFileAndEnvironment) {
 }
 
 TEST_F(SettingsTest, TextOfTheEnvironmentIsUtf8AsThatOfTheFile) {
-  EXPECT_THAT(fault("", {"OTAD_MQTT_USERNAME=g\xfcnter"}),
-              AllOf(HasSubstr("environment variable OTAD_MQTT_USERNAME"), HasSubstr("must be UTF-8; is \"g\\xfcnter\"")));
+  EXPECT_THAT(fault("", {"OTAD_MQTT_USERNAME=g\xfcnter"}), AllOf(HasSubstr("environment variable OTAD_MQTT_USERNAME"),
+                                                                 HasSubstr("must be UTF-8; is \"g\\xfcnter\"")));
 }
 
 TEST_F(SettingsTest, TextIsReadFromFileAndEnvironment) {
