@@ -118,26 +118,34 @@ class KnownGood {
   struct Address {
     std::uint64_t signer = 0;  ///< 0: none
     std::string hex_and_query;
+    std::size_t signature_at = 0;  ///< in it
     UrlGrant grant;
     std::int64_t expires = 0;
   };
 
-  /// Null where it isn't known. Compares in constant time, as the signature is in the query.
+  /// Null where it isn't known. Compares the signature in constant time.
   const Address* find(std::uint64_t signer, std::string_view image_hex, std::string_view query) {
     const auto& address = place(image_hex, query);
     const std::string_view known = address.hex_and_query;
     if (address.signer != signer || known.size() != image_hex.size() + query.size()) return nullptr;
-    const bool same =
-        known.starts_with(image_hex) && firmware::equal_secrets(octets(known.substr(image_hex.size())), octets(query));
+    if (!known.starts_with(image_hex)) return nullptr;
+    const auto at = address.signature_at - image_hex.size();
+    const auto before = known.substr(image_hex.size(), at);
+    const auto behind = known.substr(address.signature_at + kSignatureChars);
+    const bool same = query.starts_with(before) && query.ends_with(behind) &&
+                      firmware::equal_secrets(octets(known.substr(address.signature_at, kSignatureChars)),
+                                              octets(query.substr(at, kSignatureChars)));
     return same ? &address : nullptr;
   }
 
-  void keep(std::uint64_t signer, std::string_view image_hex, std::string_view query, const UrlGrant& grant,
-            std::int64_t expires) {
+  /// `signature`: a part of `query`.
+  void keep(std::uint64_t signer, std::string_view image_hex, std::string_view query, std::string_view signature,
+            const UrlGrant& grant, std::int64_t expires) {
     if (image_hex.size() + query.size() > kLongest) return;
     auto& address = place(image_hex, query);
     address.signer = signer;
     address.hex_and_query.assign(image_hex).append(query);
+    address.signature_at = image_hex.size() + static_cast<std::size_t>(signature.data() - query.data());
     address.grant = grant;
     address.expires = expires;
   }
@@ -211,7 +219,7 @@ UrlVerdict UrlSigner::verify(std::string_view image_hex, std::string_view query,
   });
   if (!good) return UrlVerdict::wrong;
   grant = {*task, *bytes, false};
-  known_good().keep(number_, image_hex, query, grant, *expires);
+  known_good().keep(number_, image_hex, query, parts.sig, grant, *expires);
   return in_time(now, *expires);
 }
 

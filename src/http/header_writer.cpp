@@ -14,7 +14,7 @@ namespace {
 void append_number(std::string& out, std::uint64_t value) {
   char digits[20];
   const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-  out.append(digits, end);
+  out.append(digits, static_cast<std::size_t>(end - digits));
 }
 
 void append_range(std::string& out, ByteRange range, std::uint64_t size) {
@@ -29,21 +29,27 @@ void append_range(std::string& out, ByteRange range, std::uint64_t size) {
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
+/// Has bytes below a space, or DEL, among its eight: Mycroft's test for a zero byte, twice.
+std::uint64_t controls(std::uint64_t word) {
+  constexpr std::uint64_t kEach = 0x0101010101010101;
+  const std::uint64_t against_delete = word ^ 0x7f * kEach;
+  const std::uint64_t found =
+      ((word - ' ' * kEach) & ~word) | ((against_delete - kEach) & ~against_delete);  // zero where it is DEL
+  return found & 0x80 * kEach;
+}
+
 /// Eight letters at a time: every reply asks this of all that it says.
 bool has_control(std::string_view text) {
-  constexpr std::uint64_t kEach = 0x0101010101010101;
-  constexpr std::uint64_t kHigh = 0x80 * kEach;
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
   std::uint64_t found = 0;
-  while (!text.empty()) {
-    std::uint64_t word = ' ' * kEach;
-    const std::size_t size = std::min(text.size(), sizeof word);
-    std::memcpy(&word, text.data(), size);
-    text.remove_prefix(size);
-    const std::uint64_t against_delete = word ^ 0x7f * kEach;
-    found |= (word - ' ' * kEach) & ~word;                // below a space
-    found |= (against_delete - kEach) & ~against_delete;  // zero where it is one
+  std::uint64_t word = 0;
+  if (text.size() < kWord) return std::any_of(text.begin(), text.end(), is_control);
+  for (std::size_t at = 0; at + kWord <= text.size(); at += kWord) {
+    std::memcpy(&word, text.data() + at, kWord);
+    found |= controls(word);
   }
-  return (found & kHigh) != 0;
+  std::memcpy(&word, text.data() + text.size() - kWord, kWord);
+  return (found | controls(word)) != 0;
 }
 
 bool is_name(std::string_view name) {

@@ -49,50 +49,41 @@ void IncomingRequest::operator delete(void* block) noexcept {
   if (!spare_blocks().keep(block)) ::operator delete(block);
 }
 
-asio::awaitable<bool> IncomingRequest::receive_head() {
-  bool started = false;
-  for (;;) {
-    // RFC 9112, 2.2: empty lines before the request line are to be passed over.
-    while (!started && input_.unread().starts_with("\r\n")) input_.consume(2);
-    const std::string_view head = input_.unread();
-    if (!head.empty() && (started || head != "\r")) {
-      started = true;
-      const auto progress = parser_.parse_head(head);
-      if (progress == RequestParser::Progress::bad) {
-        refuse(parser_.status(), parser_.problem());
-        co_return false;
-      }
-      if (progress == RequestParser::Progress::done) {
-        input_.pin_head(parser_.head_size());
-        break;
-      }
-    }
-    const std::span<char> room = input_.head_room();
-    if (room.empty()) {
-      refuse(431, "the request's head is too large");
-      co_return false;
-    }
-    const std::size_t got = co_await stream_.read_some(room);
-    if (got == 0) co_return false;
-    input_.received(got);
+IncomingRequest::Head IncomingRequest::parse_head() {
+  // RFC 9112, 2.2: empty lines before the request line are to be passed over.
+  while (!started_ && input_.unread().starts_with("\r\n")) input_.consume(2);
+  const std::string_view head = input_.unread();
+  started_ |= !head.empty() && head != "\r";
+  const auto progress = started_ ? parser_.parse_head(head) : RequestParser::Progress::need_more;
+  switch (progress) {
+    case RequestParser::Progress::bad:
+      return refuse(parser_.status(), parser_.problem());
+    case RequestParser::Progress::need_more:
+      return input_.head_room().empty() ? refuse(431, "the request's head is too large") : Head::open;
+    case RequestParser::Progress::done:
+      break;
   }
+  input_.pin_head(parser_.head_size());
+  return look_at_head();
+}
 
-  if (!split_target()) co_return false;
+IncomingRequest::Head IncomingRequest::look_at_head() {
+  if (!split_target()) return refuse(400, "the request's target must be a path");
   left_ = parser_.content_length().value_or(0);
   if (parser_.chunked() || left_ > 0) body_ = Body::reading;
   if (const auto expect = parser_.field(RequestParser::Known::expect); !expect.empty() && parser_.http11()) {
     if (!boost::beast::iequals(expect, "100-continue")) {
-      refuse(417, "the only expectation that can be met is 100-continue");
-      co_return false;
+      return refuse(417, "the only expectation that can be met is 100-continue");
     }
     wants_continue_ = body_ == Body::reading;
   }
-  co_return true;
+  return Head::whole;
 }
 
-void IncomingRequest::refuse(unsigned status, std::string_view detail) {
+IncomingRequest::Head IncomingRequest::refuse(unsigned status, std::string_view detail) {
   refusal_ = status;
   refusal_detail_ = detail;
+  return Head::refused;
 }
 
 bool IncomingRequest::split_target() {
@@ -108,7 +99,6 @@ bool IncomingRequest::split_target() {
       const std::size_t path = target.find_first_of("/?");
       target = path == std::string_view::npos ? std::string_view("/") : target.substr(path);
     } else if (target != "*" && parser_.method() != Method::other) {
-      refuse(400, "the request's target must be a path");
       return false;
     }
   }

@@ -23,15 +23,18 @@ class IncomingRequest final : public Request {
   static void* operator new(std::size_t size);
   static void operator delete(void* block) noexcept;
 
-  /// Reads up to the end of the head. False: the peer went away, or refusal() says what to answer.
-  boost::asio::awaitable<bool> receive_head();
-  /// A status for what isn't acceptable, 0 for none.
+  enum class Head { open, whole, refused };
+  /// Takes what was received of the head. Open: more of it has to be read into the input's head_room(); refused:
+  /// refusal() says what to answer.
+  Head parse_head();
+  /// A status for what isn't acceptable.
   unsigned refusal() const { return refusal_; }
   std::string_view refusal_detail() const { return refusal_detail_; }
 
   const RequestParser& parser() const { return parser_; }
   /// True where the next request's head is known to follow once drain() is through.
   bool can_drain();
+  bool body_ended() const { return body_ == Body::ended; }
   /// Reads and drops what is left of the body, up to a bound.
   boost::asio::awaitable<bool> drain();
 
@@ -48,7 +51,8 @@ class IncomingRequest final : public Request {
  private:
   enum class Body { reading, ended, broken };
 
-  void refuse(unsigned status, std::string_view detail);
+  Head refuse(unsigned status, std::string_view detail);
+  Head look_at_head();
   bool split_target();
   boost::asio::awaitable<Result<std::size_t>> read_known(std::span<char> into);
   boost::asio::awaitable<Result<std::size_t>> read_chunked(std::span<char> into);
@@ -60,6 +64,7 @@ class IncomingRequest final : public Request {
   const Peer& peer_;
   std::string_view path_;
   std::string_view query_;
+  bool started_ = false;  // something of the head is there
   unsigned refusal_ = 0;
   std::string_view refusal_detail_;
   Body body_ = Body::ended;

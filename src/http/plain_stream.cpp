@@ -1,13 +1,10 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 
-#include "http/scratch.hpp"
 #include "http/stream.hpp"
 
 namespace ota::http {
@@ -15,9 +12,6 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 
 namespace {
-
-/// Up to here a copy and one system call are cheaper than two without a copy (measured on loopback).
-constexpr std::size_t kCopyLimit = kScratch;
 
 class PlainStream final : public Stream {
  public:
@@ -37,43 +31,24 @@ class PlainStream final : public Stream {
   }
 
   asio::awaitable<bool> write(std::string_view bytes, bool more) override {
-    const int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
     while (!bytes.empty()) {
-      const ssize_t sent = ::send(socket_.native_handle(), bytes.data(), bytes.size(), flags);
-      if (sent > 0) {
-        bytes.remove_prefix(static_cast<std::size_t>(sent));
-        deadline_.moved(static_cast<std::size_t>(sent));
-      } else if (!would_block()) {
-        co_return false;
-      } else {
-        const bool ready = co_await writable();
-        if (!ready) co_return false;
-      }
+      if (send(bytes, more)) continue;
+      if (!would_block()) co_return false;
+      const bool ready = co_await writable();
+      if (!ready) co_return false;
     }
     co_return true;
   }
 
   asio::awaitable<std::size_t> write_file(std::string_view head, FileSlice slice) override {
-    std::size_t done = 0;
-    if (slice.length <= kCopyLimit) done = write_copied(head, slice);
-    if (!head.empty()) {
-      const bool written = co_await write(head, true);
-      if (!written) co_return done;
+    const std::size_t length = slice.length;
+    while (!head.empty() || slice.length > 0) {
+      if (head.empty() ? send(slice) : send(head, true)) continue;
+      if (!would_block()) break;
+      const bool ready = co_await writable();
+      if (!ready) break;
     }
-    while (done < slice.length) {
-      auto at = static_cast<off_t>(slice.offset + done);
-      const ssize_t sent = ::sendfile(socket_.native_handle(), slice.descriptor, &at, slice.length - done);
-      if (sent > 0) {
-        done += static_cast<std::size_t>(sent);
-        deadline_.moved(static_cast<std::size_t>(sent));
-      } else if (sent == 0 || !would_block()) {
-        co_return done;  // 0: the file became shorter
-      } else {
-        const bool ready = co_await writable();
-        if (!ready) co_return done;
-      }
-    }
-    co_return done;
+    co_return length - slice.length;
   }
 
   asio::awaitable<void> finish() override {
@@ -91,25 +66,29 @@ class PlainStream final : public Stream {
   }
 
  private:
-  static bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
-
-  /// Head and a small slice in one system call; what didn't fit is left in `head`, or to be sent from the file.
-  std::size_t write_copied(std::string_view& head, const FileSlice& slice) {
-    char* const copy = scratch().data();
-    const ssize_t got = ::pread(slice.descriptor, copy, slice.length, static_cast<off_t>(slice.offset));
-    if (got != static_cast<ssize_t>(slice.length)) return 0;
-    iovec parts[2] = {{const_cast<char*>(head.data()), head.size()}, {copy, slice.length}};
-    msghdr message{};
-    message.msg_iov = parts;
-    message.msg_iovlen = 2;
-    const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | (slice.more ? MSG_MORE : 0));
-    if (sent <= 0) return 0;
-    const auto bytes = static_cast<std::size_t>(sent);
-    deadline_.moved(bytes);
-    const std::size_t of_head = std::min(bytes, head.size());
-    head.remove_prefix(of_head);
-    return bytes - of_head;
+  /// Sends what the kernel takes from the front of `bytes`; false where it takes nothing.
+  bool send(std::string_view& bytes, bool more) {
+    const int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
+    const ssize_t sent = ::send(socket_.native_handle(), bytes.data(), bytes.size(), flags);
+    if (sent <= 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(sent));
+    deadline_.moved(static_cast<std::size_t>(sent));
+    return true;
   }
+
+  /// The same of a file, without a copy.
+  bool send(FileSlice& slice) {
+    auto at = static_cast<off_t>(slice.offset);
+    const ssize_t sent = ::sendfile(socket_.native_handle(), slice.descriptor, &at, slice.length);
+    if (sent == 0) errno = EIO;  // the file became shorter
+    if (sent <= 0) return false;
+    slice.offset += static_cast<std::size_t>(sent);
+    slice.length -= static_cast<std::size_t>(sent);
+    deadline_.moved(static_cast<std::size_t>(sent));
+    return true;
+  }
+
+  static bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
   asio::awaitable<bool> writable() {
     boost::system::error_code ec;

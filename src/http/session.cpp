@@ -123,29 +123,42 @@ asio::awaitable<bool> Session::serve_request() {
   const auto owned =
       std::make_unique<IncomingRequest>(*stream_, input_, deadline_, peer_, context_->options.max_target_bytes);
   IncomingRequest& request = *owned;
-  const bool received = co_await request.receive_head();
-  if (!received && request.refusal() == 0) co_return false;
+  auto head = request.parse_head();
+  for (; head == IncomingRequest::Head::open; head = request.parse_head()) {
+    const std::size_t got = co_await stream_->read_some(input_.head_room());
+    if (got == 0) co_return false;
+    input_.received(got);
+  }
   worker_.requests.add(1);
 
-  if (!received) {
+  if (head == IncomingRequest::Head::refused) {
     const unsigned status = request.refusal();
     log::debug(fmt::format("http: {} answered {}: {}", peer_.remote, status, request.refusal_detail()));
     linger_ = true;
-    Reply refusal = problem(status, refusal_code(status), request.refusal_detail());
-    auto writing = write_reply(request, std::move(refusal), false);
+    deadline_.touch();
+    const Reply refusal = problem(status, refusal_code(status), request.refusal_detail());
+    auto writing = write_plain(request, refusal, false);
     co_await std::move(writing);
     co_return false;
   }
 
   deadline_.touch();
   deadline_.suspend();
-  auto asking = ask_handler(request);
-  Reply reply = co_await std::move(asking);
+  Reply reply;
+  std::exception_ptr fault;
+  try {
+    auto handling = context_->handler(request);
+    reply = co_await std::move(handling);
+  } catch (...) {
+    fault = std::current_exception();
+  }
+  if (fault) reply = reply_to_fault(request, fault);
   bool keep = request.can_drain() && !reply.close && request.parser().keep_alive() && !worker_.draining();
   linger_ = !keep;
-  auto writing = write_reply(request, std::move(reply), keep);
+  deadline_.touch();
+  auto writing = reply.file ? write_file(request, reply, keep) : write_plain(request, reply, keep);
   keep = co_await std::move(writing) && keep;
-  if (keep) {
+  if (keep && !request.body_ended()) {
     deadline_.touch();
     keep = co_await request.drain();
     linger_ = !keep;
@@ -154,24 +167,22 @@ asio::awaitable<bool> Session::serve_request() {
   co_return keep;
 }
 
-asio::awaitable<Reply> Session::ask_handler(IncomingRequest& request) {
-  std::string fault;
+Reply Session::reply_to_fault(const IncomingRequest& request, const std::exception_ptr& fault) const {
+  std::string what = "something that is no std::exception";
   try {
-    auto handling = context_->handler(request);
-    co_return co_await std::move(handling);
+    std::rethrow_exception(fault);
   } catch (const std::exception& error) {
-    fault = error.what();
+    what = error.what();
   } catch (...) {
-    fault = "something that is no std::exception";
   }
   // A cut connection's handler ends by cancellation; the reply goes nowhere and nothing is wrong.
   if (!worker_.draining()) {
     log::error(fmt::format("http: {} {} from {} failed by a fault in otad: {}", to_string(request.method()),
-                           request.path(), peer_.remote, fault));
+                           request.path(), peer_.remote, what));
   }
   Reply reply = problem(500, "server_fault", "the server failed on this request; its log says why");
   reply.close = true;
-  co_return reply;
+  return reply;
 }
 
 asio::awaitable<void> Session::finish() {

@@ -3,6 +3,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <exception>
 #include <functional>
 #include <memory>
 
@@ -41,16 +42,13 @@ class Session final : public Tracked, public std::enable_shared_from_this<Sessio
  private:
   static boost::asio::awaitable<void> run(std::shared_ptr<Session> self);
   boost::asio::awaitable<bool> serve_request();
-  boost::asio::awaitable<Reply> ask_handler(IncomingRequest& request);
-  boost::asio::awaitable<bool> write_reply(IncomingRequest& request, Reply reply, bool keep);
-  boost::asio::awaitable<bool> write_plain(IncomingRequest& request, const Reply& reply, bool keep);
+  Reply reply_to_fault(const IncomingRequest& request, const std::exception_ptr& fault) const;
+  boost::asio::awaitable<bool> write_plain(const IncomingRequest& request, const Reply& reply, bool keep);
   void file_head(std::string& head, const IncomingRequest& request, const Reply& reply, const FilePlan& plan,
                  const std::string& boundary, bool keep);
-  boost::asio::awaitable<bool> write_file(IncomingRequest& request, const Reply& reply, bool keep);
-  boost::asio::awaitable<bool> send_range(const FileBody& file, ByteRange range, std::string& head, bool checked,
+  boost::asio::awaitable<bool> write_file(const IncomingRequest& request, const Reply& reply, bool keep);
+  boost::asio::awaitable<bool> send_range(const FileBody& file, ByteRange range, std::string_view head, bool checked,
                                           bool more);
-  boost::asio::awaitable<bool> send_slice(const FileBody& file, std::uint64_t offset, std::size_t length,
-                                          const std::string& head, bool more);
   void read_line(bool replied);
   boost::asio::awaitable<std::size_t> pace(const FileBody& file, std::size_t wanted);
   boost::asio::awaitable<Result<void>> check(const FileBody& file, std::uint64_t offset, std::uint64_t length);

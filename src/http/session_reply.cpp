@@ -67,14 +67,7 @@ void Session::start_head(HeaderWriter& writer, const IncomingRequest& request, c
                                                 : Connection::keep_alive_http10);
 }
 
-asio::awaitable<bool> Session::write_reply(IncomingRequest& request, Reply reply, bool keep) {
-  deadline_.touch();
-  auto writing = reply.file ? write_file(request, reply, keep) : write_plain(request, reply, keep);
-  const bool written = co_await std::move(writing);
-  co_return written;
-}
-
-asio::awaitable<bool> Session::write_plain(IncomingRequest& request, const Reply& reply, bool keep) {
+asio::awaitable<bool> Session::write_plain(const IncomingRequest& request, const Reply& reply, bool keep) {
   std::string head = worker_.take_text();
   HeaderWriter writer(head);
   start_head(writer, request, reply, reply.status, keep);
@@ -118,7 +111,7 @@ void Session::file_head(std::string& head, const IncomingRequest& request, const
   writer.end();
 }
 
-asio::awaitable<bool> Session::write_file(IncomingRequest& request, const Reply& reply, bool keep) {
+asio::awaitable<bool> Session::write_file(const IncomingRequest& request, const Reply& reply, bool keep) {
   const FileBody& file = *reply.file;
   const FilePlan plan = reply.status == 200 ? plan_file(request.parser(), file) : plan_whole(reply.status, file);
   const bool head_only = request.method() == Method::head || plan.status == 304 || plan.ranges.empty();
@@ -172,18 +165,17 @@ asio::awaitable<bool> Session::write_file(IncomingRequest& request, const Reply&
   co_return written;
 }
 
-/// `head` goes in front of the first slice. `checked`: the first slice is known to be right.
-asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range, std::string& head, bool checked,
+/// Every file byte leaves through here, at the pace that the caps leave it. `head` goes in front; `checked`: the first
+/// slice is known to be right.
+asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range, std::string_view head, bool checked,
                                           bool more) {
   for (std::uint64_t done = 0; done < range.length;) {
     const std::uint64_t at = file.offset + range.offset + done;
-    const std::size_t length = slice_of(range, done);
-    if (done > 0) {
-      head.clear();
-      co_await asio::post(asio::use_awaitable);
-    }
-    if (!(checked && done == 0) && !file.source->checked(at, length)) {
-      auto checking = check(file, at, length);
+    std::size_t size = slice_of(range, done);
+    const bool paced = context_->pacer->paced();
+    if (done > 0 && !paced) co_await asio::post(asio::use_awaitable);
+    if (!(checked && done == 0) && !file.source->checked(at, size)) {
+      auto checking = check(file, at, size);
       const Result<void> right = co_await std::move(checking);
       if (!right) {
         // The promised length can't be kept: an early end tells the peer.
@@ -191,26 +183,12 @@ asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range,
         co_return false;
       }
     }
-    done += length;
-    const bool sent = co_await send_slice(file, at, length, head, more || done < range.length);
-    if (!sent) co_return false;
-  }
-  co_return true;
-}
-
-/// Every file byte leaves through here, at the pace that the caps leave it.
-asio::awaitable<bool> Session::send_slice(const FileBody& file, std::uint64_t offset, std::size_t length,
-                                          const std::string& head, bool more) {
-  for (std::size_t done = 0; done < length;) {
-    std::size_t size = length - done;
-    const bool paced = context_->pacer->paced();
     if (paced) size = co_await pace(file, size);
-    const std::string_view front = done == 0 ? std::string_view(head) : std::string_view();
     // A paced piece leaves by itself: what follows may be long in coming.
-    const FileSlice slice{file.source->descriptor(), offset + done, size, !paced && (more || done + size < length)};
-    const std::size_t sent = co_await stream_->write_file(front, slice);
+    const FileSlice slice{file.source->descriptor(), at, size, !paced && (more || done + size < range.length)};
+    const std::size_t sent = co_await stream_->write_file(done == 0 ? head : std::string_view(), slice);
     worker_.file_bytes.add(sent);
-    if (sent > 0 && file.listener) file.listener->sent(offset + done, sent);
+    if (sent > 0 && file.listener) file.listener->sent(at, sent);
     if (sent != size) co_return false;
     done += size;
   }
