@@ -1,9 +1,9 @@
 # The Debian 12 packages that otad needs, for run.sh, test.sh and the Dockerfile: the one list of them. For any sh.
 # shellcheck disable=SC2034
 
-build_packages="g++ cmake ninja-build ccache pkg-config python3
+build_packages="g++ cmake ninja-build ccache python3
   libboost1.81-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgtest-dev libpaho-mqtt-dev
-  libpaho-mqttpp-dev libspdlog-dev libsqlite3-dev libsqlitecpp-dev libssl-dev libsystemd-dev libtomlplusplus-dev
+  libpaho-mqttpp-dev libspdlog-dev libsqlite3-dev libsqlitecpp-dev libssl-dev libtomlplusplus-dev
   nlohmann-json3-dev"
 
 # What ./run.sh starts, calls and sends.
@@ -20,7 +20,7 @@ fuzz_packages="clang-14 libclang-rt-14-dev"
 
 # What the built programs are linked with.
 runtime_packages="ca-certificates libcurl4 libfmt9 libpaho-mqtt1.3 libpaho-mqttpp3-1 libspdlog1.10 libsqlite3-0 libssl3
-  libsystemd0 libtomlplusplus3"
+  libtomlplusplus3"
 
 # install_missing NAME...: as root or by sudo; says nothing where nothing is missing.
 install_missing() {

@@ -206,7 +206,7 @@ asio::awaitable<Result<Downloads::GridManifest>> Downloads::manifest(Digest imag
 http::Reply Downloads::file_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image,
                                   const UrlGrant& grant, const Digest& content, std::uint64_t offset,
                                   std::uint64_t length, bool head) const {
-  auto sender = std::make_shared<DownloadTransfer>(std::move(image), context_.engine.board(), grant, path.hex, content);
+  auto sender = std::make_shared<DownloadTransfer>(std::move(image), context_, grant, path.hex, content);
   http::Reply reply;
   auto& file = reply.file.emplace();
   file.offset = offset;
@@ -215,7 +215,6 @@ http::Reply Downloads::file_reply(const DownloadPath& path, std::shared_ptr<firm
   file.etag = sender->etag();
   // RFC 9530: the representation at this address is the image or the chunk, so its digest goes with parts of it too.
   file.content_digest = file.repr_digest = sender->digest_field();
-  file.pace = context_.pace_of(grant.task);
   if (!head) file.listener = sender;
   file.source = std::move(sender);
   return reply;

@@ -27,11 +27,11 @@ bool ChunkCover::add(std::uint64_t offset, std::uint64_t length, ChunkRange& who
   return true;
 }
 
-DownloadTransfer::DownloadTransfer(std::shared_ptr<firmware::Image> image, engine::TransferBoard& board,
+DownloadTransfer::DownloadTransfer(std::shared_ptr<firmware::Image> image, const DeviceContext& context,
                                    const UrlGrant& grant, std::string_view hex, const Digest& content)
     : image_(std::move(image)),
-      board_(board),
-      task_(grant.task.number),
+      context_(context),
+      task_(grant.task),
       chunk_bytes_(grant.chunk_bytes),
       cover_({image_->size(), grant.chunk_bytes}) {
   fill(etag_, {"\"", hex, "\""});
@@ -39,13 +39,14 @@ DownloadTransfer::DownloadTransfer(std::shared_ptr<firmware::Image> image, engin
 }
 
 void DownloadTransfer::sent(std::uint64_t offset, std::uint64_t length) {
-  board_.bytes(task_, length);
+  auto& board = context_.engine.board();
+  board.bytes(task_.number, length);
   ChunkRange whole;
-  if (cover_.add(offset, length, whole)) board_.chunks(task_, whole, Transport::http, chunk_bytes_);
+  if (cover_.add(offset, length, whole)) board.chunks(task_.number, whole, Transport::http, chunk_bytes_);
 }
 
 void DownloadTransfer::ended(bool whole) {
-  if (!whole) board_.broken(task_);
+  if (!whole) context_.engine.board().broken(task_.number);
 }
 
 void DownloadTransfer::line(const http::LineFigures& figures) {
@@ -55,7 +56,7 @@ void DownloadTransfer::line(const http::LineFigures& figures) {
   sample.resent = figures.resent;
   sample.rate = figures.rate;
   sample.acked = figures.acked;
-  board_.line(task_, sample);
+  context_.engine.board().line(task_.number, sample);
 }
 
 }  // namespace ota::api

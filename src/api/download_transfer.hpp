@@ -8,9 +8,9 @@
 #include <string_view>
 #include <utility>
 
+#include "api/device_context.hpp"
 #include "api/url_signer.hpp"
 #include "ota/domain/chunks.hpp"
-#include "ota/engine/board.hpp"
 #include "ota/firmware/store.hpp"
 #include "ota/http/message.hpp"
 
@@ -34,7 +34,7 @@ class ChunkCover {
 class DownloadTransfer final : public http::FileSource, public http::TransferListener {
  public:
   /// `hex` and `content`: the digests of the image and of the representation that is sent.
-  DownloadTransfer(std::shared_ptr<firmware::Image> image, engine::TransferBoard& board, const UrlGrant& grant,
+  DownloadTransfer(std::shared_ptr<firmware::Image> image, const DeviceContext& context, const UrlGrant& grant,
                    std::string_view hex, const Digest& content);
 
   /// A strong entity tag: what is at an address never changes.
@@ -49,14 +49,15 @@ class DownloadTransfer final : public http::FileSource, public http::TransferLis
   void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) override {
     image_->check(offset, length, std::move(done));
   }
+  http::Pace pace() const override { return context_.pace_of(task_); }
   void sent(std::uint64_t offset, std::uint64_t length) override;
   void ended(bool whole) override;
   void line(const http::LineFigures& figures) override;
 
  private:
   std::shared_ptr<firmware::Image> image_;
-  engine::TransferBoard& board_;
-  std::int64_t task_;
+  const DeviceContext& context_;
+  TaskId task_;
   std::uint32_t chunk_bytes_;
   ChunkCover cover_;
   std::array<char, 66> etag_;

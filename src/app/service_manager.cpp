@@ -1,28 +1,67 @@
 #include "app/service_manager.hpp"
 
 #include <fmt/format.h>
-#include <systemd/sd-daemon.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
 
 namespace ota::app {
+namespace {
 
-void notify_ready(const std::string& status) { sd_notify(0, fmt::format("READY=1\nSTATUS={}", status).c_str()); }
+// The protocol is one datagram, and a stable interface; libsystemd would bring six libraries with a megabyte of memory.
+void notify(std::string_view state) {
+  const char* const name = std::getenv("NOTIFY_SOCKET");
+  sockaddr_un address{};
+  const std::size_t size = name ? std::strlen(name) : 0;
+  if (size < 2 || size >= sizeof address.sun_path || (name[0] != '/' && name[0] != '@')) return;
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, name, size);
+  if (name[0] == '@') address.sun_path[0] = '\0';  // abstract: no file
+  const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (socket < 0) return;
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size);
+  (void)!::sendto(socket, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), length);
+  ::close(socket);
+}
+
+std::optional<std::uint64_t> number(const char* variable) {
+  const char* const text = std::getenv(variable);
+  if (!text) return std::nullopt;
+  const std::string_view digits = text;
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+void notify_ready(const std::string& status) { notify(fmt::format("READY=1\nSTATUS={}", status)); }
 
 void notify_reloading() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   const auto micros = static_cast<long long>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1'000;
-  sd_notify(0, fmt::format("RELOADING=1\nMONOTONIC_USEC={}", micros).c_str());
+  notify(fmt::format("RELOADING=1\nMONOTONIC_USEC={}", micros));
 }
 
-void notify_stopping() { sd_notify(0, "STOPPING=1\nSTATUS=stopping"); }
-void notify_status(const std::string& status) { sd_notify(0, fmt::format("STATUS={}", status).c_str()); }
-void notify_alive() { sd_notify(0, "WATCHDOG=1"); }
+void notify_stopping() { notify("STOPPING=1\nSTATUS=stopping"); }
+void notify_status(const std::string& status) { notify(fmt::format("STATUS={}", status)); }
+void notify_alive() { notify("WATCHDOG=1"); }
 
 std::optional<std::chrono::milliseconds> watchdog_time() {
-  std::uint64_t micros = 0;
-  if (sd_watchdog_enabled(0, &micros) <= 0) return std::nullopt;
-  return std::chrono::milliseconds(micros / 1000);
+  const auto micros = number("WATCHDOG_USEC");
+  // Where it names another process, that one is watched.
+  const auto watched = number("WATCHDOG_PID");
+  if (!micros || *micros == 0 || (watched && *watched != static_cast<std::uint64_t>(::getpid()))) return std::nullopt;
+  return std::chrono::milliseconds(*micros / 1000);
 }
 
 }  // namespace ota::app

@@ -1,4 +1,4 @@
-// What systemd is told (sd_notify(3)); nothing where it didn't start the daemon.
+// What systemd is told (sd_notify(3), sd_watchdog_enabled(3)); nothing where it didn't start the daemon.
 #pragma once
 
 #include <chrono>

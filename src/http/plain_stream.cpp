@@ -24,10 +24,8 @@ class PlainStream final : public Stream {
   asio::awaitable<bool> handshake() override { co_return true; }
 
   asio::awaitable<std::size_t> read_some(std::span<char> into) override {
-    boost::system::error_code ec;
-    const std::size_t got = co_await socket_.async_read_some(asio::buffer(into.data(), into.size()),
-                                                             asio::redirect_error(asio::use_awaitable, ec));
-    co_return ec ? 0 : got;
+    return socket_.async_read_some(asio::buffer(into.data(), into.size()),
+                                   asio::redirect_error(asio::use_awaitable, read_error_));
   }
 
   asio::awaitable<bool> write(std::string_view bytes, bool more) override {
@@ -97,6 +95,7 @@ class PlainStream final : public Stream {
   }
 
   tcp::socket socket_;
+  boost::system::error_code read_error_;  // says no more than that nothing was read
 };
 
 }  // namespace

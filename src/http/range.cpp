@@ -1,6 +1,7 @@
 #include "http/range.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <optional>
 
@@ -14,15 +15,10 @@ std::string_view trim(std::string_view text) {
 }
 
 std::optional<std::uint64_t> parse_number(std::string_view digits) {
-  constexpr auto kMax = std::numeric_limits<std::uint64_t>::max();
-  if (digits.empty()) return std::nullopt;
   std::uint64_t value = 0;
-  for (const char c : digits) {
-    if (c < '0' || c > '9') return std::nullopt;
-    const auto digit = static_cast<std::uint64_t>(c - '0');
-    value = value > (kMax - digit) / 10 ? kMax : value * 10 + digit;
-  }
-  return value;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error == std::errc::invalid_argument || end != digits.data() + digits.size()) return std::nullopt;
+  return error == std::errc::result_out_of_range ? std::numeric_limits<std::uint64_t>::max() : value;
 }
 
 /// Drops `bytes=`, whatever its case; false for another unit.

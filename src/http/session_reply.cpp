@@ -199,7 +199,7 @@ asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range,
 asio::awaitable<std::size_t> Session::pace(const FileBody& file, std::size_t wanted) {
   deadline_.suspend();
   Pacer* pacer = context_->pacer;
-  std::function<void(Pacer::Granted)> start = [pacer, pace = file.pace, wanted](Pacer::Granted granted) {
+  std::function<void(Pacer::Granted)> start = [pacer, pace = file.source->pace(), wanted](Pacer::Granted granted) {
     pacer->ask(pace, wanted, std::chrono::steady_clock::now(), std::move(granted));
   };
   auto asking = await_call<std::size_t>(std::move(start));

@@ -51,6 +51,12 @@ struct Header {
   std::string value;
 };
 
+/// Under which cap bytes leave (DownloadRates).
+struct Pace {
+  std::uint64_t key = 0;  ///< whose allowance it uses: the same for all requests of one device
+  bool urgent = false;    ///< comes before those that aren't, where the cap on all downloads is short
+};
+
 /// Bytes of an open file that may have to be checked before they leave. Thread-safe.
 class FileSource {
  public:
@@ -62,6 +68,8 @@ class FileSource {
   /// Checks them on a disk thread and calls `done` there; Errc::image_damaged where they are rotten,
   /// Errc::overloaded where the disk threads have too much to do.
   virtual void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) = 0;
+  /// Asked before each piece while there are caps.
+  virtual Pace pace() const { return {}; }
 };
 
 /// Hears how much of a file reply was handed to the kernel. Called on http threads, one call at a time.
@@ -76,12 +84,6 @@ class TransferListener {
   virtual void line(const LineFigures& figures) { static_cast<void>(figures); }
 };
 
-/// Under which cap bytes leave (DownloadRates).
-struct Pace {
-  std::uint64_t key = 0;  ///< whose allowance it uses: the same for all requests of one device
-  bool urgent = false;    ///< comes before those that aren't, where the cap on all downloads is short
-};
-
 /// A representation that is a part of a file. The server answers conditions and ranges on it (RFC 9110, 13 and 14):
 /// 200, 206 (one range, or several as multipart/byteranges), 304, 412, 416; HEAD gets the same headers. The texts are
 /// views of what lives as long as the source.
@@ -94,7 +96,6 @@ struct FileBody {
   std::string_view repr_digest;     ///< RFC 9530; sent with 200 and 206; may be empty
   std::string_view cache_control;   ///< RFC 9111; may be empty
   std::shared_ptr<TransferListener> listener;  ///< may be null
-  Pace pace;
 };
 
 struct Reply {

@@ -182,7 +182,6 @@ class PacedServer : public ::testing::Test {
     body.source = file;
     body.length = kLength;
     body.etag = "\"tag\"";
-    body.pace = {7, false};
     reply.file = std::move(body);
     co_return reply;
   }};
