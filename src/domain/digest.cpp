@@ -1,7 +1,6 @@
 #include "ota/domain/digest.hpp"
 
-#include <bit>
-#include <cstring>
+#include <array>
 
 namespace ota {
 namespace {
@@ -10,23 +9,15 @@ constexpr std::string_view kPrefix = "sha256:";
 
 constexpr std::string_view kDigits = "0123456789abcdef";
 
-constexpr std::uint64_t kEach = 0x0101010101010101;
+/// What each character stands for; 16 where it is no digit.
+constexpr auto kNibbles = [] {
+  std::array<std::uint8_t, 256> nibbles{};
+  nibbles.fill(16);
+  for (std::uint8_t i = 0; i < kDigits.size(); ++i) nibbles[static_cast<unsigned char>(kDigits[i])] = i;
+  return nibbles;
+}();
 
-/// The octets that eight digits stand for, in the order of the digits; false where one is no digit. All eight at once:
-/// every download's address has 64 of them.
-bool parse_eight(const char* digits, std::uint8_t* octets) {
-  std::uint64_t text = 0;
-  std::memcpy(&text, digits, sizeof text);
-  if constexpr (std::endian::native == std::endian::big) text = __builtin_bswap64(text);
-  const std::uint64_t letters = text >> 6 & kEach;
-  const std::uint64_t values = (text & 0x0f * kEach) + 9 * letters;
-  // Written back, only what was a digit in lower case is the same.
-  const std::uint64_t tens = (values + 6 * kEach) >> 4 & kEach;
-  if ((values & 0xf0 * kEach) != 0 || values + '0' * kEach + ('a' - '0' - 10) * tens != text) return false;
-  const std::uint64_t pairs = values << 4 | values >> 8;
-  for (unsigned i = 0; i < 4; ++i) octets[i] = static_cast<std::uint8_t>(pairs >> 16 * i);
-  return true;
-}
+unsigned nibble(char c) { return kNibbles[static_cast<unsigned char>(c)]; }
 
 }  // namespace
 
@@ -44,8 +35,14 @@ std::string to_hex(const Digest& digest) { return to_hex(std::span<const std::ui
 std::optional<Digest> digest_from_hex(std::string_view hex) {
   Digest digest{};
   if (hex.size() != digest.size() * 2) return std::nullopt;
-  for (std::size_t i = 0; i < digest.size(); i += 4)
-    if (!parse_eight(hex.data() + 2 * i, digest.data() + i)) return std::nullopt;
+  unsigned all = 0;
+  for (std::size_t i = 0; i < digest.size(); ++i) {
+    const unsigned high = nibble(hex[2 * i]);
+    const unsigned low = nibble(hex[2 * i + 1]);
+    all |= high | low;
+    digest[i] = static_cast<std::uint8_t>(high << 4 | low);
+  }
+  if (all > 15) return std::nullopt;
   return digest;
 }
 
