@@ -18,6 +18,7 @@ constexpr Millis kFirstChunkWaits{100};
 constexpr Millis kHousekeepingEvery{60'000};
 constexpr Millis kHousekeepingOn{1'000};  // while more is left
 constexpr Millis kReopenEvery{1'000};     // tries, while the database can't be written
+constexpr Millis kCheckpointPause{500};   // between those of a short log, which cost more for what they copy
 constexpr Millis kLongestSleep{1'000};    // keeps last_turn young for the watchdog
 
 void act(const Effect& effect) {
@@ -199,7 +200,10 @@ bool Writer::turn(std::vector<Command>& commands) {
 /// What was committed lies in the write-ahead log; now and then it moves on. False where the disk failed a sync.
 bool Writer::checkpoint() {
   try {
-    db_->checkpoint_when_due();
+    const auto now = steady_clock::now();
+    const bool at_rest = queue_.size() == 0 && now - looked_at_log_ >= kCheckpointPause;
+    if (at_rest) looked_at_log_ = now;
+    db_->checkpoint_when_due(at_rest);
     log_stays_ = false;
     return true;
   } catch (const storage::Fault& e) {

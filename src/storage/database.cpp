@@ -17,6 +17,8 @@ constexpr int kReaderCacheKiB = 1'024;
 // Of 4 KiB in the write-ahead log: then they are copied into the database, which keeps commits waiting for some ms.
 // Pages that are written again and again are copied once.
 constexpr int kLogPages = 4'000;
+// A short log is written over before the system has dropped its pages: a cold one is read for each part that changes.
+constexpr int kLogPagesAtRest = 1'000;
 
 /// Closing `db` as the last one doesn't copy the write-ahead log into the database.
 void leave_log(SQLite::Database& db) {
@@ -118,8 +120,8 @@ void Database::rollback() noexcept {
   }
 }
 
-void Database::checkpoint_when_due() {
-  if (impl_->log_pages < kLogPages) return;
+void Database::checkpoint_when_due(bool at_rest) {
+  if (impl_->log_pages < (at_rest ? kLogPagesAtRest : kLogPages)) return;
   impl_->log_pages = 0;  // where readers are in the way, once the log has grown by a commit more
   checkpoint(*impl_, SQLITE_CHECKPOINT_PASSIVE);
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <filesystem>
 #include <future>
 #include <thread>
 
@@ -89,6 +90,19 @@ TEST_F(EngineTest, OneCommitServesAllThatWait) {
   engine->start();
   all.get_future().get();
   EXPECT_LE(engine->stats().commits, 5u) << "1,000 commands, at most 512 in one commit";
+}
+
+TEST_F(EngineTest, AShortLogIsCopiedIntoTheDatabaseWhileNothingWaits) {
+  make();
+  engine->start();
+  add_firmware();
+  const auto size = [&](const char* name) { return std::filesystem::file_size(dir / name); };
+  const auto before = size("otad.db");
+  for (int i = 0; i < 150; ++i) wait<UpgradeOutcome>([&](auto done) { engine->upgrade(order(i), "tester", done); });
+  EXPECT_LT(size("otad.db-wal"), 3'000u * 4'096) << "not for its length";
+  for (int tries = 0; tries < 500 && size("otad.db") == before; ++tries)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_GT(size("otad.db"), before);
 }
 
 TEST_F(EngineTest, ManyThreadsPostTheSameUpgradeAndOneTaskIsMade) {

@@ -138,10 +138,10 @@ TEST_F(DatabaseTest, ABackupUnderWritesIsWhole) {
 class FailingDiskTest : public DatabaseTest {
  protected:
   /// More than the write-ahead log takes before it is copied.
-  static void write_much(Database& db, const std::string& value) {
+  static void write_much(Database& db, const std::string& value, int rows = 6'000) {
     Keys keys(db);
     db.begin();
-    for (int i = 0; i < 6'000; ++i) keys.set_value("key " + std::to_string(i), std::string(3'000, 'x') + value);
+    for (int i = 0; i < rows; ++i) keys.set_value("key " + std::to_string(i), std::string(3'000, 'x') + value);
     db.commit();
   }
   static std::optional<std::string> last_value(Database& db) {
@@ -183,18 +183,28 @@ TEST_F(FailingDiskTest, ALongLogIsCopiedIntoTheDatabase) {
   const auto db = open();
   write_much(*db, "1");
   const auto before = size(path);
-  db->checkpoint_when_due();
+  db->checkpoint_when_due(false);
   EXPECT_GT(size(path), before + 5'000'000);
   const auto log = size(path + "-wal");
   write_much(*db, "2");
   EXPECT_LT(size(path + "-wal"), log * 2) << "begun anew";
 }
 
+TEST_F(FailingDiskTest, AShorterLogIsCopiedWhileNobodyWaits) {
+  const auto db = open();
+  write_much(*db, "1", 1'200);
+  const auto before = size(path);
+  db->checkpoint_when_due(false);
+  EXPECT_EQ(size(path), before);
+  db->checkpoint_when_due(true);
+  EXPECT_GT(size(path), before + 1'000'000);
+}
+
 TEST_F(FailingDiskTest, ACheckpointWhoseSyncFailedIsTold) {
   const auto db = open();
   write_much(*db, "1");
   const test::DiskFault fault("sync", EIO, path);
-  EXPECT_TRUE(faults(Fault::Kind::io, [&] { db->checkpoint_when_due(); }));
+  EXPECT_TRUE(faults(Fault::Kind::io, [&] { db->checkpoint_when_due(false); }));
   EXPECT_TRUE(faults(Fault::Kind::io, [&] { db->checkpoint_all(); }));
 }
 
@@ -206,7 +216,7 @@ TEST_F(FailingDiskTest, ADistrustedDatabaseIsMadeAnewFromItsLog) {
   write_much(*db, "1");
   {
     const test::DiskFault fault("sync", EIO, path);
-    EXPECT_TRUE(faults(Fault::Kind::io, [&] { db->checkpoint_when_due(); }));
+    EXPECT_TRUE(faults(Fault::Kind::io, [&] { db->checkpoint_when_due(false); }));
   }
   db->distrust();
   db.reset();
