@@ -22,7 +22,7 @@ OWNERS = {
     "spdlog/": {"base"}, "toml++/": {"base"}, "SQLiteCpp/": {"storage"}, "sqlite3.h": {"storage"},
     "openssl/": {"firmware", "http"}, "boost/beast": {"http"}, "boost/asio": {"http", "api"}, "mqtt/async": {"mqtt"},
     "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"api", "agent"}, "prometheus/": {"api"}, "CLI/": {"app", "agent"},
-    "systemd/": {"app"}, "curl/": {"agent"},
+    "curl/": {"agent"},
 }
 # Besides, these may show in interfaces.
 IN_INTERFACES = re.compile(r"boost/(system/result|asio/awaitable)\.hpp$")

@@ -38,6 +38,11 @@ DownloadTransfer::DownloadTransfer(std::shared_ptr<firmware::Image> image, const
   fill(digest_field_, {"sha-256=:", firmware::base64(content), ":"});
 }
 
+http::Pace DownloadTransfer::pace() {
+  if (!pace_) pace_ = context_.pace_of(task_);
+  return *pace_;
+}
+
 void DownloadTransfer::sent(std::uint64_t offset, std::uint64_t length) {
   auto& board = context_.engine.board();
   board.bytes(task_.number, length);

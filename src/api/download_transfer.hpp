@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -33,7 +34,7 @@ class ChunkCover {
 /// One allocation a request: the server's source and listener in one.
 class DownloadTransfer final : public http::FileSource, public http::TransferListener {
  public:
-  /// `hex` and `content`: the digests of the image and of the representation that is sent.
+  /// `context` outlives it; `hex` and `content`: the digests of the image and of the representation that is sent.
   DownloadTransfer(std::shared_ptr<firmware::Image> image, const DeviceContext& context, const UrlGrant& grant,
                    std::string_view hex, const Digest& content);
 
@@ -49,7 +50,7 @@ class DownloadTransfer final : public http::FileSource, public http::TransferLis
   void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) override {
     image_->check(offset, length, std::move(done));
   }
-  http::Pace pace() const override { return context_.pace_of(task_); }
+  http::Pace pace() override;
   void sent(std::uint64_t offset, std::uint64_t length) override;
   void ended(bool whole) override;
   void line(const http::LineFigures& figures) override;
@@ -60,6 +61,7 @@ class DownloadTransfer final : public http::FileSource, public http::TransferLis
   TaskId task_;
   std::uint32_t chunk_bytes_;
   ChunkCover cover_;
+  std::optional<http::Pace> pace_;
   std::array<char, 66> etag_;
   std::array<char, 54> digest_field_;
 };

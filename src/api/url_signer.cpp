@@ -128,7 +128,7 @@ class KnownGood {
     const auto& address = place(image_hex, query);
     const std::string_view known = address.hex_and_query;
     if (address.signer != signer || known.size() != image_hex.size() + query.size()) return nullptr;
-    if (!known.starts_with(image_hex)) return nullptr;
+    if (address.signature_at < image_hex.size() || !known.starts_with(image_hex)) return nullptr;
     const auto at = address.signature_at - image_hex.size();
     const auto before = known.substr(image_hex.size(), at);
     const auto behind = known.substr(address.signature_at + kSignatureChars);

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <system_error>
 
 namespace ota::app {
 namespace {
@@ -27,7 +28,8 @@ void notify(std::string_view state) {
   const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (socket < 0) return;
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size);
-  (void)!::sendto(socket, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), length);
+  const auto* const to = reinterpret_cast<const sockaddr*>(&address);
+  (void)!::sendto(socket, state.data(), state.size(), MSG_NOSIGNAL, to, length);
   ::close(socket);
 }
 
@@ -59,8 +61,8 @@ void notify_alive() { notify("WATCHDOG=1"); }
 std::optional<std::chrono::milliseconds> watchdog_time() {
   const auto micros = number("WATCHDOG_USEC");
   // Where it names another process, that one is watched.
-  const auto watched = number("WATCHDOG_PID");
-  if (!micros || *micros == 0 || (watched && *watched != static_cast<std::uint64_t>(::getpid()))) return std::nullopt;
+  const bool other = std::getenv("WATCHDOG_PID") && number("WATCHDOG_PID") != static_cast<std::uint64_t>(::getpid());
+  if (!micros || *micros == 0 || other) return std::nullopt;
   return std::chrono::milliseconds(*micros / 1000);
 }
 

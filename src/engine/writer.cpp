@@ -18,7 +18,7 @@ constexpr Millis kFirstChunkWaits{100};
 constexpr Millis kHousekeepingEvery{60'000};
 constexpr Millis kHousekeepingOn{1'000};  // while more is left
 constexpr Millis kReopenEvery{1'000};     // tries, while the database can't be written
-constexpr Millis kCheckpointPause{500};   // between those of a short log, which cost more for what they copy
+constexpr Millis kLookAtLogEvery{500};    // whether it is long enough to be copied while nothing waits
 constexpr Millis kLongestSleep{1'000};    // keeps last_turn young for the watchdog
 
 void act(const Effect& effect) {
@@ -194,17 +194,17 @@ bool Writer::turn(std::vector<Command>& commands) {
   ledger.stats.commits += commands.empty() ? 0 : 1;
   for (auto& effect : ledger.take_effects()) act(effect);
   publish({});
-  return checkpoint();
+  return checkpoint(commands.size() <= 1);
 }
 
-/// What was committed lies in the write-ahead log; now and then it moves on. False where the disk failed a sync.
-bool Writer::checkpoint() {
+/// What was committed lies in the write-ahead log; now and then it moves on. `few`: no more than one command was
+/// decided. False where the disk failed a sync.
+bool Writer::checkpoint(bool few) {
   try {
     const auto now = steady_clock::now();
-    const bool at_rest = queue_.size() == 0 && now - looked_at_log_ >= kCheckpointPause;
+    const bool at_rest = few && queue_.size() == 0 && now - looked_at_log_ >= kLookAtLogEvery;
     if (at_rest) looked_at_log_ = now;
-    db_->checkpoint_when_due(at_rest);
-    log_stays_ = false;
+    if (db_->checkpoint_when_due(at_rest)) log_stays_ = false;
     return true;
   } catch (const storage::Fault& e) {
     const bool full = e.kind() == storage::Fault::Kind::disk_full;

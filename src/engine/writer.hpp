@@ -51,7 +51,7 @@ class Writer {
   void run(Ledger& ledger, Command& command);
   bool run_apart(Ledger& ledger, Command& command);
   void chores(Ledger& ledger);
-  bool checkpoint();
+  bool checkpoint(bool few);
   bool reopen();
   Result<void> prove();
   void close(const std::string& why);
@@ -85,10 +85,10 @@ class Writer {
   Millis flushed_{0};
   Millis looked_{0};
   Millis kept_{0};
-  bool resync_ = false;                                  // a command was undone
-  std::chrono::steady_clock::time_point looked_at_log_;  // while nothing waited
-  bool log_stays_ = false;                               // the write-ahead log could not be copied for lack of room
-  bool distrusted_ = false;                              // a sync failed
+  bool resync_ = false;  // a command was undone
+  std::chrono::steady_clock::time_point looked_at_log_;
+  bool log_stays_ = false;   // the write-ahead log could not be copied for lack of room
+  bool distrusted_ = false;  // a sync failed
   std::chrono::steady_clock::time_point reopen_after_{};
   std::thread thread_;
 };

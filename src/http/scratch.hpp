@@ -1,4 +1,4 @@
-// Room of a thread for bytes that mean nothing after the next wait.
+// Room of a thread for bytes that nobody wants.
 #pragma once
 
 #include <cstddef>
@@ -7,13 +7,12 @@
 
 namespace ota::http {
 
-inline constexpr std::size_t kScratch = 16 * 1024;
-
 /// All connections of a thread share it: what comes in over a wait is for the bin. Made when it is first asked for,
 /// since every thread of the program would pay for room that stands ready.
 inline std::span<char> scratch() {
-  static thread_local const auto bytes = std::make_unique_for_overwrite<char[]>(kScratch);
-  return {bytes.get(), kScratch};
+  constexpr std::size_t kSize = 16 * 1024;
+  static thread_local const auto bytes = std::make_unique_for_overwrite<char[]>(kSize);
+  return {bytes.get(), kSize};
 }
 
 }  // namespace ota::http

@@ -159,6 +159,7 @@ asio::awaitable<bool> Session::serve_request() {
   auto writing = reply.file ? write_file(request, reply, keep) : write_plain(request, reply, keep);
   keep = co_await std::move(writing) && keep;
   if (keep && !request.body_ended()) {
+    reply = {};  // may hold a file
     deadline_.touch();
     keep = co_await request.drain();
     linger_ = !keep;

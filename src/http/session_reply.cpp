@@ -169,20 +169,24 @@ asio::awaitable<bool> Session::write_file(const IncomingRequest& request, const 
 /// slice is known to be right.
 asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range, std::string_view head, bool checked,
                                           bool more) {
+  std::uint64_t right_to = checked ? slice_of(range, 0) : 0;
   for (std::uint64_t done = 0; done < range.length;) {
     const std::uint64_t at = file.offset + range.offset + done;
-    std::size_t size = slice_of(range, done);
-    const bool paced = context_->pacer->paced();
-    if (done > 0 && !paced) co_await asio::post(asio::use_awaitable);
-    if (!(checked && done == 0) && !file.source->checked(at, size)) {
-      auto checking = check(file, at, size);
-      const Result<void> right = co_await std::move(checking);
-      if (!right) {
-        // The promised length can't be kept: an early end tells the peer.
-        log::debug(fmt::format("http: reply to {} broken off: {}", peer_.remote, right.error().message));
-        co_return false;
+    if (done == right_to) {
+      if (done > 0) co_await asio::post(asio::use_awaitable);
+      right_to += slice_of(range, done);
+      if (!file.source->checked(at, right_to - done)) {
+        auto checking = check(file, at, right_to - done);
+        const Result<void> right = co_await std::move(checking);
+        if (!right) {
+          // The promised length can't be kept: an early end tells the peer.
+          log::debug(fmt::format("http: reply to {} broken off: {}", peer_.remote, right.error().message));
+          co_return false;
+        }
       }
     }
+    std::size_t size = static_cast<std::size_t>(right_to - done);
+    const bool paced = context_->pacer->paced();
     if (paced) size = co_await pace(file, size);
     // A paced piece leaves by itself: what follows may be long in coming.
     const FileSlice slice{file.source->descriptor(), at, size, !paced && (more || done + size < range.length)};

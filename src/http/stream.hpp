@@ -21,7 +21,7 @@ struct FileSlice {
   int descriptor = -1;
   std::uint64_t offset = 0;
   std::size_t length = 0;
-  bool more = false;  ///< something follows at once
+  bool more = false;  ///< something follows at once: TLS keeps its room for it
 };
 
 /// Used by its session's coroutine, one operation at a time; nothing here throws but bad_alloc and cancellation.

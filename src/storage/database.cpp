@@ -120,10 +120,11 @@ void Database::rollback() noexcept {
   }
 }
 
-void Database::checkpoint_when_due(bool at_rest) {
-  if (impl_->log_pages < (at_rest ? kLogPagesAtRest : kLogPages)) return;
+bool Database::checkpoint_when_due(bool at_rest) {
+  if (impl_->log_pages < (at_rest ? kLogPagesAtRest : kLogPages)) return false;
   impl_->log_pages = 0;  // where readers are in the way, once the log has grown by a commit more
   checkpoint(*impl_, SQLITE_CHECKPOINT_PASSIVE);
+  return true;
 }
 
 void Database::checkpoint_all() { checkpoint(*impl_, SQLITE_CHECKPOINT_TRUNCATE); }

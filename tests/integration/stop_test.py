@@ -154,13 +154,21 @@ class Notified(Daemon):
     LIMIT = 4.0  # s
 
     def launch(self, command, env=None):
-        path = self.folder / "notify"
-        path.unlink(missing_ok=True)
+        name = self.where()
         self.line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.line.bind(str(path))
+        self.line.bind(name.replace("@", "\0"))
         self.notes = []
         threading.Thread(target=self.listen, args=(self.line, self.notes), daemon=True).start()
-        super().launch(command, {**env, "NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": str(int(self.LIMIT * 1e6))})
+        limit = str(int(self.LIMIT * 1e6))
+        super().launch(command, {**env, "NOTIFY_SOCKET": name, "WATCHDOG_USEC": limit, **self.watched()})
+
+    def where(self):
+        path = self.folder / "notify"
+        path.unlink(missing_ok=True)
+        return str(path)
+
+    def watched(self):
+        return {}
 
     @staticmethod
     def listen(line, notes):
@@ -170,6 +178,16 @@ class Notified(Daemon):
 
     def times(self, word):
         return [at for at, lines in list(self.notes) if word in lines]
+
+
+class Unwatched(Notified):
+    """As in a service with several processes, of which systemd watches another; the socket is no file."""
+
+    def where(self):
+        return f"@otad-test-{os.getpid()}-{time.monotonic_ns()}"
+
+    def watched(self):
+        return {"WATCHDOG_PID": "1"}
 
 
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
@@ -270,6 +288,19 @@ class Watchdog(ServerCase):
             self.assertGreater(time.monotonic() - begun, limit)
         back = time.monotonic()
         wait_until(lambda: max(self.daemon.times("WATCHDOG=1")) > back, "it goes on where it stood")
+
+
+class AnotherIsWatched(ServerCase):
+    @classmethod
+    def setUpClass(cls):
+        with unittest.mock.patch("harness.Daemon", Unwatched):
+            super().setUpClass()
+
+    def test_it_tells_how_it_is_but_does_not_ping(self):
+        wait_until(lambda: self.daemon.times("READY=1"), "it says that it is ready")
+        self.daemon.stop()
+        wait_until(lambda: self.daemon.times("STOPPING=1"), "it says that it stops")
+        self.assertEqual(self.daemon.times("WATCHDOG=1"), [])
 
 
 if __name__ == "__main__":

@@ -68,8 +68,8 @@ class FileSource {
   /// Checks them on a disk thread and calls `done` there; Errc::image_damaged where they are rotten,
   /// Errc::overloaded where the disk threads have too much to do.
   virtual void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) = 0;
-  /// Asked before each piece while there are caps.
-  virtual Pace pace() const { return {}; }
+  /// Under which cap its bytes leave: the same as long as it lives. Asked only where there are caps.
+  virtual Pace pace() { return {}; }
 };
 
 /// Hears how much of a file reply was handed to the kernel. Called on http threads, one call at a time.

@@ -40,10 +40,11 @@ class Database {
   /// Never throws; harmless without a transaction.
   void rollback() noexcept;
 
-  /// The writer's: copies the write-ahead log into the database once it is long enough, which is sooner `at_rest`, when
-  /// nobody waits for the next commit; call it now and then, after a commit. A Fault: the disk failed, and no later checkpoint of any open connection makes that good, for SQLite takes
-  /// pages as safe whose sync failed later. Close all connections of the program by distrust() and open them afresh.
-  void checkpoint_when_due(bool at_rest);
+  /// The writer's: copies the write-ahead log into the database once it is long enough, which is sooner `at_rest`,
+  /// while hardly anybody waits for commits; false where it wasn't. Call it now and then, after a commit. A Fault: the
+  /// disk failed, and no later checkpoint of any open connection makes that good, for SQLite takes pages as safe whose
+  /// sync failed later. Close all connections of the program by distrust() and open them afresh.
+  bool checkpoint_when_due(bool at_rest);
   /// Copies all of it and empties the log; nothing where readers are in the way.
   void checkpoint_all();
   /// From now on closing this connection leaves the write-ahead log as it is, for the next one to read anew.

@@ -289,6 +289,16 @@ TEST_F(Download, WhatWasSentIsOnTheBoard) {
   EXPECT_EQ(change->transport, Transport::http);
 }
 
+TEST_F(Download, AReplyStaysUnderItsDevicesCapWhenItsTaskEnds) {
+  const auto reply = get("image");
+  const auto held = world.engine.board().transfer_class(kTask.number).value();
+  EXPECT_EQ(reply.file->source->pace().key, held.device);
+  EXPECT_TRUE(reply.file->source->pace().urgent);
+  world.engine.board().close(kTask.number);
+  EXPECT_EQ(reply.file->source->pace().key, held.device);
+  EXPECT_TRUE(reply.file->source->pace().urgent);
+}
+
 TEST_F(Download, HeadCountsNothing) {
   const auto reply = get("chunks/1", Method::head);
   ASSERT_TRUE(reply.file);
