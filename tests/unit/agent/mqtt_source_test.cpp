@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <nlohmann/json.hpp>
 #include <thread>
 #include <vector>
@@ -65,13 +66,27 @@ class MqttSourceTest : public ::testing::Test {
     network.join();
     return fetched;
   }
+  /// The chunk, with something else to do from the moment on that it was asked for.
+  Fetched fetch_nudged(std::uint32_t index) {
+    std::thread other([this] {
+      std::unique_lock lock(mutex_);
+      asked_.wait(lock, [this] { return !questions_.empty(); });
+      lock.unlock();
+      source_.nudge();
+    });
+    auto fetched = fetch(index);
+    other.join();
+    return fetched;
+  }
   void ask(const std::string& payload) {
     std::lock_guard lock(mutex_);
     questions_.push_back(Json::parse(payload));
+    asked_.notify_all();
     if (on_ask_) on_ask_(questions_.back());
   }
 
   std::mutex mutex_;
+  std::condition_variable asked_;
   std::atomic<bool> interrupted_ = false;
   std::atomic<bool> connected_ = true;
   std::vector<Json> questions_;
@@ -202,9 +217,7 @@ TEST_F(MqttSourceTest, AsksForOneOnlyHoweverLongTheSilence) {
 }
 
 TEST_F(MqttSourceTest, WithTheConnectionGoesWhatWasOnItsWay) {
-  std::thread other([&] { source_.nudge(); });
-  EXPECT_EQ(fetch(0).kind, Fetched::Kind::aborted);
-  other.join();
+  EXPECT_EQ(fetch_nudged(0).kind, Fetched::Kind::aborted);
   EXPECT_TRUE(may_bring(0));
   source_.lost();
   EXPECT_FALSE(may_bring(0));
@@ -217,9 +230,7 @@ TEST_F(MqttSourceTest, WithTheConnectionGoesWhatWasOnItsWay) {
 }
 
 TEST_F(MqttSourceTest, TakesWhatABrokerKeptOverABreak) {
-  std::thread other([&] { source_.nudge(); });
-  EXPECT_EQ(fetch(0).kind, Fetched::Kind::aborted);
-  other.join();
+  EXPECT_EQ(fetch_nudged(0).kind, Fetched::Kind::aborted);
   source_.lost();
   source_.calm();
   on_ask_ = [this](const Json&) {
@@ -233,9 +244,7 @@ TEST_F(MqttSourceTest, TakesWhatABrokerKeptOverABreak) {
 }
 
 TEST_F(MqttSourceTest, EndsWhenThereIsSomethingElseToDo) {
-  std::thread other([&] { source_.nudge(); });
-  EXPECT_EQ(fetch(0).kind, Fetched::Kind::aborted);
-  other.join();
+  EXPECT_EQ(fetch_nudged(0).kind, Fetched::Kind::aborted);
   EXPECT_EQ(fetch(0).kind, Fetched::Kind::aborted) << "until it was looked at";
   source_.calm();
   serve();
