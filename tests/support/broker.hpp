@@ -17,7 +17,8 @@
 #include <fstream>
 #include <stdexcept>
 #include <string>
-#include <thread>
+
+#include "support/eventually.hpp"
 
 namespace ota::test {
 
@@ -55,17 +56,6 @@ inline std::uint16_t free_port() {
   close(fd);
   if (!ok) throw std::runtime_error("no free port");
   return ntohs(address.sin_port);
-}
-
-/// Waits until `ready` or the time is up; answers the last `ready()`.
-template <class Ready>
-bool eventually(Ready ready, std::chrono::milliseconds patience = std::chrono::seconds(20)) {
-  auto until = std::chrono::steady_clock::now() + patience;
-  while (!ready()) {
-    if (std::chrono::steady_clock::now() > until) return ready();
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
 }
 
 class Broker {

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "engine/writer.hpp"
+#include "support/eventually.hpp"
 #include "support/fakes.hpp"
 #include "support/faults.hpp"
 #include "unit/engine/fixture.hpp"
@@ -100,9 +101,7 @@ TEST_F(EngineTest, AShortLogIsCopiedIntoTheDatabaseWhileNothingWaits) {
   const auto before = size("otad.db");
   for (int i = 0; i < 150; ++i) wait<UpgradeOutcome>([&](auto done) { engine->upgrade(order(i), "tester", done); });
   EXPECT_LT(size("otad.db-wal"), 3'000u * 4'096) << "not for its length";
-  for (int tries = 0; tries < 500 && size("otad.db") == before; ++tries)
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  EXPECT_GT(size("otad.db"), before);
+  EXPECT_TRUE(test::eventually([&] { return size("otad.db") > before; }));
 }
 
 TEST_F(EngineTest, ManyThreadsPostTheSameUpgradeAndOneTaskIsMade) {
@@ -296,11 +295,7 @@ class FailingDiskTest : public EngineTest {
   }
   template <class Condition>
   void wait_until(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (!condition()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
+    ASSERT_TRUE(test::eventually(condition, std::chrono::seconds(30)));
   }
   std::string log() { return dir / "otad.db-wal"; }
 };
@@ -438,11 +433,8 @@ TEST_F(EngineTest, OldLogsGoFasterThanTheyCome) {
   auto db = std::move(storage::Database::open(dir / "otad.db", storage::Mode::reader).value());
   storage::AuditLog audit(*db);
   storage::TransferLog log(*db);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!audit.list({}, {}, 0, 1).empty() || !log.list(0, 0, 1).empty()) {
-    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
+  EXPECT_TRUE(test::eventually([&] { return audit.list({}, {}, 0, 1).empty() && log.list(0, 0, 1).empty(); },
+                               std::chrono::seconds(30)));
 }
 
 TEST_F(EngineTest, NewSettingsCountFromTheNextCommand) {

@@ -20,21 +20,13 @@
 #include <vector>
 
 #include "ota/http/server.hpp"
+#include "support/eventually.hpp"
 
 namespace ota::http::test {
 
 using namespace std::chrono_literals;
+using ota::test::eventually;
 constexpr auto kPatience = 20s;
-
-/// Waits for what has to become true; false where it doesn't in time.
-inline bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds time = kPatience) {
-  const auto until = std::chrono::steady_clock::now() + time;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > until) return false;
-    std::this_thread::sleep_for(2ms);
-  }
-  return true;
-}
 
 inline std::string pattern(std::size_t size, unsigned seed = 1) {
   std::mt19937 random(seed);
