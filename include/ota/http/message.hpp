@@ -68,7 +68,7 @@ class FileSource {
   /// Checks them on a disk thread and calls `done` there; Errc::image_damaged where they are rotten,
   /// Errc::overloaded where the disk threads have too much to do.
   virtual void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) = 0;
-  /// Under which cap its bytes leave: the same as long as it lives. Asked only where there are caps.
+  /// Under which cap its bytes leave: the same as long as it lives. Asked by its reply alone, where there are caps.
   virtual Pace pace() { return {}; }
 };
 
