@@ -16,7 +16,7 @@ from harness import MIB, PATIENCE, SANITIZED, Broker, ServerCase, main, wait_unt
 from stop_test import held
 
 GRID = 65536
-MEMORY = 160 * MIB  # README, Reliability
+MEMORY = 160 * MIB  # docs/reliability.md
 MESSAGES = 100_000
 DEVICES = 10_000
 

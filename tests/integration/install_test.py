@@ -42,7 +42,8 @@ class Install(unittest.TestCase):
             "usr/bin/otad", "usr/bin/ota-agent", "etc/otad/otad.toml", "usr/share/otad/otad.toml",
             "usr/lib/systemd/system/otad.service", "usr/lib/sysusers.d/otad.conf",
             "usr/share/otad/mosquitto/otad.conf", "usr/share/otad/mosquitto/otad-secure.conf",
-            "usr/share/otad/mosquitto/otad.acl", "usr/share/doc/otad/README.md", "usr/share/doc/otad/LICENSE"})
+            "usr/share/otad/mosquitto/otad.acl", "usr/share/doc/otad/README.md", "usr/share/doc/otad/LICENSE",
+            *(f"usr/share/doc/otad/docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))})
 
     def test_the_installed_programs_run_and_take_the_installed_settings(self):
         self.assertRegex(run(self.root / "usr/bin/otad", "--version"), r"\d+\.\d+\.\d+")

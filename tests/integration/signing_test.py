@@ -1,4 +1,4 @@
-"""The README's walk through signing with openssl alone, run as it stands there, on server and device."""
+"""The walk through signing in docs/security.md with openssl alone, run as it stands there, on server and device."""
 import os
 import pathlib
 import re
@@ -9,8 +9,8 @@ from harness import BUILD, ENVIRONMENT, ROOT, ServerCase, image, main
 
 
 def blocks():
-    """The shell blocks of the README's part on security, in their order."""
-    part = (ROOT / "README.md").read_text().partition("\n## Security\n")[2].partition("\n## ")[0]
+    """The shell blocks of its part on signed firmware, in their order."""
+    part = (ROOT / "docs" / "security.md").read_text().partition("\n## Signed firmware")[2]
     return re.findall(r"```sh\n(.*?)```", part, re.S)
 
 
@@ -40,7 +40,7 @@ class Signing(ServerCase):
                               env={**ENVIRONMENT, "OTAD_KEY": "none", "PATH": f"{BUILD}:{os.environ['PATH']}"})
         return done
 
-    def test_as_the_readme_says(self):
+    def test_as_documented(self):
         make, serve, device = blocks()
         done = self.run_block(make)
         self.assertEqual((done.returncode, done.stdout.strip()), (0, "Signature Verified Successfully"), done.stderr)
