@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
+#include <vector>
 
 namespace ota {
 namespace {
@@ -55,6 +56,43 @@ char short_escape(char32_t point) {
 std::size_t plain_letters(std::string_view text) {
   const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
   return static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), plain) - text.begin());
+}
+
+constexpr std::size_t kLongestName = 256;  ///< the distance costs time by both lengths
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool same_letters(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+/// Insertions, removals, changes and swaps of neighbours that make `b` of `a` (optimal string alignment).
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> before(b.size() + 1);  // two rows up
+  std::vector<std::size_t> last(b.size() + 1);
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const bool same = lower(a[i - 1]) == lower(b[j - 1]);
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (same ? 0 : 1)});
+      if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]))
+        row[j] = std::min(row[j], before[j - 2] + 1);
+    }
+    std::swap(before, last);
+    std::swap(last, row);
+  }
+  return last[b.size()];
+}
+
+/// One begins as the other does (four letters at least), or ends as it does from a dot or an underscore on.
+bool shares_part(std::string_view name, std::string_view whole) {
+  constexpr std::size_t kBeginning = 4;
+  if (name.size() >= kBeginning && same_letters(name.substr(0, kBeginning), whole.substr(0, kBeginning))) return true;
+  if (name.empty() || name.size() >= whole.size()) return false;
+  const auto cut = whole.size() - name.size();
+  return (whole[cut - 1] == '.' || whole[cut - 1] == '_') && same_letters(name, whole.substr(cut));
 }
 
 }  // namespace
@@ -111,6 +149,23 @@ void append_json_string(std::string& out, std::string_view text) {
     text.remove_prefix(next.length);
   }
   out += '"';
+}
+
+std::string_view closest(std::string_view name, std::span<const std::string_view> candidates) {
+  std::string_view best;
+  std::size_t fewest = 0;
+  if (name.empty() || name.size() > kLongestName) return best;
+  for (const auto candidate : candidates) {
+    const auto steps = distance(name, candidate);
+    if (steps * 3 > std::max(name.size(), candidate.size()) || (!best.empty() && steps >= fewest)) continue;
+    best = candidate;
+    fewest = steps;
+  }
+  if (!best.empty()) return best;
+  const auto alike = [name](std::string_view candidate) { return shares_part(name, candidate); };
+  const auto at = std::find_if(candidates.begin(), candidates.end(), alike);
+  if (at == candidates.end() || std::any_of(at + 1, candidates.end(), alike)) return best;
+  return *at;
 }
 
 }  // namespace ota

@@ -1,0 +1,44 @@
+#include "ota/base/text.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+namespace ota {
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr std::array kStates{"queued"sv,    "offered"sv, "downloading"sv, "retry_wait"sv, "installing"sv,
+                             "succeeded"sv, "failed"sv,  "cancelled"sv,   "expired"sv};
+
+TEST(Closest, FindsWhatWasMeant) {
+  EXPECT_EQ(closest("downloadng", kStates), "downloading");
+  EXPECT_EQ(closest("Queued", kStates), "queued");
+  EXPECT_EQ(closest("canceled", kStates), "cancelled");
+  EXPECT_EQ(closest("success", kStates), "succeeded");
+  EXPECT_EQ(closest("fialed", kStates), "failed");
+  EXPECT_EQ(closest("retry-wait", kStates), "retry_wait");
+}
+
+TEST(Closest, SaysNothingOfWhatIsFar) {
+  EXPECT_EQ(closest("banana", kStates), "");
+  EXPECT_EQ(closest("", kStates), "");
+  EXPECT_EQ(closest("x", kStates), "");
+  EXPECT_EQ(closest(std::string(300, 'q'), kStates), "");
+  EXPECT_EQ(closest("queued", {}), "");
+}
+
+TEST(Closest, TakesTheNearestOfSeveral) {
+  EXPECT_EQ(closest("max_rates", {"max_rate_per_device", "max_rate"}), "max_rate");
+  EXPECT_EQ(closest("failde", {"failed", "faded"}), "failed");
+}
+
+TEST(Closest, TakesTheLastPartWhereOnlyOneEndsSo) {
+  EXPECT_EQ(closest("max_active", {"tasks.max_active", "http.threads"}), "tasks.max_active");
+  EXPECT_EQ(closest("url", {"mqtt.url", "http.public_url"}), "");
+  EXPECT_EQ(closest("LISTEN", {"http.listen", "http.threads"}), "http.listen");
+}
+
+}  // namespace
+}  // namespace ota
