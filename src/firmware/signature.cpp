@@ -4,11 +4,13 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
 #include <system_error>
 
+#include "ota/domain/ids.hpp"
 #include "ota/firmware/hash.hpp"
 
 namespace ota::firmware {
@@ -36,6 +38,12 @@ std::optional<std::string> read_key(const fs::path& file) {
   return std::string(raw.begin(), raw.end());
 }
 
+/// The lines that all signed texts have in common.
+std::string described(const Firmware& firmware) {
+  return fmt::format("hardware:{}\nversion:{}\nsize:{}\nsha256:{}\n", firmware.hardware, firmware.version,
+                     firmware.size, to_hex(firmware.checksum));
+}
+
 bool verifies(const std::string& raw_key, std::span<const std::uint8_t> signature, std::string_view text) {
   const Key key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr,
                                             reinterpret_cast<const unsigned char*>(raw_key.data()), raw_key.size()));
@@ -47,51 +55,96 @@ bool verifies(const std::string& raw_key, std::span<const std::uint8_t> signatur
 
 }  // namespace
 
-std::string signed_text(const Firmware& firmware) {
-  return fmt::format("otad-firmware-v1\nhardware:{}\nversion:{}\nsize:{}\nsha256:{}\n", firmware.hardware,
-                     firmware.version, firmware.size, to_hex(firmware.checksum));
+std::string signed_text(const Firmware& firmware) { return "otad-firmware-v1\n" + described(firmware); }
+
+std::string downgrade_text(const Firmware& firmware, const DowngradePermission& permission) {
+  return fmt::format("otad-downgrade-v1\n{}device:{}\nexpires:{}\n", described(firmware), permission.device,
+                     permission.expires);
+}
+
+Result<void> TrustedKeys::add(const fs::path& file) {
+  auto key = read_key(file);
+  if (!key) {
+    return fail(Errc::malformed, fmt::format("{} is no readable Ed25519 public key in PEM form; take it out of the "
+                                             "trusted keys or put a right one in its place",
+                                             file.string()));
+  }
+  if (keys_.emplace(file.stem().string(), std::move(*key)).second) return {};
+  return fail(Errc::malformed, fmt::format("two trusted keys are called {}: {} is one of them; give it another name",
+                                           file.stem().string(), file.string()));
+}
+
+Result<void> TrustedKeys::add_folder(const fs::path& dir) {
+  std::error_code error;
+  for (fs::directory_iterator files(dir, error); !error && files != fs::directory_iterator(); files.increment(error)) {
+    if (files->path().extension() != ".pem") continue;
+    if (auto added = add(files->path()); !added) return added;
+  }
+  if (!error) return {};
+  return fail(Errc::server_fault,
+              fmt::format("the folder of trusted keys {} can't be read: {}", dir.string(), error.message()));
 }
 
 Result<TrustedKeys> TrustedKeys::load(const fs::path& dir) {
   TrustedKeys keys;
   std::error_code error;
-  fs::directory_iterator files(dir, error);
-  if (error == std::errc::no_such_file_or_directory) return keys;
-  for (; !error && files != fs::directory_iterator(); files.increment(error)) {
-    const auto& file = files->path();
-    if (file.extension() != ".pem") continue;
-    auto key = read_key(file);
-    if (!key) {
-      return fail(Errc::malformed, fmt::format("{} is no readable Ed25519 public key in PEM form; take it out of the "
-                                               "folder of trusted keys or put a right one in its place",
-                                               file.string()));
-    }
-    keys.keys_.emplace(file.stem().string(), std::move(*key));
+  if (fs::status(dir, error).type() == fs::file_type::not_found) return keys;
+  if (auto added = keys.add_folder(dir); !added) return added.error();
+  return keys;
+}
+
+Result<TrustedKeys> TrustedKeys::load_all(const std::vector<fs::path>& files_and_folders) {
+  TrustedKeys keys;
+  keys.any_id_ = true;
+  for (const auto& path : files_and_folders) {
+    std::error_code ignored;
+    auto added = fs::is_directory(path, ignored) ? keys.add_folder(path) : keys.add(path);
+    if (!added) return added.error();
   }
-  if (error) {
-    return fail(Errc::server_fault,
-                fmt::format("the folder of trusted keys {} can't be read: {}", dir.string(), error.message()));
-  }
+  if (keys.keys_.empty()) return fail(Errc::malformed, "there is no trusted key: no *.pem in the folders given");
   return keys;
 }
 
 Result<void> TrustedKeys::verify(const Firmware& firmware) const {
   if (!firmware.signature) return fail(Errc::signature_invalid, "the firmware is not signed");
-  const auto key = keys_.find(firmware.signature->key_id);
-  if (key == keys_.end()) {
+  return check(
+      *firmware.signature, signed_text(firmware),
+      fmt::format("does not fit the image, its version {} and hardware '{}'", firmware.version, firmware.hardware));
+}
+
+Result<void> TrustedKeys::verify_downgrade(const Firmware& firmware, const DowngradePermission& permission) const {
+  if (permission.device != "*" && !DeviceId::parse(permission.device))
+    return fail(Errc::signature_invalid, "the downgrade permission's device is neither a device id nor *");
+  if (!parse_rfc3339(permission.expires))
+    return fail(Errc::signature_invalid, "the downgrade permission's expires is no RFC 3339 time");
+  return check(permission.signature, downgrade_text(firmware, permission),
+               fmt::format("does not fit the downgrade permission for {} to version {} until {}", permission.device,
+                           firmware.version, permission.expires));
+}
+
+Result<void> TrustedKeys::check(const FirmwareSignature& signature, const std::string& text,
+                                const std::string& about) const {
+  const auto key = keys_.find(signature.key_id);
+  if (key == keys_.end() && !any_id_) {
     return fail(Errc::signature_invalid,
-                fmt::format("the signature's key {} is not among the trusted ones", firmware.signature->key_id));
+                fmt::format("the signature's key {} is not among the trusted ones", signature.key_id));
   }
-  const auto signature = parse_base64(firmware.signature->value);
-  if (!signature || signature->size() != kSignatureBytes) {
+  const auto bytes = parse_base64(signature.value);
+  if (!bytes || bytes->size() != kSignatureBytes) {
     return fail(Errc::signature_invalid, "the signature is not 64 bytes in base64");
   }
-  if (!verifies(key->second, *signature, signed_text(firmware))) {
-    return fail(Errc::signature_invalid,
-                fmt::format("the signature by key {} does not fit the image, its version {} and hardware '{}'",
-                            key->first, firmware.version, firmware.hardware));
-  }
-  return {};
+  const auto made_by = [&](const auto& trusted) { return verifies(trusted.second, *bytes, text); };
+  if (key != keys_.end() ? made_by(*key) : std::any_of(keys_.begin(), keys_.end(), made_by)) return {};
+  return fail(Errc::signature_invalid,
+              key != keys_.end()
+                  ? fmt::format("the signature by key {} {}", key->first, about)
+                  : fmt::format("the signature by key {}, which none of the trusted ones is called, {} by any of them",
+                                signature.key_id, about));
+}
+
+bool permits_downgrade(const DowngradePermission& permission, std::string_view device, WallTime now) {
+  const auto expires = parse_rfc3339(permission.expires);
+  return expires && now < *expires && (permission.device == "*" || permission.device == device);
 }
 
 }  // namespace ota::firmware

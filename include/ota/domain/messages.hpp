@@ -81,6 +81,15 @@ struct FirmwareSignature {
   bool operator==(const FirmwareSignature&) const = default;
 };
 
+/// A vendor's permission to install a version older than one that the device has run (protocol.md, Signatures), for
+/// the firmware that it comes with.
+struct DowngradePermission {
+  std::string device;   ///< a device id, or `*` for every device
+  std::string expires;  ///< RFC 3339, as it was signed; from then on it permits nothing
+  FirmwareSignature signature;
+  bool operator==(const DowngradePermission&) const = default;
+};
+
 /// protocol.md, chunk/get.
 struct ChunkRequest {
   TaskId task;

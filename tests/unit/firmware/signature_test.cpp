@@ -74,6 +74,68 @@ TEST(SignedText, IsTheProtocols) {
   EXPECT_NE(signed_text(everywhere).find("\nhardware:\n"), std::string::npos);
 }
 
+TEST(DowngradeText, IsTheProtocols) {
+  const DowngradePermission permission{"gw-17", "2026-12-01T00:00:00Z", {}};
+  EXPECT_EQ(downgrade_text(some_firmware(), permission),
+            "otad-downgrade-v1\nhardware:gw-a\nversion:1.4.0\nsize:2048000\nsha256:" + to_hex(sha256("image")) +
+                "\ndevice:gw-17\nexpires:2026-12-01T00:00:00Z\n");
+}
+
+TEST_F(SignatureTest, TakesADowngradePermissionThatATrustedKeySigned) {
+  vendor_.write_public(dir_.path() / "vendor.pem");
+  Signer().write_public(dir_.path() / "other.pem");
+  const auto keys = TrustedKeys::load(dir_.path());
+  ASSERT_TRUE(keys);
+  const auto firmware = some_firmware();
+  DowngradePermission good{"*", "2026-12-01T00:00:00Z", {"vendor", ""}};
+  good.signature.value = vendor_.sign(downgrade_text(firmware, good));
+  EXPECT_TRUE(keys->verify_downgrade(firmware, good));
+
+  const auto expect_refused = [&](const Firmware& about, const DowngradePermission& permission, const char* why) {
+    const auto verified = keys->verify_downgrade(about, permission);
+    ASSERT_FALSE(verified) << why;
+    EXPECT_EQ(verified.error().code, Errc::signature_invalid) << why;
+  };
+  auto changed = good;
+  changed.device = "gw-17";
+  expect_refused(firmware, changed, "for another device");
+  changed = good;
+  changed.expires = "2027-12-01T00:00:00Z";
+  expect_refused(firmware, changed, "until another time");
+  changed = good;
+  changed.signature.key_id = "other";
+  expect_refused(firmware, changed, "by another key");
+  changed = good;
+  changed.signature.value = vendor_.sign(signed_text(firmware));
+  expect_refused(firmware, changed, "the firmware's own signature");
+  auto other = firmware;
+  other.version = "1.3.0";
+  expect_refused(other, good, "another version");
+  other = firmware;
+  other.checksum[0] ^= 1;
+  expect_refused(other, good, "another image");
+  for (const auto& [device, expires] : {std::pair{"gw 17", "2026-12-01T00:00:00Z"},
+                                        {"", "2026-12-01T00:00:00Z"},
+                                        {"gw\nexpires:2099-01-01T00:00:00Z", "2026-12-01T00:00:00Z"},
+                                        {"*", "some day"},
+                                        {"*", ""}}) {
+    DowngradePermission odd{device, expires, {"vendor", ""}};
+    odd.signature.value = vendor_.sign(downgrade_text(firmware, odd));
+    expect_refused(firmware, odd, "a form that is none");
+  }
+}
+
+TEST(PermitsDowngrade, OnlyThatDeviceAndUntilThatTime) {
+  const DowngradePermission one{"gw-17", "2026-12-01T00:00:00Z", {}};
+  const auto end = *parse_rfc3339(one.expires);
+  EXPECT_TRUE(permits_downgrade(one, "gw-17", end - Millis{1}));
+  EXPECT_FALSE(permits_downgrade(one, "gw-17", end));
+  EXPECT_FALSE(permits_downgrade(one, "gw-18", end - Millis{1}));
+  EXPECT_FALSE(permits_downgrade(one, "*", end - Millis{1}));
+  EXPECT_TRUE(permits_downgrade({"*", one.expires, {}}, "gw-18", end - Millis{1}));
+  EXPECT_FALSE(permits_downgrade({"*", "never", {}}, "gw-18", end - Millis{1}));
+}
+
 TEST_F(SignatureTest, TakesWhatATrustedKeySigned) {
   vendor_.write_public(dir_.path() / "vendor-2026.pem");
   Signer().write_public(dir_.path() / "other.pem");
@@ -150,6 +212,43 @@ TEST_F(SignatureTest, NamesTheFileThatIsNoKey) {
   fs::create_directory(dir_.path() / "folder.pem");
   expect_refused("folder.pem");
   EXPECT_TRUE(TrustedKeys::load(dir_.path()));
+}
+
+TEST_F(SignatureTest, LoadsFilesAndFoldersTogether) {
+  Signer next, stranger;
+  fs::create_directory(dir_.path() / "keys");
+  vendor_.write_public(dir_.path() / "keys" / "vendor-2026.pem");
+  next.write_public(dir_.path() / "vendor-2027.pem");
+  const auto keys = TrustedKeys::load_all({dir_.path() / "keys", dir_.path() / "vendor-2027.pem"});
+  ASSERT_TRUE(keys) << keys.error().message;
+  EXPECT_EQ(keys->size(), 2u);
+  auto firmware = some_firmware();
+  const auto signed_by = [&](const Signer& signer, const std::string& id) {
+    firmware.signature = FirmwareSignature{id, signer.sign(signed_text(firmware))};
+    return static_cast<bool>(keys->verify(firmware));
+  };
+  EXPECT_TRUE(signed_by(vendor_, "vendor-2026"));
+  EXPECT_TRUE(signed_by(next, "vendor-2027"));
+  EXPECT_FALSE(signed_by(next, "vendor-2026")) << "the key that is named decides";
+  EXPECT_TRUE(signed_by(vendor_, "as the vendor calls it")) << "a name that none has: any of them";
+  EXPECT_TRUE(signed_by(next, ""));
+  EXPECT_FALSE(signed_by(stranger, "as the vendor calls it"));
+  EXPECT_FALSE(signed_by(stranger, "vendor-2026"));
+}
+
+TEST_F(SignatureTest, LoadAllWantsKeysThatCanBeToldApart) {
+  const auto expect_refused = [&](const std::vector<fs::path>& paths, const std::string& word) {
+    const auto keys = TrustedKeys::load_all(paths);
+    ASSERT_FALSE(keys) << word;
+    EXPECT_EQ(keys.error().code, Errc::malformed);
+    EXPECT_NE(keys.error().message.find(word), std::string::npos) << keys.error().message;
+  };
+  fs::create_directory(dir_.path() / "keys");
+  expect_refused({dir_.path() / "keys"}, "no trusted key");
+  expect_refused({dir_.path() / "none.pem"}, "none.pem");
+  vendor_.write_public(dir_.path() / "keys" / "vendor.pem");
+  vendor_.write_public(dir_.path() / "vendor.pem");
+  expect_refused({dir_.path() / "keys", dir_.path() / "vendor.pem"}, "two trusted keys are called vendor");
 }
 
 TEST_F(SignatureTest, AFileInPlaceOfTheFolderIsAFault) {
