@@ -12,7 +12,7 @@ std::uint32_t ChunkGrid::count() const noexcept {
 std::uint64_t ChunkGrid::offset(std::uint32_t index) const noexcept { return std::uint64_t{index} * chunk_bytes; }
 
 std::uint32_t ChunkGrid::length(std::uint32_t index) const noexcept {
-  return static_cast<std::uint32_t>(std::min<std::uint64_t>(chunk_bytes, size - offset(index)));
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(chunk_bytes, size - std::min(size, offset(index))));
 }
 
 bool ChunkGrid::holds(const ChunkRange& range) const noexcept {
@@ -43,11 +43,13 @@ ChunkBitmap::ChunkBitmap(std::uint32_t count, std::span<const std::uint8_t> byte
   for (auto byte : bytes_) have_ += static_cast<std::uint32_t>(std::popcount(byte));
 }
 
-bool ChunkBitmap::test(std::uint32_t index) const noexcept { return (bytes_[index / 8] >> (index % 8)) & 1u; }
+bool ChunkBitmap::test(std::uint32_t index) const noexcept {
+  return index < count_ && ((bytes_[index / 8] >> (index % 8)) & 1u) != 0;
+}
 
 std::uint32_t ChunkBitmap::set(const ChunkRange& range) {
   std::uint32_t changed = 0;
-  for (std::uint32_t i = range.first; i <= range.last; ++i) {
+  for (std::uint32_t i = range.first; i < count_ && i <= range.last; ++i) {
     if (test(i)) continue;
     bytes_[i / 8] = static_cast<std::uint8_t>(bytes_[i / 8] | (1u << (i % 8)));
     ++changed;
@@ -58,7 +60,7 @@ std::uint32_t ChunkBitmap::set(const ChunkRange& range) {
 
 std::uint32_t ChunkBitmap::clear(const ChunkRange& range) {
   std::uint32_t changed = 0;
-  for (std::uint32_t i = range.first; i <= range.last; ++i) {
+  for (std::uint32_t i = range.first; i < count_ && i <= range.last; ++i) {
     if (!test(i)) continue;
     bytes_[i / 8] = static_cast<std::uint8_t>(bytes_[i / 8] & ~(1u << (i % 8)));
     ++changed;

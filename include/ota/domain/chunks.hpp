@@ -29,7 +29,7 @@ struct ChunkGrid {
 
   std::uint32_t count() const noexcept;
   std::uint64_t offset(std::uint32_t index) const noexcept;
-  std::uint32_t length(std::uint32_t index) const noexcept;  ///< the last may be shorter
+  std::uint32_t length(std::uint32_t index) const noexcept;  ///< the last may be shorter; 0 past it
   bool holds(const ChunkRange& range) const noexcept;
   bool operator==(const ChunkGrid&) const = default;
 };
@@ -52,8 +52,9 @@ class ChunkBitmap {
   std::uint32_t count() const noexcept { return count_; }
   std::uint32_t have() const noexcept { return have_; }
   bool complete() const noexcept { return have_ == count_; }
+  /// False for an index past the end, which no chunk has.
   bool test(std::uint32_t index) const noexcept;
-  /// Both answer how many bits changed. The range must lie inside.
+  /// Both answer how many bits changed; what lies past the end changes nothing.
   std::uint32_t set(const ChunkRange& range);
   std::uint32_t clear(const ChunkRange& range);
   /// The same on a grid with chunks of half the size, `count` of them.

@@ -91,6 +91,29 @@ TEST(ChunkBitmap, DropsBitsPastItsEnd) {
   EXPECT_TRUE(bitmap.missing().empty());
 }
 
+TEST(ChunkBitmap, HoldsNothingPastItsEnd) {
+  for (const std::uint32_t count : {0u, 1u, 7u, 8u, 64u}) {
+    ChunkBitmap bitmap{count};
+    const auto untouched = bitmap;
+    for (const std::uint32_t past : {count, count + 1, 65'535u, 0xffff'ffffu}) {
+      EXPECT_FALSE(bitmap.test(past)) << count << " " << past;
+      EXPECT_EQ(bitmap.set({past, 0xffff'ffff}), 0u);
+      EXPECT_EQ(bitmap.clear({past, 0xffff'ffff}), 0u);
+      EXPECT_EQ(bitmap, untouched);
+    }
+    EXPECT_EQ(bitmap.set({0, 0xffff'ffff}), count) << "what lies inside counts";
+    EXPECT_TRUE(bitmap.complete());
+    EXPECT_EQ(bitmap.clear({0, 0xffff'ffff}), count);
+    EXPECT_EQ(bitmap, untouched);
+  }
+}
+
+TEST(ChunkGrid, HasNoBytesPastItsEnd) {
+  const ChunkGrid grid{1'000, 512};
+  EXPECT_EQ(grid.length(1), 488u);
+  for (const std::uint32_t past : {2u, 3u, 0xffff'ffffu}) EXPECT_EQ(grid.length(past), 0u) << past;
+}
+
 TEST(Halved, EachOldChunkIsTwoNewOnes) {
   const ChunkGrid grid{5 * 65'536 + 100, 65'536};
   EXPECT_EQ(halved(grid), 32'768u);
