@@ -1,5 +1,5 @@
+# shellcheck shell=sh disable=SC2034
 # The Debian 12 packages that otad needs, for run.sh, test.sh and the Dockerfile: the one list of them. For any sh.
-# shellcheck disable=SC2034
 
 build_packages="g++ cmake ninja-build ccache python3
   libboost1.81-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgtest-dev libpaho-mqtt-dev
@@ -10,7 +10,7 @@ build_packages="g++ cmake ninja-build ccache python3
 run_packages="mosquitto curl python3 u-boot-qemu opensbi"
 
 test_packages="mosquitto mosquitto-clients curl wget aria2 openssl python3 python3-paho-mqtt systemd faketime iproute2
-  iptables e2fsprogs mount slowhttptest sslscan binutils"
+  iptables e2fsprogs mount slowhttptest sslscan binutils wrk"
 
 # --docker: containers without a Docker engine.
 docker_packages="podman buildah runc podman-compose debootstrap netavark aardvark-dns iptables uidmap"
