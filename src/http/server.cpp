@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -29,10 +28,10 @@ constexpr std::chrono::milliseconds kLongestTick{500};
 /// How long handlers may take to notice that they were cut.
 constexpr std::chrono::seconds kCutTime{5};
 
-/// Counts open connections and tells when there are none.
-class OpenConnections {
+/// Counts what is open, and waits until nothing is.
+class OpenCount {
  public:
-  /// Answers how many there were.
+  /// Answers how many were open before.
   std::size_t opened() { return count_.fetch_add(1, std::memory_order_relaxed); }
   void closed() {
     if (count_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
@@ -102,7 +101,8 @@ class ServerImpl final : public Server {
       listeners_.push_back(listener);
     }
     auto accepting = accept(listener);
-    asio::co_spawn(workers_.front()->io(), std::move(accepting), asio::detached);
+    accepting_.opened();
+    asio::co_spawn(workers_.front()->io(), std::move(accepting), [this](std::exception_ptr) { accepting_.closed(); });
     return to_text(local);
   }
 
@@ -231,6 +231,8 @@ class ServerImpl final : public Server {
       for (const auto& listener : listeners_) listener->acceptor.close(ignored);
     });
     if (started_) {
+      // Before the connections are told: one that was accepted after that would not be told, nor waited for.
+      accepting_.wait_for_none(kCutTime);
       for (auto& worker : workers_) asio::post(worker->io(), [&worker = *worker] { worker.drain(); });
       if (!open_->wait_for_none(grace)) {
         for (auto& worker : workers_) asio::post(worker->io(), [&worker = *worker] { worker.cut(); });
@@ -253,9 +255,10 @@ class ServerImpl final : public Server {
   std::mutex stop_mutex_;  // held while stop() waits; nothing else takes it
   bool stopped_ = false;   // protected by stop_mutex_
   std::atomic<bool> started_{false};
-  std::shared_ptr<OpenConnections> open_ = std::make_shared<OpenConnections>();
-  Counter accepted_;  // written by the first worker
-  Counter refused_;   // the same
+  std::shared_ptr<OpenCount> open_ = std::make_shared<OpenCount>();  // connections
+  OpenCount accepting_;                                              // accept loops
+  Counter accepted_;                                                 // written by the first worker
+  Counter refused_;                                                  // the same
   Pacer pacer_{[this] { asio::post(workers_.front()->io(), [this] { turn_pacer(); }); }};
   std::vector<std::unique_ptr<Worker>> workers_;
   asio::steady_timer pacing_;  // this and the next: the first worker's
