@@ -52,8 +52,8 @@ def memory(pid, field="VmRSS"):
     return int(re.search(field + r":\s+(\d+)", status).group(1)) * 1024
 
 
-def wait_until(condition, what, timeout=10.0):
-    """Returns the first true value of `condition()`; fails after `timeout` seconds."""
+def wait_until(condition, what, timeout=10.0, pause=0.02):
+    """Returns the first true value of `condition()`, asked every `pause` seconds; fails after `timeout` seconds."""
     deadline = time.monotonic() + timeout * PATIENCE
     while True:
         value = condition()
@@ -61,7 +61,7 @@ def wait_until(condition, what, timeout=10.0):
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s: {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def free_port():
@@ -361,7 +361,11 @@ class ServerCase(unittest.TestCase):
 
     def caps(self, whole=0, each=0):
         """Other caps on downloads, bytes/s, while all goes on."""
-        self.daemon.settings |= {"http.max_rate": whole, "http.max_rate_per_device": each}
+        self.reload({"http.max_rate": whole, "http.max_rate_per_device": each})
+
+    def reload(self, settings):
+        """Other values of live settings, while all goes on."""
+        self.daemon.settings |= settings
         self.daemon.write_config()
         told = len(self.daemon.log_lines("settings were read again"))
         self.daemon.send_signal(signal.SIGHUP)
