@@ -45,6 +45,7 @@ done
 # shellcheck disable=SC2086
 install_missing $build_packages $run_packages
 export PATH=$PATH:/usr/sbin
+unset http_proxy https_proxy all_proxy HTTPS_PROXY ALL_PROXY  # from here on all goes to loopback
 
 cd "$root"
 build=build/release

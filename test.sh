@@ -7,7 +7,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
   cat <<'END'
-./test.sh [--sanitize address|thread] [--docker] [--fuzz SECONDS] [--crash N] [--soak MINUTES] [--filter REGEX]
+./test.sh [--fresh] [--sanitize address|thread] [--docker] [--fuzz SECONDS] [--crash N] [--soak MINUTES] [--filter REGEX]
+  --fresh                    make a minimal Debian 12 (debootstrap, as root), clone HEAD into it, and there run
+                             ./test.sh with the other options, and ./run.sh --once
   --sanitize address|thread  build with ASan and UBSan, or with TSan, and run the same tests
   --docker                   besides, build the container image and bring the compose file up (minutes; as root)
   --fuzz SECONDS             besides, drive each parser of outside data with libFuzzer for so long (60 is a good start)
@@ -18,13 +20,19 @@ END
 }
 
 preset=ci
+fresh=''
+given=()
 docker=''
 fuzz=''
 filter=()
 crash=50
 soak=''
+for option; do
+  [[ $option == --fresh ]] && fresh=yes || given+=("$option")
+done
 while (($#)); do
   case $1 in
+    --fresh) ;;
     --sanitize)
       [[ ${2:-} == @(address|thread) ]] || { usage >&2; exit 2; }
       preset=$2; shift ;;
@@ -47,11 +55,14 @@ while (($#)); do
   shift
 done
 
+[[ ! $fresh ]] || exec tests/fresh.sh ${given[@]+"${given[@]}"}
+
 say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*"; }
 
 # shellcheck disable=SC2086
 install_missing $build_packages $test_packages ${docker:+$docker_packages} ${fuzz:+$fuzz_packages}
 export PATH=$PATH:/usr/sbin
+unset http_proxy https_proxy all_proxy HTTPS_PROXY ALL_PROXY  # from here on all goes to loopback
 
 # A compiler takes up to 1.5 GB.
 memory=$(awk '/^MemTotal/ {print int($2 / 1500000)}' /proc/meminfo)

@@ -15,6 +15,9 @@ test_packages="mosquitto mosquitto-clients curl wget aria2 openssl python3 pytho
 # --docker: containers without a Docker engine.
 docker_packages="podman buildah runc podman-compose debootstrap netavark aardvark-dns iptables uidmap"
 
+# --fresh: a root file system of its own, with a clone in it.
+fresh_packages="debootstrap git mount util-linux"
+
 # --fuzz: libFuzzer.
 fuzz_packages="clang-14 libclang-rt-14-dev"
 

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# ./test.sh --fresh: makes a minimal Debian 12 in build/fresh/root, clones the commit HEAD into it, and runs there, as root in
+# namespaces of its own, ./test.sh with the given options and ./run.sh --once. Only what these two install is there.
+# The logs stay in build/fresh/*.log; the root stays where something failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. docker/packages.sh
+say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*"; }
+fail() { say "FAILED: $*"; echo "0 passed, 1 failed"; exit 1; }
+
+(($(id -u) == 0)) || fail "--fresh makes and mounts a root file system: run it as root"
+# shellcheck disable=SC2086
+install_missing $fresh_packages
+here=$PWD/build/fresh
+root=$here/root
+home=/root/otad
+
+# The mirrors and the proxy that this machine's apt uses: those are known to be reached from here.
+# shellcheck disable=SC2016
+mirrors=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+  grep -E ' bookworm(-updates|-security)? main$' | sort -u) || fail "apt's sources name no mirror of Debian 12 (bookworm)"
+mirror=$(awk '$2 == "bookworm" {print $1; exit}' <<<"$mirrors")
+[[ $mirror ]] || fail "apt's sources name no mirror of Debian 12 (bookworm)"
+proxy=$(apt-config dump | sed -n 's/^Acquire::http::Proxy "\(.*\)";$/\1/p')
+proxy=${http_proxy:-$proxy}
+include=()
+[[ $mirrors != *https:* ]] || include=(--include=ca-certificates)
+
+say "Debian 12 from $mirror"
+rm -rf --one-file-system "$here"
+mkdir -p "$root"
+http_proxy=$proxy debootstrap --variant=minbase ${include[@]+"${include[@]}"} bookworm "$root" "$mirror" \
+  >"$here/debootstrap.log" 2>&1 ||
+  { tail -n 20 "$here/debootstrap.log"; fail "debootstrap"; }
+printf 'deb %s\n' "${mirrors//$'\n'/$'\ndeb '}" >"$root/etc/apt/sources.list"
+{
+  apt-config dump | grep -E '^Acquire::(https?|Retries|Check-)' || true
+  [[ ! $proxy ]] || printf 'Acquire::http::Proxy "%s";\n' "$proxy"
+} >"$root/etc/apt/apt.conf.d/90machine"
+cat /etc/resolv.conf >"$root/etc/resolv.conf"
+rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/archives/*.deb
+
+[[ -z $(git status --porcelain) ]] || say "what isn't committed is left out"
+git clone -q --depth 1 "file://$PWD" "$root$home" || fail "git clone"
+say "commit $(git -C "$root$home" log -1 --format='%h %s')"
+
+# A compiler cache that the environment names is shared with the root; otherwise everything is compiled.
+settings=(HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+if [[ ${CCACHE_DIR:-} ]]; then
+  mkdir -p "$CCACHE_DIR" "$root/ccache"
+  settings+=(CCACHE_DIR=/ccache CCACHE_BASEDIR="$home" CCACHE_NOHASHDIR=1)
+fi
+
+# inside LOG COMMAND...: in the root, in namespaces of its own: nothing stays mounted, and nothing goes on running.
+inside() {
+  local log=$1
+  shift
+  # shellcheck disable=SC2016
+  unshare --mount --pid --ipc --uts --fork --kill-child sh -ec '
+    root=$1 home=$2 cache=$3; shift 3
+    mount -t proc proc "$root/proc"
+    mount -t sysfs sysfs "$root/sys"
+    mount --rbind /dev "$root/dev"
+    mount -t tmpfs -o mode=755 tmpfs "$root/run"
+    [ -z "$cache" ] || mount --bind "$cache" "$root/ccache"
+    # Process 1 stays, and reaps what loses its parent.
+    chroot "$root" sh -ec "cd $home; exec \"\$@\"" sh "$@" && exit 0 || exit "$?"' \
+    sh "$root" "$home" "${CCACHE_DIR:-}" env -i "${settings[@]}" "$@" >"$log" 2>&1 </dev/null &
+  space=$!
+  tail -n +1 -f --pid="$space" "$log"
+  wait "$space"
+}
+space=''
+trap '[[ ! $space ]] || kill -KILL "$space" 2>/dev/null; exit 130' INT TERM
+
+say "./test.sh $*"
+inside "$here/test.log" ./test.sh "$@" || true
+passed=0 failed=1
+if [[ $(tail -n 1 "$here/test.log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+  passed=${BASH_REMATCH[1]} failed=${BASH_REMATCH[2]}
+fi
+say "./run.sh --once"
+if inside "$here/run.log" ./run.sh --once; then
+  ((++passed))
+else
+  ((++failed))
+fi
+for preset in "$root$home"/build/*/; do
+  for log in "$preset"*.log; do
+    [[ ! -e $log ]] || cp "$log" "$here/$(basename "$preset")-${log##*/}"
+  done
+done
+((failed > 0)) || rm -rf --one-file-system "$root"
+say "done in ${SECONDS} s; all output is in build/fresh/*.log"
+echo "$passed passed, $failed failed"
+((passed > 0 && failed == 0))
