@@ -118,6 +118,8 @@ class FailingDaemon(Daemon):
 
     def __init__(self, folder, *arguments):
         super().__init__(folder, *arguments)
+        if not SHIM.exists():  # the loader says so in one line of the daemon's log, and goes on without
+            raise FileNotFoundError(f"{SHIM} is missing: build the target fault_shim")
         self.rule = folder / "fault"
 
     def launch(self, command, env=None):
