@@ -87,8 +87,10 @@ class Flow(ServerCase):
             self.assertIn(state, timeline)
         entries = self.rest.get(f"/tasks/{task}/log")["items"]
         self.assertGreaterEqual(len(entries), 4)
-        self.assertRegex(str(entries), "offer")
-        self.assertRegex(str(entries), "chunk")
+        self.assertIn(("queued", "offered"), [(entry["from"], entry["to"]) for entry in entries])
+        runs = [entry for entry in entries if entry["kind"] == "chunks"]
+        self.assertEqual(sorted(index for run in runs for index in indexes(run["chunks"])), list(range(21)))
+        self.assertEqual(sum(run["bytes"] for run in runs), len(data))
         registered = self.rest.get("/devices/gw-17")
         self.assertEqual((registered["hardware"], registered["current_version"]), ("gw-a", "1.4.0"))
         self.assertIn("gw-17", [item["device_id"] for item in self.rest.items("/devices")])
@@ -183,7 +185,13 @@ class Flow(ServerCase):
         device.progress(metadata, state="downloading", some_new_field={"a": 1})
         self.assertTrue(device.silent())
 
+    def pause_long(self):
+        """retry_after_s longer than any machine takes, for repeats within it."""
+        self.addCleanup(self.reload, dict(self.settings))
+        self.reload({"tasks.retry_backoff_s": 3600, "tasks.retry_backoff_max_s": 3600})
+
     def test_wrong_checksum_three_times(self):
+        self.pause_long()
         device, metadata, _ = self.offered("wrong")
         device.download(metadata)
         wrong = digest(b"wrong")
@@ -210,18 +218,16 @@ class Flow(ServerCase):
         self.assertEqual(device.request()["type"], "up_to_date")
 
     def test_late_repeat_of_a_wrong_verify_spends_nothing(self):
+        self.pause_long()
         device, metadata, _ = self.offered("echoes")
         device.download(metadata)
         wrong = digest(b"wrong")
         retry = device.verify(metadata, checksum=wrong, bad_chunks=[[2, 2]])
         self.assertEqual((retry["type"], retry["attempt"]), ("retry", 2))
-        begun = time.monotonic()
         device.chunks.pop(2)
         device.download(retry)  # sooner than it was told
         device.progress(retry, chunk=2, status="ok")
         repeat = device.verify(metadata, checksum=wrong, attempt=None)
-        if time.monotonic() - begun > retry["retry_after_s"]:
-            self.skipTest("this machine was too slow to be within retry_after_s")
         self.assertEqual((repeat["type"], repeat["attempt"]), ("retry", 2))
         self.assertEqual(self.rest.task(metadata["task_id"])["attempt"], 2)
 
