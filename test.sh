@@ -93,27 +93,36 @@ report=$build/junit.xml
 rm -f "$report"
 # The limit is for tests without one of their own: the campaign, whose length is an option.
 ctest --test-dir "$build" -j 2 --timeout $((1800 + 60 * crash)) --output-on-failure --no-tests=error \
-  --output-junit "$report" "${filter[@]}" >"$build/test.log" 2>&1 || true
+  --output-junit "$report" --test-output-size-passed 1000000 "${filter[@]}" >"$build/test.log" 2>&1 || true
 # All of what failed, and the summary.
 sed -n '/\*\*\*/,/^ *Start\|^[0-9 ]*\/[0-9 ]* Test/p; /The following tests/,$p' "$build/test.log" | tail -n 400
 
-read -r passed failed skipped < <(/usr/bin/python3 - "$report" <<'END'
+# How many passed, how many failed, then a line for each test that was left out, with its reason.
+counted=$(/usr/bin/python3 - "$report" <<'END'
+import re
 import sys
 import xml.etree.ElementTree as xml
-counts = {"passed": 0, "failed": 0, "skipped": 0}
+passed, failed, left_out = 0, 0, []
 try:
     for case in xml.parse(sys.argv[1]).getroot().iter("testcase"):
-        why = case.find("skipped")
+        name, why = case.get("name"), case.find("skipped")
+        said = case.findtext("system-out") or ""
+        left_out += [f"{name}: {part}: {reason}" for part, _, reason in re.findall(
+            r"^(\S+).* \.\.\. skipped (['\"])(.*)\2$", said, re.MULTILINE)]
         # A test whose program is missing is "notrun" as well; that is a failure.
         if case.get("status") == "disabled" or (why is not None and why.get("message", "").startswith("SKIP_")):
-            counts["skipped"] += 1
+            left_out.append(f"{name}: {(said.strip() or 'disabled').splitlines()[-1]}")
+        elif case.get("status") == "run":
+            passed += 1
         else:
-            counts["passed" if case.get("status") == "run" else "failed"] += 1
+            failed += 1
 except (OSError, xml.ParseError):
     pass
-print(*counts.values())
+print(passed, failed, *left_out, sep="\n")
 END
 )
+{ read -r passed; read -r failed; left_out=$(cat); } <<<"$counted"
+[[ ! $left_out ]] || printf 'skipped: %s\n' "${left_out//$'\n'/$'\nskipped: '}"
 
 if [[ $soak ]]; then
   say "a mixed load for $soak minutes"
@@ -151,6 +160,5 @@ if [[ $fuzz ]]; then
 fi
 
 say "done in ${SECONDS} s; all output is in build/$preset/*.log"
-((skipped == 0)) || echo "$skipped skipped"
 echo "$passed passed, $failed failed"
 ((passed > 0 && failed == 0))
