@@ -58,6 +58,7 @@ inside() {
   # shellcheck disable=SC2016
   unshare --mount --pid --ipc --uts --fork --kill-child sh -ec '
     root=$1 home=$2 cache=$3; shift 3
+    mount --bind "$root" "$root"  # so that / is a mount there, as on a machine
     mount -t proc proc "$root/proc"
     mount -t sysfs sysfs "$root/sys"
     mount --rbind /dev "$root/dev"

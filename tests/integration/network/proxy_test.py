@@ -69,7 +69,7 @@ class Proxies(unittest.TestCase):
         self.assertGreaterEqual(self.echo(line, b"x"), 0.4)  # connecting takes a round trip too
         self.assertGreaterEqual(self.echo(line, b"x"), 0.2)
         self.link.delay = 0
-        self.assertLess(self.echo(line, b"x"), 0.2 * PATIENCE)
+        self.assertLess(min(self.echo(line, b"x") for _ in range(20)), 0.2 * PATIENCE)  # a busy machine holds some up
 
     def test_rate_is_shared(self):
         door = self.door(rate=50_000)
