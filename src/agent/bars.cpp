@@ -11,12 +11,14 @@
 #include <thread>
 
 #include "agent/report.hpp"
+#include "ota/base/text.hpp"
 
 namespace ota::agent {
 namespace {
 
 constexpr std::chrono::milliseconds kRedraw{100};
 constexpr std::size_t kBarWidth = 24;
+constexpr std::size_t kLineWidth = 160;
 constexpr std::size_t kDefaultRows = 24;
 
 std::size_t terminal_rows() {
@@ -33,8 +35,17 @@ std::string amount(double bytes) {
 std::string doing(const Event& event) {
   if (event.event == "metadata" || event.event == "chunk") return "downloading";
   if (event.event == "success") return "verified, installing";
+  if (event.event == "rebooting") return "installed, waiting for the restart";
   if (event.detail.empty()) return event.event;
   return fmt::format("{}: {}", event.event, event.detail);
+}
+
+// At most so many bytes, no character cut in its middle.
+std::string cut_utf8(std::string text, std::size_t most) {
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0) == 0x80) --most;
+  text.resize(most);
+  return text;
 }
 
 std::string draw(const Event& event, std::size_t name_width) {
@@ -45,7 +56,10 @@ std::string draw(const Event& event, std::size_t name_width) {
   auto line = fmt::format("{:<{}} {:<9}{:<20} [{:<{}}] {:>3}% {:>9} {:>9}/s  {}", event.device, name_width,
                           event.priority, versions, std::string(done, '#'), kBarWidth, percent,
                           amount(static_cast<double>(event.size)), amount(rate), doing(event));
-  return line.substr(0, 160);
+  // Much of it are the server's words, which the terminal must not obey.
+  std::string printable;
+  append_printable(printable, line);
+  return cut_utf8(std::move(printable), kLineWidth);
 }
 
 class Bars final : public Reporter {

@@ -33,7 +33,8 @@ class JsonReporter final : public Reporter {
       object["attempt"] = event.attempt;
       object["seconds"] = static_cast<double>(static_cast<long>(event.seconds * 1000)) / 1000;
     }
-    auto line = object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+    // ASCII alone: what the server wrote may hold characters that a terminal obeys.
+    auto line = object.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
     std::lock_guard lock(mutex_);
     std::fwrite(line.data(), 1, line.size(), stdout);
     std::fflush(stdout);
@@ -58,7 +59,7 @@ class PlainReporter final : public Reporter {
                           event.chunk_count, event.attempt, event.seconds);
     }
     if (!event.detail.empty()) line += fmt::format(" ({})", event.detail);
-    bool bad = event.event == "failed" || event.event == "error";
+    bool bad = event.event == "failed" || event.event == "rolled_back" || event.event == "error";
     log::write(bad ? log::Level::warn : log::Level::info, line);
   }
 };

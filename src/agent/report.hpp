@@ -13,7 +13,9 @@ namespace ota::agent {
 /// What is known of a device's update at one moment.
 struct Event {
   std::string device;
-  std::string event;  ///< metadata, chunk, retry, success, failed, cancel, queued, up_to_date, error, installed
+  /// metadata, chunk, transport, mismatch, retry, success, rebooting, installed, rolled_back, failed, cancel, queued,
+  /// up_to_date, error
+  std::string event;
   std::string task_id;
   std::string version;       ///< that comes
   std::string from_version;  ///< that runs
