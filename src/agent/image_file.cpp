@@ -159,6 +159,7 @@ bool ImageFile::right_on_disk(std::uint32_t index, std::vector<char>& buffer) co
 }
 
 Result<bool> ImageFile::put(std::uint32_t index, std::string_view bytes, const std::optional<Digest>& came_with) {
+  if (index >= grid_.count()) return false;
   const bool known = is_known(digests_[index]);
   if (!known && !came_with) return false;
   const auto& wanted = known ? digests_[index] : *came_with;
@@ -179,7 +180,8 @@ Result<bool> ImageFile::put(std::uint32_t index, std::string_view bytes, const s
 void ImageFile::forget(const ChunkRanges& ranges) {
   for (const auto& range : ranges) {
     have_.clear(range);
-    for (auto i = range.first; learning_ && i <= range.last; ++i) static_cast<void>(keep_digest(i, Digest{}));
+    for (auto i = range.first; learning_ && i <= range.last && i < grid_.count(); ++i)
+      static_cast<void>(keep_digest(i, Digest{}));
   }
 }
 

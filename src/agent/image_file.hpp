@@ -34,10 +34,11 @@ class ImageFile {
 
   /// Whether the digest of each chunk is known by now; else put() needs what came with the chunk.
   bool knows_digests() const noexcept { return unknown_ == 0; }
-  /// Writes chunk `index` if it is right; false where its length or digest is not. `came_with` is believed where no
-  /// digest is known: the image's own says in the end whether all was right.
+  /// Writes chunk `index` if it is right; false where its length or digest is not, or the grid has no such chunk.
+  /// `came_with` is believed where no digest is known: the image's own says in the end whether all was right.
   Result<bool> put(std::uint32_t index, std::string_view bytes, const std::optional<Digest>& came_with = {});
-  /// Counts chunks as missing: they are to be fetched again. What was learned of them is forgotten too.
+  /// Counts chunks as missing: they are to be fetched again. What was learned of them is forgotten too. Indexes past
+  /// the end change nothing.
   void forget(const ChunkRanges& ranges);
   /// Reads every chunk that counts as here again; answers (and forgets) the wrong ones.
   ChunkRanges recheck();
