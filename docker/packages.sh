@@ -10,7 +10,7 @@ build_packages="g++ cmake ninja-build ccache python3
 run_packages="mosquitto curl python3 u-boot-qemu opensbi"
 
 test_packages="mosquitto mosquitto-clients curl wget aria2 openssl python3 python3-paho-mqtt systemd faketime iproute2
-  iptables e2fsprogs mount slowhttptest sslscan binutils wrk"
+  iptables e2fsprogs mount slowhttptest sslscan binutils wrk swupdate"
 
 # --docker: containers without a Docker engine.
 docker_packages="podman buildah runc podman-compose debootstrap netavark aardvark-dns iptables uidmap"
