@@ -19,7 +19,7 @@ BELOW = {
 }
 # Which rooms' src/ may include a library.
 OWNERS = {
-    "spdlog/": {"base"}, "toml++/": {"base"}, "SQLiteCpp/": {"storage"}, "sqlite3.h": {"storage"},
+    "spdlog/": {"base"}, "toml++/": {"base", "agent"}, "SQLiteCpp/": {"storage"}, "sqlite3.h": {"storage"},
     "openssl/": {"firmware", "http"}, "boost/beast": {"http"}, "boost/asio": {"http", "api"}, "mqtt/async": {"mqtt"},
     "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"api", "agent"}, "prometheus/": {"api"}, "CLI/": {"app", "agent"},
     "curl/": {"agent"},

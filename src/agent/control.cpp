@@ -1,5 +1,6 @@
 #include "agent/control.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -32,6 +33,13 @@ mqtt::Options mqtt_options(const Options& options, const std::string& id, const 
   return result;
 }
 
+// Of `scheme://host:port`.
+std::string_view host_of(std::string_view url) {
+  url.remove_prefix(std::min(url.size(), url.find("://") + 3));
+  const auto end = url.starts_with('[') ? url.find(']') : url.find(':');
+  return url.substr(0, end);
+}
+
 std::string path_of(const std::string& topic) {
   auto path = topic.starts_with('/') ? topic : "/" + topic;
   path.pop_back();
@@ -40,8 +48,16 @@ std::string path_of(const std::string& topic) {
 
 }  // namespace
 
+bool may_carry_messages(std::string_view gateway, std::string_view broker, bool has_token) {
+  const bool secure = gateway.starts_with("https://");
+  if (!secure && broker.starts_with("ssl://")) return false;
+  return !has_token || (secure && host_of(gateway) == host_of(broker));
+}
+
 Control::Control(const Options& options, const std::string& id, const std::string& token, Events events, Random& random)
     : topic_(options.topic_root + "/" + id + "/"),
+      broker_(options.broker),
+      has_token_(!token.empty()),
       fixed_gateway_(!options.gateway.empty()),
       events_(std::move(events)),
       gateway_({options.http_ca_file, options.cert_file, options.key_file}, path_of(topic_), token,
@@ -61,7 +77,10 @@ void Control::start() {
 }
 
 void Control::learn_gateway(const std::string& origin) {
-  if (!fixed_gateway_ && !origin.empty()) gateway_.set_gateway(origin);
+  if (fixed_gateway_ || origin.empty()) return;
+  if (may_carry_messages(origin, broker_, has_token_)) return gateway_.set_gateway(origin);
+  if (std::exchange(told_refused_, true)) return;
+  log::info("messages will not go over HTTP to " + origin + ", which an offer named: give --gateway for that");
 }
 
 // `chunk/<task>/<index>` is data, everything else a message.
@@ -107,6 +126,8 @@ void Control::send(std::string_view what, std::string payload) {
   if (on_gateway_) return gateway_.send(std::string(what), std::move(payload));
   client_->publish(topic_ + std::string(what), std::move(payload), kQos);
 }
+
+bool Control::delivered() const { return on_gateway_ ? gateway_.idle() : client_->status().outbox == 0; }
 
 bool Control::online() const { return on_gateway_ ? gateway_.reached() : client_->status().connected; }
 

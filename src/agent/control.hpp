@@ -13,6 +13,11 @@
 
 namespace ota::agent {
 
+/// Whether messages may go to a gateway that only the server named, `http://gw:8080`. They carry the device's secret:
+/// where it has one, only over https and to the host of `broker` (`ssl://gw:8883`), which the device's owner named. Nor
+/// is a gateway without TLS taken beside a broker with it.
+bool may_carry_messages(std::string_view gateway, std::string_view broker, bool has_token);
+
 /// One way at a time; which one is nobody's business but this class's. look() and send() are for one thread.
 class Control {
  public:
@@ -36,7 +41,9 @@ class Control {
   /// `request`, `progress` or `verify`; kept until it is delivered, as far as there is room.
   void send(std::string_view what, std::string payload);
   bool online() const;
-  /// A gateway that the server named; the options' own goes before it.
+  /// Whether all that was sent has arrived.
+  bool delivered() const;
+  /// A gateway that the server named, taken where may_carry_messages(); the options' own goes before it.
   void learn_gateway(const std::string& origin);
 
   /// For chunks; any thread.
@@ -52,7 +59,10 @@ class Control {
   void move_to(bool gateway);
 
   const std::string topic_;
+  const std::string broker_;
+  const bool has_token_;
   const bool fixed_gateway_;
+  bool told_refused_ = false;
   const Events events_;
   bool on_gateway_ = false;
   Time away_since_{};

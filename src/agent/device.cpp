@@ -17,7 +17,9 @@ using std::chrono::steady_clock;
 
 constexpr Backoff kFetchBackoff{milliseconds(500), seconds(30)};
 constexpr milliseconds kProgressEvery{300};
+constexpr milliseconds kDeliveredEvery{20};
 constexpr std::size_t kMaxInbox = 256;
+constexpr std::size_t kMaxInboxBytes = 8u << 20;
 constexpr std::size_t kMaxCancel = 4096;  // bytes; longer ones are no cancel
 std::string token_of(const Options& options, const std::string& id) {
   auto it = options.tokens.find(id);
@@ -31,20 +33,23 @@ Device::Device(const Shared& shared, std::string id, StateDir state, std::functi
       id_(std::move(id)),
       state_(std::move(state)),
       wake_(std::move(wake)),
-      who_{state_.current_version(), shared.options.hardware, shared.options.want_version,
-           token_of(shared.options, id_), shared.options.max_chunk_bytes},
+      who_{{},
+           shared.options.hardware,
+           shared.options.want_version,
+           token_of(shared.options, id_),
+           shared.options.max_chunk_bytes,
+           shared.options.max_message_bytes},
       ask_(kAskBackoff, shared.random),
       verify_(kAskBackoff, shared.random),
       fetch_again_(kFetchBackoff, shared.random),
+      reboot_(kAskBackoff, shared.random),
       http_(make_http_source({shared.options.http_ca_file, shared.options.cert_file, shared.options.key_file},
                              interrupted_)),
       mqtt_({[this] { return control_.broker_connected(); },
              [this](std::string payload) { control_.ask_chunks(std::move(payload)); }},
             who_.token, interrupted_),
       source_(http_.get()),
-      control_(shared.options, id_, who_.token, control_events(), shared.random) {
-  if (who_.current_version.empty()) who_.current_version = shared.options.current_version;
-}
+      control_(shared.options, id_, who_.token, control_events(), shared.random) {}
 
 Device::~Device() { control_.stop(milliseconds(0)); }
 
@@ -53,8 +58,10 @@ Control::Events Device::control_events() {
   events.on_message = [this](std::string_view payload) {
     {
       std::lock_guard lock(inbox_mutex_);
-      if (inbox_.size() >= kMaxInbox) return;  // the server says it again when it is asked again
+      // One too many is dropped: the server says it again when it is asked again.
+      if (inbox_.size() >= kMaxInbox || inbox_bytes_ + payload.size() > kMaxInboxBytes) return;
       inbox_.emplace_back(payload);
+      inbox_bytes_ += payload.size();
     }
     // A cancel must not wait for a slow chunk.
     if (payload.size() < kMaxCancel && type_of(payload) == "cancel") interrupted_ = true;
@@ -90,14 +97,16 @@ void Device::start() {
 void Device::resume_kept_task() {
   auto kept = state_.task();
   if (kept) control_.learn_gateway(kept->gateway);
-  if (!kept || kept->phase == "downloading") return;  // the server's metadata brings what it takes to go on
-  task_ = std::move(kept->task);
-  confirm_ = kept->confirm;
-  began_ = steady_clock::now();
-  if (kept->phase == "verified") {
-    phase_ = Phase::installing;
+  if (!kept || kept->phase == "downloading") {  // the server's metadata brings what it takes to go on
+    (void)look_what_runs();
     return;
   }
+  task_ = std::move(kept->task);
+  confirm_ = kept->confirm;
+  install_ = std::move(kept->install);
+  began_ = steady_clock::now();
+  if (kept->phase != "verifying") return resume_install(kept->phase);
+  (void)look_what_runs();
   auto digest = file_digest(state_.part(task_->checksum));
   if (!digest) {
     leave(true);
@@ -114,13 +123,14 @@ Time Device::step() {
   auto now = steady_clock::now();
   auto look_again = control_.look(now);
   bool online = control_.online();
-  if (online && ask_.due(now)) {
-    send("request", request_json(who_));
-    ask_.asked(now);
-  }
+  if (phase_ == Phase::reporting && online) report();
+  if (online && ask_.due(now)) request(now);
   if (phase_ == Phase::downloading) download(now);
   if (phase_ == Phase::verifying && online && verify_.due(now)) send_verify(now);
   if (phase_ == Phase::installing) install();
+  if (phase_ == Phase::rebooting) await_reboot(steady_clock::now());
+  if (phase_ == Phase::confirming) confirm();
+  if (phase_ == Phase::reporting && !reported_ && control_.online()) report();
   flush_progress(steady_clock::now(), false);
   if (verdict()) return Time::max();
   if (phase_ == Phase::idle && !ask_.armed()) {
@@ -140,6 +150,8 @@ Time Device::next_step(Time now, bool online) {
     if (!waits) next = std::min(next, std::max(hold_until_, paced_until_));
     if (const auto late = mqtt_.may_bring_until(*task_, now); waits && late) next = std::min(next, *late);
   }
+  if (phase_ == Phase::rebooting) next = std::min(next, reboot_.next());
+  if (phase_ == Phase::reporting && reported_ && online) next = std::min(next, now + kDeliveredEvery);
   if (!arrived_.empty()) next = std::min(next, told_progress_ + kProgressEvery);
   return next;
 }
@@ -167,6 +179,7 @@ void Device::handle_inbox() {
   {
     std::lock_guard lock(inbox_mutex_);
     messages.swap(inbox_);
+    inbox_bytes_ = 0;
     came = std::exchange(was_connected_, false);
     interrupted_ = false;
     mqtt_.calm();
@@ -176,6 +189,12 @@ void Device::handle_inbox() {
   for (const auto& payload : messages) {
     if (!verdict()) handle(payload);
   }
+}
+
+void Device::request(Time now) {
+  ask_.asked(now);
+  if (auto runs = look_what_runs(); !runs) tell("error", runs.error().message);
+  send("request", request_json(who_));
 }
 
 void Device::send(std::string_view what, std::string payload) { control_.send(what, std::move(payload)); }
@@ -194,7 +213,7 @@ void Device::tell(std::string name, std::string detail, const std::string& other
   event.device = id_;
   event.event = std::move(name);
   event.detail = std::move(detail);
-  event.from_version = who_.current_version;
+  event.from_version = is_committed() ? install_.from_version : who_.current_version;
   event.task_id = other_task;
   if (task_ && (other_task.empty() || is_mine(other_task))) {
     event.task_id = task_->id;
@@ -205,7 +224,7 @@ void Device::tell(std::string name, std::string detail, const std::string& other
     event.attempt = task_->attempt;
     event.bytes_fetched = bytes_fetched_;
     event.seconds = std::chrono::duration<double>(steady_clock::now() - began_).count();
-    bool whole = phase_ == Phase::verifying || phase_ == Phase::installing;
+    bool whole = phase_ == Phase::verifying || is_committed();
     if (image_ || whole) {
       event.chunks = whole ? event.chunk_count : image_->have().have();
       event.bytes = whole ? event.size : image_->bytes();

@@ -13,14 +13,15 @@
 #include "agent/chunk_source.hpp"
 #include "agent/control.hpp"
 #include "agent/image_file.hpp"
+#include "agent/installer.hpp"
 #include "agent/messages.hpp"
 #include "agent/mqtt_source.hpp"
 #include "agent/options.hpp"
+#include "agent/policy.hpp"
 #include "agent/repeater.hpp"
 #include "agent/report.hpp"
 #include "agent/state_dir.hpp"
 #include "agent/transport_choice.hpp"
-#include "ota/firmware/signature.hpp"
 
 namespace ota::agent {
 
@@ -55,11 +56,20 @@ class Device {
   std::optional<int> verdict() const;
 
  private:
-  enum class Phase { idle, downloading, verifying, installing };
+  enum class Phase {
+    idle,
+    downloading,
+    verifying,
+    installing,
+    rebooting,   ///< installed; what runs now is not the new version yet
+    confirming,  ///< it should be: asked what runs, and the health command
+    reporting,   ///< the outcome is known, and said as soon as the server can be reached
+  };
 
   Time next_step(Time now, bool online);
   Control::Events control_events();
   void resume_kept_task();
+  void resume_install(const std::string& phase);
   void handle_inbox();
   void connected(Time now);
   void handle(const std::string& payload);
@@ -72,7 +82,10 @@ class Device {
   void on(const Cancel& message);
   void on(const Refusal& message);
 
+  Policy policy() const;
+  bool acceptable(const Task& task);
   void begin(const Task& task);
+  void adopt(const Task& task);
   void leave(bool keep_chunks);
   void download(Time now);
   bool prepare_image(Time now);
@@ -89,9 +102,19 @@ class Device {
   void end_failures_wait(Time now);
   void all_here(Time now);
   void send_verify(Time now);
-  void install();
-  void installed(const std::filesystem::path& image);
   void give_up(const std::string& reason);
+
+  void request(Time now);
+  Result<std::string> look_what_runs();
+  void note_running(const std::string& version);
+  void install();
+  void after_install(const Outcome& outcome);
+  void await_reboot(Time now);
+  void confirm();
+  void pause() const;
+  void confirmed(const std::string& runs);
+  void conclude(const std::string& outcome, const std::string& reason);
+  void report();
 
   void send(std::string_view what, std::string payload);
   void flush_progress(Time now, bool at_once);
@@ -99,6 +122,9 @@ class Device {
   void tell(std::string event, std::string detail = {}, const std::string& other_task = {});
   void finish(int status);
   bool is_mine(const std::string& task_id) const { return task_ && task_->id == task_id; }
+  /// From the first byte that the install command may write: nothing that the server says ends the task any more.
+  bool is_committed() const { return phase_ >= Phase::installing; }
+  bool keep(std::string_view phase);
 
   const Shared shared_;
   const std::string id_;
@@ -108,8 +134,9 @@ class Device {
   std::atomic<bool> interrupted_ = false;  // ends a running transfer
   std::atomic<bool> stopping_ = false;
   std::atomic<int> verdict_ = -1;
-  std::mutex inbox_mutex_;  // protects the next two
+  std::mutex inbox_mutex_;  // protects the next three
   std::deque<std::string> inbox_;
+  std::size_t inbox_bytes_ = 0;
   bool was_connected_ = false;
 
   // step() alone:
@@ -122,12 +149,16 @@ class Device {
   Digest computed_{};
   ChunkRanges bad_chunks_;
   bool confirm_ = false;
+  InstallRecord install_;
+  bool after_restart_ = false;  // that the install command had asked for
+  bool reported_ = false;       // the outcome, perhaps not delivered yet
   bool need_urls_ = false;
   unsigned refused_urls_ = 0;
   std::string last_done_;
   Repeater ask_;
   Repeater verify_;
   Repeater fetch_again_;
+  Repeater reboot_;     // the command, or where there is none to install by, the next look at what runs
   Time hold_until_{};   // after a fault, or as the server said
   Time paced_until_{};  // for the rate of the options
   TransportChoice choice_;

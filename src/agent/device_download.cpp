@@ -28,8 +28,23 @@ void Device::begin(const Task& task) {
   bytes_fetched_ = 0;
   choice_.begin_task();
   state_.prune_parts(task_->checksum);
-  if (auto kept = state_.keep_task(*task_, "downloading", false); !kept) tell("error", kept.error().message);
+  keep("downloading");
   tell("metadata");
+}
+
+// The same task as the server has it now. Where its image or grid is another, what was known of chunks is void: what
+// lies on the disk is looked at anew.
+void Device::adopt(const Task& task) {
+  if (task_->grid != task.grid || task_->checksum != task.checksum) {
+    image_.reset();
+    to_forget_.clear();
+    arrived_.clear();
+    bad_chunks_.clear();
+    cursor_ = 0;
+  }
+  task_ = task;
+  blocked_.clear();
+  need_urls_ = false;
 }
 
 void Device::leave(bool keep_chunks) {
@@ -44,7 +59,10 @@ void Device::leave(bool keep_chunks) {
   cursor_ = 0;
   need_urls_ = false;
   confirm_ = false;
+  install_ = {};
+  after_restart_ = reported_ = false;
   verify_.clear();
+  reboot_.clear();
   phase_ = Phase::idle;
 }
 
@@ -260,7 +278,7 @@ void Device::all_here(Time now) {
   computed_ = *digest;
   bad_chunks_.clear();
   if (computed_ != task_->checksum) bad_chunks_ = image_->recheck();
-  if (auto kept = state_.keep_task(*task_, "verifying", false); !kept) tell("error", kept.error().message);
+  keep("verifying");
   phase_ = Phase::verifying;
   verify_.arm(now);
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/device.hpp"
+#include "ota/base/clock.hpp"
 
 namespace ota::agent {
 
@@ -19,7 +20,7 @@ void Device::connected(Time now) {
   }
   if (phase_ == Phase::verifying) {
     verify_.arm(now);
-  } else if (phase_ != Phase::installing) {
+  } else if (!is_committed()) {
     ask_.arm(now);
   }
 }
@@ -33,8 +34,31 @@ void Device::handle(const std::string& payload) {
   std::visit([this](const auto& known) { on(known); }, *message);
 }
 
+Policy Device::policy() const {
+  return {id_, who_.hardware, state_.versions().highest, shared_.trusted, shared_.options.allow_downgrade};
+}
+
+// Looks at all that an offer says before a byte of it is fetched or reserved. One that is refused changes nothing of
+// the task that we are in.
+bool Device::acceptable(const Task& task) {
+  auto allowed = may_install(task, policy(), SystemClock().wall());
+  const bool mine = is_mine(task.id);
+  if (allowed && (!mine || task_->grid.size != task.grid.size))
+    allowed = state_.make_room(task.checksum, task.grid.size);
+  if (allowed) return true;
+  const auto& why = allowed.error().message;
+  tell(mine ? "error" : "failed", mine ? "an offer was ignored: " + why : why, task.id);
+  if (mine) return false;
+  send("progress", state_json(who_, task.id, "failed", why));
+  if (task_) return false;
+  // Not again by itself: the server decides what comes next.
+  ask_.clear();
+  finish(3);
+  return false;
+}
+
 void Device::on(const Metadata& message) {
-  if (phase_ == Phase::installing || message.task.id == last_done_) return;
+  if (is_committed() || message.task.id == last_done_ || !acceptable(message.task)) return;
   ask_.clear();
   choice_.set_order(message.task.transports);
   control_.learn_gateway(origin_of(message.task.chunk_url));
@@ -42,33 +66,26 @@ void Device::on(const Metadata& message) {
     begin(message.task);
     return;
   }
-  need_urls_ = false;
-  blocked_.clear();
   if (phase_ == Phase::verifying) {
     // The attempt stays the one whose image we hold: its answer comes again.
     verify_.arm(steady_clock::now());
     return;
   }
-  auto attempt = task_->attempt;
-  task_ = message.task;
+  const auto attempt = task_->attempt;
+  adopt(message.task);
   if (task_->attempt != attempt) tell("metadata");
   tell_known_chunks();
 }
 
 void Device::on(const Retry& message) {
-  if (phase_ == Phase::installing || message.task.id == last_done_) return;
+  if (is_committed() || message.task.id == last_done_ || !acceptable(message.task)) return;
   ask_.clear();
   verify_.clear();
   choice_.set_order(message.task.transports);
   control_.learn_gateway(origin_of(message.task.chunk_url));
   auto now = steady_clock::now();
-  bool mine = is_mine(message.task.id);
-  if (!mine) begin(message.task);
-  bool other_grid = mine && (task_->grid != message.task.grid || task_->checksum != message.task.checksum);
-  task_ = message.task;
-  if (other_grid) image_.reset();
-  need_urls_ = false;
-  blocked_.clear();
+  if (!is_mine(message.task.id)) begin(message.task);
+  adopt(message.task);
   cursor_ = 0;
   // Only a whole image that is wrong makes chunks doubtful whose digests were right. Else the server names what it has
   // not heard of: our own record knows better, and is told again.
@@ -82,7 +99,7 @@ void Device::on(const Retry& message) {
   }
   hold_until_ = now + seconds(message.retry_after_s);
   phase_ = Phase::downloading;
-  (void)state_.keep_task(*task_, "downloading", false);
+  keep("downloading");
   tell("retry", message.reason);
 }
 
@@ -91,17 +108,23 @@ void Device::on(const Success& message) {
     if (message.task_id == last_done_) send("progress", state_json(who_, last_done_, "installed", {}));
     return;
   }
-  if (phase_ == Phase::installing) return;
+  if (is_committed()) return;
+  if (phase_ != Phase::verifying) {
+    tell("error", "success came before the image was whole: ignored");
+    return;
+  }
   ask_.clear();
   verify_.clear();
   confirm_ = message.confirm;
-  if (auto kept = state_.keep_task(*task_, "verified", confirm_); !kept) tell("error", kept.error().message);
+  install_ = {};
+  install_.from_version = who_.current_version;
+  keep("verified");
   phase_ = Phase::installing;
   tell("success");
 }
 
 void Device::on(const Failed& message) {
-  if (!is_mine(message.task_id) || phase_ == Phase::installing) return;
+  if (!is_mine(message.task_id) || is_committed()) return;
   tell("failed", message.reason);
   leave(false);
   finish(3);
@@ -110,12 +133,13 @@ void Device::on(const Failed& message) {
 void Device::on(const Queued& message) {
   tell("queued", fmt::format("position {}, asking again in {} s", message.position, message.retry_after_s),
        message.task_id);
-  if (is_mine(message.task_id) && phase_ != Phase::installing) leave(true);
+  if (is_committed()) return;
+  if (is_mine(message.task_id)) leave(true);
   ask_.arm(steady_clock::now(), seconds(std::max(message.retry_after_s, 1)));
 }
 
 void Device::on(const UpToDate&) {
-  if (phase_ == Phase::installing) return;
+  if (is_committed()) return;
   if (task_) leave(true);
   ask_.clear();
   tell("up_to_date");
@@ -123,7 +147,7 @@ void Device::on(const UpToDate&) {
 }
 
 void Device::on(const Cancel& message) {
-  if (!is_mine(message.task_id) || phase_ == Phase::installing) return;
+  if (!is_mine(message.task_id) || is_committed()) return;
   tell("cancel", message.reason);
   bool preempted = message.reason == "preempted";
   if (preempted) flush_progress(steady_clock::now(), true);
@@ -136,6 +160,7 @@ void Device::on(const Refusal& message) {
   if (!message.task_id.empty() && message.task_id == last_done_) return;  // a word too much after the end
   tell("error", message.code + ": " + message.message);
   auto now = steady_clock::now();
+  if (is_committed()) return;
   if (message.code == "overloaded") {
     auto after = seconds(std::clamp(message.retry_after_s, 1, 3600));
     if (phase_ == Phase::verifying) {
@@ -146,7 +171,7 @@ void Device::on(const Refusal& message) {
     return;
   }
   if (message.code == "unknown_task" || message.code == "task_ended") {
-    if (!is_mine(message.task_id) || phase_ == Phase::installing) return;
+    if (!is_mine(message.task_id) || is_committed()) return;
     leave(true);
     ask_.arm(now, kAskBackoff.min);
     return;

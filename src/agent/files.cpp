@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -37,6 +38,22 @@ bool write_all(int fd, std::string_view content) {
   return true;
 }
 
+Result<void> check_access(std::string_view what, const std::filesystem::path& file, mode_t closed, const char* change) {
+  struct stat status {};
+  if (stat(file.c_str(), &status) != 0) {
+    return fail(Errc::malformed, fmt::format("{}: {}: {}", what, file.string(), std::strerror(errno)));
+  }
+  if (status.st_uid != geteuid() && status.st_uid != 0) {
+    return fail(Errc::forbidden, fmt::format("{}: {} belongs to user {}, who may change it: chown it", what,
+                                             file.string(), status.st_uid));
+  }
+  if ((status.st_mode & closed) != 0) {
+    return fail(Errc::forbidden, fmt::format("{}: {} is open to others (mode {:04o}): chmod {} {}", what, file.string(),
+                                             status.st_mode & 07777, change, file.string()));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::optional<std::string> read_small_file(const std::filesystem::path& file) {
@@ -64,6 +81,14 @@ Result<void> rename_safely(const std::filesystem::path& from, const std::filesys
   if (std::rename(from.c_str(), to.c_str()) != 0) return failed("rename to", to);
   if (!sync_folder(to.parent_path())) return failed("sync the folder of", to);
   return {};
+}
+
+Result<void> check_unchangeable(std::string_view what, const std::filesystem::path& file) {
+  return check_access(what, file, 0002, "o-w");
+}
+
+Result<void> check_private(std::string_view what, const std::filesystem::path& file) {
+  return check_access(what, file, 0007, "o-rwx");
 }
 
 }  // namespace ota::agent

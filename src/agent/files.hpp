@@ -19,4 +19,11 @@ Result<void> write_file_safely(const std::filesystem::path& file, std::string_vi
 /// Renames and syncs the folder. Both in the same one.
 Result<void> rename_safely(const std::filesystem::path& from, const std::filesystem::path& to);
 
+/// Errc::forbidden for a file or folder that the agent goes by, and that others may write to or that belongs to neither
+/// this process's user nor root; Errc::malformed where it can't be examined. `what` is the option's name.
+Result<void> check_unchangeable(std::string_view what, const std::filesystem::path& file);
+
+/// The same for a file with a secret, which others may not read either.
+Result<void> check_private(std::string_view what, const std::filesystem::path& file);
+
 }  // namespace ota::agent

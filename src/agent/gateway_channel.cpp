@@ -50,6 +50,11 @@ bool GatewayChannel::has_gateway() const {
   return !origin_.empty();
 }
 
+bool GatewayChannel::idle() const {
+  std::lock_guard lock(mutex_);
+  return waiting_.empty();
+}
+
 void GatewayChannel::switch_on() {
   std::lock_guard lock(mutex_);
   if (on_ || stopping_) return;

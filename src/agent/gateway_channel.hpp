@@ -40,6 +40,8 @@ class GatewayChannel {
   /// What was not delivered, oldest first: `request` and the like, and the payload.
   std::deque<std::pair<std::string, std::string>> switch_off();
   void send(std::string what, std::string payload);
+  /// Whether nothing waits to be delivered.
+  bool idle() const;
   /// Whether the last exchange worked.
   bool reached() const { return reached_; }
   /// Waits until all is delivered, at most so long.

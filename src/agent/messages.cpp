@@ -6,6 +6,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "ota/domain/ids.hpp"
 #include "ota/domain/version.hpp"
 
 namespace ota::agent {
@@ -83,6 +84,13 @@ std::optional<FirmwareSignature> signature(const Json& object) {
   return FirmwareSignature{text(*it, "key_id"), text(*it, "value")};
 }
 
+std::optional<DowngradePermission> downgrade(const Json& object) {
+  auto it = object.find("downgrade");
+  if (it == object.end() || !it->is_object()) return std::nullopt;
+  if (text(*it, "algorithm") != "ed25519") return std::nullopt;
+  return DowngradePermission{text(*it, "device"), text(*it, "expires"), {text(*it, "key_id"), text(*it, "value")}};
+}
+
 std::vector<Transport> transports(const Json& object) {
   std::vector<Transport> order;
   const auto it = object.find("transports");
@@ -101,6 +109,7 @@ Task basic_task(const Json& object, const char* id_field) {
   task.version = text(object, "version", true);
   if (!valid_version(task.version)) throw Malformed{"version is none"};
   task.hardware = text(object, "hardware");
+  if (!valid_hardware(task.hardware)) throw Malformed{"hardware is none"};
   task.priority = text(object, "priority");
   task.attempt = small(object, "attempt", 1);
   task.max_attempts = small(object, "max_attempts", 1);
@@ -112,7 +121,18 @@ Task basic_task(const Json& object, const char* id_field) {
   if (task.grid.size > std::uint64_t{kMaxChunks} * task.grid.chunk_bytes)
     throw Malformed{"chunk_bytes makes too many chunks"};
   task.signature = signature(object);
+  task.downgrade = downgrade(object);
   return task;
+}
+
+// An address beside the chunks' own, which the server leaves out where the device bounds its messages
+// (protocol.md, request, `max_message_bytes`): the same one, but for the part that names a chunk.
+std::string implied_url(const std::string& chunk_url, std::string_view other) {
+  constexpr std::string_view kChunk = "/chunks/{index}";
+  auto url = chunk_url;
+  const auto at = url.find(kChunk);
+  if (at == std::string::npos) return {};
+  return url.replace(at, kChunk.size(), other);
 }
 
 Task parse_task(const Json& object) {
@@ -120,7 +140,7 @@ Task parse_task(const Json& object) {
   if (number(object, "chunk_count", 1, kMaxChunks, task.grid.count()) != task.grid.count()) {
     throw Malformed{"chunk_count does not fit size and chunk_bytes"};
   }
-  if (object.contains("missing")) {
+  if (object.contains("missing") && !object["missing"].is_null()) {
     task.missing = ranges(object["missing"], task.grid);
   } else {
     task.missing = {{0, task.grid.count() - 1}};
@@ -128,7 +148,9 @@ Task parse_task(const Json& object) {
   task.transports = transports(object);
   task.chunk_url = text(object, "chunk_url", true);
   task.manifest_url = text(object, "manifest_url");
+  if (task.manifest_url.empty()) task.manifest_url = implied_url(task.chunk_url, "/manifest");
   task.image_url = text(object, "url");
+  if (task.image_url.empty()) task.image_url = implied_url(task.chunk_url, "/image");
   if (object.contains("chunks") && !object["chunks"].is_null())
     task.chunks = digests(object["chunks"], task.grid.count());
   return task;
@@ -195,6 +217,7 @@ std::string request_json(const Identity& who) {
   if (!who.hardware.empty()) object["hardware"] = who.hardware;
   object["transports"] = {"http", "mqtt"};
   if (who.max_chunk_bytes) object["max_chunk_bytes"] = *who.max_chunk_bytes;
+  if (who.max_message_bytes) object["max_message_bytes"] = *who.max_message_bytes;
   return dump(object);
 }
 
@@ -235,10 +258,13 @@ std::string state_json(const Identity& who, std::string_view task_id, std::strin
 
 std::string origin_of(const std::string& url) {
   if (!url.starts_with("http://") && !url.starts_with("https://")) return {};
-  return url.substr(0, url.find_first_of("/?#", url.find("://") + 3));
+  auto origin = url.substr(0, url.find_first_of("/?#", url.find("://") + 3));
+  // A user's name in front of the host, or what some take for a slash, would make it another host than it seems.
+  if (origin.find_first_of("@\\") != std::string::npos) return {};
+  return origin;
 }
 
-std::string task_to_json(const Task& task, std::string_view phase, bool confirm) {
+std::string task_to_json(const Task& task, std::string_view phase, bool confirm, const InstallRecord& install) {
   Json object{{"task_id", task.id},
               {"version", task.version},
               {"hardware", task.hardware},
@@ -250,10 +276,23 @@ std::string task_to_json(const Task& task, std::string_view phase, bool confirm)
               {"chunk_bytes", task.grid.chunk_bytes},
               {"gateway", origin_of(task.chunk_url)},
               {"phase", phase},
-              {"confirm", confirm}};
+              {"confirm", confirm},
+              {"tries", install.tries},
+              {"stopped_in", install.stopped_in},
+              {"from_version", install.from_version},
+              {"output", install.output},
+              {"outcome", install.outcome},
+              {"reason", install.reason}};
   if (task.signature) {
     object["signature"] = {
         {"algorithm", "ed25519"}, {"key_id", task.signature->key_id}, {"value", task.signature->value}};
+  }
+  if (task.downgrade) {
+    object["downgrade"] = {{"algorithm", "ed25519"},
+                           {"key_id", task.downgrade->signature.key_id},
+                           {"device", task.downgrade->device},
+                           {"expires", task.downgrade->expires},
+                           {"value", task.downgrade->signature.value}};
   }
   return dump(object);
 }
@@ -264,7 +303,9 @@ std::optional<KeptTask> task_from_json(std::string_view json) {
   try {
     auto confirm = object.find("confirm");
     return KeptTask{basic_task(object, "task_id"), text(object, "gateway"), text(object, "phase", true),
-                    confirm != object.end() && confirm->is_boolean() && confirm->get<bool>()};
+                    confirm != object.end() && confirm->is_boolean() && confirm->get<bool>(),
+                    InstallRecord{small(object, "tries", 0), text(object, "stopped_in"), text(object, "from_version"),
+                                  text(object, "output"), text(object, "outcome"), text(object, "reason")}};
   } catch (const Malformed&) {
     return std::nullopt;
   }

@@ -31,6 +31,7 @@ struct Task {
   std::string image_url;       ///< all of it; may be empty
   std::vector<Digest> chunks;  ///< empty where only the manifest has them
   std::optional<FirmwareSignature> signature;
+  std::optional<DowngradePermission> downgrade;
 };
 
 struct Metadata {
@@ -81,8 +82,10 @@ std::string type_of(std::string_view payload);
 Result<std::vector<Digest>> parse_manifest(std::string_view json, const Task& task);
 
 struct Identity {
-  std::string current_version, hardware, want_version, token;
+  std::string current_version;  ///< empty: not known
+  std::string hardware, want_version, token;
   std::optional<std::uint32_t> max_chunk_bytes;
+  std::optional<std::uint32_t> max_message_bytes;
 };
 
 std::string request_json(const Identity& who);
@@ -93,20 +96,31 @@ std::string progress_json(const Identity& who, const Task& task, const ChunkRang
 std::string state_json(const Identity& who, std::string_view task_id, std::string_view state,
                        const std::string& reason);
 
-/// `scheme://host:port` of an address; empty for one that isn't http or https.
+/// `scheme://host:port` of an address; empty for one that isn't http or https, or names a user.
 std::string origin_of(const std::string& url);
 
+/// How far an install got; kept with its task, so that a restart of the machine amid it loses nothing.
+struct InstallRecord {
+  int tries = 0;             ///< of the install command that were begun
+  std::string stopped_in;    ///< the boot id, where the agent was told to stop in the middle of one
+  std::string from_version;  ///< what ran before
+  std::string output;        ///< the install command's last words
+  std::string outcome;       ///< once it is known: `installed`, `rolled_back` or `failed`, the state to be reported
+  std::string reason;        ///< with an outcome other than `installed`
+};
+
 /// A task as it is kept on disk, without its URLs and digests.
-std::string task_to_json(const Task& task, std::string_view phase, bool confirm);
 struct KeptTask {
   Task task;
   std::string gateway;  ///< where its chunks came from: `http://gw:8080`
-  std::string phase;
+  std::string phase;  ///< `downloading`, `verifying`, `verified`, `installing`, `rebooting`, `confirming`, `reporting`
   bool confirm = false;
+  InstallRecord install;
 };
+std::string task_to_json(const Task& task, std::string_view phase, bool confirm, const InstallRecord& install);
 std::optional<KeptTask> task_from_json(std::string_view json);
 
-/// One flat object; for reports and the state file.
+/// A text of one flat object; empty where it is none.
 std::string text_field(std::string_view json, std::string_view field);
 
 }  // namespace ota::agent

@@ -1,4 +1,4 @@
-// What the command line says.
+// What the command line and the file of options say.
 #pragma once
 
 #include <chrono>
@@ -25,13 +25,20 @@ struct Options {
   std::string http_ca_file;  ///< empty: `ca_file`
   std::string gateway;       ///< `http://gw:8080`; empty: none but what the server names
   std::string topic_root = "/ota";
-  std::string state_dir;
+  std::string state_dir = "/var/lib/ota-agent";
   std::string current_version, hardware, want_version;
+  std::string version_command, version_file;  ///< at most one: what says which version runs
   std::string token_file;
   std::optional<std::uint32_t> max_chunk_bytes;
+  std::optional<std::uint32_t> max_message_bytes;
   std::string install_command;
   int install_timeout_s = 3600;
-  std::string trusted_key_file;
+  int reboot_status = 10;  ///< of the install command: installed, and the device has to be restarted
+  std::string reboot_command;
+  std::string health_command;
+  int health_timeout_s = 60;
+  std::vector<std::string> trusted_keys;  ///< PEM files, or folders of them
+  bool allow_downgrade = false;
   bool once = false;
   std::uint64_t rate = 0;  ///< bytes a second and device; 0: no bound
   int poll_s = 240;        ///< how often an idle device asks, so that the server knows it is there
@@ -44,8 +51,9 @@ struct Options {
   std::map<std::string, std::string> tokens;  ///< by device id
 };
 
-/// Options, or the exit status where there is nothing to run (0 after --help and --version, 2 after bad arguments, said
-/// on standard error).
+/// Options from the command line, which goes before the file of `--config` (TOML: options by their long names, with `_`
+/// for `-`; unknown ones are refused by name). Or the exit status where there is nothing to run: 0 after --help and
+/// --version; 2, said on standard error, after bad arguments, a bad file, or a secret's file that others may read.
 std::variant<Options, int> parse_options(int argc, char** argv);
 
 /// The ids of the devices to be: `id`, or `id-001` to `id-<count>`.

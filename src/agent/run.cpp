@@ -8,11 +8,11 @@
 #include <optional>
 
 #include "agent/fleet.hpp"
-#include "agent/installer.hpp"
 #include "agent/options.hpp"
 #include "agent/report.hpp"
 #include "ota/base/log.hpp"
 #include "ota/base/random.hpp"
+#include "ota/firmware/signature.hpp"
 
 namespace ota::agent {
 namespace {
@@ -43,8 +43,8 @@ int wait_for_end(const Fleet& fleet, const sigset_t& signals) {
 
 int run(const Options& options, const sigset_t& signals) {
   std::optional<firmware::TrustedKeys> trusted;
-  if (!options.trusted_key_file.empty()) {
-    auto keys = load_trusted_key(options.trusted_key_file, options.state_dir);
+  if (!options.trusted_keys.empty()) {
+    auto keys = firmware::TrustedKeys::load_all({options.trusted_keys.begin(), options.trusted_keys.end()});
     if (!keys) {
       log::error(keys.error().message);
       return kBadArguments;
@@ -56,7 +56,7 @@ int run(const Options& options, const sigset_t& signals) {
   auto fleet = Fleet::create({options, *reporter, random, trusted ? &*trusted : nullptr});
   if (!fleet) {
     log::error(fleet.error().message);
-    return kFault;
+    return fleet.error().code == Errc::forbidden ? kBadArguments : kFault;
   }
   (*fleet)->start();
   int status = wait_for_end(**fleet, signals);

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "agent/files.hpp"
@@ -42,6 +44,35 @@ std::shared_ptr<const int> lock_folder(const fs::path& dir) {
           }};
 }
 
+// Made where it is missing; refused where somebody else could put something into it.
+Result<void> make_own(const fs::path& folder) {
+  std::error_code error;
+  if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
+  if (!error && ::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) error = {errno, std::generic_category()};
+  struct stat status {};
+  if (!error && ::stat(folder.c_str(), &status) != 0) error = {errno, std::generic_category()};
+  if (error) return fail(Errc::server_fault, fmt::format("cannot create {}: {}", folder.string(), error.message()));
+  if (status.st_uid != ::geteuid()) {
+    return fail(Errc::forbidden,
+                fmt::format("the state folder {} belongs to user {}, not to this agent's, {}: what lies "
+                            "there would be installed; remove it or give another --state-dir",
+                            folder.string(), status.st_uid, ::geteuid()));
+  }
+  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return fail(Errc::forbidden,
+                fmt::format("others may write to the state folder {} (mode {:04o}), and what lies there "
+                            "would be installed: look through it, then chmod go-w {}",
+                            folder.string(), status.st_mode & 07777, folder.string()));
+  }
+  return {};
+}
+
+// Bytes that it holds on the disk.
+std::uint64_t reserved(const fs::path& file) {
+  struct stat status {};
+  return ::stat(file.c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_blocks) * 512 : 0;
+}
+
 void remove_quietly(const fs::path& file) {
   std::error_code ignored;
   fs::remove(file, ignored);
@@ -58,9 +89,9 @@ Result<StateDir> StateDir::open(const fs::path& state, const std::string& device
   auto dir = state / device;
   // The two ids that are no names of folders.
   if (device == "." || device == "..") dir = state / ("_" + device);
-  std::error_code error;
-  fs::create_directories(dir, error);
-  if (error) return fail(Errc::server_fault, fmt::format("cannot create {}: {}", dir.string(), error.message()));
+  for (const auto& folder : {state, dir}) {
+    if (auto made = make_own(folder); !made) return made.error();
+  }
   auto lock = lock_folder(dir);
   if (!lock)
     return fail(Errc::in_use,
@@ -68,13 +99,17 @@ Result<StateDir> StateDir::open(const fs::path& state, const std::string& device
   return StateDir(dir, std::move(lock));
 }
 
-std::string StateDir::current_version() const {
-  auto content = read_small_file(dir_ / "device.json");
-  return content ? text_field(*content, "current_version") : std::string();
+VersionRecord StateDir::versions() const {
+  const auto content = read_small_file(dir_ / "device.json");
+  if (!content) return {};
+  return {text_field(*content, "current_version"), text_field(*content, "given_version"),
+          text_field(*content, "highest_version")};
 }
 
-Result<void> StateDir::set_current_version(const std::string& version) {
-  return write_file_safely(dir_ / "device.json", nlohmann::json{{"current_version", version}}.dump());
+Result<void> StateDir::set_versions(const VersionRecord& versions) {
+  const nlohmann::json object{
+      {"current_version", versions.current}, {"given_version", versions.given}, {"highest_version", versions.highest}};
+  return write_file_safely(dir_ / "device.json", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 std::optional<KeptTask> StateDir::task() const {
@@ -82,8 +117,8 @@ std::optional<KeptTask> StateDir::task() const {
   return content ? task_from_json(*content) : std::nullopt;
 }
 
-Result<void> StateDir::keep_task(const Task& task, std::string_view phase, bool confirm) {
-  return write_file_safely(dir_ / "task.json", task_to_json(task, phase, confirm));
+Result<void> StateDir::keep_task(const Task& task, std::string_view phase, bool confirm, const InstallRecord& install) {
+  return write_file_safely(dir_ / "task.json", task_to_json(task, phase, confirm, install));
 }
 
 void StateDir::drop_task() { remove_quietly(dir_ / "task.json"); }
@@ -92,13 +127,34 @@ fs::path StateDir::part(const Digest& checksum) const { return dir_ / (to_hex(ch
 fs::path StateDir::image(const std::string& version) const { return dir_ / ("image-" + version); }
 void StateDir::drop_part(const Digest& checksum) { remove_part(part(checksum)); }
 
+std::vector<fs::path> StateDir::other_parts(const Digest& checksum) const {
+  return files_in(
+      dir_, [kept = part(checksum)](const fs::path& file) { return file.extension() == ".part" && file != kept; });
+}
+
 void StateDir::prune_parts(const Digest& checksum) {
-  auto kept = part(checksum);
-  auto parts = files_in(dir_, [&](const fs::path& file) { return file.extension() == ".part" && file != kept; });
+  auto parts = other_parts(checksum);
   if (parts.size() < kMaxParts) return;
   std::error_code ignored;
   std::ranges::sort(parts, std::greater(), [&](const fs::path& file) { return fs::last_write_time(file, ignored); });
   std::for_each(parts.begin() + kMaxParts - 1, parts.end(), remove_part);
+}
+
+Result<void> StateDir::make_room(const Digest& checksum, std::uint64_t size) {
+  std::error_code error;
+  const auto space = fs::space(dir_, error);
+  if (error) return fail(Errc::server_fault, fmt::format("cannot examine {}: {}", dir_.string(), error.message()));
+  const auto room = space.available + reserved(part(checksum));
+  if (size <= room) return {};
+  std::uint64_t others = 0;
+  const auto parts = other_parts(checksum);
+  for (const auto& file : parts) others += reserved(file);
+  if (size > room + others) {
+    return fail(Errc::disk_full, fmt::format("disk_full: the image has {} bytes, and {} are free for it in {}", size,
+                                             room + others, dir_.string()));
+  }
+  std::ranges::for_each(parts, remove_part);
+  return {};
 }
 
 void StateDir::prune_images(const std::string& version) {
@@ -109,5 +165,7 @@ void StateDir::prune_images(const std::string& version) {
     remove_quietly(file);
   }
 }
+
+void StateDir::drop_image(const std::string& version) { remove_quietly(image(version)); }
 
 }  // namespace ota::agent

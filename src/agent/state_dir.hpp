@@ -1,30 +1,45 @@
 // What a device remembers on disk: the version that it runs, the task that it is in, images and parts of images.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "agent/messages.hpp"
 
 namespace ota::agent {
 
+/// What is known of the versions that ran.
+struct VersionRecord {
+  std::string current;  ///< of the last install that nothing but the install command's status bears out
+  std::string given;    ///< `--current-version` when `current` was recorded
+  std::string highest;  ///< that ever ran
+  bool operator==(const VersionRecord&) const = default;
+};
+
 /// `<state>/<id>/`: `device.json`, `task.json`, `<checksum hex>.part`, `image-<version>`. One thread at a time.
 class StateDir {
  public:
   /// Creates it and takes it for this process, until the last copy goes. Errc::in_use where another agent has it,
-  /// Errc::server_fault where it cannot be made.
+  /// Errc::forbidden where `state` or the folder in it is another user's or others may write to it (what lies there is
+  /// believed, and installed), Errc::server_fault where it cannot be made.
   static Result<StateDir> open(const std::filesystem::path& state, const std::string& device);
 
-  std::string current_version() const;  ///< empty until an install was recorded
-  Result<void> set_current_version(const std::string& version);
+  VersionRecord versions() const;
+  Result<void> set_versions(const VersionRecord& versions);
 
   std::optional<KeptTask> task() const;
-  Result<void> keep_task(const Task& task, std::string_view phase, bool confirm);
+  Result<void> keep_task(const Task& task, std::string_view phase, bool confirm, const InstallRecord& install = {});
   void drop_task();
+
+  /// Errc::disk_full where an image of `size` bytes can't be had, what its part holds already counted in. Drops the
+  /// parts of other updates where that makes the room.
+  Result<void> make_room(const Digest& checksum, std::uint64_t size);
 
   std::filesystem::path part(const Digest& checksum) const;
   std::filesystem::path image(const std::string& version) const;
@@ -33,8 +48,10 @@ class StateDir {
   void prune_parts(const Digest& checksum);
   /// Keeps the image of `version` alone.
   void prune_images(const std::string& version);
+  void drop_image(const std::string& version);
 
  private:
+  std::vector<std::filesystem::path> other_parts(const Digest& checksum) const;
   StateDir(std::filesystem::path dir, std::shared_ptr<const int> lock) : dir_(std::move(dir)), lock_(std::move(lock)) {}
   std::filesystem::path dir_;
   std::shared_ptr<const int> lock_;  // a descriptor

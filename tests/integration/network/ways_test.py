@@ -82,6 +82,7 @@ def mqtt_refused_for_good_with_a_secret():
         scene.rest.call("PUT", "/devices/device", {"hardware": "gw-a"})
         token = scene.folder / "token"
         token.write_text(scene.rest.call("POST", "/devices/device/token").json["token"] + "\n")
+        token.chmod(0o600)
         agent = scene.agent("device", options=("--token-file", str(token)))
         scene.task = scene.upgrade("device", 16)
         agent.start()

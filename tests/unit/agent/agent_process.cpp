@@ -73,6 +73,17 @@ int AgentProcess::wait() {
   return status_ = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+std::size_t AgentProcess::peak_memory() const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  for (std::string word; status >> word;) {
+    if (word != "VmHWM:") continue;
+    std::size_t kib = 0;
+    status >> kib;
+    return kib * 1024;
+  }
+  return 0;
+}
+
 std::vector<nlohmann::json> AgentProcess::events(const std::string& name) const {
   std::vector<nlohmann::json> result;
   std::ifstream in(output_);

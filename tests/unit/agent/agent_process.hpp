@@ -21,6 +21,8 @@ class AgentProcess {
   void terminate() { end(SIGTERM); }
   /// Its exit status; -1 where it does not end in time or died of a signal.
   int wait();
+  /// Bytes, while it runs or until wait() was called.
+  std::size_t peak_memory() const;
   /// The events that it told on standard output.
   std::vector<nlohmann::json> events(const std::string& name) const;
 

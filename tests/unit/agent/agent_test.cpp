@@ -1,67 +1,11 @@
-// The whole agent against a server that does as it is told (protocol.md from the device's side).
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-
-#include <random>
+// The way of an update from request to installed (protocol.md from the device's side).
 #include <set>
-#include <sstream>
 
-#include "agent_process.hpp"
-#include "fake_server.hpp"
+#include "agent_fixture.hpp"
 #include "ota/firmware/hash.hpp"
 
 namespace ota::agent {
 namespace {
-
-using test::eventually;
-
-std::string bytes(std::size_t size, unsigned seed) {
-  std::mt19937 random(seed);
-  std::string result(size, '\0');
-  for (auto& c : result) c = static_cast<char>(random());
-  return result;
-}
-
-std::string content(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-
-class Agent : public ::testing::Test {
- protected:
-  Agent() {
-    dir_ = std::filesystem::temp_directory_path() /
-           fmt::format("ota-agent-{}-{}", getpid(), testing::UnitTest::GetInstance()->current_test_info()->name());
-    std::filesystem::create_directories(dir_);
-    firmware_.image = bytes(9'500, 1);
-  }
-  ~Agent() override { std::filesystem::remove_all(dir_); }
-
-  std::vector<std::string> arguments(std::vector<std::string> more = {}) const {
-    std::vector<std::string> result{"--id",     "gw",   "--broker", server_.broker().url(), "--state-dir", dir_,
-                                    "--report", "json", "--once",   "--current-version",    "1.0.0"};
-    result.insert(result.end(), more.begin(), more.end());
-    return result;
-  }
-  int run(std::vector<std::string> more = {}) {
-    AgentProcess agent(dir_, arguments(std::move(more)));
-    return agent.wait();
-  }
-  std::filesystem::path image(const std::string& version) const { return dir_ / "gw" / ("image-" + version); }
-  // How often each chunk was served, in order.
-  std::vector<int> times(const Firmware& firmware) {
-    std::vector<int> result(firmware.count());
-    for (auto [index, count] : server_.served(firmware.task)) result[index] = count;
-    return result;
-  }
-  std::vector<int> all_once() const { return std::vector<int>(firmware_.count(), 1); }
-
-  std::filesystem::path dir_;
-  FakeServer server_;
-  Firmware firmware_;
-};
 
 TEST_F(Agent, BringsAnUpdateFromRequestToInstalled) {
   firmware_.hardware = "gw-a";
@@ -468,7 +412,7 @@ TEST_F(Agent, ReportsAFailedInstall) {
   auto last = server_.heard("progress").back();
   EXPECT_EQ(last["state"], "failed");
   EXPECT_EQ(last["reason"], "the install command ended with status 7");
-  EXPECT_FALSE(std::filesystem::exists(dir_ / "gw" / "device.json"));
+  EXPECT_EQ(content(dir_ / "gw" / "device.json").find("2.0.0"), std::string::npos);
 }
 
 TEST_F(Agent, InstallsOnlyWhatTheTrustedKeySigned) {
@@ -486,15 +430,15 @@ TEST_F(Agent, InstallsOnlyWhatTheTrustedKeySigned) {
   auto raw = content(signature);
   auto value = firmware::base64({reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size()});
   server_.offer(firmware_);
-  EXPECT_EQ(run({"--trusted-key", pub}), 3) << "not signed";
+  EXPECT_EQ(run({"--trusted-key", pub, "--hardware", "gw-a"}), 3) << "not signed";
   firmware_.signature = {{"algorithm", "ed25519"}, {"key_id", "someone"}, {"value", value}};
   firmware_.version = "2.0.1";
   server_.offer(firmware_);
-  EXPECT_EQ(run({"--trusted-key", pub}), 3) << "signed for another version";
+  EXPECT_EQ(run({"--trusted-key", pub, "--hardware", "gw-a"}), 3) << "signed for another version";
   EXPECT_FALSE(std::filesystem::exists(image("2.0.1")));
   firmware_.version = "2.0.0";
   server_.offer(firmware_);
-  EXPECT_EQ(run({"--trusted-key", pub}), 0);
+  EXPECT_EQ(run({"--trusted-key", pub, "--hardware", "gw-a"}), 0);
 }
 
 TEST_F(Agent, RefusesFirmwareForOtherHardware) {
@@ -525,6 +469,7 @@ TEST_F(Agent, SaysItsNewVersionWhereTheServerWaitsForIt) {
 TEST_F(Agent, RunsASmallFleetInOneProcess) {
   server_.offer(firmware_);
   std::ofstream(dir_ / "tokens") << "gw-002 secret-two\n";
+  std::filesystem::permissions(dir_ / "tokens", std::filesystem::perms::owner_read);
   AgentProcess agent(dir_, arguments({"--count", "20", "--workers", "4", "--token-file", (dir_ / "tokens").string()}));
   ASSERT_EQ(agent.wait(), 0);
   EXPECT_EQ(agent.events("installed").size(), 20u);

@@ -84,6 +84,7 @@ Json FakeServer::metadata(const Firmware& firmware, int attempt) const {
       message["chunks"].push_back(checksum(firmware.chunk(i)).substr(7));
   }
   if (!firmware.signature.is_null()) message["signature"] = firmware.signature;
+  if (!firmware.downgrade.is_null()) message["downgrade"] = firmware.downgrade;
   return message;
 }
 
@@ -210,8 +211,8 @@ Answer FakeServer::respond(const std::string& path) {
   {
     std::lock_guard lock(mutex_);
     auto task = path.substr(1, path.find('/', 1) - 1);
-    auto it = std::find_if(offers_.begin(), offers_.end(), [&](const Firmware& f) { return f.task == task; });
-    if (it == offers_.end()) return {404, "", ""};
+    auto it = std::find_if(offers_.rbegin(), offers_.rend(), [&](const Firmware& f) { return f.task == task; });
+    if (it == offers_.rend()) return {404, "", ""};
     firmware = *it;
   }
   if (!path.ends_with(fmt::format("?gen={}", generation_.load()))) return {403, "expired", ""};

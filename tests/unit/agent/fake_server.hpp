@@ -30,6 +30,7 @@ struct Firmware {
   bool inline_digests = true;
   Json transports = {"http", "mqtt"};
   Json signature;
+  Json downgrade;
 
   std::size_t count() const { return (image.size() + chunk_bytes - 1) / chunk_bytes; }
   std::string chunk(std::size_t index) const { return image.substr(index * chunk_bytes, chunk_bytes); }

@@ -1,0 +1,212 @@
+#include "agent/command.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "ota/base/text.hpp"
+
+extern char** environ;
+
+namespace ota::agent {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr int kLookEveryMs = 20;
+constexpr std::chrono::seconds kKillAfter{5};
+constexpr std::size_t kMostAfterEnd = 64 * 1024;  // of output that was still on its way
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  ~Descriptor() { close(); }
+  int get() const { return fd_; }
+  void close() {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  }
+
+ private:
+  int fd_;
+};
+
+std::vector<char*> pointers(std::vector<std::string>& list) {
+  std::vector<char*> result;
+  for (auto& item : list) result.push_back(item.data());
+  result.push_back(nullptr);
+  return result;
+}
+
+// A program gets its arguments as they are; anything else is a line for the shell, where they are $1 and so on.
+std::vector<std::string> words_of(const Command& command) {
+  std::vector<std::string> words{command.line};
+  if (access(command.line.c_str(), X_OK) != 0) words = {"/bin/sh", "-c", command.line, "ota-agent"};
+  words.insert(words.end(), command.arguments.begin(), command.arguments.end());
+  return words;
+}
+
+std::vector<std::string> environment_of(const Command& command) {
+  auto variables = command.environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
+  return variables;
+}
+
+// Nothing on failure. In its own process group, so that all that it starts can be ended.
+std::optional<pid_t> start(const Command& command, int output) {
+  auto words = words_of(command);
+  auto variables = environment_of(command);
+  auto argv = pointers(words);
+  auto envp = pointers(variables);
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+  if (command.errors_too) posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+  posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  sigset_t pipe;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  posix_spawnattr_setsigdefault(&attributes, &pipe);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  pid_t pid = 0;
+  const int rc = posix_spawn(&pid, words[0].c_str(), &actions, &attributes, argv.data(), envp.data());
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  return rc == 0 ? std::optional(pid) : std::nullopt;
+}
+
+/// One command that runs.
+class Running {
+ public:
+  Running(const Command& command, int output, pid_t pid)
+      : command_(command), output_(output), pid_(pid), until_(steady_clock::now() + command.timeout) {}
+
+  Outcome wait(const std::atomic<bool>& interrupted) {
+    for (int status = 0;;) {
+      if (waitpid(pid_, &status, WNOHANG) == pid_) return ended(status);
+      const auto now = steady_clock::now();
+      if (!told_ && (interrupted || now > until_)) {
+        told_ = now > until_ ? Outcome::Kind::timed_out : Outcome::Kind::interrupted;
+        ::kill(-pid_, SIGTERM);
+        until_ = now + kKillAfter;
+      } else if (told_ && now > until_) {
+        ::kill(-pid_, SIGKILL);
+      }
+      pollfd ready{closed_ ? -1 : output_, POLLIN, 0};
+      if (poll(&ready, 1, kLookEveryMs) > 0) read_some();
+    }
+  }
+
+ private:
+  // False where there is no more for now.
+  bool read_some() {
+    std::array<char, 4096> buffer;
+    const auto got = read(output_, buffer.data(), buffer.size());
+    if (got <= 0) {
+      closed_ = got == 0;
+      return false;
+    }
+    const std::string_view text(buffer.data(), static_cast<std::size_t>(got));
+    if (command_.errors_too) {
+      // The agent's own standard error may be full or gone: that is no reason to fail an install.
+      [[maybe_unused]] const auto wrote = write(STDERR_FILENO, text.data(), text.size());
+    }
+    outcome_.first.append(text.substr(0, Outcome::kKept - std::min(outcome_.first.size(), Outcome::kKept)));
+    outcome_.last.append(text);
+    if (outcome_.last.size() > Outcome::kKept) outcome_.last.erase(0, outcome_.last.size() - Outcome::kKept);
+    return true;
+  }
+
+  Outcome ended(int status) {
+    if (told_) ::kill(-pid_, SIGKILL);  // what it had started
+    for (std::size_t read = 0; read < kMostAfterEnd && !closed_ && read_some(); read += 4096) continue;
+    outcome_.kind = told_.value_or(WIFEXITED(status) ? Outcome::Kind::exited : Outcome::Kind::signalled);
+    outcome_.status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
+    return std::move(outcome_);
+  }
+
+  const Command& command_;
+  const int output_;
+  const pid_t pid_;
+  steady_clock::time_point until_;
+  std::optional<Outcome::Kind> told_;  // to end
+  bool closed_ = false;
+  Outcome outcome_;
+};
+
+// Its last bytes, at most `most`, and no character cut at the front.
+std::string_view keep_end(std::string_view text, std::size_t most) {
+  if (text.size() > most) text.remove_prefix(text.size() - most);
+  while (!text.empty() && (static_cast<unsigned char>(text.front()) & 0xc0) == 0x80) text.remove_prefix(1);
+  return text;
+}
+
+}  // namespace
+
+Outcome run_command(const Command& command, const std::atomic<bool>& interrupted) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return {};
+  const Descriptor from(ends[0]);
+  Descriptor to(ends[1]);
+  if (fcntl(from.get(), F_SETFL, O_NONBLOCK) != 0) return {};
+  const auto pid = start(command, to.get());
+  to.close();
+  if (!pid) return {};
+  return Running(command, from.get(), *pid).wait(interrupted);
+}
+
+std::string describe(std::string_view what, const Outcome& outcome) {
+  switch (outcome.kind) {
+    case Outcome::Kind::exited:
+      return fmt::format("{} ended with status {}", what, outcome.status);
+    case Outcome::Kind::signalled:
+      return fmt::format("{} was ended by signal {}", what, outcome.status);
+    case Outcome::Kind::timed_out:
+      return fmt::format("{} took too long and was ended", what);
+    case Outcome::Kind::interrupted:
+      return fmt::format("{} was ended because the agent was told to stop", what);
+    case Outcome::Kind::not_started:
+      break;
+  }
+  return fmt::format("{} can't be started", what);
+}
+
+std::string last_words(const Outcome& outcome) {
+  std::string_view text = outcome.last;
+  const auto is_blank = [](char c) { return c == '\n' || c == '\r' || c == ' ' || c == '\t'; };
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  text = keep_end(text, text.size());
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  std::string printable;
+  append_printable(printable, text);
+  return std::string(keep_end(printable, Outcome::kKept));
+}
+
+std::string explain(std::string_view what, const Outcome& outcome) {
+  auto how = describe(what, outcome);
+  const auto words = last_words(outcome);
+  if (words.empty()) return how;
+  constexpr std::size_t kMoreWords = 256;
+  const auto room = Outcome::kKept - kMoreWords - std::min(how.size(), Outcome::kKept / 2);
+  return fmt::format("{}: {}", how, keep_end(words, room));
+}
+
+}  // namespace ota::agent

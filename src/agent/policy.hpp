@@ -1,0 +1,30 @@
+// What this device may install.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "agent/messages.hpp"
+#include "ota/base/clock.hpp"
+#include "ota/firmware/signature.hpp"
+
+namespace ota::agent {
+
+/// What an offer is held against (protocol.md, Signatures).
+struct Policy {
+  std::string device;                              ///< its id
+  std::string hardware;                            ///< its own; empty: not known, and not looked at
+  std::string highest_version;                     ///< that it has run; empty: not known
+  const firmware::TrustedKeys* trusted = nullptr;  ///< null: signatures are not looked at
+  bool allow_downgrade = false;
+};
+
+/// Looks at all that is signed and at the version. Errc::wrong_hardware, Errc::signature_invalid, or Errc::downgrade
+/// where it is below the highest version and neither `allow_downgrade` nor a permission that a trusted key signed for
+/// this device and that hasn't expired at `now` lets it. Asked when the offer comes and again before it is installed.
+Result<void> may_install(const Task& task, const Policy& policy, WallTime now);
+
+/// Whether two versions are the same one: equal texts, or versions that compare as equal (protocol.md, request).
+bool same_version(std::string_view a, std::string_view b);
+
+}  // namespace ota::agent
