@@ -14,19 +14,30 @@ if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
 endif()
 set(OTAD_CONFIG_FILE ${CMAKE_INSTALL_FULL_SYSCONFDIR}/otad/otad.toml)
 
-# Settings that somebody changed are never overwritten; the defaults are in share/otad.
-install(FILES config/otad.toml DESTINATION ${CMAKE_INSTALL_DATADIR}/otad)
-install(CODE "
-  set(folder \"${sysconfdir}/otad\")
-  if(NOT IS_ABSOLUTE \"\${folder}\")
-    set(folder \"\${CMAKE_INSTALL_PREFIX}/\${folder}\")
-  endif()
-  if(NOT EXISTS \"\$ENV{DESTDIR}\${folder}/otad.toml\")
-    file(INSTALL \"${PROJECT_SOURCE_DIR}/config/otad.toml\" DESTINATION \"\${folder}\")
-  endif()")
+set(OTAD_AGENT_CONFIG_FILE ${CMAKE_INSTALL_FULL_SYSCONFDIR}/ota-agent.toml)
 
-configure_file(config/systemd/otad.service.in ${PROJECT_BINARY_DIR}/generated/otad.service @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/generated/otad.service DESTINATION lib/systemd/system)
+# Settings that somebody changed are never overwritten; the defaults are in share/otad.
+function(install_settings sample folder share)
+  install(FILES ${sample} DESTINATION ${share})
+  get_filename_component(name ${sample} NAME)
+  install(CODE "
+    set(folder \"${folder}\")
+    if(NOT IS_ABSOLUTE \"\${folder}\")
+      set(folder \"\${CMAKE_INSTALL_PREFIX}/\${folder}\")
+    endif()
+    if(NOT EXISTS \"\$ENV{DESTDIR}\${folder}/${name}\")
+      file(INSTALL \"${PROJECT_SOURCE_DIR}/${sample}\" DESTINATION \"\${folder}\")
+    endif()")
+endfunction()
+install_settings(config/otad.toml ${sysconfdir}/otad ${CMAKE_INSTALL_DATADIR}/otad)
+install_settings(config/agent/ota-agent.toml ${sysconfdir} ${CMAKE_INSTALL_DATADIR}/otad/agent)
+install(PROGRAMS config/agent/install-dd config/agent/install-mender config/agent/install-rauc
+  config/agent/install-swupdate DESTINATION ${CMAKE_INSTALL_DATADIR}/otad/agent)
+
+foreach(unit otad ota-agent)
+  configure_file(config/systemd/${unit}.service.in ${PROJECT_BINARY_DIR}/generated/${unit}.service @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/generated/${unit}.service DESTINATION lib/systemd/system)
+endforeach()
 install(FILES config/sysusers.d/otad.conf DESTINATION lib/sysusers.d)
 install(FILES config/mosquitto/otad.conf config/mosquitto/otad-secure.conf config/mosquitto/otad.acl
   DESTINATION ${CMAKE_INSTALL_DATADIR}/otad/mosquitto)

@@ -41,6 +41,8 @@ class Install(unittest.TestCase):
         self.assertEqual(installed, {
             "usr/bin/otad", "usr/bin/ota-agent", "etc/otad/otad.toml", "usr/share/otad/otad.toml",
             "usr/lib/systemd/system/otad.service", "usr/lib/sysusers.d/otad.conf",
+            "etc/ota-agent.toml", "usr/share/otad/agent/ota-agent.toml", "usr/lib/systemd/system/ota-agent.service",
+            *(f"usr/share/otad/agent/install-{kind}" for kind in ("dd", "mender", "rauc", "swupdate")),
             "usr/share/otad/mosquitto/otad.conf", "usr/share/otad/mosquitto/otad-secure.conf",
             "usr/share/otad/mosquitto/otad.acl", "usr/share/doc/otad/README.md", "usr/share/doc/otad/LICENSE",
             *(f"usr/share/doc/otad/docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))})
@@ -49,14 +51,22 @@ class Install(unittest.TestCase):
         self.assertRegex(run(self.root / "usr/bin/otad", "--version"), r"\d+\.\d+\.\d+")
         self.assertRegex(run(self.root / "usr/bin/ota-agent", "--help"), "--broker")
         run(self.root / "usr/bin/otad", "--config", self.root / "etc/otad/otad.toml", "--check-config")
+        agent = [str(self.root / "usr/bin/ota-agent"), "--config", str(self.root / "etc/ota-agent.toml")]
+        told = subprocess.run(agent, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+        self.assertEqual(told.returncode, 2)
+        self.assertIn("this device needs an id", told.stderr)
+        for command in (self.root / "usr/share/otad/agent").glob("install-*"):
+            self.assertTrue(os.access(command, os.X_OK), command)
 
     def test_settings_that_were_changed_stay(self):
-        settings = self.root / "etc/otad/otad.toml"
-        before = settings.read_text()
-        self.addCleanup(settings.write_text, before)
-        settings.write_text("shutdown_grace_s = 3\n")
+        changes = {"etc/otad/otad.toml": "shutdown_grace_s = 3\n", "etc/ota-agent.toml": 'id = "gw-17"\n'}
+        for name, change in changes.items():
+            settings = self.root / name
+            self.addCleanup(settings.write_text, settings.read_text())
+            settings.write_text(change)
         self.install()
-        self.assertEqual(settings.read_text(), "shutdown_grace_s = 3\n")
+        for name, change in changes.items():
+            self.assertEqual((self.root / name).read_text(), change)
 
     @unittest.skipIf(SANITIZED, "sanitizers build otherwise")
     def test_the_programs_are_hardened(self):
@@ -114,6 +124,19 @@ class Install(unittest.TestCase):
         told = run("systemd-analyze", "security", "--offline=true", "--no-pager", here)
         exposure = float(re.search(r"Overall exposure level for otad.service: ([\d.]+)", told).group(1))
         self.assertLessEqual(exposure, 1.5)
+
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
+    def test_systemd_finds_nothing_wrong_with_the_unit_of_the_agent(self):
+        unit = (self.root / "usr/lib/systemd/system/ota-agent.service").read_text()
+        self.assertIn("ExecStart=/usr/bin/ota-agent --config /etc/ota-agent.toml\n", unit)
+        self.assertIn("RestartPreventExitStatus=2\n", unit)
+        here = self.folder / "ota-agent.service"
+        here.write_text(unit.replace("/usr/bin/ota-agent", str(self.root / "usr/bin/ota-agent")))
+        self.assertEqual(run("systemd-analyze", "verify", "--man=no", here), "")
+        told = run("systemd-analyze", "security", "--offline=true", "--no-pager", here)
+        # It is root and writes to block devices.
+        exposure = float(re.search(r"Overall exposure level for ota-agent.service: ([\d.]+)", told).group(1))
+        self.assertLessEqual(exposure, 5.0)
 
     @unittest.skipUnless(shutil.which("systemd-sysusers"), "systemd is not installed")
     def test_the_user_can_be_made(self):
