@@ -5,6 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . docker/packages.sh
+. tests/debian.sh
 say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*"; }
 fail() { say "FAILED: $*"; echo "0 passed, 1 failed"; exit 1; }
 
@@ -15,31 +16,14 @@ here=$PWD/build/fresh
 root=$here/root
 home=/root/otad
 
-# The mirrors and the proxy that this machine's apt uses: those are known to be reached from here.
-# shellcheck disable=SC2016
-mirrors=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-  grep -E ' bookworm(-updates|-security)? main$' | sort -u) || fail "apt's sources name no mirror of Debian 12 (bookworm)"
-mirror=$(awk '$2 == "bookworm" {print $1; exit}' <<<"$mirrors")
-[[ $mirror ]] || fail "apt's sources name no mirror of Debian 12 (bookworm)"
-proxy=$(apt-config dump | sed -n 's/^Acquire::http::Proxy "\(.*\)";$/\1/p')
-proxy=${http_proxy:-$proxy}
-include=()
-[[ $mirrors != *https:* ]] || include=(--include=ca-certificates)
-
-say "Debian 12 from $mirror"
+say "a minimal Debian 12"
 rm -rf --one-file-system "$here"
 mkdir -p "$root"
-http_proxy=$proxy debootstrap --variant=minbase ${include[@]+"${include[@]}"} bookworm "$root" "$mirror" \
-  >"$here/debootstrap.log" 2>&1 ||
-  { tail -n 20 "$here/debootstrap.log"; fail "debootstrap"; }
-printf 'deb %s\n' "${mirrors//$'\n'/$'\ndeb '}" >"$root/etc/apt/sources.list"
-{
-  apt-config dump | grep -E '^Acquire::(https?|Retries|Check-)' || true
-  [[ ! $proxy ]] || printf 'Acquire::http::Proxy "%s";\n' "$proxy"
-} >"$root/etc/apt/apt.conf.d/90machine"
+make_debian "$root" "$here/debootstrap.log" || fail "debootstrap"
 cat /etc/resolv.conf >"$root/etc/resolv.conf"
-rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/archives/*.deb
 
+printf '[safe]\n\tdirectory = *\n' >"$here/gitconfig"  # root may clone what is another's
+export GIT_CONFIG_GLOBAL=$here/gitconfig
 [[ -z $(git status --porcelain) ]] || say "what isn't committed is left out"
 git clone -q --depth 1 "file://$PWD" "$root$home" || fail "git clone"
 say "commit $(git -C "$root$home" log -1 --format='%h %s')"

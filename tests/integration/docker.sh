@@ -5,6 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . docker/packages.sh
+. tests/debian.sh
 (($(id -u) == 0)) || { echo "docker.sh: containers are made as root here" >&2; exit 1; }
 # shellcheck disable=SC2086
 install_missing $docker_packages curl u-boot-qemu
@@ -70,9 +71,7 @@ until_true() {  # SECONDS COMMAND...
 
 if [[ ! -s $cache/base.tar ]]; then
   say "base image by debootstrap"
-  debootstrap --variant=minbase bookworm "$work/base" http://deb.debian.org/debian >"$work/debootstrap.log" ||
-    { tail -n 20 "$work/debootstrap.log"; fail "debootstrap"; }
-  rm -rf "$work"/base/var/cache/apt/archives/*.deb
+  make_debian "$work/base" "$work/debootstrap.log" || fail "debootstrap"
   tar -C "$work/base" -cf "$cache/base.tar.part" . && mv "$cache/base.tar.part" "$cache/base.tar"
   rm -rf "$work/base"
 fi
