@@ -261,8 +261,8 @@ TEST(MqttClient, AnswersWithoutTheDelayedAckTrap) {
     ASSERT_TRUE(eventually([&] { return device.count() == i; }));
     times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
   }
-  std::nth_element(times.begin(), times.begin() + 50, times.end());
-  EXPECT_LT(times[50], 10.0) << "milliseconds, the median of 101";
+  std::sort(times.begin(), times.end());
+  EXPECT_LT(times[25], 10.0) << "milliseconds; the trap holds up each for 40, a busy machine only some";
   RecordProperty("median_ms", fmt::format("{:.2f}", times[50]));
 }
 
