@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -24,6 +25,8 @@ std::string contents(const char* path) {
   return got > 0 ? std::string(text, static_cast<std::size_t>(got)) : std::string();
 }
 
+std::atomic<int> failed = 0;
+
 /// The errno that `what` on `fd` is to fail with; 0: none.
 int fault(std::string_view what, int fd) {
   const char* const file = std::getenv("FAULT_FILE");
@@ -38,7 +41,9 @@ int fault(std::string_view what, int fd) {
   if (length <= 0) return 0;
   const std::string_view opened(target, static_cast<std::size_t>(length));
   const std::string_view wanted(path);
-  return (wanted.ends_with('/') ? opened.starts_with(wanted) : opened == wanted) ? number : 0;
+  if (!(wanted.ends_with('/') ? opened.starts_with(wanted) : opened == wanted)) return 0;
+  ++failed;
+  return number;
 }
 
 template <class Call>
@@ -49,6 +54,9 @@ Call* next(const char* name) {
 }  // namespace
 
 extern "C" {
+
+/// How many calls failed by a rule so far.
+int fault_shim_failed() { return failed; }
 
 int fsync(int fd) {
   if ((errno = fault("sync", fd)) != 0) return -1;

@@ -8,6 +8,8 @@
 
 #include "support/fakes.hpp"
 
+extern "C" int fault_shim_failed();
+
 namespace ota::test {
 
 /// While it lives, `what` (`sync` or `write`) fails with `number` (an errno) on `path`; on all below it where it ends
@@ -18,6 +20,8 @@ class DiskFault {
     std::ofstream(file_) << what << ' ' << number << ' ' << path << '\n';
     ::setenv("FAULT_FILE", file_.c_str(), 1);
   }
+  /// How many calls failed so far, by any fault of this process.
+  static int failed() { return fault_shim_failed(); }
   ~DiskFault() { ::unsetenv("FAULT_FILE"); }
   DiskFault(const DiskFault&) = delete;
   DiskFault& operator=(const DiskFault&) = delete;

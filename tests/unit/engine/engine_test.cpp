@@ -332,7 +332,8 @@ TEST_F(FailingDiskTest, TheFaultIsToldUntilSomethingWasWritten) {
   {
     const test::DiskFault fault("write", ENOSPC, log());
     EXPECT_FALSE(upgrade(1));
-    std::this_thread::sleep_for(std::chrono::milliseconds(2'500));  // two tries to go on
+    const int failed = test::DiskFault::failed();
+    wait_until([&] { return test::DiskFault::failed() >= failed + 2; });  // two tries to go on
     EXPECT_FALSE(engine->stats().fault.empty());
   }
   wait_until([&] { return engine->stats().fault.empty(); });
