@@ -6,15 +6,12 @@ if(TARGET otad AND NOT OTAD_SANITIZE)
   target_link_libraries(bench_echo PRIVATE ota_mqtt fmt::fmt)
 
   find_program(OTAD_BENCH_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
-  find_program(OTAD_BENCH_NGINX nginx PATHS /usr/sbin)
-  set(benches messages scale connections upload operators network)
-  if(OTAD_BENCH_NGINX)  # Debian's package starts a server: nothing to install for a test
-    list(APPEND benches chunks)
-  endif()
-  foreach(bench ${benches})
+  foreach(bench messages scale connections upload operators network chunks)
     add_test(NAME bench.${bench}
       COMMAND ${OTAD_BENCH_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/bench/${bench}.py --quick)
     set_tests_properties(bench.${bench} PROPERTIES LABELS bench TIMEOUT 180
       ENVIRONMENT "OTAD_BIN=$<TARGET_FILE:otad>")
   endforeach()
+  # Debian's package starts a server: nothing to install for a test.
+  set_tests_properties(bench.chunks PROPERTIES SKIP_REGULAR_EXPRESSION "nginx is missing")
 endif()
