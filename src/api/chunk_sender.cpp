@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <utility>
 
+#include "ota/base/fault.hpp"
+#include "ota/base/log.hpp"
 #include "ota/firmware/hash.hpp"
 #include "ota/firmware/read_at.hpp"
 
@@ -121,17 +124,31 @@ std::optional<WantedChunk> ChunkSender::begin() {
 
 void ChunkSender::read(const WantedChunk& chunk) {
   using Manifest = std::shared_ptr<const firmware::Manifest>;
-  context_.store.prepare(chunk.image, chunk.grid.chunk_bytes, [this, chunk](Result<Manifest> digests) {
-    auto bytes = digests ? payload(chunk, **digests) : Result<std::string>(digests.error());
-    if (bytes) {
-      publish(chunk, std::move(*bytes));
-    } else {
-      context_.refusals.write(chunk.device.str(), chunk.task.str(), bytes.error());
-      finish(chunk, false);
+  // However it ends, also by an exception: stop() waits for all that are being read.
+  const auto under_way = std::make_shared<Reading>(*this, chunk);
+  context_.store.prepare(chunk.image, chunk.grid.chunk_bytes, [this, under_way](Result<Manifest> digests) {
+    const auto& wanted = under_way->chunk;
+    try {
+      auto bytes = digests ? payload(wanted, **digests) : Result<std::string>(digests.error());
+      if (bytes) {
+        under_way->finished = true;
+        publish(wanted, std::move(*bytes));
+      } else {
+        context_.refusals.write(wanted.device.str(), wanted.task.str(), bytes.error());
+      }
+    } catch (...) {
+      log::error(fmt::format("device={} task={}: sending chunk {} over MQTT failed by a fault in otad: {}",
+                             wanted.device.str(), wanted.task.str(), wanted.index, told_by(std::current_exception())));
     }
-    pump();
-    read_done();
+    under_way->end();
   });
+}
+
+void ChunkSender::Reading::end() {
+  if (std::exchange(ended, true)) return;
+  if (!finished) sender.finish(chunk, false);
+  sender.pump();
+  sender.read_done();
 }
 
 Result<std::string> ChunkSender::payload(const WantedChunk& chunk, const firmware::Manifest& digests) const {

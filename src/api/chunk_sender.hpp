@@ -43,6 +43,16 @@ class ChunkSender {
   void read(const WantedChunk& chunk);
   Result<std::string> payload(const WantedChunk& chunk, const firmware::Manifest& digests) const;
   void publish(const WantedChunk& chunk, std::string payload);
+  /// A chunk that a disk thread reads; ends at the latest with its last owner.
+  struct Reading {
+    Reading(ChunkSender& owner, const WantedChunk& wanted) : sender(owner), chunk(wanted) {}
+    ~Reading() { end(); }
+    void end();
+    ChunkSender& sender;
+    const WantedChunk chunk;
+    bool finished = false;  ///< handed to the broker, which says when it has it
+    bool ended = false;
+  };
   void read_done();
   void finish(const WantedChunk& chunk, bool written);
 

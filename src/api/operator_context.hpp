@@ -4,9 +4,12 @@
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <exception>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "api/operator_keys.hpp"
@@ -43,19 +46,34 @@ struct Call {
 /// A route's answer; an Error becomes application/problem+json and one log line.
 using Answering = boost::asio::awaitable<Result<http::Reply>>;
 
-/// Runs `job` on a reading thread. `job` must own what it uses: the caller may be gone before it runs.
+/// Runs `job` on a reading thread. `job` must own what it uses: the caller may be gone before it runs. What it throws
+/// is thrown here.
 template <class T>
 boost::asio::awaitable<Result<T>> read(storage::Readers& readers, std::function<Result<T>(storage::ReadView&)> job) {
-  std::function<void(std::function<void(Result<T>)>)> start = [&readers, job = std::move(job)](auto done) {
-    const bool taken = readers.post([job, done](storage::ReadView& view) { done(job(view)); },
-                                    [done](Error error) { done(std::move(error)); });
+  using Outcome = std::variant<Result<T>, std::exception_ptr>;
+  std::function<void(std::function<void(Outcome)>)> start = [&readers, job = std::move(job)](auto done) {
+    const auto run = [job, done](storage::ReadView& view) {
+      std::optional<Outcome> outcome;
+      try {
+        outcome.emplace(job(view));
+      } catch (const storage::Fault&) {
+        throw;  // the reader's own
+      } catch (...) {
+        outcome.emplace(std::current_exception());
+      }
+      done(std::move(*outcome));
+    };
+    const bool taken = readers.post(run, [done](Error error) { done(Result<T>(std::move(error))); });
     if (!taken) {
       Error busy = fail(Errc::overloaded, "too many requests wait for the database; try again in a moment");
       busy.retry_after_s = 1;
-      done(std::move(busy));
+      done(Result<T>(std::move(busy)));
     }
   };
-  co_return co_await http::await_call<Result<T>>(std::move(start));
+  auto waiting = http::await_call<Outcome>(std::move(start));
+  auto outcome = co_await std::move(waiting);
+  if (auto* fault = std::get_if<std::exception_ptr>(&outcome)) std::rethrow_exception(*fault);
+  co_return std::get<Result<T>>(std::move(outcome));
 }
 
 /// Waits for an engine command; `start` hands the callback to the engine.

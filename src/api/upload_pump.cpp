@@ -32,37 +32,48 @@ DiskSteps::DiskSteps(firmware::Store& store, std::unique_ptr<firmware::Upload> u
   state_->upload = std::move(upload);
 }
 
-void DiskSteps::finish(const std::shared_ptr<State>& state, Result<void> result) {
-  std::function<void(Result<void>)> waiting;
+void DiskSteps::finish(const std::shared_ptr<State>& state, Outcome outcome) {
+  std::function<void(Outcome)> waiting;
   {
     const std::lock_guard lock(state->mutex);
     if (state->waiting) {
       waiting = std::exchange(state->waiting, nullptr);
     } else {
-      state->result = result;
+      state->outcome = outcome;
     }
   }
-  if (waiting) waiting(std::move(result));
+  if (waiting) waiting(std::move(outcome));
 }
 
 void DiskSteps::start(Step step) {
-  const bool taken =
-      store_.on_disk_thread([state = state_, step = std::move(step)] { finish(state, step(*state->upload)); });
-  if (!taken) finish(state_, fail(Errc::overloaded, "the disk has too much to do; repeat the upload in a moment"));
+  const bool taken = store_.on_disk_thread([state = state_, step = std::move(step)] {
+    Outcome outcome;
+    try {
+      outcome.result = step(*state->upload);
+    } catch (...) {
+      outcome.fault = std::current_exception();
+    }
+    finish(state, std::move(outcome));
+  });
+  if (taken) return;
+  finish(state_, {fail(Errc::overloaded, "the disk has too much to do; repeat the upload in a moment"), nullptr});
 }
 
 boost::asio::awaitable<Result<void>> DiskSteps::wait() {
-  std::function<void(std::function<void(Result<void>)>)> begin = [state = state_](auto done) {
+  std::function<void(std::function<void(Outcome)>)> begin = [state = state_](auto done) {
     {
       const std::lock_guard lock(state->mutex);
-      if (!state->result) {
+      if (!state->outcome) {
         state->waiting = std::move(done);
         return;
       }
     }
-    done(*std::exchange(state->result, std::nullopt));
+    done(*std::exchange(state->outcome, std::nullopt));
   };
-  co_return co_await http::await_call<Result<void>>(std::move(begin));
+  auto waiting = http::await_call<Outcome>(std::move(begin));
+  auto outcome = co_await std::move(waiting);
+  if (outcome.fault) std::rethrow_exception(outcome.fault);
+  co_return std::move(outcome.result);
 }
 
 boost::asio::awaitable<Result<void>> DiskSteps::run(Step step) {

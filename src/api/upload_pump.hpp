@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -22,20 +23,24 @@ class DiskSteps {
   DiskSteps(firmware::Store& store, std::unique_ptr<firmware::Upload> upload);
 
   using Step = std::function<Result<void>(firmware::Upload&)>;
-  /// Errc::overloaded, in wait(), where the disk threads have too much to do.
+  /// Errc::overloaded, in wait(), where the disk threads have too much to do. What the step throws wait() throws.
   void start(Step step);
   boost::asio::awaitable<Result<void>> wait();
   /// Both in one.
   boost::asio::awaitable<Result<void>> run(Step step);
 
  private:
+  struct Outcome {
+    Result<void> result{};
+    std::exception_ptr fault{};  ///< what the step threw
+  };
   struct State {
     std::unique_ptr<firmware::Upload> upload;
     std::mutex mutex;
-    std::optional<Result<void>> result;         // protected by mutex
-    std::function<void(Result<void>)> waiting;  // protected by mutex
+    std::optional<Outcome> outcome;        // protected by mutex
+    std::function<void(Outcome)> waiting;  // protected by mutex
   };
-  static void finish(const std::shared_ptr<State>& state, Result<void> result);
+  static void finish(const std::shared_ptr<State>& state, Outcome outcome);
 
   firmware::Store& store_;
   std::shared_ptr<State> state_;

@@ -1,12 +1,16 @@
 #include "ota/base/worker_pool.hpp"
 
+#include <fmt/format.h>
 #include <pthread.h>
 
 #include <utility>
 
+#include "ota/base/fault.hpp"
+#include "ota/base/log.hpp"
+
 namespace ota {
 
-WorkerPool::WorkerPool(const char* name, std::size_t threads, std::size_t capacity) : capacity_(capacity) {
+WorkerPool::WorkerPool(const char* name, std::size_t threads, std::size_t capacity) : name_(name), capacity_(capacity) {
   for (std::size_t i = 0; i < threads; ++i) {
     threads_.emplace_back([this] { run(); });
     pthread_setname_np(threads_.back().native_handle(), name);
@@ -42,7 +46,11 @@ void WorkerPool::run() {
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    job();
+    try {
+      job();
+    } catch (...) {
+      log::error(fmt::format("{}: a job failed by a fault in otad: {}", name_, told_by(std::current_exception())));
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <utility>
 
+#include "ota/base/fault.hpp"
 #include "ota/base/log.hpp"
 #include "ota/base/worker_pool.hpp"
 
@@ -76,6 +77,9 @@ class ReadersImpl final : public Readers {
     } catch (const Fault& e) {
       log::error(std::string("the database can't be read: ") + e.what());
       failed(fail(Errc::server_fault, "the database can't be read now; try again"));
+    } catch (...) {
+      log::error("reading the database failed by a fault in otad: " + told_by(std::current_exception()));
+      failed(fail(Errc::server_fault, "reading the database failed; the server's log says why"));
     }
     reader.db->rollback();
   }

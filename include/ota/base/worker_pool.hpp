@@ -12,8 +12,10 @@
 namespace ota {
 
 /// Bounded: post() refuses once `capacity` jobs wait. Thread-safe. The destructor runs what still waits, then joins.
+/// A job that throws is logged and dropped, and the thread goes on; whoever waits for it learns by what the job owned.
 class WorkerPool {
  public:
+  /// `name` lives as long as the pool.
   WorkerPool(const char* name, std::size_t threads, std::size_t capacity);
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
@@ -25,6 +27,7 @@ class WorkerPool {
  private:
   void run();
 
+  const char* const name_;
   const std::size_t capacity_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <future>
 #include <memory>
+#include <stdexcept>
 
 #include "ota/base/random.hpp"
 
@@ -58,6 +59,19 @@ TEST(WorkerPool, RefusesWhatIsBeyondItsCapacity) {
   while (!pool.post([&] { done.set_value(); })) std::this_thread::yield();
   done.get_future().wait();
   EXPECT_EQ(runs, 2);
+}
+
+TEST(WorkerPool, AJobThatThrowsEndsAlone) {
+  std::atomic<int> runs{0};
+  const auto owned = std::make_shared<int>(0);
+  {
+    WorkerPool pool("test", 1, 10);
+    EXPECT_TRUE(pool.post([owned] { throw std::runtime_error("a fault"); }));
+    EXPECT_TRUE(pool.post([owned] { throw 5; }));
+    EXPECT_TRUE(pool.post([&] { ++runs; }));
+  }
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ(owned.use_count(), 1) << "what it owned is let go, so that whoever waits learns of it";
 }
 
 TEST(WorkerPool, RunsWhatWaitsBeforeItGoes) {

@@ -1,0 +1,20 @@
+// What an exception says, where it is caught at the edge of a thread or a request.
+#pragma once
+
+#include <exception>
+#include <string>
+
+namespace ota {
+
+/// Its what(); for what is no std::exception a text that says so. `fault` is not null.
+inline std::string told_by(const std::exception_ptr& fault) {
+  try {
+    std::rethrow_exception(fault);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
+
+}  // namespace ota
