@@ -56,10 +56,12 @@ const Key kKeys[] = {
      "The largest firmware that may be uploaded, in bytes; a larger one is answered 413."},
     {OTAD_KEY(http, threads), range(0, 256), kStart, "Threads that serve connections; 0: one for each core."},
     {OTAD_KEY(http, max_connections), range(1, 1'000'000), kStart,
-     "Open connections at a time; one more ends the longest idle one, or is answered 503. Each takes a descriptor "
-     "(LimitNOFILE of the unit)."},
+     "Open connections at a time; one more ends one that never finished a request, or the longest idle one, or is "
+     "answered 503. Each takes a descriptor (LimitNOFILE of the unit)."},
     {OTAD_KEY(http, idle_timeout_s), range(1, 3600), kStart,
-     "A connection on which nothing moved for so many seconds is closed."},
+     "A connection on which nothing moved for so many seconds is closed; one that doesn't finish a TLS handshake or "
+     "the "
+     "head of a request after 30 s already."},
     {OTAD_KEY(http, max_rate), range(0, kTebi), kLive,
      "Bytes a second of all downloads together; 0: as fast as the line goes."},
     {OTAD_KEY(http, max_rate_per_device), range(0, kTebi), kLive, "Bytes a second of each device; 0: no bound."},

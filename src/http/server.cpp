@@ -7,13 +7,14 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <condition_variable>
 #include <mutex>
 
 #include "http/listen_address.hpp"
+#include "http/open_count.hpp"
 #include "http/session.hpp"
 #include "http/tls_context.hpp"
 #include "http/worker.hpp"
+#include "ota/base/fault.hpp"
 #include "ota/base/log.hpp"
 #include "ota/http/await.hpp"
 
@@ -27,28 +28,6 @@ constexpr std::chrono::milliseconds kShortestTick{20};
 constexpr std::chrono::milliseconds kLongestTick{500};
 /// How long handlers may take to notice that they were cut.
 constexpr std::chrono::seconds kCutTime{5};
-
-/// Counts what is open, and waits until nothing is.
-class OpenCount {
- public:
-  /// Answers how many were open before.
-  std::size_t opened() { return count_.fetch_add(1, std::memory_order_relaxed); }
-  void closed() {
-    if (count_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    const std::lock_guard lock(mutex_);
-    none_.notify_all();
-  }
-  std::size_t count() const { return count_.load(std::memory_order_acquire); }
-  bool wait_for_none(std::chrono::milliseconds time) {
-    std::unique_lock lock(mutex_);
-    return none_.wait_for(lock, time, [this] { return count() == 0; });
-  }
-
- private:
-  std::atomic<std::size_t> count_{0};
-  std::mutex mutex_;  // a leaf; only for waiting
-  std::condition_variable none_;
-};
 
 struct Listener {
   Listener(tcp::acceptor opened, std::shared_ptr<const SessionContext> shared, std::optional<TlsOptions> options)
@@ -86,8 +65,7 @@ class ServerImpl final : public Server {
     if (!acceptor) return acceptor.error();
     boost::system::error_code ec;
     const auto local = acceptor->local_endpoint(ec);
-    auto context = std::make_shared<SessionContext>(
-        SessionContext{options_, std::move(handler), &pacer_, [open = open_] { open->closed(); }});
+    auto context = std::make_shared<SessionContext>(SessionContext{options_, std::move(handler), &pacer_});
     std::shared_ptr<asio::ssl::context> secured;
     if (tls) {
       auto made = make_tls_context(*tls);
@@ -100,9 +78,12 @@ class ServerImpl final : public Server {
       const std::lock_guard lock(mutex_);
       listeners_.push_back(listener);
     }
-    auto accepting = accept(listener);
+    auto accepting = accept(listener, to_text(local));
     accepting_.opened();
-    asio::co_spawn(workers_.front()->io(), std::move(accepting), [this](std::exception_ptr) { accepting_.closed(); });
+    asio::co_spawn(workers_.front()->io(), std::move(accepting), [this](std::exception_ptr fault) {
+      if (fault) log::error(fmt::format("http: a listener ended: {}", told_by(fault)));
+      accepting_.closed();
+    });
     return to_text(local);
   }
 
@@ -153,62 +134,77 @@ class ServerImpl final : public Server {
   }
 
  private:
-  asio::awaitable<void> accept(std::shared_ptr<Listener> listener) {
+  /// Nothing that goes wrong with one connection ends it: that is logged, and the next one is waited for.
+  asio::awaitable<void> accept(std::shared_ptr<Listener> listener, std::string address) {
     asio::steady_timer pause(workers_.front()->io());
-    std::size_t next = 0;
-    while (listener->acceptor.is_open()) {
-      const std::size_t turn = next++;
-      Worker& worker = *workers_[turn % workers_.size()];
-      boost::system::error_code ec;
-      tcp::endpoint peer;
-      tcp::socket socket =
-          co_await listener->acceptor.async_accept(worker.io(), peer, asio::redirect_error(asio::use_awaitable, ec));
-      if (ec == asio::error::operation_aborted) co_return;
-      if (ec == asio::error::connection_aborted) continue;
-      if (ec) {
-        log::error(fmt::format("http: can't take a connection: {}; raise the limit of open files (LimitNOFILE)",
-                               ec.message()));
-        pause.expires_after(std::chrono::milliseconds(200));
-        co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-        continue;
+    for (std::size_t turn = 0; listener->acceptor.is_open(); ++turn) {
+      std::string trouble;
+      try {
+        auto accepting = accept_one(listener, turn);
+        trouble = co_await std::move(accepting);
+      } catch (...) {
+        trouble = told_by(std::current_exception());
       }
-      accepted_.add(1);
-      bool room = open_->opened() < options_.max_connections;
-      if (!room) {
-        auto making = make_room(turn);
-        room = co_await std::move(making);
-      }
-      hand_over(worker, listener, std::move(socket), peer, room);
+      if (trouble.empty()) continue;
+      log::error(fmt::format("http: can't take a connection to {}: {}", address, trouble));
+      boost::system::error_code ignored;
+      pause.expires_after(std::chrono::milliseconds(200));
+      co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
   }
 
-  /// Ends the longest idle connection of a worker that has one, the newcomer's own first.
+  /// Answers what went wrong, if something did.
+  asio::awaitable<std::string> accept_one(const std::shared_ptr<Listener>& listener, std::size_t turn) {
+    Worker& worker = *workers_[turn % workers_.size()];
+    boost::system::error_code ec;
+    tcp::endpoint peer;
+    tcp::socket socket =
+        co_await listener->acceptor.async_accept(worker.io(), peer, asio::redirect_error(asio::use_awaitable, ec));
+    if (ec == asio::error::operation_aborted || ec == asio::error::connection_aborted) co_return std::string();
+    if (ec) co_return ec.message() + "; raise the limit of open files (LimitNOFILE)";
+    accepted_.add(1);
+    OpenPlace place(open_);
+    bool room = place.before() < options_.max_connections;
+    if (!room) {
+      auto making = make_room(turn);
+      room = co_await std::move(making);
+    }
+    hand_over(worker, listener, std::move(place), std::move(socket), peer, room);
+    co_return std::string();
+  }
+
+  /// Ends a connection that others wait for, of the newcomer's own worker where there is one.
   asio::awaitable<bool> make_room(std::size_t turn) {
-    for (std::size_t i = 0; i < workers_.size(); ++i) {
-      Worker& asked = *workers_[(turn + i) % workers_.size()];
-      std::function<void(std::function<void(bool)>)> ask = [&asked](std::function<void(bool)> done) {
-        asio::post(asked.io(), [&asked, done = std::move(done)] { done(asked.end_longest_idle()); });
-      };
-      auto asking = await_call<bool>(std::move(ask));
-      const bool ended = co_await std::move(asking);
-      if (ended) co_return true;
+    std::size_t unproven = 0;
+    for (const auto& worker : workers_) unproven += worker->unproven();
+    const bool crowded = unproven > options_.max_connections / 2;
+    for (const Yields kind : {Yields::overdue, Yields::idle, Yields::unproven}) {
+      for (std::size_t i = 0; i < workers_.size(); ++i) {
+        Worker& asked = *workers_[(turn + i) % workers_.size()];
+        std::function<void(std::function<void(bool)>)> ask = [&asked, kind, crowded](std::function<void(bool)> done) {
+          asio::post(asked.io(),
+                     [&asked, kind, crowded, done = std::move(done)] { done(asked.end_one(kind, crowded)); });
+        };
+        auto asking = await_call<bool>(std::move(ask));
+        const bool ended = co_await std::move(asking);
+        if (ended) co_return true;
+      }
     }
     co_return false;
   }
 
-  void hand_over(Worker& worker, const std::shared_ptr<Listener>& listener, tcp::socket socket,
+  void hand_over(Worker& worker, const std::shared_ptr<Listener>& listener, OpenPlace place, tcp::socket socket,
                  const tcp::endpoint& peer, bool room) {
     auto tls = listener->current_tls();
     if (!room) {
       refused_.add(1);
-      open_->closed();
       asio::post(worker.io(), [&worker, secured = tls != nullptr, socket = std::move(socket)]() mutable {
         worker.refuse(std::move(socket), secured);
       });
       return;
     }
-    auto session =
-        std::make_shared<Session>(worker, listener->context, std::move(socket), std::move(tls), to_text(peer));
+    auto session = std::make_shared<Session>(worker, listener->context, std::move(place), std::move(socket),
+                                             std::move(tls), to_text(peer));
     asio::post(worker.io(), [session = std::move(session)] { session->start(); });
   }
 

@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "http/scratch.hpp"
+#include "ota/base/fault.hpp"
 #include "ota/base/log.hpp"
 
 // g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
@@ -43,9 +44,10 @@ std::string_view refusal_code(unsigned status) {
 
 }  // namespace
 
-Session::Session(Worker& worker, std::shared_ptr<const SessionContext> context, asio::ip::tcp::socket socket,
-                 std::shared_ptr<asio::ssl::context> tls, std::string remote)
+Session::Session(Worker& worker, std::shared_ptr<const SessionContext> context, OpenPlace place,
+                 asio::ip::tcp::socket socket, std::shared_ptr<asio::ssl::context> tls, std::string remote)
     : worker_(worker),
+      place_(std::move(place)),
       context_(std::move(context)),
       peer_{std::move(remote), {}},
       deadline_(worker.now(), worker.ticks(context_->options.idle_timeout), worker.tick_seconds()),
@@ -55,23 +57,27 @@ Session::Session(Worker& worker, std::shared_ptr<const SessionContext> context, 
       input_(context_->options.max_header_bytes) {}
 
 Session::~Session() {
+  worker_.goes_on(*this);
   stream_.reset();
-  context_->ended();
 }
 
 void Session::start() {
   worker_.track(*this);
+  worker_.owes(*this);
   auto self = shared_from_this();
   auto coroutine = run(self);
   asio::co_spawn(worker_.io(), std::move(coroutine),
-                 asio::bind_cancellation_slot(cut_.slot(), [self = std::move(self)](std::exception_ptr) {}));
+                 asio::bind_cancellation_slot(cut_.slot(), [self = std::move(self)](std::exception_ptr fault) {
+                   if (fault)
+                     log::error(fmt::format("http: connection of {} dropped: {}", self->peer_.remote, told_by(fault)));
+                 }));
 }
 
 void Session::on_tick() {
   if (line_listener_ && worker_.now() - metered_ >= worker_.ticks(kMeterTime)) read_line(!replying_);
   if (!deadline_.passed()) return;
   deadline_.suspend();
-  stream_->cut(!idle.is_linked());
+  stream_->cut(!resting_);
 }
 
 /// `replied`: once the peer has all of the reply, nobody has to hear any more.
@@ -84,7 +90,13 @@ void Session::read_line(bool replied) {
 }
 
 void Session::on_drain() {
-  if (idle.is_linked()) stream_->cut(false);
+  if (resting_) stream_->cut(false);
+}
+
+void Session::on_give_way() {
+  log::debug(fmt::format("http: connection of {} gives way to another", peer_.remote));
+  deadline_.suspend();
+  stream_->cut(!resting_);
 }
 
 void Session::on_cut() {
@@ -96,20 +108,23 @@ void Session::on_cut() {
 asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
   Session& s = *self;
   try {
-    s.deadline_.touch();
+    s.deadline_.shorten(s.worker_.ticks(s.context_->options.head_timeout));
     bool more = co_await s.stream_->handshake();
     if (!more) co_return;
     s.peer_.client_name = s.stream_->client_name();
     while (more && !s.worker_.draining()) {
-      s.deadline_.touch();
       if (s.input_.unread().empty()) {
-        s.worker_.rests(s);
+        s.deadline_.touch();
+        s.resting_ = true;
+        if (s.proven) s.worker_.rests(s);
         const std::size_t got = co_await s.stream_->read_some(s.input_.head_room());
-        s.idle.unlink();
+        s.resting_ = false;
+        if (s.proven) s.worker_.goes_on(s);
         if (got == 0) break;
         s.input_.received(got);
-        s.deadline_.touch();
       }
+      // All of the head has to be there in time.
+      s.deadline_.shorten(s.worker_.ticks(s.context_->options.head_timeout));
       more = co_await s.serve_request();
     }
     co_await s.finish();
@@ -119,11 +134,11 @@ asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
 }
 
 asio::awaitable<bool> Session::serve_request() {
-  // Not extended while the head comes in: all of it has to be there in time.
   const auto owned =
       std::make_unique<IncomingRequest>(*stream_, input_, deadline_, peer_, context_->options.max_target_bytes);
   IncomingRequest& request = *owned;
   auto head = request.parse_head();
+  if (head == IncomingRequest::Head::open && proven) worker_.owes(*this);
   for (; head == IncomingRequest::Head::open; head = request.parse_head()) {
     const std::size_t got = co_await stream_->read_some(input_.head_room());
     if (got == 0) co_return false;
@@ -144,6 +159,11 @@ asio::awaitable<bool> Session::serve_request() {
 
   deadline_.touch();
   deadline_.suspend();
+  if (request.body_ended()) {
+    worker_.goes_on(*this);
+  } else if (proven) {
+    worker_.owes(*this);
+  }
   Reply reply;
   std::exception_ptr fault;
   try {
@@ -152,6 +172,7 @@ asio::awaitable<bool> Session::serve_request() {
   } catch (...) {
     fault = std::current_exception();
   }
+  worker_.goes_on(*this);
   if (fault) reply = reply_to_fault(request, fault);
   bool keep = request.can_drain() && !reply.close && request.parser().keep_alive() && !worker_.draining();
   linger_ = !keep;
@@ -161,25 +182,21 @@ asio::awaitable<bool> Session::serve_request() {
   if (keep && !request.body_ended()) {
     reply = {};  // may hold a file
     deadline_.touch();
+    worker_.owes(*this);
     keep = co_await request.drain();
+    worker_.goes_on(*this);
     linger_ = !keep;
   }
   if (keep) input_.finish_request();
+  proven = true;
   co_return keep;
 }
 
 Reply Session::reply_to_fault(const IncomingRequest& request, const std::exception_ptr& fault) const {
-  std::string what = "something that is no std::exception";
-  try {
-    std::rethrow_exception(fault);
-  } catch (const std::exception& error) {
-    what = error.what();
-  } catch (...) {
-  }
   // A cut connection's handler ends by cancellation; the reply goes nowhere and nothing is wrong.
   if (!worker_.draining()) {
     log::error(fmt::format("http: {} {} from {} failed by a fault in otad: {}", to_string(request.method()),
-                           request.path(), peer_.remote, what));
+                           request.path(), peer_.remote, told_by(fault)));
   }
   Reply reply = problem(500, "server_fault", "the server failed on this request; its log says why");
   reply.close = true;

@@ -11,6 +11,7 @@
 #include "http/header_writer.hpp"
 #include "http/incoming_request.hpp"
 #include "http/line_meter.hpp"
+#include "http/open_count.hpp"
 #include "http/pacer.hpp"
 #include "http/worker.hpp"
 #include "ota/http/server.hpp"
@@ -21,16 +22,15 @@ namespace ota::http {
 struct SessionContext {
   ServerOptions options;
   Handler handler;
-  Pacer* pacer;                 ///< of the server
-  std::function<void()> ended;  ///< called once for each session; thread-safe
+  Pacer* pacer;  ///< of the server
 };
 
 /// Lives on its worker's thread, from start() to the end of its coroutine.
 class Session final : public Tracked, public std::enable_shared_from_this<Session> {
  public:
-  /// `tls` may be null.
-  Session(Worker& worker, std::shared_ptr<const SessionContext> context, boost::asio::ip::tcp::socket socket,
-          std::shared_ptr<boost::asio::ssl::context> tls, std::string remote);
+  /// `tls` may be null; `place`: the connection counts as open until its end.
+  Session(Worker& worker, std::shared_ptr<const SessionContext> context, OpenPlace place,
+          boost::asio::ip::tcp::socket socket, std::shared_ptr<boost::asio::ssl::context> tls, std::string remote);
   ~Session() override;
 
   void start();
@@ -38,6 +38,8 @@ class Session final : public Tracked, public std::enable_shared_from_this<Sessio
   void on_tick() override;
   void on_drain() override;
   void on_cut() override;
+  bool owed() const override { return resting_ || deadline_.owed(); }
+  void on_give_way() override;
 
  private:
   static boost::asio::awaitable<void> run(std::shared_ptr<Session> self);
@@ -56,6 +58,7 @@ class Session final : public Tracked, public std::enable_shared_from_this<Sessio
   void start_head(HeaderWriter& writer, const IncomingRequest& request, const Reply& reply, unsigned status, bool keep);
 
   Worker& worker_;
+  const OpenPlace place_;  // first, to go last: a stop waits for it
   const std::shared_ptr<const SessionContext> context_;
   Peer peer_;
   Deadline deadline_;
@@ -65,7 +68,8 @@ class Session final : public Tracked, public std::enable_shared_from_this<Sessio
   std::shared_ptr<TransferListener> line_listener_;  // until the peer has what it was sent
   std::unique_ptr<Stream> stream_;
   boost::asio::cancellation_signal cut_;
-  bool linger_ = false;  // something the peer sent may be unread
+  bool resting_ = false;  // waits for the first byte of a request
+  bool linger_ = false;   // something the peer sent may be unread
   Input input_;
 };
 

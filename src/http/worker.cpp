@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include "http/header_writer.hpp"
+#include "ota/base/fault.hpp"
 #include "ota/base/log.hpp"
 
 namespace ota::http {
@@ -18,6 +19,10 @@ constexpr std::size_t kSpareTexts = 64;
 constexpr std::size_t kTextRoom = 1024;
 constexpr std::size_t kLargestSpareText = 16 * 1024;
 constexpr std::size_t kRefusedKept = 64;
+/// What a newcomer has for its handshake and first request before it gives way to others.
+constexpr std::chrono::milliseconds kFirstTime{5'000};
+/// The same for a further request of one who finished some.
+constexpr std::chrono::milliseconds kFurtherTime{10'000};
 }  // namespace
 
 Worker::Worker(unsigned number, std::chrono::milliseconds tick) : number_(number), tick_(tick) {}
@@ -39,8 +44,9 @@ void Worker::run() {
       try {
         io_.run();
         return;
-      } catch (const std::exception& error) {
-        log::error(fmt::format("http: a connection was dropped by an unexpected fault: {}", error.what()));
+      } catch (...) {
+        log::error(fmt::format("http: a connection was dropped by an unexpected fault: {}",
+                               told_by(std::current_exception())));
       }
     }
   });
@@ -78,12 +84,46 @@ void Worker::cut() {
   for (auto at = connections_.begin(); at != connections_.end();) (at++)->on_cut();
 }
 
-bool Worker::end_longest_idle() {
-  if (idle_.empty()) return false;
-  Tracked& longest = idle_.front();
-  longest.on_drain();
-  longest.idle.unlink();
-  return true;
+void Worker::enqueue(Queue& queue, Tracked& connection) {
+  goes_on(connection);
+  connection.since = now_;
+  queue.push_back(connection);
+}
+
+void Worker::rests(Tracked& connection) { enqueue(idle_, connection); }
+
+void Worker::owes(Tracked& connection) {
+  enqueue(connection.proven ? unfinished_ : unproven_, connection);
+  if (!connection.proven) unproven_count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Worker::goes_on(Tracked& connection) {
+  if (!connection.waiting.is_linked()) return;
+  connection.waiting.unlink();
+  if (!connection.proven) unproven_count_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+bool Worker::end_eldest(Queue& queue, std::uint32_t age) {
+  for (Tracked& eldest : queue) {
+    if (now_ - eldest.since < age) return false;
+    if (!eldest.owed()) continue;
+    goes_on(eldest);
+    eldest.on_give_way();
+    return true;
+  }
+  return false;
+}
+
+bool Worker::end_one(Yields kind, bool crowded) {
+  switch (kind) {
+    case Yields::overdue:
+      return end_eldest(unproven_, crowded ? 0 : ticks(kFirstTime)) || end_eldest(unfinished_, ticks(kFurtherTime));
+    case Yields::idle:
+      return end_eldest(idle_, 0);
+    case Yields::unproven:
+      return end_eldest(unproven_, 0);
+  }
+  return false;
 }
 
 void Worker::refuse(asio::ip::tcp::socket socket, bool tls) {

@@ -28,8 +28,21 @@ class Tracked : public boost::intrusive::list_base_hook<boost::intrusive::link_m
   virtual void on_drain() = 0;
   /// End now, whatever is under way.
   virtual void on_cut() = 0;
+  /// Whether it is for the peer to go on, and the peer hardly does.
+  virtual bool owed() const = 0;
+  /// End now for another connection's sake.
+  virtual void on_give_way() = 0;
 
-  Link idle;  ///< linked while it waits for a request
+  Link waiting;             ///< linked while the peer is waited for
+  std::uint32_t since = 0;  ///< the tick in which that began
+  bool proven = false;      ///< a request was finished on it
+};
+
+/// Who gives way to a newcomer, in this order.
+enum class Yields : std::uint8_t {
+  overdue,  ///< never finished a request, or is long in coming with a further one
+  idle,     ///< between two requests
+  unproven  ///< never finished a request, however short the time that it had
 };
 
 /// Counts with one writer.
@@ -64,10 +77,16 @@ class Worker {
   void drain();
   void cut();
   bool draining() const { return draining_; }
-  /// Waits for a request from now on, until its link is taken out.
-  void rests(Tracked& connection) { idle_.push_back(connection); }
-  /// Ends the connection that has waited longest for a request; false where none waits.
-  bool end_longest_idle();
+  /// Between requests from now on.
+  void rests(Tracked& connection);
+  /// From now on the peer owes the rest of a handshake or of a request.
+  void owes(Tracked& connection);
+  /// The peer is waited for no more.
+  void goes_on(Tracked& connection);
+  /// Ends the eldest connection of that kind; false where there is none. `crowded`: the unproven ones get no time.
+  bool end_one(Yields kind, bool crowded);
+  /// Connections whose peer never finished a request and is waited for. From any thread.
+  std::size_t unproven() const { return unproven_count_.load(std::memory_order_relaxed); }
   /// Tells the peer that the server is full; the socket is closed a little later, so that the answer isn't lost.
   void refuse(boost::asio::ip::tcp::socket socket, bool tls);
 
@@ -81,7 +100,12 @@ class Worker {
   Counter file_bytes;
 
  private:
+  using Queue =
+      boost::intrusive::list<Tracked, boost::intrusive::member_hook<Tracked, Tracked::Link, &Tracked::waiting>,
+                             boost::intrusive::constant_time_size<false>>;
   void arm();
+  void enqueue(Queue& queue, Tracked& connection);
+  bool end_eldest(Queue& queue, std::uint32_t age);
 
   const unsigned number_;
   const std::chrono::milliseconds tick_;
@@ -92,9 +116,10 @@ class Worker {
   std::string date_;
   std::vector<std::string> texts_;
   boost::intrusive::list<Tracked, boost::intrusive::constant_time_size<false>> connections_;
-  boost::intrusive::list<Tracked, boost::intrusive::member_hook<Tracked, Tracked::Link, &Tracked::idle>,
-                         boost::intrusive::constant_time_size<false>>
-      idle_;  // longest first
+  Queue idle_;                                  // each: longest first
+  Queue unproven_;                              // never finished a request
+  Queue unfinished_;                            // did, and is amid another
+  std::atomic<std::size_t> unproven_count_{0};  // of unproven_
   boost::asio::io_context io_{1};
   std::deque<boost::asio::ip::tcp::socket> refused_;
   boost::asio::steady_timer timer_{io_};

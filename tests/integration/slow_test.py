@@ -67,7 +67,7 @@ class Slow(ServerCase):
 
     def test_a_head_that_never_ends_is_dropped(self):
         with socket.create_connection(("127.0.0.1", self.daemon.port), 20) as line:
-            line.sendall(b"GET /tasks HTTP/1.1\r\nHost: x\r\n")
+            line.sendall(b"GET /tasks HTTP/1.1\r\nHost: localhost\r\n")
             begun = time.monotonic()
             with contextlib.suppress(ConnectionError):
                 while time.monotonic() - begun < 20 * PATIENCE:
@@ -81,7 +81,7 @@ class Slow(ServerCase):
     def test_a_body_that_trickles_is_dropped(self):
         for path in (b"/firmware/upgrade", b"/firmware?version=9&hardware=slow", b"/ota/slow-2/request"):
             with self.subTest(path), socket.create_connection(("127.0.0.1", self.daemon.port), 30) as line:
-                line.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n")
+                line.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n")
                 begun = time.monotonic()
                 line.settimeout(0.2)
                 while time.monotonic() - begun < 30 * PATIENCE:
@@ -98,17 +98,17 @@ class Slow(ServerCase):
 
     def test_each_limit_has_its_answer(self):
         table = (
-            (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"414"),
-            (b"GET /tasks?x=" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"414"),
-            (b"GET /tasks HTTP/1.1\r\nHost: x\r\nA: " + b"b" * 17000 + b"\r\n\r\n", b"431"),
-            (b"GET /tasks HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 65 + b"\r\n", b"431"),
-            (b"POST /firmware/upgrade HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n", b"413"),
-            (b"POST /ota/x/request HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n", b"413"),
-            (b"POST /firmware?version=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", b"413"),
-            (b"POST /firmware/upgrade HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n"
+            (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b"414"),
+            (b"GET /tasks?x=" + b"a" * 5000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b"414"),
+            (b"GET /tasks HTTP/1.1\r\nHost: localhost\r\nA: " + b"b" * 17000 + b"\r\n\r\n", b"431"),
+            (b"GET /tasks HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 65 + b"\r\n", b"431"),
+            (b"POST /firmware/upgrade HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65537\r\n\r\n", b"413"),
+            (b"POST /ota/x/request HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65537\r\n\r\n", b"413"),
+            (b"POST /firmware?version=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n", b"413"),
+            (b"POST /firmware/upgrade HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n"
              + b"x" * 65537 + b"\r\n0\r\n\r\n", b"413"),
-            (b"POST /tasks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", b"501"),
-            (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", b"505"),
+            (b"POST /tasks HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n", b"501"),
+            (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", b"505"),
         )
         for request, status in table:
             with self.subTest(request[:40], status=status):
@@ -125,7 +125,7 @@ class Crowded(ServerCase):
         return line
 
     def test_idle_lines_make_room_for_newcomers(self):
-        ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        ask = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
         held = []
         for _ in range(20):
             held.append(self.line(ask))
@@ -141,8 +141,26 @@ class Crowded(ServerCase):
             line.sendall(ask)
             self.assertIn(b" 200 ", line.recv(4096))
 
+    def test_who_never_finishes_a_request_makes_room_first(self):
+        ask = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        used = self.line(ask)
+        self.assertIn(b" 200 ", used.recv(4096))
+        post = b"POST /ota/half/request HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
+        for half in (b"", ask[:-2], post):
+            held = [self.line(half) for _ in range(19)]
+            for _ in range(10):
+                newcomer = self.line(ask)
+                self.assertIn(b" 200 ", newcomer.recv(4096))
+                newcomer.close()
+            with contextlib.suppress(ConnectionResetError):
+                self.assertEqual(held[0].recv(1), b"", "the eldest")
+            for line in held:
+                line.close()
+        used.sendall(ask)
+        self.assertIn(b" 200 ", used.recv(4096))
+
     def test_one_line_too_many_is_told_to_come_back(self):
-        ask = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        ask = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
         half = [self.line(ask + ask[:-2]) for _ in range(20)]
         for line in half:  # and then they are amid a request
             self.assertIn(b" 200 ", line.recv(4096))

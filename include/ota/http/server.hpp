@@ -20,11 +20,16 @@ struct TlsOptions {
 };
 
 struct ServerOptions {
-  unsigned threads = 0;                  ///< 0: one a core
-  std::size_t max_connections = 10'000;  ///< one more ends the longest idle one, or is answered 503
-  /// Between requests; for a head; without a byte moving in a body or a reply, which must move 64 bytes/s in the long
-  /// run besides.
+  unsigned threads = 0;  ///< 0: one a core
+  /// One more ends another: one that never finished a request and had 5 s for it (any, where these are more than half),
+  /// or 10 s for a further one; else the longest idle one; else any that never finished a request. Where all are busy,
+  /// it is answered 503.
+  std::size_t max_connections = 10'000;
+  /// Between requests; without a byte moving in a body or a reply, which must move 64 bytes/s in the long run besides.
   std::chrono::seconds idle_timeout{60};
+  /// For a TLS handshake, and for a head from its first byte on; idle_timeout where that is less. A slow link takes
+  /// some 20 s for the first.
+  std::chrono::seconds head_timeout{30};
   std::size_t max_header_bytes = 16 * 1024;  ///< more: 431
   std::size_t max_target_bytes = 4 * 1024;   ///< more: 414
 };

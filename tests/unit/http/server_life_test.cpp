@@ -130,6 +130,21 @@ TEST_F(Life, AHeadThatTricklesInIsCutInTime) {
   trickle.join();
 }
 
+TEST_F(Life, HeadsHaveATimeOfTheirOwn) {
+  auto options = TestServer::defaults();
+  options.idle_timeout = 3600s;
+  options.head_timeout = 1s;
+  serve(options);
+  RawClient used(server->address);
+  ASSERT_EQ(used.ask("HEAD /f HTTP/1.1\r\nHost: x\r\n\r\n", true).status, 200);
+  RawClient half(server->address), second(server->address);
+  half.send("GET /f HTTP/1.1\r\nHos");
+  ASSERT_EQ(second.ask("HEAD /f HTTP/1.1\r\nHost: x\r\n\r\nGET /f", true).status, 200);
+  EXPECT_TRUE(half.ended());
+  EXPECT_TRUE(second.ended());
+  EXPECT_EQ(used.ask("HEAD /f HTTP/1.1\r\nHost: x\r\n\r\n", true).status, 200) << "that is for heads alone";
+}
+
 TEST_F(Life, ABodyThatStopsIsCutAndTheHandlerTold) {
   serve(impatient());
   RawClient client(server->address);
@@ -277,6 +292,59 @@ TEST_F(Life, ANewcomerTakesThePlaceOfTheLongestIdle) {
   EXPECT_EQ(half.receive().status, 200);
   held->answer(7);
   EXPECT_EQ(busy.receive().body, "7");
+}
+
+TEST_F(Life, ConnectionsThatNeverFinishARequestGiveWayFirst) {
+  constexpr const char* kHead = "HEAD /f HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (const char* half :
+       {"", "GET /f HTTP/1.1\r\nHost", "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf",
+        "POST /upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nha"}) {
+    for (const unsigned threads : {1u, 3u}) {
+      SCOPED_TRACE(half);
+      auto options = TestServer::defaults();
+      options.max_connections = 12;
+      options.threads = threads;
+      serve(options);
+      RawClient used(server->address);
+      ASSERT_EQ(used.ask(kHead, true).status, 200);
+      std::vector<std::unique_ptr<RawClient>> halves;
+      for (int i = 0; i < 11; ++i) {
+        halves.push_back(std::make_unique<RawClient>(server->address));
+        halves.back()->send(half);
+        ASSERT_TRUE(open_is(2u + static_cast<unsigned>(i)));
+      }
+      for (int i = 0; i < 20; ++i) {
+        RawClient newcomer(server->address);
+        ASSERT_EQ(newcomer.ask(kHead, true).status, 200) << i;
+      }
+      if (threads == 1) EXPECT_TRUE(halves.front()->ended()) << "the eldest";
+      EXPECT_EQ(used.ask(kHead, true).status, 200) << "who finished a request stays";
+      EXPECT_EQ(server->server->counters().connections_refused, 0u);
+      server.reset();
+    }
+  }
+}
+
+TEST(DeadlineOf, WhoBringsWhatItOwesIsNotOwing) {
+  std::uint32_t now = 100;
+  Deadline deadline(now, 600, 0.1);  // seconds for ticks of a tenth
+  EXPECT_FALSE(deadline.owed()) << "nobody is waited for";
+  deadline.touch();
+  EXPECT_TRUE(deadline.owed());
+  deadline.moved(64 * 1024);
+  EXPECT_FALSE(deadline.owed());
+  now += 100;
+  EXPECT_FALSE(deadline.owed());
+  now += 3000;
+  EXPECT_TRUE(deadline.owed()) << "not for ever";
+  deadline.touch();
+  for (int i = 0; i < 100; ++i) {
+    ++now;
+    deadline.moved(10);  // 100 bytes a second
+  }
+  EXPECT_TRUE(deadline.owed());
+  deadline.suspend();
+  EXPECT_FALSE(deadline.owed());
 }
 
 TEST_F(Life, APlaceIsFoundOnWhicheverThread) {

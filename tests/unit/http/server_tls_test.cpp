@@ -2,6 +2,7 @@
 #include <curl/curl.h>
 
 #include "certificates.hpp"
+#include "failing_openssl.hpp"
 #include "server_fixture.hpp"
 
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
@@ -196,6 +197,50 @@ TEST_F(Tls, UnreadableFilesAreNamed) {
   tls = options(true);
   tls.client_ca = folder.path("server.key");
   EXPECT_NE(message(tls).find("server.key"), std::string::npos) << message(tls);
+}
+
+TEST_F(Tls, HandshakesHaveATimeOfTheirOwn) {
+  auto options = TestServer::defaults();
+  options.idle_timeout = 3600s;
+  options.head_timeout = 1s;
+  serve(false, options);
+  RawClient silent(server->address), half(server->address);
+  half.send(std::string("\x16\x03\x01\x02", 4));
+  EXPECT_TRUE(silent.ended());
+  EXPECT_TRUE(half.ended());
+}
+
+TEST_F(Tls, HandshakesThatNeverEndGiveWayFirst) {
+  auto few = TestServer::defaults();
+  few.max_connections = 8;
+  serve(false, few);
+  const std::string hello("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11);  // of a ClientHello the beginning
+  for (const auto& half : {std::string(), hello}) {
+    std::vector<std::unique_ptr<RawClient>> halves;
+    for (std::size_t i = 0; i < 8; ++i) {
+      halves.push_back(std::make_unique<RawClient>(server->address));
+      halves.back()->send(half);
+    }
+    ASSERT_TRUE(eventually([this] { return server->server->counters().connections_open == 8; }));
+    for (int i = 0; i < 20; ++i) ASSERT_EQ(fetch("/").status, 200) << i;
+    EXPECT_TRUE(halves.front()->ended());
+    halves.clear();
+    ASSERT_TRUE(eventually([this] { return server->server->counters().connections_open == 0; }));
+  }
+  EXPECT_EQ(server->server->counters().connections_refused, 0u);
+}
+
+TEST_F(Tls, WithoutMemoryForOneConnectionTheNextIsServed) {
+  serve(false);
+  ASSERT_EQ(fetch("/").status, 200);
+  {
+    const FailingOpenssl failing;
+    RawClient lost(server->address);
+    lost.rest();
+  }
+  EXPECT_EQ(fetch("/").status, 200);
+  EXPECT_TRUE(eventually([this] { return server->server->counters().connections_open == 0; }))
+      << "none is counted for ever";
 }
 
 TEST_F(Tls, SurvivesPeersThatSpeakNoTls) {
