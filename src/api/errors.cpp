@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
+#include "ota/http/problem.hpp"
 
 namespace ota::api {
 namespace {
@@ -26,8 +25,8 @@ constexpr Row kRows[] = {
     {Errc::downgrade, "downgrade", "downgrade", 409, "The device runs a newer version"},
     {Errc::task_ended, "task_ended", "task_ended", 409, "The task has ended"},
     {Errc::bad_chunk_range, "bad_chunk_range", "bad_chunk_range", 400, "No such chunk"},
-    {Errc::overloaded, "overloaded", "overloaded", 503, "Too much to do at the moment"},
-    {Errc::server_fault, "server_fault", "server_fault", 503, "The server has a fault"},
+    {Errc::overloaded, "overloaded", "overloaded", 503, http::kOverloaded},
+    {Errc::server_fault, "server_fault", "server_fault", 503, http::kServerFault},
     {Errc::malformed, "malformed", "bad_message", 422, "The input breaks a rule"},
     {Errc::not_found, "not_found", "bad_message", 404, "Not found"},
     {Errc::method_not_allowed, "method_not_allowed", "bad_message", 405, "Method not allowed"},
@@ -42,7 +41,7 @@ constexpr Row kRows[] = {
     {Errc::signature_invalid, "signature_invalid", "server_fault", 422, "The signature is missing or wrong"},
     {Errc::too_large, "too_large", "bad_message", 413, "Too large"},
     {Errc::disk_full, "disk_full", "server_fault", 507, "The disk is full"},
-    {Errc::image_damaged, "image_damaged", "server_fault", 503, "The stored image is damaged"},
+    {Errc::image_damaged, "image_damaged", "server_fault", 503, http::kImageDamaged},
     {Errc::cancelled, "cancelled", "overloaded", 503, "The server is stopping"},
 };
 
@@ -81,22 +80,8 @@ http::Reply problem_reply(const Error& error) { return problem_reply(error, http
 
 http::Reply problem_reply(const Error& error, unsigned status) {
   const Row& known = row(error.code);
-  nlohmann::ordered_json problem = {
-      {"type", fmt::format("/problems/{}", known.rest)},
-      {"title", known.title},
-      {"status", status},
-      {"detail", error.message.empty() ? std::string(known.title) : error.message},
-      {"code", known.rest},
-  };
-  if (!error.fields.empty()) {
-    auto& list = problem["errors"] = nlohmann::ordered_json::array();
-    for (const auto& field : error.fields) list.push_back({{"field", field.field}, {"message", field.message}});
-  }
-  http::Reply reply;
-  reply.status = status;
-  reply.content_type = "application/problem+json";
-  reply.body = problem.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  reply.headers.push_back({"Cache-Control", "no-store"});
+  const std::string_view detail = error.message.empty() ? known.title : std::string_view(error.message);
+  auto reply = http::problem({status, known.rest, known.title, detail, error.fields});
   if (const int wait = retry_after_s(error); wait > 0 && (status == 503 || status == 429))
     reply.headers.push_back({"Retry-After", std::to_string(wait)});
   if (status == 401) reply.headers.push_back({"WWW-Authenticate", "Bearer"});

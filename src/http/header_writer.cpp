@@ -105,6 +105,8 @@ std::string_view reason_phrase(unsigned status) {
       return "Range Not Satisfiable";
     case 417:
       return "Expectation Failed";
+    case 421:
+      return "Misdirected Request";
     case 422:
       return "Unprocessable Content";
     case 428:
@@ -136,17 +138,6 @@ std::string http_date(std::time_t time) {
   gmtime_r(&time, &utc);
   return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", kDays[utc.tm_wday], utc.tm_mday, kMonths[utc.tm_mon],
                      utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
-}
-
-Reply problem(unsigned status, std::string_view code, std::string_view detail) {
-  Reply reply;
-  reply.status = status;
-  reply.content_type = "application/problem+json";
-  reply.body =
-      fmt::format(R"({{"type":"about:blank","title":"{}","status":{},"detail":)", reason_phrase(status), status);
-  append_json_string(reply.body, detail);
-  reply.body += fmt::format(R"(,"code":"{}"}})", code);
-  return reply;
 }
 
 void HeaderWriter::status(unsigned code) {

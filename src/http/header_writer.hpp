@@ -1,4 +1,4 @@
-// Writes the heads of replies and the server's own error replies.
+// Writes the heads of replies.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,6 @@ std::string_view reason_phrase(unsigned status);
 
 /// IMF-fixdate (RFC 9110, 5.6.7): `Sun, 22 Nov 2026 08:30:00 GMT`.
 std::string http_date(std::time_t time);
-
-/// An application/problem+json reply (RFC 9457); `code` is the stable word for programs.
-Reply problem(unsigned status, std::string_view code, std::string_view detail);
 
 enum class Connection { keep_alive, keep_alive_http10, close };
 

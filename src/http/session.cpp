@@ -9,6 +9,7 @@
 #include "http/scratch.hpp"
 #include "ota/base/fault.hpp"
 #include "ota/base/log.hpp"
+#include "ota/http/problem.hpp"
 
 // g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
@@ -151,7 +152,7 @@ asio::awaitable<bool> Session::serve_request() {
     log::debug(fmt::format("http: {} answered {}: {}", peer_.remote, status, request.refusal_detail()));
     linger_ = true;
     deadline_.touch();
-    const Reply refusal = problem(status, refusal_code(status), request.refusal_detail());
+    const Reply refusal = problem({status, refusal_code(status), reason_phrase(status), request.refusal_detail()});
     auto writing = write_plain(request, refusal, false);
     co_await std::move(writing);
     co_return false;
@@ -198,7 +199,7 @@ Reply Session::reply_to_fault(const IncomingRequest& request, const std::excepti
     log::error(fmt::format("http: {} {} from {} failed by a fault in otad: {}", to_string(request.method()),
                            request.path(), peer_.remote, told_by(fault)));
   }
-  Reply reply = problem(500, "server_fault", "the server failed on this request; its log says why");
+  Reply reply = problem({500, "server_fault", kServerFault, "the server failed on this request; its log says why"});
   reply.close = true;
   return reply;
 }

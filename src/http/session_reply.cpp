@@ -9,6 +9,7 @@
 #include "http/session.hpp"
 #include "ota/base/log.hpp"
 #include "ota/http/await.hpp"
+#include "ota/http/problem.hpp"
 
 // g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"
@@ -35,8 +36,10 @@ std::string_view content_type_of(const Reply& reply) {
 
 /// 412 or 416.
 Reply refuse(unsigned status, const FileBody& file) {
-  Reply reply = status == 412 ? problem(412, "precondition_failed", "the content's tag is not among those of If-Match")
-                              : problem(416, "range_not_satisfiable", "none of the ranges is within the content");
+  const bool unmatched = status == 412;
+  Reply reply = problem(
+      {status, unmatched ? "precondition_failed" : "range_not_satisfiable", reason_phrase(status),
+       unmatched ? "the content's tag is not among those of If-Match" : "none of the ranges is within the content"});
   if (!file.etag.empty()) reply.headers.push_back({"ETag", std::string(file.etag)});
   if (status == 416) reply.headers.push_back({"Content-Range", fmt::format("bytes */{}", file.length)});
   return reply;
@@ -45,14 +48,14 @@ Reply refuse(unsigned status, const FileBody& file) {
 /// A reply that says why the file's bytes don't come.
 Reply unusable(const Error& error) {
   if (error.code == Errc::overloaded) {
-    Reply reply = problem(503, "overloaded", "the server's disk is busy; try again later");
+    Reply reply = problem({503, "overloaded", kOverloaded, "the server's disk is busy; try again later"});
     reply.headers.push_back({"Retry-After", std::to_string(std::max(1, error.retry_after_s))});
     return reply;
   }
   if (error.code == Errc::image_damaged) {
-    return problem(503, "image_damaged", "the stored bytes are damaged and are not handed out");
+    return problem({503, "image_damaged", kImageDamaged, "the stored bytes are damaged and are not handed out"});
   }
-  return problem(500, "server_fault", "the stored bytes can't be read; the server's log says why");
+  return problem({500, "server_fault", kServerFault, "the stored bytes can't be read; the server's log says why"});
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "http/header_writer.hpp"
 #include "ota/base/fault.hpp"
 #include "ota/base/log.hpp"
+#include "ota/http/problem.hpp"
 
 namespace ota::http {
 namespace asio = boost::asio;
@@ -128,11 +129,13 @@ bool Worker::end_one(Yields kind, bool crowded) {
 
 void Worker::refuse(asio::ip::tcp::socket socket, bool tls) {
   if (!tls) {
-    const Reply reply = problem(503, "overloaded", "the server has as many connections as it may; try again later");
+    const Reply reply =
+        problem({503, "overloaded", kOverloaded, "the server has as many connections as it may; try again later"});
     std::string text;
     HeaderWriter writer(text);
     writer.status(reply.status);
     writer.field("Date", date());
+    for (const Header& header : reply.headers) writer.field(header);
     writer.field("Content-Type", reply.content_type);
     writer.number("Content-Length", reply.body.size());
     writer.field("Retry-After", "5");
