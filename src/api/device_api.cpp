@@ -7,6 +7,8 @@
 #include "api/device_http.hpp"
 #include "api/device_mqtt.hpp"
 #include "api/download.hpp"
+#include "api/errors.hpp"
+#include "api/request_guard.hpp"
 
 namespace ota::api {
 namespace {
@@ -25,8 +27,14 @@ class DeviceApiParts final : public DeviceApi {
     return path.starts_with(kDownloadPrefix) || path.starts_with(http_.prefix());
   }
   boost::asio::awaitable<http::Reply> handle(http::Request& request) override {
-    if (request.path().starts_with(kDownloadPrefix)) return downloads_.handle(request);
-    return http_.handle(request);
+    const bool download = request.path().starts_with(kDownloadPrefix);
+    // `next` takes a device in and gives it what waits for it.
+    const auto reads = download ? ReadsChange::no : ReadsChange::yes;
+    if (auto error = refuse_request(request, *context_.options.hosts, reads)) {
+      context_.refusals.write({}, {}, *error);
+      return refuse(std::move(*error), download);
+    }
+    return download ? downloads_.handle(request) : http_.handle(request);
   }
   DeviceCounters counters() const override {
     DeviceCounters counters;
@@ -43,6 +51,10 @@ class DeviceApiParts final : public DeviceApi {
   void stop_chunks() override { chunks_.stop(); }
 
  private:
+  static boost::asio::awaitable<http::Reply> refuse(Error error, bool download) {
+    co_return download ? problem_reply(error) : error_reply({std::move(error), {}});
+  }
+
   DeviceContext context_;
   ChunkSender chunks_{context_};
   DeviceMqtt mqtt_{context_, chunks_};

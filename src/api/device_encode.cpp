@@ -115,12 +115,12 @@ DeviceEncoder::DeviceEncoder(const DeviceOptions& options, const Clock& clock, c
       clock_(clock),
       grids_(grids) {}
 
-std::string DeviceEncoder::payload(const Answer& answer) const {
+std::string DeviceEncoder::payload(const Answer& answer, const std::string& base) const {
   JsonText json;
   json.put("type", type_of(answer));
   const auto offer_fields = [&](const Offer& offer) {
     const auto expires = expiry(clock_.wall(), url_life_);
-    const Urls urls{fmt::format("{}/download/{}", public_url_, to_hex(offer.checksum)),
+    const Urls urls{fmt::format("{}/download/{}", base.empty() ? public_url_ : base, to_hex(offer.checksum)),
                     signer_.sign(offer.checksum, offer.grid.chunk_bytes, offer.task, expires),
                     WallTime{seconds{expires}}};
     const auto manifest = offer.grid.count() <= inline_chunks_ ? grids_.find(offer.checksum, offer.grid.chunk_bytes)

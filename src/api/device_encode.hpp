@@ -24,7 +24,7 @@ class DeviceEncoder {
 
   /// The payload of its topic. Signed URLs made within the same minute are equal. An offer's digests are those of
   /// `grids`, where the grid is in memory and small enough.
-  std::string payload(const Answer& answer) const;
+  std::string payload(const Answer& answer, const std::string& base) const;
 
  private:
   std::string public_url_;

@@ -14,6 +14,7 @@
 #include "api/device_credentials.hpp"
 #include "api/device_encode.hpp"
 #include "api/errors.hpp"
+#include "api/request_guard.hpp"
 #include "ota/http/await.hpp"
 #include "ota/http/url.hpp"
 
@@ -44,6 +45,9 @@ http::Reply nothing() {
   return reply;
 }
 
+constexpr const char* kJsonOnly =
+    "Content-Type must be application/json, or be left out (with curl: -H 'Content-Type: application/json')";
+
 /// `wait` of the query, in seconds; nothing where it is no number from 0 to the longest wait.
 std::optional<std::chrono::seconds> parse_wait(std::string_view query) {
   const auto items = http::parse_query(query);
@@ -69,8 +73,8 @@ class LineGuard {
   LineGuard& operator=(const LineGuard&) = delete;
 
   /// False where there are too many lines.
-  bool open(std::function<void(std::optional<std::string>)> done) {
-    line_ = outbox_.open_line(device_, std::move(done));
+  bool open(std::string base, std::function<void(std::optional<std::string>)> done) {
+    line_ = outbox_.open_line(device_, std::move(base), std::move(done));
     return line_.has_value();
   }
   void close() { outbox_.close_line(device_, line_.value_or(0)); }
@@ -114,7 +118,18 @@ asio::awaitable<http::Reply> DeviceHttp::handle(http::Request& request) {
   co_return co_await std::move(handling);
 }
 
+std::string DeviceHttp::base_url(const http::Request& request) const {
+  const auto host = request.authority();
+  if (!context_.options.public_url.empty() || host.empty()) return {};
+  return fmt::format("{}://{}", context_.options.tls ? "https" : "http", host);
+}
+
 asio::awaitable<http::Reply> DeviceHttp::message(http::Request& request, DeviceId device, DeviceWord word) {
+  const auto type = request.header("Content-Type");
+  if (!type.empty() && !is_json_type(type)) {
+    ++context_.bad_messages;
+    co_return refused(device.str(), {fail(Errc::unsupported_type, kJsonOnly), {}});
+  }
   auto reading = request.read_all(kMaxDevicePayload);
   const auto body = co_await std::move(reading);
   if (!body) {
@@ -143,7 +158,7 @@ asio::awaitable<http::Reply> DeviceHttp::message(http::Request& request, DeviceI
     if (error->error.code == Errc::overloaded) ++context_.dropped;
     co_return refused(device.str(), *error);
   }
-  co_return json_reply(200, context_.outbox.payload(*answer));
+  co_return json_reply(200, context_.outbox.payload(*answer, base_url(request)));
 }
 
 asio::awaitable<http::Reply> DeviceHttp::next(http::Request& request, DeviceId device) {
@@ -159,9 +174,9 @@ asio::awaitable<http::Reply> DeviceHttp::next(http::Request& request, DeviceId d
   const auto told = co_await std::move(asking);
   context_.gate.judged(device.str(), who, told ? *told : std::optional<Answer>(ErrorAnswer{told.error(), {}}));
   if (!told) co_return refused(device.str(), {told.error(), {}});
-  if (*told) co_return json_reply(200, context_.outbox.payload(**told));
+  if (*told) co_return json_reply(200, context_.outbox.payload(**told, base_url(request)));
   if (wait->count() == 0) co_return nothing();
-  auto waiting = hold_line(device.str(), *wait);
+  auto waiting = hold_line(device.str(), base_url(request), *wait);
   auto payload = co_await std::move(waiting);
   if (!payload) co_return refused(device.str(), {payload.error(), {}});
   if (!*payload) co_return nothing();
@@ -176,19 +191,19 @@ asio::awaitable<Result<std::optional<Answer>>> DeviceHttp::listen(DeviceId devic
   co_return co_await std::move(asking);
 }
 
-asio::awaitable<Result<std::optional<std::string>>> DeviceHttp::hold_line(std::string device,
+asio::awaitable<Result<std::optional<std::string>>> DeviceHttp::hold_line(std::string device, std::string base,
                                                                           std::chrono::seconds wait) {
   const auto executor = co_await asio::this_coro::executor;
   asio::steady_timer timer(executor, wait);
   const auto guard = std::make_shared<LineGuard>(context_.outbox, device);
   const auto full = std::make_shared<bool>(false);
   std::function<void(std::function<void(std::optional<std::string>)>)> open =
-      [guard, full, &timer](std::function<void(std::optional<std::string>)> done) {
+      [guard, full, base = std::move(base), &timer](std::function<void(std::optional<std::string>)> done) {
         timer.async_wait([line = std::weak_ptr(guard)](const boost::system::error_code& cut) {
           const auto waiting_line = line.lock();
           if (!cut && waiting_line) waiting_line->close();
         });
-        if (guard->open(done)) return;
+        if (guard->open(base, done)) return;
         *full = true;
         done(std::nullopt);
       };
@@ -199,13 +214,18 @@ asio::awaitable<Result<std::optional<std::string>>> DeviceHttp::hold_line(std::s
 }
 
 http::Reply DeviceHttp::refused(std::string_view device, const ErrorAnswer& answer) {
+  context_.refusals.write(device, answer.task ? answer.task->str() : std::string(), answer.error);
+  return error_reply(answer);
+}
+
+http::Reply error_reply(const ErrorAnswer& answer) {
   const auto& error = answer.error;
-  context_.refusals.write(device, answer.task ? answer.task->str() : std::string(), error);
   const unsigned status = std::min(http_status(error.code), 503u);
   auto reply = json_reply(status, error_payload(answer));
   if (const int wait = retry_after_s(error); wait > 0 && status == 503)
     reply.headers.push_back({"Retry-After", std::to_string(wait)});
   if (status == 401) reply.headers.push_back({"WWW-Authenticate", "Bearer"});
+  if (status == 415) reply.headers.push_back({"Accept-Encoding", "identity"});
   return reply;
 }
 

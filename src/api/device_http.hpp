@@ -13,6 +13,9 @@
 
 namespace ota::api {
 
+/// An `error` payload with the status that fits.
+http::Reply error_reply(const ErrorAnswer& answer);
+
 /// Thread-safe. `POST <root>/<id>/request|progress|verify`, `GET <root>/<id>/next?wait=<0 to 60 s>`.
 class DeviceHttp {
  public:
@@ -26,13 +29,16 @@ class DeviceHttp {
   boost::asio::awaitable<http::Reply> handle(http::Request& request);
 
  private:
+  /// Logged, and answered with an `error` payload.
+  http::Reply refused(std::string_view device, const ErrorAnswer& answer);
   boost::asio::awaitable<http::Reply> message(http::Request& request, DeviceId device, DeviceWord word);
   boost::asio::awaitable<http::Reply> next(http::Request& request, DeviceId device);
   /// What the engine has for the device already; it proves itself by that.
   boost::asio::awaitable<Result<std::optional<Answer>>> listen(DeviceId device, Credentials who);
-  boost::asio::awaitable<Result<std::optional<std::string>>> hold_line(std::string device, std::chrono::seconds wait);
-  /// Logged, and answered with an `error` payload.
-  http::Reply refused(std::string_view device, const ErrorAnswer& answer);
+  boost::asio::awaitable<Result<std::optional<std::string>>> hold_line(std::string device, std::string base,
+                                                                       std::chrono::seconds wait);
+  /// What URLs begin with for a device that reached the server so; empty: with the public URL.
+  std::string base_url(const http::Request& request) const;
 
   DeviceContext& context_;
   const std::string prefix_;

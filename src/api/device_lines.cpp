@@ -13,7 +13,7 @@ std::optional<std::string> DeviceLines::take_kept(const std::string& device) {
   return payload;
 }
 
-std::optional<std::uint64_t> DeviceLines::open(const std::string& device, LineDone done) {
+std::optional<std::uint64_t> DeviceLines::open(const std::string& device, std::string base, LineDone done) {
   LineDone older;
   std::optional<std::string> kept;
   std::uint64_t number = 0;
@@ -27,6 +27,7 @@ std::optional<std::uint64_t> DeviceLines::open(const std::string& device, LineDo
       auto& line = at == lines_.end() ? lines_[device] : at->second;
       older = std::exchange(line.done, std::move(done));
       line.number = number;
+      line.base = std::move(base);
     }
   }
   if (kept) done(std::move(kept));
@@ -56,8 +57,8 @@ bool DeviceLines::waits(const std::string& device) const {
   return lines_.contains(device);
 }
 
-void DeviceLines::deliver(const std::string& device, const std::string& payload, bool kept) {
-  LineDone done;
+void DeviceLines::deliver(const std::string& device, const PayloadFor& payload, bool kept) {
+  Line line;
   {
     const std::lock_guard lock(mutex_);
     const auto at = lines_.find(device);
@@ -65,13 +66,13 @@ void DeviceLines::deliver(const std::string& device, const std::string& payload,
       take_kept(device);
       if (!kept) return;
       if (kept_.size() == kMaxKept) kept_.pop_front();
-      kept_.emplace_back(device, payload);
+      kept_.emplace_back(device, payload({}));
       return;
     }
-    done = std::move(at->second.done);
+    line = std::move(at->second);
     lines_.erase(at);
   }
-  done(payload);
+  line.done(payload(line.base));
 }
 
 void DeviceLines::stop() {

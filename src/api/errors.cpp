@@ -31,7 +31,7 @@ constexpr Row kRows[] = {
     {Errc::not_found, "not_found", "bad_message", 404, "Not found"},
     {Errc::method_not_allowed, "method_not_allowed", "bad_message", 405, "Method not allowed"},
     {Errc::unauthenticated, "unauthenticated", "not_authorized", 401, "Authentication is needed"},
-    {Errc::forbidden, "forbidden", "not_authorized", 403, "The key's role does not allow it"},
+    {Errc::forbidden, "forbidden", "not_authorized", 403, "Not allowed"},
     {Errc::checksum_differs, "checksum_differs", "bad_message", 409, "The checksum differs"},
     {Errc::already_installed, "already_installed", "bad_message", 409, "The device runs that version already"},
     {Errc::wrong_state, "wrong_state", "task_ended", 409, "The task's state does not allow it"},
@@ -43,6 +43,8 @@ constexpr Row kRows[] = {
     {Errc::disk_full, "disk_full", "server_fault", 507, "The disk is full"},
     {Errc::image_damaged, "image_damaged", "server_fault", 503, http::kImageDamaged},
     {Errc::cancelled, "cancelled", "overloaded", 503, "The server is stopping"},
+    {Errc::misdirected, "misdirected_request", "not_authorized", 421, "The request is for another server"},
+    {Errc::unsupported_type, "unsupported_media_type", "bad_message", 415, "The body's type is not taken here"},
 };
 
 constexpr bool in_order() {
@@ -85,6 +87,7 @@ http::Reply problem_reply(const Error& error, unsigned status) {
   if (const int wait = retry_after_s(error); wait > 0 && (status == 503 || status == 429))
     reply.headers.push_back({"Retry-After", std::to_string(wait)});
   if (status == 401) reply.headers.push_back({"WWW-Authenticate", "Bearer"});
+  if (status == 415) reply.headers.push_back({"Accept-Encoding", "identity"});  // RFC 9110, 15.5.16
   return reply;
 }
 

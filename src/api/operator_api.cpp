@@ -7,6 +7,7 @@
 #include "api/errors.hpp"
 #include "api/operator_context.hpp"
 #include "api/operator_gate.hpp"
+#include "api/request_guard.hpp"
 #include "api/routes.hpp"
 #include "ota/base/log.hpp"
 
@@ -38,16 +39,6 @@ bool changes(const http::Request& request) {
   return request.method() != http::Method::get && request.method() != http::Method::head;
 }
 
-/// A browser sends along which site's page is behind a request. Where no key is asked for, such a page must not change
-/// anything: whoever sits at the browser didn't mean it.
-bool from_foreign_page(const http::Request& request) {
-  if (!changes(request)) return false;
-  const auto origin = request.header("Origin");
-  if (origin.empty()) return false;
-  const auto site = origin.find("://");
-  return site == std::string_view::npos || origin.substr(site + 3) != request.header("Host");
-}
-
 class OperatorApiImpl final : public OperatorApi {
  public:
   OperatorApiImpl(OperatorOptions options, const Clock& clock, engine::Engine& engine, storage::Readers& readers,
@@ -72,6 +63,10 @@ class OperatorApiImpl final : public OperatorApi {
 
  private:
   Answering answer_of(Call& call) {
+    if (auto error = refuse_request(call.request, *context_.options.hosts, ReadsChange::no)) {
+      call.from_stranger = true;
+      co_return std::move(*error);
+    }
     auto match = match_route(call.request.method(), call.request.path());
     if (!match.route && match.allow.empty())
       co_return fail(Errc::not_found, fmt::format("there is nothing at {}", call.request.path()));
@@ -83,8 +78,6 @@ class OperatorApiImpl final : public OperatorApi {
   }
 
   boost::asio::awaitable<Result<void>> authorize(Call& call, Needs needs) {
-    if (!context_.options.auth_required && from_foreign_page(call.request))
-      co_return fail(Errc::forbidden, "pages of other sites may not change anything here");
     if (needs == Needs::nothing || !context_.options.auth_required) co_return Result<void>{};
     const auto authorization = call.request.header("Authorization");
     auto caller = co_await context_.keys.authenticate(authorization);
@@ -114,10 +107,10 @@ class OperatorApiImpl final : public OperatorApi {
   /// Into the log, and into the audit log what would have changed something or wasn't allowed. Of those who have no key
   /// only so much: they could fill the disk.
   void write_down(const Call& call, unsigned status, const Error& error) {
-    const bool nobody = context_.options.auth_required && call.actor == kNobody;
+    const bool nobody = call.from_stranger || (context_.options.auth_required && call.actor == kNobody);
     std::uint64_t left_out = 0;
     if (!nobody || gate_.log_lines.take(left_out)) log_failure(call, status, error, left_out);
-    const bool barred = status == 401 || status == 403 || status == 429;
+    const bool barred = status == 401 || status == 403 || status == 421 || status == 429;
     if (!changes(call.request) && !barred) return;
     left_out = 0;
     if (nobody && !gate_.audit_entries.take(left_out)) return;

@@ -40,6 +40,7 @@ struct Call {
   std::string actor = "anonymous";
   Caller caller() const { return {actor, request.remote()}; }
 
+  bool from_stranger = false;   ///< refused before it was looked at: for another host, or from another site's page
   unsigned problem_status = 0;  ///< for an Error's answer, where it isn't the usual one; 0: it is
 };
 
@@ -82,6 +83,9 @@ boost::asio::awaitable<Result<T>> command(std::function<void(engine::Done<T>)> s
   co_return co_await http::await_call<Result<T>>(std::move(start));
 }
 
+/// Adds `Location` to what was made at that path of the server.
+void add_location(const Context& context, http::Reply& reply, std::string_view path);
+
 /// Whole JSON texts only.
 http::Reply json_reply(unsigned status, std::string body);
 
@@ -91,8 +95,8 @@ Error field_error(std::string field, std::string message);
 /// For calls that take no query: whatever stands there is refused by name.
 Result<void> refuse_query(const Call& call);
 
-/// Where a browser's page is behind the request, a Content-Type other than application/json is refused: a foreign page
-/// could send it without the browser asking first.
+/// Errc::unsupported_type for a Content-Type that isn't JSON. None at all, or that of a form as `curl -d` sends it, is
+/// taken where no browser is behind the request: a page could send those anywhere without the browser asking first.
 Result<void> require_json(const Call& call);
 
 }  // namespace ota::api

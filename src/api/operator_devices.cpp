@@ -123,7 +123,7 @@ Answering put_device(Context& context, Call& call) {
   auto put = co_await command<Put>(std::move(start));
   if (!put) co_return put.error();
   auto reply = json_reply(put->created ? 201 : 200, to_text(device_json(put->device, std::nullopt, std::nullopt)));
-  if (put->created) reply.headers.push_back({"Location", "/devices/" + http::percent_encode(id->str())});
+  if (put->created) add_location(context, reply, "/devices/" + http::percent_encode(id->str()));
   co_return reply;
 }
 

@@ -60,7 +60,7 @@ Shown look(storage::ReadView& view, Task task, WallTime now) {
 http::Reply reply_of(Context& context, const Shown& shown, unsigned status) {
   const auto live = context.engine.board().view(shown.task.id.number);
   auto reply = json_reply(status, to_text(task_json(shown.task, shown.facts, live)));
-  if (status == 201) reply.headers.push_back({"Location", "/tasks/" + shown.task.id.str()});
+  if (status == 201) add_location(context, reply, "/tasks/" + shown.task.id.str());
   return reply;
 }
 

@@ -119,7 +119,7 @@ Answering post_upgrade(Context& context, Call& call) {
   if (!outcome) co_return outcome.error();
   const auto status = outcome->created ? 201u : 200u;
   auto reply = json_reply(status, to_text(upgrade_json(outcome->task, outcome->state)));
-  if (outcome->created) reply.headers.push_back({"Location", "/tasks/" + outcome->task.id.str()});
+  if (outcome->created) add_location(context, reply, "/tasks/" + outcome->task.id.str());
   co_return reply;
 }
 

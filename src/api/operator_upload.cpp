@@ -80,7 +80,8 @@ Result<Announced> announced_by(const http::Request& request, WallTime now) {
     if (!announced.checksum) query->errors().add("checksum", "must be sha256: and 64 lower-case hex digits");
   }
   if (request.header("Content-Type").starts_with("multipart/"))
-    query->errors().add("Content-Type", "must not be multipart: send the image itself as the body (curl -T FILE)");
+    query->errors().add("Content-Type",
+                        "must not be multipart: send the image itself as the body (curl -X POST -T FILE)");
   if (auto checked = query->check(); !checked) return checked.error();
   return announced;
 }
@@ -198,7 +199,7 @@ Answering upload_firmware(Context& context, Call& call) {
   auto added = co_await command<Added>(std::move(start));
   if (!added) co_return added.error();
   auto reply = json_reply(added->created ? 201 : 200, to_text(firmware_json(added->firmware)));
-  if (added->created) reply.headers.push_back({"Location", fmt::format("/firmware/{}", added->firmware.id)});
+  if (added->created) add_location(context, reply, fmt::format("/firmware/{}", added->firmware.id));
   co_return reply;
 }
 

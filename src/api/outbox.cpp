@@ -34,18 +34,20 @@ class BrokerOutbox final : public Outbox {
       : options_(std::move(options)), encoder_(options_, clock, grids), publish_(std::move(publish)) {}
 
   void push(const std::string& device, const Answer& answer) override {
-    auto payload = encoder_.payload(answer);
     // Offers and retries are the engine's to repeat; of a cancel nothing is left there.
-    if (told_by_next(answer)) lines_.deliver(device, payload, std::holds_alternative<CancelAnswer>(answer));
-    publish(device, answer, std::move(payload));
+    if (told_by_next(answer)) {
+      const auto payload_for = [&](const std::string& base) { return encoder_.payload(answer, base); };
+      lines_.deliver(device, payload_for, std::holds_alternative<CancelAnswer>(answer));
+    }
+    publish(device, answer, encoder_.payload(answer, {}));
   }
-  void send(const std::string& device, const Answer& answer) override { publish(device, answer, payload(answer)); }
-  std::string payload(const Answer& answer) override {
+  void send(const std::string& device, const Answer& answer) override { publish(device, answer, payload(answer, {})); }
+  std::string payload(const Answer& answer, const std::string& base) override {
     if (const auto* offer = offer_of(answer)) lines_.forget_kept(offer->device.str());
-    return encoder_.payload(answer);
+    return encoder_.payload(answer, base);
   }
-  std::optional<std::uint64_t> open_line(const std::string& device, LineDone done) override {
-    return lines_.open(device, std::move(done));
+  std::optional<std::uint64_t> open_line(const std::string& device, std::string base, LineDone done) override {
+    return lines_.open(device, std::move(base), std::move(done));
   }
   void close_line(const std::string& device, std::uint64_t line) override { lines_.close(device, line); }
   void stop_lines() override { lines_.stop(); }

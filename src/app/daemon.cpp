@@ -38,6 +38,7 @@ Result<api::DeviceOptions> device_options(const Settings& settings) {
   options.qos = settings.mqtt.qos;
   options.critical_qos = settings.mqtt.critical_qos;
   options.public_url = settings.http.public_url;
+  options.tls = !settings.http.tls_cert.empty();
   options.signing_keys = std::move(*keys);
   return options;
 }
@@ -78,6 +79,7 @@ Daemon::~Daemon() { stop(); }
 
 Result<void> Daemon::start() {
   if (auto ready = check_files(settings_); !ready) return ready;
+  hosts_ = host_names(settings_.http);
   if (auto ready = open_data(); !ready) return ready;
   if (auto ready = build_api(); !ready) return ready;
   if (auto ready = listen(); !ready) return ready;
@@ -105,6 +107,7 @@ Result<void> Daemon::open_data() {
 
   auto options = device_options(settings_);
   if (!options) return options.error();
+  options->hosts = hosts_;
   outbox_ = api::Outbox::create(*options, clock_, *store_, [this](std::string topic, std::string payload, int qos) {
     return mqtt_->publish(std::move(topic), std::move(payload), qos);
   });
@@ -180,6 +183,9 @@ Result<void> Daemon::build_api() {
   options.max_upload_bytes = settings_.http.max_upload_bytes;
   options.require_signed_firmware = settings_.security.require_signed_firmware;
   options.device_registration_closed = settings_.devices.registration == "closed";
+  // Apart from the devices' listener operators come directly, not through what stands in front of that.
+  if (settings_.http.admin_listen.empty()) options.public_path = public_path(settings_.http);
+  options.hosts = hosts_;
   api::Probes probes;
   probes.broker = [this] { return mqtt_->status(); };
   probes.http = [this] { return server_->counters(); };
@@ -203,7 +209,12 @@ Result<void> Daemon::listen() {
   if (apart) {
     if (auto admin = listen_on(http.admin_listen, std::move(operators), false, true); !admin) return admin.error();
   }
-  log::info(fmt::format("devices are told to download from {}", public_url(http, *bound)));
+  const auto url = public_url(http, *bound);
+  if (const auto doubt = doubt_of_public_url(http, url)) {
+    log::warn(*doubt);
+  } else {
+    log::info(fmt::format("devices are told to download from {}", url));
+  }
   warn_of_open_doors();
   return {};
 }
@@ -212,7 +223,7 @@ Result<std::string> Daemon::listen_on(const std::string& address, http::Handler 
   const auto& http = settings_.http;
   std::optional<http::TlsOptions> tls;
   if (!http.tls_cert.empty()) tls = http::TlsOptions{http.tls_cert, http.tls_key, devices ? http.tls_client_ca : ""};
-  auto bound = server_->listen(address, std::move(handler), tls);
+  auto bound = server_->listen(listen_address(address), std::move(handler), tls);
   if (!bound) return bound.error();
   const auto* who = devices && operators ? "devices, operators" : devices ? "devices" : "operators";
   log::info(fmt::format("listening on {}://{} ({})", tls ? "https" : "http", *bound, who));

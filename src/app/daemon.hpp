@@ -58,8 +58,10 @@ class Daemon {
   SystemRandom random_;
   std::string listening_;
   bool stopped_ = false;
+  std::shared_ptr<const http::HostNames> hosts_;
 
-  // Destroyed from the last to the first: disk threads may call the engine and the outbox until the store is gone.
+  // Destroyed from the last to the first: disk threads may call the engine and the outbox until the store is gone, and
+  // what the server still holds of a handler's coroutine may use all the others.
   std::optional<InstanceLock> lock_;
   std::unique_ptr<api::Outbox> outbox_;
   std::unique_ptr<engine::Engine> engine_;
@@ -69,8 +71,8 @@ class Daemon {
   std::unique_ptr<SignatureFinder> signatures_;
   std::unique_ptr<api::DeviceApi> device_api_;
   std::unique_ptr<mqtt::Client> mqtt_;
-  std::unique_ptr<http::Server> server_;
   std::unique_ptr<api::OperatorApi> operator_api_;
+  std::unique_ptr<http::Server> server_;
 };
 
 }  // namespace ota::app

@@ -19,14 +19,22 @@ constexpr std::string_view kHead =
 # the range that stands behind what they do.
 )";
 
+/// No rule lets control characters in, so that a JSON string is a basic string of TOML as well.
+std::string toml_text(const std::string& value) {
+  std::string text;
+  append_json_string(text, value);
+  return text;
+}
+
 std::string toml_value(const Key& key, const Settings& settings) {
   const auto value = value_of(key, settings);
   if (const auto* number = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *number);
   if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
-  // No rule lets control characters in, so that a JSON string is a basic string of TOML as well.
-  std::string text;
-  append_json_string(text, std::get<std::string>(value));
-  return text;
+  if (const auto* text = std::get_if<std::string>(&value)) return toml_text(*text);
+  std::string list;
+  for (const auto& entry : std::get<std::vector<std::string>>(value))
+    list += (list.empty() ? "" : ", ") + toml_text(entry);
+  return "[" + list + "]";
 }
 
 }  // namespace

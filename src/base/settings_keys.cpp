@@ -42,11 +42,16 @@ const Key kKeys[] = {
      "The longest such wait, in seconds: so long may it take to notice that the broker is back."},
 
     {OTAD_KEY(http, listen), kListen, kStart,
-     "Where devices download. Port 0 picks a free one and logs it. [::]:8080 listens on IPv6."},
+     "Where devices download. Port 0 picks a free one and logs it. [::]:8080 listens on IPv6, localhost on 127.0.0.1."},
     {OTAD_KEY(http, admin_listen), kMaybeListen, kStart,
      "The operators' routes on an address of their own; empty: on listen, together with the downloads."},
     {OTAD_KEY(http, public_url), kPublicUrl, kStart,
-     "What devices are told to download from; empty: made from listen. Set it behind a proxy or a cache."},
+     "What devices are told to download from; empty: over HTTP the address that the device used, over MQTT one made "
+     "from "
+     "listen. Set it behind a proxy or a cache."},
+    {OTAD_KEY(http, hosts), kHosts, kStart,
+     "Further names and addresses that clients reach this server by, without ports. A request for a host that is not "
+     "localhost, an address or the name of this machine, the host of public_url or one of these is answered 421."},
     {OTAD_KEY(http, tls_cert), kMaybePath, kStart,
      "PEM chain; with it all listeners speak TLS only. The file's content is read again on SIGHUP."},
     {OTAD_KEY(http, tls_key), kMaybePath, kStart, "PEM: the private key of tls_cert; readable for otad alone."},
@@ -126,15 +131,14 @@ std::string Key::environment() const {
 
 std::span<const Key> keys() { return kKeys; }
 
-std::variant<std::string, std::int64_t, bool> value_of(const Key& key, const Settings& settings) {
+Value value_of(const Key& key, const Settings& settings) {
   Settings copy = settings;
   struct Read {
-    std::variant<std::string, std::int64_t, bool> operator()(std::string* text) const { return *text; }
-    std::variant<std::string, std::int64_t, bool> operator()(int* number) const { return std::int64_t{*number}; }
-    std::variant<std::string, std::int64_t, bool> operator()(std::uint64_t* number) const {
-      return static_cast<std::int64_t>(*number);
-    }
-    std::variant<std::string, std::int64_t, bool> operator()(bool* flag) const { return *flag; }
+    Value operator()(std::string* text) const { return *text; }
+    Value operator()(int* number) const { return std::int64_t{*number}; }
+    Value operator()(std::uint64_t* number) const { return static_cast<std::int64_t>(*number); }
+    Value operator()(bool* flag) const { return *flag; }
+    Value operator()(std::vector<std::string>* list) const { return *list; }
   };
   return std::visit(Read{}, key.slot(copy));
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/settings_rules.hpp"
 #include "ota/base/settings.hpp"
@@ -13,7 +14,7 @@
 namespace ota {
 
 /// Where a key's value lies in the settings; what it points to is the key's type.
-using Slot = std::variant<std::string*, int*, std::uint64_t*, bool*>;
+using Slot = std::variant<std::string*, int*, std::uint64_t*, bool*, std::vector<std::string>*>;
 
 enum class Changes { at_start, while_running };
 
@@ -32,7 +33,8 @@ struct Key {
 /// In the order of the sample file; the keys of a section stand together, those without a section first.
 std::span<const Key> keys();
 
-/// A copy of the key's value.
-std::variant<std::string, std::int64_t, bool> value_of(const Key& key, const Settings& settings);
+/// A copy of a key's value.
+using Value = std::variant<std::string, std::int64_t, bool, std::vector<std::string>>;
+Value value_of(const Key& key, const Settings& settings);
 
 }  // namespace ota

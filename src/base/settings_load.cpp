@@ -10,7 +10,9 @@
 #include <iterator>
 #include <limits>
 #include <map>
+#include <optional>
 #include <sstream>
+#include <vector>
 
 #include "base/settings_keys.hpp"
 #include "ota/base/text.hpp"
@@ -20,6 +22,7 @@ namespace {
 
 constexpr std::size_t kMaxFileBytes = 1u << 20;
 constexpr std::size_t kFaultsInMessage = 3;
+constexpr std::size_t kMaxListed = 64;
 
 std::string shown(std::string_view value) {
   constexpr std::size_t kMost = 60;
@@ -45,6 +48,7 @@ class Loader {
   void read_variable(const Key& key, const std::string& variable, std::string_view value);
   void take_number(const Key& key, std::int64_t number, const std::string& where);
   void take_text(const Key& key, std::string text, const std::string& where);
+  void take_list(const Key& key, std::vector<std::string> list, const std::string& where);
   void take_flag(const Key& key, bool flag) { *std::get<bool*>(key.slot(settings_)) = flag; }
   void check_together();
 
@@ -76,6 +80,33 @@ const Key* find_key(std::string_view section, std::string_view name) {
 bool is_section(std::string_view name) {
   const auto all = keys();
   return !name.empty() && std::any_of(all.begin(), all.end(), [&](const Key& key) { return key.section == name; });
+}
+
+/// An array of texts; nothing where it is none.
+std::optional<std::vector<std::string>> texts_of(const toml::node& node) {
+  const auto* array = node.as_array();
+  if (array == nullptr) return std::nullopt;
+  std::vector<std::string> list;
+  for (const auto& entry : *array) {
+    auto text = entry.value_exact<std::string>();
+    if (!text) return std::nullopt;
+    list.push_back(std::move(*text));
+  }
+  return list;
+}
+
+/// `a,b, c` as it stands in a variable of the environment.
+std::vector<std::string> split_list(std::string_view value) {
+  std::vector<std::string> list;
+  while (!value.empty()) {
+    const auto end = std::min(value.find(','), value.size());
+    auto entry = value.substr(0, end);
+    value.remove_prefix(std::min(end + 1, value.size()));
+    entry.remove_prefix(std::min(entry.find_first_not_of(' '), entry.size()));
+    entry = entry.substr(0, entry.find_last_not_of(' ') + 1);
+    if (!entry.empty()) list.emplace_back(entry);
+  }
+  return list;
 }
 
 std::string line_of(const std::string& file, const toml::source_region& source) {
@@ -148,6 +179,10 @@ void Loader::read_node(const Key& key, const Node& node, const std::string& wher
     if (auto text = node.value_exact<std::string>()) return take_text(key, std::move(*text), where);
     return fault_in(key, where, fmt::format("must be text in quotes: {}", key.rule.permitted));
   }
+  if (std::holds_alternative<std::vector<std::string>*>(slot)) {
+    if (auto list = texts_of(node)) return take_list(key, std::move(*list), where);
+    return fault_in(key, where, fmt::format("must be a list of texts in quotes, [\"...\"]: {}", key.rule.permitted));
+  }
   if (const auto number = node.value_exact<std::int64_t>()) return take_number(key, *number, where);
   fault_in(key, where, must_be_number(key.rule));
 }
@@ -168,6 +203,15 @@ void Loader::take_text(const Key& key, std::string text, const std::string& wher
   if (!key.rule.holds(text))
     return fault_in(key, where, fmt::format("must be {}; is {}", key.rule.permitted, shown(text)));
   *std::get<std::string*>(key.slot(settings_)) = std::move(text);
+}
+
+void Loader::take_list(const Key& key, std::vector<std::string> list, const std::string& where) {
+  if (list.size() > kMaxListed) return fault_in(key, where, fmt::format("must have at most {} entries", kMaxListed));
+  for (const std::string& entry : list) {
+    if (!is_utf8(entry) || !key.rule.holds(entry))
+      return fault_in(key, where, fmt::format("must be a list of {}; one is {}", key.rule.permitted, shown(entry)));
+  }
+  *std::get<std::vector<std::string>*>(key.slot(settings_)) = std::move(list);
 }
 
 void Loader::read_environment(const Environment& environment) {
@@ -194,6 +238,7 @@ void Loader::read_variable(const Key& key, const std::string& variable, std::str
     return fault_in(key, where, fmt::format("must be true or false; is {}", shown(value)));
   }
   if (std::holds_alternative<std::string*>(slot)) return take_text(key, std::string(value), where);
+  if (std::holds_alternative<std::vector<std::string>*>(slot)) return take_list(key, split_list(value), where);
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   if (error == std::errc{} && end == value.data() + value.size()) return take_number(key, number, where);

@@ -99,10 +99,13 @@ bool is_public_url(std::string_view url) {
   return url.find_first_of(" ?#@\"<>\\") == std::string_view::npos && is_authority(url.substr(0, url.find('/')));
 }
 
+bool is_host(std::string_view text) { return is_host_name(text) || is_v6(text); }
+
+/// Names are not looked up: what they stand for could be another address at each start.
 bool is_listen(std::string_view text) {
   const auto parts = split_authority(text);
   if (!parts || !parts->port || !is_port(*parts->port, 0)) return false;
-  return parts->v6 ? is_v6(parts->host) : is_host_name(parts->host);
+  return parts->v6 ? is_v6(parts->host) : is_v4(parts->host) || parts->host == "localhost";
 }
 
 bool is_maybe_path(std::string_view text) { return text.size() <= 4095 && !has_control(text); }
@@ -129,11 +132,13 @@ constinit const Rule kBrokerUrl{
     "password have their own keys"};
 constinit const Rule kPublicUrl{
     0, 0, is_public_url, "empty or http://host:port or https://host:port, with or without a path, no slash at its end"};
-constinit const Rule kListen{0, 0, is_listen,
-                             "address:port or [IPv6 address]:port with a port from 0 (any free one) to 65535"};
+constinit const Rule kHosts{0, 0, is_host, "host names or IP addresses, without a port and without brackets"};
+constinit const Rule kListen{
+    0, 0, is_listen,
+    "IPv4 address:port, [IPv6 address]:port or localhost:port with a port from 0 (any free one) to 65535"};
 constinit const Rule kMaybeListen{
     0, 0, [](std::string_view text) { return text.empty() || is_listen(text); },
-    "empty or address:port or [IPv6 address]:port with a port from 0 (any free one) to 65535"};
+    "empty or IPv4 address:port, [IPv6 address]:port or localhost:port with a port from 0 (any free one) to 65535"};
 constinit const Rule kMaybePath{0, 0, is_maybe_path,
                                 "empty or the name of a file or folder, without control characters"};
 constinit const Rule kPath{0, 0, is_path, "the name of a file or folder, without control characters"};

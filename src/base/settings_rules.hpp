@@ -8,7 +8,7 @@
 namespace ota {
 
 /// For whole numbers from `min` to `max`; for text whatever `holds` says, which `permitted` tells a person. A flag
-/// needs neither.
+/// needs neither. Of a list `holds` says it of each entry.
 struct Rule {
   std::int64_t min = 0;
   std::int64_t max = 0;
@@ -21,7 +21,8 @@ constexpr Rule range(std::int64_t min, std::int64_t max) { return Rule{min, max,
 
 extern const Rule kBrokerUrl;    ///< `tcp|mqtt|ssl|mqtts://host[:port]`, no user or password in it
 extern const Rule kPublicUrl;    ///< empty or `http|https://host[:port][/path]`, no slash at the end
-extern const Rule kListen;       ///< `address:port`, `[v6]:port`; port 0 picks a free one
+extern const Rule kHosts;        ///< of each entry: a host name or an IP address, no port
+extern const Rule kListen;       ///< `IPv4:port`, `[v6]:port`, `localhost:port`; port 0 picks a free one
 extern const Rule kMaybeListen;  ///< the same or empty
 extern const Rule kMaybePath;    ///< a file or folder, or empty
 extern const Rule kPath;         ///< a file or folder

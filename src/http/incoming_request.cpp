@@ -88,15 +88,15 @@ IncomingRequest::Head IncomingRequest::refuse(unsigned status, std::string_view 
 
 bool IncomingRequest::split_target() {
   std::string_view target = parser_.target();
-  // absolute-form (RFC 9112, 3.2.2): the authority says nothing new.
+  // absolute-form (RFC 9112, 3.2.2): its authority counts, whatever the Host header says.
   if (!target.starts_with('/')) {
     const std::size_t scheme = target.find("://");
-    const bool absolute =
-        scheme != std::string_view::npos && (boost::beast::iequals(target.substr(0, scheme), "http") ||
-                                             boost::beast::iequals(target.substr(0, scheme), "https"));
-    if (absolute) {
+    absolute_ = scheme != std::string_view::npos && (boost::beast::iequals(target.substr(0, scheme), "http") ||
+                                                     boost::beast::iequals(target.substr(0, scheme), "https"));
+    if (absolute_) {
       target.remove_prefix(scheme + 3);
       const std::size_t path = target.find_first_of("/?");
+      authority_ = target.substr(0, path);
       target = path == std::string_view::npos ? std::string_view("/") : target.substr(path);
     } else if (target != "*" && parser_.method() != Method::other) {
       return false;

@@ -41,6 +41,9 @@ class IncomingRequest final : public Request {
   Method method() const noexcept override { return parser_.method(); }
   std::string_view path() const noexcept override { return path_; }
   std::string_view query() const noexcept override { return query_; }
+  std::string_view authority() const noexcept override {
+    return absolute_ ? authority_ : parser_.field(RequestParser::Known::host);
+  }
   std::string_view header(std::string_view name) const noexcept override { return parser_.field(name); }
   const std::string& remote() const noexcept override { return peer_.remote; }
   const std::string& client_name() const noexcept override { return peer_.client_name; }
@@ -64,6 +67,8 @@ class IncomingRequest final : public Request {
   const Peer& peer_;
   std::string_view path_;
   std::string_view query_;
+  std::string_view authority_;  // of an absolute target
+  bool absolute_ = false;
   bool started_ = false;  // something of the head is there
   unsigned refusal_ = 0;
   std::string_view refusal_detail_;

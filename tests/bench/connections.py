@@ -34,7 +34,7 @@ class Server:
 
     def connect(self, count):
         """Idle keep-alive connections, each with one range behind it."""
-        request = f"GET {self.target} HTTP/1.1\r\nHost: bench\r\nRange: bytes=0-4095\r\n\r\n".encode()
+        request = f"GET {self.target} HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-4095\r\n\r\n".encode()
         for _ in range(count):
             line = socket.create_connection(("127.0.0.1", self.daemon.port), 30)
             line.sendall(request)

@@ -37,7 +37,7 @@ end
 
 def order(device):
     body = json.dumps({"device_id": device, "firmware_version": "2.0", "hardware": "bench"})
-    return (f"POST /firmware/upgrade HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+    return (f"POST /firmware/upgrade HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
 
 
@@ -52,7 +52,7 @@ def answered(data):
 
 def alive(_):
     """A call that decides and keeps nothing: what client, loopback and sleeping processors take by themselves."""
-    return b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n"
+    return b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def upgrade(number):

@@ -103,18 +103,18 @@ class BadCalls(ServerCase):
             b"GET\r\n\r\n",
             b"GET / HTTP/9.9\r\n\r\n",
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 10,
-            b"GET /tasks HTTP/1.1\r\nHost: x\r\n" + b"A: " + b"b" * 100_000 + b"\r\n\r\n",
-            b"GET /tasks HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 20_000 + b"\r\n",
-            b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-            b"GET /tasks HTTP/1.1\r\nHost: x\r\nbroken header\r\n\r\n",
-            b"POST /firmware/upgrade HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
-            b"POST /firmware/upgrade HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
-            b"POST /firmware/upgrade HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            b"POST /firmware/upgrade HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n\r\n",
-            b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
-            b"GET /tasks?limit=%00 HTTP/1.1\r\nHost: x\r\n\r\n",
-            b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
-            b"GET //tasks//.. HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET /tasks HTTP/1.1\r\nHost: localhost\r\n" + b"A: " + b"b" * 100_000 + b"\r\n\r\n",
+            b"GET /tasks HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 20_000 + b"\r\n",
+            b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"GET /tasks HTTP/1.1\r\nHost: localhost\r\nbroken header\r\n\r\n",
+            b"POST /firmware/upgrade HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+            b"POST /firmware/upgrade HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
+            b"POST /firmware/upgrade HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"POST /firmware/upgrade HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n\r\n",
+            b"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"GET /tasks?limit=%00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"GET //tasks//.. HTTP/1.1\r\nHost: localhost\r\n\r\n",
         ):
             with self.subTest(request[:50]):
                 self.assertRegex(self.raw(request), rb"^$|^HTTP/1\.[01] (4\d\d|501|505) ")
@@ -124,7 +124,7 @@ class BadCalls(ServerCase):
         for begin in (
             b"",
             b"GET /tasks HTT",
-            b"POST /firmware/upgrade HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{",
+            b"POST /firmware/upgrade HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{",
         ):
             with self.subTest(begin[:10]), socket.create_connection(("127.0.0.1", self.daemon.port), 15) as line:
                 line.sendall(begin)

@@ -260,7 +260,7 @@ class Caller:
             while waiting:
                 number, (method, path, body, headers) = waiting.popleft()
                 content = json.dumps(body).encode()
-                lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Content-Length: {len(content)}", *headers]
+                lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(content)}", *headers]
                 writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + content)
                 answers[number] = await asyncio.wait_for(self.answer(reader), 60 * PATIENCE)
             writer.close()

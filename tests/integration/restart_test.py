@@ -143,7 +143,7 @@ class Restart(ServerCase):
         address = metadata["url"].split("/", 3)
         with socket.create_connection(("127.0.0.1", self.daemon.port), 10) as line:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            line.sendall(f"GET /{address[3]} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            line.sendall(f"GET /{address[3]} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             self.assertIn(b"200", line.recv(100))
             begun = time.monotonic()
             self.assertEqual(self.daemon.stop(), 0)

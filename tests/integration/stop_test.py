@@ -48,7 +48,7 @@ class Stop(ServerCase):
             line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
             line.settimeout(10 * PATIENCE)
             line.connect((url.hostname, url.port))
-            line.sendall(f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            line.sendall(f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             received = line.recv(4096)
             wait = self.stopped()
             pace = len(data) / (GRACE / 4)  # bytes a second

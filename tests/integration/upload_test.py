@@ -59,7 +59,7 @@ class Upload(ServerCase):
         """Refused by the announced length at once, and by counting where none was announced."""
         with socket.create_connection(("127.0.0.1", self.daemon.port), 10) as line:
             line.sendall(
-                b"POST /firmware?version=1.5.0 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (500 * MIB)
+                b"POST /firmware?version=1.5.0 HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (500 * MIB)
             )
             line.sendall(b"x" * 1000)
             self.assertIn(b" 413 ", line.recv(4096).split(b"\r\n")[0])
@@ -71,7 +71,7 @@ class Upload(ServerCase):
         piece = image("large", MIB)
         with socket.create_connection(("127.0.0.1", self.daemon.port), 30) as line:
             line.sendall(
-                f"POST /firmware?version={version} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+                f"POST /firmware?version={version} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
             )
             try:
                 for _ in range(mebibytes):
@@ -86,7 +86,7 @@ class Upload(ServerCase):
         for head in ("Content-Length: 1000000", "Transfer-Encoding: chunked"):
             with socket.create_connection(("127.0.0.1", self.daemon.port), 10) as line:
                 line.sendall(
-                    f"POST /firmware?version=1.7.0&hardware=up-a HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode()
+                    f"POST /firmware?version=1.7.0&hardware=up-a HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n".encode()
                 )
                 line.sendall((b"" if "Length" in head else b"80000\r\n") + bytes(400_000))
         wait_until(lambda: self.leftovers() == before, "the cut-off upload is cleaned away")
@@ -156,7 +156,7 @@ class Upload(ServerCase):
         """curl asks first for large bodies."""
         with socket.create_connection(("127.0.0.1", self.daemon.port), 10) as line:
             line.sendall(
-                b"POST /firmware?version=2.1.0 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+                b"POST /firmware?version=2.1.0 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
             )
             self.assertIn(b" 100 ", line.recv(4096).split(b"\r\n")[0])
             line.sendall(b"hello")

@@ -15,6 +15,7 @@
 #include "ota/base/random.hpp"
 #include "ota/engine/engine.hpp"
 #include "ota/firmware/store.hpp"
+#include "ota/http/host_names.hpp"
 #include "ota/http/message.hpp"
 
 namespace ota::api {
@@ -23,7 +24,9 @@ struct DeviceOptions {
   std::string topic_root = "/ota";
   int qos = 1;
   int critical_qos = 1;    ///< verify, success, retry, failed, cancel
-  std::string public_url;  ///< `http://gw:8080`, no slash at the end
+  std::string public_url;  ///< `http://gw:8080`, no slash at the end; empty: over HTTP the address that was asked
+  bool tls = false;        ///< what is served is https
+  std::shared_ptr<const http::HostNames> hosts = std::make_shared<http::HostNames>();
   std::chrono::seconds url_life{3600};
   std::size_t inline_chunks = 64;         ///< `metadata` carries `chunks` up to so many
   std::vector<std::string> signing_keys;  ///< secrets for download URLs: the first signs, all are honoured
@@ -54,12 +57,13 @@ class Outbox : public engine::Courier {
 
   /// Answers a device's MQTT message.
   virtual void send(const std::string& device, const Answer& answer) = 0;
-  /// The JSON of an answer, as `send` would publish it, for a device that is told it now.
-  virtual std::string payload(const Answer& answer) = 0;
+  /// The JSON of an answer, as `send` would publish it, for a device that is told it now. URLs begin with `base`, with
+  /// the public URL where that is empty.
+  virtual std::string payload(const Answer& answer, const std::string& base) = 0;
   /// A device waits for the next `metadata`, `retry` or `cancel` that is pushed: `done` gets its payload, or nothing
   /// where the line is closed or a newer one of the device takes its place. Nothing where too many wait or after
-  /// stop_lines(); `done` is not called then.
-  virtual std::optional<std::uint64_t> open_line(const std::string& device,
+  /// stop_lines(); `done` is not called then. `base` as for payload().
+  virtual std::optional<std::uint64_t> open_line(const std::string& device, std::string base,
                                                  std::function<void(std::optional<std::string>)> done) = 0;
   virtual void close_line(const std::string& device, std::uint64_t line) = 0;
   /// Lets all go that wait, and takes no more. Before the HTTP server stops.

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "ota/engine/engine.hpp"
 #include "ota/firmware/signature.hpp"
 #include "ota/firmware/store.hpp"
+#include "ota/http/host_names.hpp"
 #include "ota/http/message.hpp"
 #include "ota/http/server.hpp"
 #include "ota/mqtt/client.hpp"
@@ -22,10 +22,13 @@
 namespace ota::api {
 
 struct OperatorOptions {
-  bool auth_required = true;         ///< security.api_auth, resolved
+  bool auth_required = true;  ///< security.api_auth, resolved
   std::uint64_t max_upload_bytes = 4ull << 30;
   bool require_signed_firmware = false;
   bool device_registration_closed = false;
+  std::string
+      public_path{};  ///< what stands in front of paths for clients, such as `/ota` of a proxy; no slash at its end
+  std::shared_ptr<const http::HostNames> hosts = std::make_shared<http::HostNames>();
 };
 
 /// The other rooms' figures, for /readyz and /metrics. Each callable is thread-safe and fast.

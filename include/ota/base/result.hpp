@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/system/result.hpp>
-
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -39,8 +38,10 @@ enum class Errc {
   signature_invalid,   ///< signature missing, wrong, or by an untrusted key
   too_large,           ///< body beyond its limit
   disk_full,
-  image_damaged,       ///< stored bytes no longer have their digest
-  cancelled,           ///< the caller went away, or the daemon is stopping
+  image_damaged,     ///< stored bytes no longer have their digest
+  cancelled,         ///< the caller went away, or the daemon is stopping
+  misdirected,       ///< the request names a host that this daemon isn't called
+  unsupported_type,  ///< a body of a type or coding that isn't taken there
 };
 
 struct FieldError {
@@ -57,8 +58,7 @@ struct Error {
 };
 
 /// boost::system::result asks for this when value() is called on an error: a bug in the caller.
-[[noreturn]] inline void throw_exception_from_error(const Error& error,
-                                                    const boost::source_location&) {
+[[noreturn]] inline void throw_exception_from_error(const Error& error, const boost::source_location&) {
   throw std::logic_error("value() of a failed result: " + error.message);
 }
 

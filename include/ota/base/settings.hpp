@@ -28,8 +28,9 @@ struct MqttSettings {
 
 struct HttpSettings {
   std::string listen = "0.0.0.0:8080";
-  std::string admin_listen;  ///< empty: operators' routes on `listen`
-  std::string public_url;    ///< empty: from the listen address
+  std::string admin_listen;        ///< empty: operators' routes on `listen`
+  std::string public_url;          ///< empty: from the listen address
+  std::vector<std::string> hosts;  ///< further names and addresses of this server, without ports
   std::string tls_cert;
   std::string tls_key;
   std::string tls_client_ca;

@@ -29,6 +29,9 @@ class Request {
   virtual std::string_view path() const noexcept = 0;
   /// Behind the `?`, not decoded; empty where there is none. Never logged: it may carry a signature.
   virtual std::string_view query() const noexcept = 0;
+  /// The host, with its port where one is named, that the request is for: of an absolute target, else of the Host
+  /// header (RFC 9112, 3.2.2 and 3.3). As sent; empty where HTTP/1.0 names none.
+  virtual std::string_view authority() const noexcept = 0;
   /// Empty where it is missing; the first where it is repeated. Names are compared without case.
   virtual std::string_view header(std::string_view name) const noexcept = 0;
   /// `10.0.0.7:51234`.

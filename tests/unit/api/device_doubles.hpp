@@ -171,6 +171,7 @@ class TestRequest final : public http::Request {
   http::Method method() const noexcept override { return method_; }
   std::string_view path() const noexcept override { return path_; }
   std::string_view query() const noexcept override { return query_; }
+  std::string_view authority() const noexcept override { return host; }
   std::string_view header(std::string_view name) const noexcept override {
     const auto at = headers.find(std::string(name));
     return at == headers.end() ? std::string_view() : std::string_view(at->second);
@@ -186,6 +187,7 @@ class TestRequest final : public http::Request {
 
   std::map<std::string, std::string> headers;
   std::string client;
+  std::string host = "localhost:8080";
 
  private:
   http::Method method_;

@@ -60,6 +60,69 @@ TEST(DeviceHttp, AnswersWithThePayloadOfTheTopic) {
   EXPECT_TRUE(world.published.empty());
 }
 
+TEST(DeviceHttp, OnlyUnderItsOwnNames) {
+  DeviceWorld world;
+  for (const auto& [method, path] : {std::pair{Method::post, "/ota/gw-17/request"},
+                                     {Method::post, "/ota/gw-17/progress"},
+                                     {Method::post, "/ota/gw-17/verify"},
+                                     {Method::get, "/ota/gw-17/next"},
+                                     {Method::get, "/ota/x"}}) {
+    TestRequest rebound(method, path, "wait=0", "{}");
+    rebound.host = "evil.example:8080";
+    expect_error(world.handle(rebound), 421, "not_authorized");
+    TestRequest foreign(method, path, "wait=0", "{}");
+    foreign.headers["Origin"] = "http://evil.example";
+    expect_error(world.handle(foreign), 403, "not_authorized");
+    TestRequest image(method, path, "wait=0", "{}");
+    image.headers["Sec-Fetch-Site"] = "cross-site";
+    image.headers["Sec-Fetch-Mode"] = "navigate";
+    image.headers["Sec-Fetch-Dest"] = "document";
+    expect_error(world.handle(image), 403, "not_authorized");
+  }
+  EXPECT_TRUE(world.engine.requests.empty());
+}
+
+TEST(DeviceHttp, MessagesAreJsonByTypeOrHaveNone) {
+  DeviceWorld world;
+  const auto status = [&](const char* header, const char* value) {
+    TestRequest request(Method::post, "/ota/gw-17/request", {}, "{}");
+    request.headers[header] = value;
+    const auto reply = world.handle(request);
+    if (reply.status == 415) expect_error(reply, 415, "bad_message");
+    return reply.status;
+  };
+  for (const auto* type : {"", "application/json", "application/json; charset=utf-8", "application/vnd.ota+json"})
+    EXPECT_EQ(status("Content-Type", type), 204u) << type;
+  for (const auto* type : {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "x"})
+    EXPECT_EQ(status("Content-Type", type), 415u) << type;
+  EXPECT_EQ(status("Content-Encoding", "gzip"), 415u);
+  EXPECT_EQ(world.engine.requests.size(), 4u);
+}
+
+TEST(DeviceHttp, WithoutAPublicUrlItIsGivenTheAddressThatItAsked) {
+  const Offer offer{kTask, *DeviceId::parse("gw-17"), "1", "", Priority::normal, 1, 3, {}, {10, 5}, {}, {}, {}};
+  for (const auto& [public_url, tls, base] : {std::tuple{"", false, "http://localhost:9000"},
+                                              {"", true, "https://localhost:9000"},
+                                              {"http://gw:8080/ota", true, "http://gw:8080/ota"}}) {
+    auto options = DeviceWorld::default_options();
+    options.public_url = public_url;
+    options.tls = tls;
+    DeviceWorld world({}, options);
+    world.engine.answer = offer;
+    TestRequest request(Method::post, "/ota/gw-17/request", {}, "{}");
+    request.host = "localhost:9000";
+    const auto reply = world.handle(request);
+    EXPECT_THAT(json::parse(reply.body)["url"], testing::StartsWith(std::string(base) + "/download/"));
+    // What comes later as well.
+    std::optional<std::string> told;
+    ASSERT_TRUE(world.outbox->open_line("gw-17", "http://localhost:9000",
+                                        [&](std::optional<std::string> payload) { told = payload; }));
+    world.outbox->push("gw-17", offer);
+    ASSERT_TRUE(told);
+    EXPECT_THAT(json::parse(*told)["url"], testing::StartsWith("http://localhost:9000/download/"));
+  }
+}
+
 TEST(DeviceHttp, EscapedIdsAreDecoded) {
   DeviceWorld world;
   TestRequest request(Method::post, "/ota/a%3Ab%40c/request");
@@ -265,7 +328,7 @@ TEST(DeviceNext, ACutCoroutineLeavesNoLineBehind) {
     boost::asio::co_spawn(brief, world.api->handle(request), [](std::exception_ptr, http::Reply) {});
     brief.poll();
   }
-  const auto line = world.outbox->open_line("gw-17", [&](std::optional<std::string>) { ended = true; });
+  const auto line = world.outbox->open_line("gw-17", {}, [&](std::optional<std::string>) { ended = true; });
   ASSERT_TRUE(line);
   world.outbox->close_line("gw-17", *line);
   EXPECT_TRUE(ended);
@@ -300,16 +363,20 @@ TEST(DeviceNext, HearsOfACancelThatNobodyWaitedFor) {
   EXPECT_NE(world.handle(request).body.find("cancelled"), std::string::npos);
 }
 
+PayloadFor says(const char* text) {
+  return [text](const std::string&) { return std::string(text); };
+}
+
 TEST(DeviceLines, KeepTheLastOfADeviceWithinABound) {
   DeviceLines lines;
   std::vector<std::string> got;
   const auto take = [&](std::optional<std::string> payload) { got.push_back(payload.value_or("none")); };
-  for (std::size_t i = 0; i <= DeviceLines::kMaxKept; ++i) lines.deliver(std::to_string(i), "old", true);
-  lines.deliver("5", "new", true);
-  lines.deliver("6", "go on", false);
-  lines.open("5", take);
-  lines.open("6", take);
-  lines.open("0", take);
+  for (std::size_t i = 0; i <= DeviceLines::kMaxKept; ++i) lines.deliver(std::to_string(i), says("old"), true);
+  lines.deliver("5", says("new"), true);
+  lines.deliver("6", says("go on"), false);
+  lines.open("5", {}, take);
+  lines.open("6", {}, take);
+  lines.open("0", {}, take);
   lines.stop();
   EXPECT_EQ(got[0], "new");
   EXPECT_EQ(got[1], "none") << "what came since voids it";
@@ -323,13 +390,13 @@ TEST(DeviceNext, AKeptCancelEndsWithTheNextOffer) {
                                                         [&](Outbox& outbox) {
                                                           outbox.send("gw-17", RetryAnswer{offer, "stalled", 1});
                                                         },
-                                                        [&](Outbox& outbox) { outbox.payload(offer); }};
+                                                        [&](Outbox& outbox) { outbox.payload(offer, {}); }};
   for (const auto& tell : tell_to_go_on) {
     DeviceWorld world;
     world.outbox->push("gw-17", cancel);
     tell(*world.outbox);
     std::optional<std::string> told;
-    const auto line = world.outbox->open_line("gw-17", [&](std::optional<std::string> payload) { told = payload; });
+    const auto line = world.outbox->open_line("gw-17", {}, [&](std::optional<std::string> payload) { told = payload; });
     ASSERT_TRUE(line);
     EXPECT_FALSE(told) << "a device that was told to go on must not be stopped by what was before";
     world.outbox->close_line("gw-17", *line);
@@ -338,13 +405,13 @@ TEST(DeviceNext, AKeptCancelEndsWithTheNextOffer) {
 
 TEST(DeviceLines, AKeptOneIsToldOnce) {
   DeviceLines lines;
-  lines.deliver("d", "x", true);
+  lines.deliver("d", says("x"), true);
   std::optional<std::string> first, second;
-  const auto line = lines.open("d", [&](std::optional<std::string> payload) { first = payload; });
+  const auto line = lines.open("d", {}, [&](std::optional<std::string> payload) { first = payload; });
   ASSERT_TRUE(line);
   EXPECT_EQ(first, "x");
   lines.close("d", *line);
-  ASSERT_TRUE(lines.open("d", [&](std::optional<std::string> payload) { second = payload; }));
+  ASSERT_TRUE(lines.open("d", {}, [&](std::optional<std::string> payload) { second = payload; }));
   EXPECT_FALSE(second);
   EXPECT_TRUE(lines.waits("d"));
 }
@@ -353,12 +420,12 @@ TEST(DeviceLines, HaveABound) {
   DeviceLines lines;
   int ended = 0;
   const auto count = [&](std::optional<std::string>) { ++ended; };
-  for (std::size_t i = 0; i < DeviceLines::kMaxLines; ++i) ASSERT_TRUE(lines.open(std::to_string(i), count));
-  EXPECT_FALSE(lines.open("one more", count));
-  EXPECT_TRUE(lines.open("0", count)) << "a device that is there may come anew";
+  for (std::size_t i = 0; i < DeviceLines::kMaxLines; ++i) ASSERT_TRUE(lines.open(std::to_string(i), {}, count));
+  EXPECT_FALSE(lines.open("one more", {}, count));
+  EXPECT_TRUE(lines.open("0", {}, count)) << "a device that is there may come anew";
   EXPECT_EQ(ended, 1);
-  lines.deliver("1", "x", false);
-  EXPECT_TRUE(lines.open("one more", count));
+  lines.deliver("1", says("x"), false);
+  EXPECT_TRUE(lines.open("one more", {}, count));
   lines.stop();
   EXPECT_EQ(ended, static_cast<int>(DeviceLines::kMaxLines) + 2);
 }
@@ -366,12 +433,12 @@ TEST(DeviceLines, HaveABound) {
 TEST(DeviceLines, ClosingAnOldLineLeavesTheNewOne) {
   DeviceLines lines;
   std::optional<std::string> got;
-  const auto old = lines.open("d", [](std::optional<std::string>) {});
-  ASSERT_TRUE(lines.open("d", [&](std::optional<std::string> payload) { got = payload; }));
+  const auto old = lines.open("d", {}, [](std::optional<std::string>) {});
+  ASSERT_TRUE(lines.open("d", {}, [&](std::optional<std::string> payload) { got = payload; }));
   lines.close("d", *old);
-  lines.deliver("d", "x", false);
+  lines.deliver("d", says("x"), false);
   EXPECT_EQ(got, "x");
-  lines.deliver("d", "y", false);
+  lines.deliver("d", says("y"), false);
   EXPECT_EQ(got, "x");
 }
 

@@ -134,6 +134,10 @@ class HandRequest final : public http::Request {
   http::Method method() const noexcept override { return method_; }
   std::string_view path() const noexcept override { return path_; }
   std::string_view query() const noexcept override { return query_; }
+  std::string_view authority() const noexcept override {
+    const auto host = header("Host");
+    return host.empty() ? "localhost:8080" : host;
+  }
   std::string_view header(std::string_view name) const noexcept override {
     const auto found = headers.find(std::string(name));
     return found == headers.end() ? std::string_view() : std::string_view(found->second);

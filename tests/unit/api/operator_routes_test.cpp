@@ -227,8 +227,17 @@ TEST(Routes, TheKeyNamesTheActor) {
   EXPECT_EQ(open.engine.actor, "anonymous");
 }
 
+OperatorOptions called_gw() {
+  auto options = Bench::no_auth();
+  http::HostNames::Options names;
+  names.own = {"gw"};
+  names.configured = {"ota.example"};
+  options.hosts = std::make_shared<http::HostNames>(std::move(names));
+  return options;
+}
+
 TEST(Routes, PagesOfOtherSitesChangeNothingWhereNoKeyIsAsked) {
-  Bench bench;
+  Bench bench(called_gw());
   const auto answer = [&](Method method, const char* origin) {
     return bench.call(method, "/tasks/OTA_20261122_000001/cancel", "", {{"Host", "gw:8080"}, {"Origin", origin}});
   };
@@ -237,7 +246,47 @@ TEST(Routes, PagesOfOtherSitesChangeNothingWhereNoKeyIsAsked) {
   }
   EXPECT_EQ(bench.engine.commands, 0);
   EXPECT_EQ(answer(Method::post, "http://gw:8080").reply.status, 200u);
-  EXPECT_EQ(bench.call(Method::get, "/tasks", "", {{"Origin", "http://elsewhere.example"}}).reply.status, 200u);
+  // Nor do they read.
+  EXPECT_EQ(bench.call(Method::get, "/tasks", "", {{"Origin", "http://elsewhere.example"}}).reply.status, 403u);
+}
+
+TEST(Routes, NoneIsReachedUnderAnotherName) {
+  for (const auto& options : {called_gw(), with_auth()}) {
+    Bench bench(options);
+    for (const auto& route : routes()) {
+      const auto seen = bench.call(route.method, path_of(route), "", {{"Host", "evil.example:8080"}});
+      EXPECT_EQ(seen.reply.status, 421u) << route.pattern;
+      EXPECT_EQ(seen.code(), "misdirected_request");
+      EXPECT_THAT(seen.json["detail"], HasSubstr("http.hosts"));
+      const auto page = bench.call(route.method, path_of(route), "", {{"Origin", "http://evil.example"}});
+      EXPECT_EQ(page.reply.status, 403u) << route.pattern;
+      EXPECT_EQ(page.code(), "forbidden");
+    }
+    EXPECT_EQ(bench.call(Method::get, "/nowhere", "", {{"Host", "evil.example"}}).reply.status, 421u);
+    EXPECT_EQ(bench.engine.commands, 0);
+  }
+}
+
+TEST(Routes, StrangersFillNeitherLogNorAudit) {
+  Bench bench;  // where no key is asked for, too
+  for (int i = 0; i < 1000; ++i) bench.call(Method::post, "/firmware/upgrade", "", {{"Origin", "http://evil.example"}});
+  EXPECT_LT(bench.engine.refused.size(), 100u);
+  EXPECT_GT(bench.engine.refused.size(), 10u);
+}
+
+TEST(Routes, ABodyComesAsItIs) {
+  Bench bench;
+  for (const auto* path : {"/firmware?version=1.0.0", "/firmware/upgrade"}) {
+    for (const auto* coding : {"gzip", "br", "gzip, identity", "x"}) {
+      const auto seen = bench.call(Method::post, path, "{}", {{"Content-Encoding", coding}});
+      EXPECT_EQ(seen.reply.status, 415u) << path;
+      EXPECT_EQ(seen.code(), "unsupported_media_type");
+      EXPECT_EQ(seen.header("Accept-Encoding"), "identity");
+    }
+  }
+  EXPECT_EQ(bench.files_in_store(), 0u);
+  EXPECT_EQ(bench.call(Method::post, "/firmware?version=1.0.0", "x", {{"Content-Encoding", "Identity"}}).reply.status,
+            201u);
 }
 
 TEST(Routes, ARemovedKeyStopsWithinASecond) {

@@ -159,12 +159,28 @@ TEST_F(Upgrade, BodiesThatAreNoObject) {
   EXPECT_EQ(bench.call(Method::post, kPath, std::string(64 * 1024 + 1, ' ')).reply.status, 413u);
   EXPECT_THAT(bench
                   .call(Method::post, kPath, small().dump(),
-                        {{"Content-Type", "text/plain"}, {"Origin", "http://gw:8080"}, {"Host", "gw:8080"}})
+                        {{"Content-Type", "text/plain"}, {"Origin", "http://localhost:8080"}})
                   .fields(),
               ElementsAre("Content-Type"));
   EXPECT_THAT(bench.call(Method::post, std::string(kPath) + "?force=true", small().dump()).fields(),
               ElementsAre("force"));
   EXPECT_EQ(bench.engine.commands, 0);
+}
+
+TEST_F(Upgrade, JsonByItsType) {
+  const auto status = [&](std::map<std::string, std::string> headers) {
+    return post(small(), std::move(headers)).reply.status;
+  };
+  const auto* form = "application/x-www-form-urlencoded";  // what curl -d says
+  for (const auto* type : {"", "application/json", "application/vnd.x+json", form})
+    EXPECT_EQ(status({{"Content-Type", type}}), 201u) << type;
+  for (const auto* type : {"text/plain", "multipart/form-data; boundary=x", "application/octet-stream", "x"})
+    EXPECT_EQ(status({{"Content-Type", type}}), 415u) << type;
+  for (const auto* header : {"Origin", "Sec-Fetch-Site"}) {
+    const auto* own = std::string(header) == "Origin" ? "http://localhost:8080" : "same-origin";
+    EXPECT_EQ(status({{"Content-Type", "application/json"}, {header, own}}), 201u);
+    for (const auto* type : {"", form}) EXPECT_EQ(status({{"Content-Type", type}, {header, own}}), 415u) << type;
+  }
 }
 
 TEST_F(Upgrade, IdempotencyKey) {

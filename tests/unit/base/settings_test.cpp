@@ -37,6 +37,7 @@ const char* const kApiKeys[] = {"mqtt.url",
                                 "http.listen",
                                 "http.admin_listen",
                                 "http.public_url",
+                                "http.hosts",
                                 "http.tls_cert",
                                 "http.tls_key",
                                 "http.tls_client_ca",
@@ -96,9 +97,11 @@ bool is_flag(const Key& key) {
   return std::holds_alternative<bool*>(key.slot(settings));
 }
 
+/// Of one text or a list of them.
 bool is_text(const Key& key) {
   Settings settings;
-  return std::holds_alternative<std::string*>(key.slot(settings));
+  const auto slot = key.slot(settings);
+  return std::holds_alternative<std::string*>(slot) || std::holds_alternative<std::vector<std::string>*>(slot);
 }
 
 TEST_F(SettingsTest, TheTableHasTheKeysOfTheInterface) {
@@ -203,6 +206,38 @@ TEST_F(SettingsTest, TextIsReadFromFileAndEnvironment) {
     ASSERT_TRUE(from_environment) << from_environment.error().message;
     EXPECT_EQ(std::get<std::string>(value_of(*key, *from_environment)), value);
   }
+}
+
+TEST_F(SettingsTest, AListIsReadFromFileAndEnvironment) {
+  const std::vector<std::string> hosts{"gw.example", "10.0.0.5", "fd00::5"};
+  const auto from_file = load("[http]\nhosts = [\"gw.example\", '10.0.0.5',\n  'fd00::5']\n");
+  ASSERT_TRUE(from_file) << from_file.error().message;
+  EXPECT_EQ(from_file->http.hosts, hosts);
+  const auto from_environment = load("", {"OTAD_HTTP_HOSTS=gw.example, 10.0.0.5 ,,fd00::5"});
+  ASSERT_TRUE(from_environment) << from_environment.error().message;
+  EXPECT_EQ(from_environment->http.hosts, hosts);
+  EXPECT_EQ(load(to_toml(*from_file))->http.hosts, hosts);
+  EXPECT_EQ(load("[http]\nhosts = ['a']\n", {"OTAD_HTTP_HOSTS="})->http.hosts, std::vector<std::string>());
+  EXPECT_THAT(needs_restart(*load(""), *from_file), ElementsAre("http.hosts"));
+}
+
+TEST_F(SettingsTest, AListHoldsOnlyWhatItMay) {
+  EXPECT_THAT(fault("[http]\nhosts = 'gw'\n"), HasSubstr("http.hosts must be a list of texts in quotes"));
+  EXPECT_THAT(fault("[http]\nhosts = ['gw', 5]\n"), HasSubstr("http.hosts must be a list of texts in quotes"));
+  for (const auto* wrong : {"gw:8080", "http://gw", "", "*.example", "[fd00::5]", "gw/x", "a b", "1.2.3"})
+    EXPECT_THAT(fault(fmt::format("[http]\nhosts = ['gw', '{}']\n", wrong)),
+                HasSubstr("http.hosts must be a list of host names"));
+  EXPECT_THAT(fault("", {"OTAD_HTTP_HOSTS=gw,a:1"}), HasSubstr("one is \"a:1\""));
+  std::string many = "OTAD_HTTP_HOSTS=a";
+  for (int i = 0; i < 64; ++i) many += ",a";
+  EXPECT_THAT(fault("", {many}), HasSubstr("must have at most 64 entries"));
+}
+
+TEST_F(SettingsTest, ListenersHaveAddressesAndNoNamesButLocalhost) {
+  for (const auto* right : {"0.0.0.0:8080", "[::1]:0", "localhost:8080"})
+    EXPECT_TRUE(load(fmt::format("[http]\nlisten = '{}'\n", right))) << right;
+  for (const auto* wrong : {"gw.example:8080", "LOCALHOST.:1", "localhost.example:1", "localhost", "1.2.3:80"})
+    EXPECT_THAT(fault(fmt::format("[http]\nlisten = '{}'\n", wrong)), HasSubstr("http.listen must be")) << wrong;
 }
 
 TEST_F(SettingsTest, TheEnvironmentComesBeforeTheFile) {

@@ -1,0 +1,60 @@
+// The names under which clients may call this server (RFC 9110, 7.2 and 7.4).
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ota::http {
+
+/// `host`, `host:port`, `[IPv6]`, `[IPv6]:port` of a Host header, a request target or an origin, taken apart (RFC 3986,
+/// 3.2). Views into what was split.
+struct Authority {
+  std::string_view host;  ///< without brackets and without a dot at its end
+  std::string_view port;  ///< empty where there is none
+};
+
+/// Nothing where it is none, with a user name in front, or longer than a host name may be.
+std::optional<Authority> split_authority(std::string_view text);
+
+/// The addresses of this machine's network interfaces, as text without brackets or zones. A system call.
+std::vector<std::string> local_addresses();
+
+/// Compares names without case, addresses by what they stand for. Loopback addresses and `localhost` are always among
+/// them. Thread-safe.
+class HostNames {
+ public:
+  struct Options {
+    std::vector<std::string> own{};         ///< listen addresses and names of this machine
+    std::vector<std::string> configured{};  ///< what the settings call this server
+    /// Further addresses, which may change while this lives: local_addresses() where a listener is bound to all of
+    /// them. Asked now, and again for an address that isn't known, once in `look_again` at most.
+    std::function<std::vector<std::string>()> changing{};
+    std::chrono::milliseconds look_again{5'000};
+  };
+  HostNames() : HostNames(Options{}) {}
+  explicit HostNames(Options options);
+
+  /// `host` as in Authority.
+  bool has(std::string_view host) const;
+  /// Whether the settings name it.
+  bool configured(std::string_view host) const;
+
+ private:
+  bool changing_has(const std::string& address) const;
+
+  const std::function<std::vector<std::string>()> changing_;
+  const std::chrono::milliseconds look_again_;
+  std::vector<std::string> configured_;
+  std::vector<std::string> known_;            ///< all that was known at the start: found without a lock
+  mutable std::mutex mutex_;                  // a leaf
+  mutable std::vector<std::string> changed_;  // protected by mutex_, as the next
+  mutable std::chrono::steady_clock::time_point looked_;
+};
+
+}  // namespace ota::http
