@@ -42,7 +42,13 @@ class Builder {
   std::string& why() { return why_; }
 
  private:
-  static std::string_view shorten(std::string_view name) { return name.substr(0, 64); }
+  static std::string shorten(std::string_view name) {
+    constexpr std::size_t kMost = 64;
+    if (name.size() <= kMost) return std::string(name);
+    std::size_t end = kMost;
+    while ((static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) --end;  // no character is cut
+    return std::string(name.substr(0, end)) + "…";
+  }
 
   bool refuse(std::string why) {
     why_ = std::move(why);

@@ -10,11 +10,23 @@
 #include "api/request_guard.hpp"
 #include "api/routes.hpp"
 #include "ota/base/log.hpp"
+#include "ota/base/text.hpp"
 
 namespace ota::api {
 namespace {
 
+constexpr const char* kPlaces = "/firmware, /tasks, /devices, /audit, /healthz, /readyz and /metrics";
+
 std::string_view name_of(Needs needs) { return needs == Needs::admin ? "admin" : "operator"; }
+
+Error no_such_path(std::string_view path) {
+  constexpr std::size_t kMost = 200;
+  std::string shown;
+  append_printable(shown, path.substr(0, kMost));
+  const auto meant = path.size() <= kMost ? nearest_path(path) : std::string();
+  return fail(Errc::not_found, meant.empty() ? fmt::format("there is nothing at {}; there are {}", shown, kPlaces)
+                                             : fmt::format("there is nothing at {}; did you mean {}?", shown, meant));
+}
 
 /// One line for a request that fails; the query stays out of it.
 void log_failure(const Call& call, unsigned status, const Error& error, std::uint64_t left_out) {
@@ -68,8 +80,7 @@ class OperatorApiImpl final : public OperatorApi {
       co_return std::move(*error);
     }
     auto match = match_route(call.request.method(), call.request.path());
-    if (!match.route && match.allow.empty())
-      co_return fail(Errc::not_found, fmt::format("there is nothing at {}", call.request.path()));
+    if (!match.route && match.allow.empty()) co_return no_such_path(call.request.path());
     if (!match.route) co_return refuse_method(call, match.allow);
     call.arguments = std::move(match.arguments);
     auto allowed = co_await authorize(call, match.route->needs);

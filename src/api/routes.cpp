@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/operator_routes.hpp"
+#include "ota/base/text.hpp"
 #include "ota/http/url.hpp"
 
 namespace ota::api {
@@ -84,6 +85,18 @@ std::vector<std::string> arguments_of(std::string_view pattern, const std::vecto
   return arguments;
 }
 
+/// The pattern with the path's own segments where it takes any.
+std::string filled(std::string_view pattern, std::string_view path) {
+  std::string text;
+  while (!pattern.empty()) {
+    const auto wanted = next_segment(pattern);
+    const auto given = path.empty() ? std::string_view() : next_segment(path);
+    text += '/';
+    text += wanted == "{}" && !given.empty() ? given : wanted;
+  }
+  return text;
+}
+
 }  // namespace
 
 std::span<const Route> routes() { return kRoutes; }
@@ -102,6 +115,14 @@ Match match_route(Method method, std::string_view path) {
   }
   match.arguments = arguments_of(pattern, *segments);
   return match;
+}
+
+std::string nearest_path(std::string_view path) {
+  if (!path.starts_with('/')) return {};
+  std::vector<std::string> paths;
+  for (const auto& route : kRoutes) paths.push_back(filled(route.pattern, path));
+  const std::vector<std::string_view> candidates(paths.begin(), paths.end());
+  return std::string(closest(path, candidates));
 }
 
 bool may(Needs needs, storage::Role role) {

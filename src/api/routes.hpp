@@ -35,6 +35,9 @@ struct Match {
 /// HEAD is taken where GET is. Where a path fits two patterns, the one that spells it out counts.
 Match match_route(http::Method method, std::string_view path);
 
+/// What a path that is none was most likely meant to be: `/tasks/x` for `/task/x`; empty where no route is near it.
+std::string nearest_path(std::string_view path);
+
 bool may(Needs needs, storage::Role role);
 
 }  // namespace ota::api

@@ -116,6 +116,11 @@ class Sites(ServerCase):
                 self.assertTrue(metadata[name].startswith(f"http://{host}/download/"), metadata)
             self.assertEqual(digest(image), metadata["checksum"])
 
+    def test_an_unknown_path_says_what_was_meant(self):
+        answer = self.rest.call("GET", "/task")
+        self.assert_problem(answer, 404)
+        self.assertIn("did you mean /tasks?", answer.json["detail"])
+
 
 class Named(ServerCase):
     settings = {"http.hosts": ["gw.example", "192.0.2.10"], "http.public_url": "https://proxy.example:8443/ota-server",

@@ -16,6 +16,7 @@ namespace {
 
 using http::Method;
 using testing::HasSubstr;
+using testing::Not;
 
 std::string path_of(const Route& route) {
   std::string path(route.pattern);
@@ -78,6 +79,22 @@ TEST(Routes, UnknownPathsAreNotFound) {
     EXPECT_EQ(seen.reply.status, 404u) << path;
     EXPECT_EQ(seen.reply.content_type, "application/problem+json") << path;
   }
+}
+
+TEST(Routes, AnUnknownPathSaysWhatWasMeant) {
+  Bench bench;
+  const auto detail = [&](const char* path) { return bench.get(path).json["detail"].get<std::string>(); };
+  EXPECT_THAT(detail("/taks"), HasSubstr("did you mean /tasks?"));
+  EXPECT_THAT(detail("/tasks/"), HasSubstr("did you mean /tasks?"));
+  EXPECT_THAT(detail("/Devices/gw-1"), HasSubstr("did you mean /devices/gw-1?"));
+  EXPECT_THAT(detail("/task/OTA_20261122_000001/log"), HasSubstr("did you mean /tasks/OTA_20261122_000001/log?"));
+  EXPECT_THAT(detail("/healtz"), HasSubstr("did you mean /healthz?"));
+  for (const auto* path : {"/", "/admin.php", "/x/y/z"}) {
+    EXPECT_THAT(detail(path), HasSubstr("/firmware, /tasks, /devices")) << path;
+    EXPECT_THAT(detail(path), Not(HasSubstr("did you mean"))) << path;
+  }
+  for (const auto& route : routes())
+    EXPECT_THAT(detail("/"), HasSubstr(std::string(route.pattern.substr(0, route.pattern.find('/', 1)))));
 }
 
 TEST(Routes, EachRoleReachesWhatItMayAndNoMore) {
