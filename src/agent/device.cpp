@@ -194,6 +194,7 @@ void Device::handle_inbox() {
 void Device::request(Time now) {
   ask_.asked(now);
   if (auto runs = look_what_runs(); !runs) tell("error", runs.error().message);
+  check_unwell();
   send("request", request_json(who_));
 }
 

@@ -76,6 +76,7 @@ class Device {
   void on(const Metadata& message);
   void on(const Retry& message);
   void on(const Success& message);
+  void success_of_none(const Success& message);
   void on(const Failed& message);
   void on(const Queued& message);
   void on(const UpToDate& message);
@@ -107,12 +108,15 @@ class Device {
   void request(Time now);
   Result<std::string> look_what_runs();
   void note_running(const std::string& version);
+  void keep_versions(const VersionRecord& versions);
+  void check_unwell();
   void install();
   void after_install(const Outcome& outcome);
   void await_reboot(Time now);
   void confirm();
   void pause() const;
   void confirmed(const std::string& runs);
+  void unconfirmed(const std::string& runs, const std::string& why);
   void conclude(const std::string& outcome, const std::string& reason);
   void report();
 

@@ -80,9 +80,32 @@ Result<std::string> Device::look_what_runs() {
 void Device::note_running(const std::string& version) {
   auto versions = state_.versions();
   if (!valid_version(version)) return;
-  if (!versions.highest.empty() && compare_versions(version, versions.highest) <= 0) return;
-  versions.highest = version;
+  if (!same_version(version, versions.unwell)) versions.unwell.clear();
+  if (versions.unwell.empty() && (versions.highest.empty() || compare_versions(version, versions.highest) > 0))
+    versions.highest = version;
+  if (versions != state_.versions()) keep_versions(versions);
+}
+
+void Device::keep_versions(const VersionRecord& versions) {
   if (auto kept = state_.set_versions(versions); !kept) tell("error", kept.error().message);
+}
+
+// To say in a request that a version runs is to confirm it. One that failed its health command after the install is not
+// told until that succeeds.
+void Device::check_unwell() {
+  auto versions = state_.versions();
+  if (versions.unwell.empty() || !same_version(who_.current_version, versions.unwell)) return;
+  Task task;
+  task.version = versions.unwell;
+  task.hardware = who_.hardware;
+  const auto health = run_health(shared_.options, id_, task, seconds(shared_.options.health_timeout_s), stopping_);
+  if (health.succeeded()) {
+    versions.unwell.clear();
+    keep_versions(versions);
+    return note_running(who_.current_version);
+  }
+  tell("error", fmt::format("{} runs, but {}", versions.unwell, explain("the health command", health)));
+  who_.current_version.clear();
 }
 
 void Device::resume_install(const std::string& phase) {
@@ -196,7 +219,7 @@ void Device::confirm() {
       why = fmt::format("{} runs, but {}", *runs, explain("the health command", health));
     }
     if (stopping_) return;  // begun anew after the next start
-    if (steady_clock::now() + kPause >= until) return conclude("failed", why);
+    if (steady_clock::now() + kPause >= until) return unconfirmed(runs ? *runs : std::string(), why);
     pause();
   }
 }
@@ -207,16 +230,25 @@ void Device::pause() const {
 }
 
 void Device::confirmed(const std::string& runs) {
+  auto versions = state_.versions();
+  versions.unwell.clear();
   if (!has_version_source(shared_.options)) {
-    auto versions = state_.versions();
     versions.current = task_->version;
     versions.given = shared_.options.current_version;
-    if (auto kept = state_.set_versions(versions); !kept) return conclude("failed", kept.error().message);
   }
+  if (auto kept = state_.set_versions(versions); !kept) return conclude("failed", kept.error().message);
   note_running(runs);
   who_.current_version = runs;
   state_.prune_images(task_->version);
   conclude("installed", {});
+}
+
+// In time. `runs` is empty where nothing said what runs.
+void Device::unconfirmed(const std::string& runs, const std::string& why) {
+  auto versions = state_.versions();
+  versions.unwell = runs;
+  keep_versions(versions);
+  conclude("failed", why);
 }
 
 void Device::conclude(const std::string& outcome, const std::string& reason) {

@@ -104,10 +104,7 @@ void Device::on(const Retry& message) {
 }
 
 void Device::on(const Success& message) {
-  if (!is_mine(message.task_id)) {
-    if (message.task_id == last_done_) send("progress", state_json(who_, last_done_, "installed", {}));
-    return;
-  }
+  if (!is_mine(message.task_id)) return success_of_none(message);
   if (is_committed()) return;
   if (phase_ != Phase::verifying) {
     tell("error", "success came before the image was whole: ignored");
@@ -121,6 +118,18 @@ void Device::on(const Success& message) {
   keep("verified");
   phase_ = Phase::installing;
   tell("success");
+}
+
+// Success of a task that this device has not, or no more: the server waits for what became of it.
+void Device::success_of_none(const Success& message) {
+  const bool done = message.task_id == last_done_ ||
+                    (!message.version.empty() && same_version(message.version, who_.current_version));
+  if (done) return send("progress", state_json(who_, message.task_id, "installed", {}));
+  if (task_) return;
+  ask_.clear();
+  const std::string why = "the image that was verified is not on this device any more";
+  tell("failed", why, message.task_id);
+  send("progress", state_json(who_, message.task_id, "failed", why));
 }
 
 void Device::on(const Failed& message) {

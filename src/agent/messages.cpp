@@ -32,7 +32,7 @@ std::string text(const Json& object, const char* field, bool required = false) {
 std::uint64_t number(const Json& object, const char* field, std::uint64_t min, std::uint64_t max,
                      std::optional<std::uint64_t> otherwise = std::nullopt) {
   auto it = object.find(field);
-  if (it == object.end()) {
+  if (it == object.end() || it->is_null()) {
     if (otherwise) return *otherwise;
     throw Malformed{fmt::format("{} is missing", field)};
   }
@@ -161,7 +161,8 @@ ServerMessage parse(const Json& object) {
   if (type == "metadata") return Metadata{parse_task(object)};
   if (type == "retry") return Retry{parse_task(object), text(object, "reason"), small(object, "retry_after_s", 0)};
   if (type == "success") {
-    return Success{text(object, "task_id", true), object.contains("confirm_by") && !object["confirm_by"].is_null()};
+    return Success{text(object, "task_id", true), text(object, "version"),
+                   object.contains("confirm_by") && !object["confirm_by"].is_null()};
   }
   if (type == "failed")
     return Failed{text(object, "task_id", true), text(object, "reason"), small(object, "attempts", 0)};

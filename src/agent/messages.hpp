@@ -44,6 +44,7 @@ struct Retry {
 };
 struct Success {
   std::string task_id;
+  std::string version;   ///< of the task
   bool confirm = false;  ///< the server waits to hear the new version
 };
 struct Failed {

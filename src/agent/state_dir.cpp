@@ -103,12 +103,14 @@ VersionRecord StateDir::versions() const {
   const auto content = read_small_file(dir_ / "device.json");
   if (!content) return {};
   return {text_field(*content, "current_version"), text_field(*content, "given_version"),
-          text_field(*content, "highest_version")};
+          text_field(*content, "highest_version"), text_field(*content, "unwell_version")};
 }
 
 Result<void> StateDir::set_versions(const VersionRecord& versions) {
-  const nlohmann::json object{
-      {"current_version", versions.current}, {"given_version", versions.given}, {"highest_version", versions.highest}};
+  const nlohmann::json object{{"current_version", versions.current},
+                              {"given_version", versions.given},
+                              {"highest_version", versions.highest},
+                              {"unwell_version", versions.unwell}};
   return write_file_safely(dir_ / "device.json", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 

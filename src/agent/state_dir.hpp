@@ -18,7 +18,8 @@ namespace ota::agent {
 struct VersionRecord {
   std::string current;  ///< of the last install that nothing but the install command's status bears out
   std::string given;    ///< `--current-version` when `current` was recorded
-  std::string highest;  ///< that ever ran
+  std::string highest;  ///< that ever ran, and was well
+  std::string unwell;   ///< that the health command was not content with after its install
   bool operator==(const VersionRecord&) const = default;
 };
 

@@ -212,6 +212,25 @@ TEST_F(Reboot, AnUnhealthyVersionIsAFailure) {
   EXPECT_EQ(reason(), "2.0.0 runs, but the health command ended with status 4: no modem");
 }
 
+TEST_F(Reboot, AnUnhealthyVersionIsNotConfirmedByTheNextRequestEither) {
+  server_.offer(firmware_);
+  const auto well = dir_ / "well";
+  const auto health = "test -e " + well.string();
+  ASSERT_EQ(once("exit 10"), 5);
+  runs("2.0.0");
+  ASSERT_EQ(once("exit 99", {"--health-command", health, "--health-timeout", "1"}), 3);
+  server_.on_message = [this](const std::string& device, const std::string& what, const Json&) {
+    if (what == "request") server_.send(device, {{"type", "up_to_date"}});
+  };
+  const auto before = server_.count("request");
+  AgentProcess agent(dir_, staying({"--version-file", slot_, "--poll", "1", "--health-command", health}));
+  ASSERT_TRUE(eventually([&] { return server_.count("request") >= before + 2; }));
+  for (std::size_t i = before; i < before + 2; ++i)
+    EXPECT_FALSE(server_.heard("request")[i].contains("current_version")) << "to say it would be to confirm it";
+  std::ofstream(well) << "now";
+  EXPECT_TRUE(eventually([&] { return server_.heard("request").back().value("current_version", "") == "2.0.0"; }));
+}
+
 TEST_F(Reboot, HealthThatNeverEndsIsEnded) {
   server_.offer(firmware_);
   ASSERT_EQ(once("exit 10"), 5);
@@ -274,6 +293,18 @@ TEST_F(Reboot, WhoChangesCurrentVersionKnowsBetterThanTheLastInstall) {
   };
   EXPECT_EQ(says("1.0.0"), "2.0.0") << "an install was recorded since";
   EXPECT_EQ(says("1.2.0"), "1.2.0");
+}
+
+TEST_F(Reboot, ADeviceThatLostItsImageSaysSo) {
+  AgentProcess agent(dir_, staying({"--version-file", slot_}));
+  ASSERT_TRUE(eventually([&] { return server_.count("request") == 1; }));
+  server_.send("gw", {{"type", "success"}, {"task_id", firmware_.task}, {"version", "2.0.0"}});
+  ASSERT_TRUE(eventually([&] { return server_.count("progress") == 1; }));
+  EXPECT_EQ(states().back(), "failed");
+  EXPECT_EQ(reason(), "the image that was verified is not on this device any more");
+  server_.send("gw", {{"type", "success"}, {"task_id", firmware_.task}, {"version", "1.0.0"}});
+  ASSERT_TRUE(eventually([&] { return server_.count("progress") == 2; }));
+  EXPECT_EQ(states().back(), "installed") << "a late one, of the version that runs";
 }
 
 TEST_F(Reboot, TheLastKiBOfTheOutputIsTheReason) {
