@@ -12,7 +12,8 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
   endif()
   foreach(suite settings flow timers operator queue download links upload bad_messages bad_calls restart broker twin
       stop clock scale install broker_config
-      mqtt_chunks foreign sites slow tls secrets signing install_commands)
+      mqtt_chunks foreign sites slow tls secrets signing install_commands
+      bad_deliveries mqtt_versions)
     add_test(NAME integration.${suite}
       COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/${suite}_test.py)
     set_tests_properties(integration.${suite} PROPERTIES LABELS integration TIMEOUT ${timeout}
@@ -45,4 +46,9 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
       SKIP_RETURN_CODE 77 ENVIRONMENT "${environment}")
   endforeach()
   set_tests_properties(integration.disk integration.flood PROPERTIES RUN_SERIAL ON)
+  # test.sh --brokers
+  add_test(NAME integration.every_broker
+    COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/every_broker_test.py)
+  set_tests_properties(integration.every_broker PROPERTIES LABELS integration TIMEOUT ${long_timeout}
+    SKIP_RETURN_CODE 77 ENVIRONMENT "${environment}")
 endif()

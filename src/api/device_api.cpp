@@ -22,6 +22,10 @@ class DeviceApiParts final : public DeviceApi {
   std::vector<std::string> subscriptions() const override { return mqtt_.subscriptions(); }
   void on_message(std::string_view topic, std::string_view payload) override { mqtt_.on_message(topic, payload); }
   void on_oversized(std::string_view topic, std::size_t size) override { mqtt_.on_oversized(topic, size); }
+  void on_retained(std::string_view topic) override { mqtt_.on_retained(topic); }
+  void on_dropped(std::string_view topic, std::string_view payload, const std::string& why) override {
+    mqtt_.on_dropped(topic, payload, why);
+  }
 
   bool owns(std::string_view path) const override {
     return path.starts_with(kDownloadPrefix) || path.starts_with(http_.prefix());

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxWord = 256;
 constexpr std::size_t kMaxReason = 256;
+constexpr std::uint32_t kMaxMessageBytes = 1u << 30;  // more is no bound
 constexpr JsonLimits kLimits{kMaxDevicePayload, 8, 20'000};
 
 /// A text that `valid` accepts.
@@ -69,6 +70,13 @@ std::optional<std::uint32_t> max_chunk_bytes(JsonFields& fields) {
   return static_cast<std::uint32_t>(std::min<std::int64_t>(*bytes, kMaxChunkBytes));
 }
 
+std::optional<std::uint32_t> max_message_bytes(JsonFields& fields) {
+  constexpr std::int64_t kAny = std::int64_t{1} << 53;
+  const auto bytes = fields.integer("max_message_bytes", 0, kAny);
+  if (!bytes) return std::nullopt;
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(*bytes, kMinMessageBytes, kMaxMessageBytes));
+}
+
 Credentials credentials(JsonFields& fields) { return token_credentials(fields.text("token", kMaxToken).value_or("")); }
 
 std::optional<TaskId> task_id(JsonFields& fields) {
@@ -103,6 +111,7 @@ void read(JsonFields& fields, DeviceRequest& message, std::optional<TaskId>&) {
   message.hardware = checked_text(fields, "hardware", valid_hardware, "must be at most 64 of A-Z a-z 0-9 _ . : @ -");
   message.transports = transports(fields);
   message.max_chunk_bytes = max_chunk_bytes(fields);
+  message.max_message_bytes = max_message_bytes(fields);
 }
 
 void read(JsonFields& fields, ProgressReport& message, std::optional<TaskId>& task) {

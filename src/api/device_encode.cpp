@@ -10,16 +10,17 @@
 
 #include "api/errors.hpp"
 #include "api/json_text.hpp"
+#include "ota/base/text.hpp"
 
 namespace ota::api {
 namespace {
 
 using std::chrono::seconds;
 
-/// Neighbours put together, evenly, until they are few enough: a superset of what is missing.
-std::string ranges(const ChunkRanges& missing) {
+/// Neighbours put together, evenly, until they are at most `most`: a superset of what is missing.
+std::string ranges(const ChunkRanges& missing, std::size_t most) {
   std::string list = "[";
-  const std::size_t together = (missing.size() + kMaxMissingRanges - 1) / kMaxMissingRanges;
+  const std::size_t together = (missing.size() + most - 1) / most;
   for (std::size_t i = 0; i < missing.size(); i += together) {
     const auto last = std::min(i + together, missing.size()) - 1;
     fmt::format_to(std::back_inserter(list), "{}[{},{}]", i == 0 ? "" : ",", missing[i].first, missing[last].last);
@@ -49,8 +50,9 @@ struct Urls {
   WallTime expire;
 };
 
-/// protocol.md's metadata, behind `type`.
-void put_offer(JsonText& json, const Offer& offer, const Urls& urls, const firmware::Manifest* inline_chunks) {
+/// protocol.md's metadata, behind `type`; `every_url`: those too that `chunk_url` implies.
+void put_offer(JsonText& json, const Offer& offer, const Urls& urls, const firmware::Manifest* inline_chunks,
+               std::size_t most_ranges, bool every_url) {
   json.put("version", offer.version);
   json.put("hardware", offer.hardware);
   json.put("priority", to_string(offer.priority));
@@ -60,10 +62,10 @@ void put_offer(JsonText& json, const Offer& offer, const Urls& urls, const firmw
   json.put("checksum", to_checksum(offer.checksum));
   json.put("chunk_bytes", offer.grid.chunk_bytes);
   json.put("chunk_count", offer.grid.count());
-  json.put_raw("missing", ranges(offer.missing));
-  json.put("url", fmt::format("{}/image?{}", urls.base, urls.query));
+  json.put_raw("missing", ranges(offer.missing, most_ranges));
+  if (every_url) json.put("url", fmt::format("{}/image?{}", urls.base, urls.query));
   json.put("chunk_url", fmt::format("{}/chunks/{{index}}?{}", urls.base, urls.query));
-  json.put("manifest_url", fmt::format("{}/manifest?{}", urls.base, urls.query));
+  if (every_url) json.put("manifest_url", fmt::format("{}/manifest?{}", urls.base, urls.query));
   if (inline_chunks) json.put_raw("chunks", texts(*inline_chunks, [](const Digest& digest) { return to_hex(digest); }));
   json.put_raw("transports", texts(offer.transports, [](Transport transport) { return to_string(transport); }));
   json.put("urls_expire_at", to_rfc3339(urls.expire));
@@ -92,7 +94,8 @@ void put(JsonText& json, const QueuedAnswer& answer) {
   json.put("retry_after_s", answer.retry_after_s);
 }
 void put(JsonText& json, const UpToDateAnswer& answer) {
-  answer.version ? json.put("version", *answer.version) : json.put_null("version");
+  constexpr std::size_t kLongest = 128;  // of a version; what is longer is none, and only repeats the device
+  answer.version&& answer.version->size() <= kLongest ? json.put("version", *answer.version) : json.put_null("version");
 }
 void put(JsonText& json, const CancelAnswer& answer) {
   json.put("task_id", answer.task.str());
@@ -105,7 +108,21 @@ void put(JsonText& json, const ErrorAnswer& answer) {
   if (const int wait = retry_after_s(answer.error); wait > 0) json.put("retry_after_s", wait);
 }
 
+/// `text` without its last `bytes`, and without the part of a character before them.
+std::string cut(std::string text, std::size_t bytes) {
+  text.resize(text.size() - std::min(bytes, text.size()));
+  while (!text.empty() && !is_utf8(text) && (text.back() & 0x80) != 0) text.pop_back();
+  return text;
+}
+
 }  // namespace
+
+/// What an offer's text holds besides what it must.
+struct DeviceEncoder::Shape {
+  bool chunks = true;
+  std::size_t ranges = kMaxMissingRanges;
+  bool every_url = true;
+};
 
 DeviceEncoder::DeviceEncoder(const DeviceOptions& options, const Clock& clock, const firmware::Grids& grids)
     : public_url_(options.public_url),
@@ -116,6 +133,44 @@ DeviceEncoder::DeviceEncoder(const DeviceOptions& options, const Clock& clock, c
       grids_(grids) {}
 
 std::string DeviceEncoder::payload(const Answer& answer, const std::string& base) const {
+  return write(answer, base, {});
+}
+
+Result<std::string> DeviceEncoder::encode(const Answer& answer, const std::string& base, std::size_t max_bytes) const {
+  if (const auto* error = std::get_if<ErrorAnswer>(&answer)) return error_payload(*error, max_bytes);
+  const auto* offer = offer_of(answer);
+  const std::size_t most =
+      offer && offer->max_message_bytes ? std::min<std::size_t>(max_bytes, *offer->max_message_bytes) : max_bytes;
+  auto text = write(answer, base, {});
+  if (text.size() <= most) return text;
+  if (offer) text = write_short(answer, *offer, base, most);
+  if (text.size() <= most) return text;
+  return fail(
+      Errc::bad_message,
+      fmt::format("{} needs at least {} bytes, and at most {} may be sent: raise max_message_bytes of the device "
+                  "or max_packet_size of the broker",
+                  type_of(answer), text.size(), most));
+}
+
+std::string DeviceEncoder::write_short(const Answer& answer, const Offer& offer, const std::string& base,
+                                       std::size_t max_bytes) const {
+  Shape shape;
+  shape.chunks = false;
+  std::string text;
+  for (const bool every_url : {true, false}) {
+    shape.every_url = every_url;
+    shape.ranges = std::clamp<std::size_t>(offer.missing.size(), 1, kMaxMissingRanges);
+    text = write(answer, base, shape);
+    while (text.size() > max_bytes && shape.ranges > 1) {
+      shape.ranges = (shape.ranges + 1) / 2;
+      text = write(answer, base, shape);
+    }
+    if (text.size() <= max_bytes) break;
+  }
+  return text;
+}
+
+std::string DeviceEncoder::write(const Answer& answer, const std::string& base, const Shape& shape) const {
   JsonText json;
   json.put("type", type_of(answer));
   const auto offer_fields = [&](const Offer& offer) {
@@ -123,9 +178,10 @@ std::string DeviceEncoder::payload(const Answer& answer, const std::string& base
     const Urls urls{fmt::format("{}/download/{}", base.empty() ? public_url_ : base, to_hex(offer.checksum)),
                     signer_.sign(offer.checksum, offer.grid.chunk_bytes, offer.task, expires),
                     WallTime{seconds{expires}}};
-    const auto manifest = offer.grid.count() <= inline_chunks_ ? grids_.find(offer.checksum, offer.grid.chunk_bytes)
-                                                               : std::shared_ptr<const firmware::Manifest>();
-    put_offer(json, offer, urls, manifest.get());
+    const auto manifest = shape.chunks && offer.grid.count() <= inline_chunks_
+                              ? grids_.find(offer.checksum, offer.grid.chunk_bytes)
+                              : std::shared_ptr<const firmware::Manifest>();
+    put_offer(json, offer, urls, manifest.get(), shape.ranges, shape.every_url);
   };
   if (const auto* offer = std::get_if<Offer>(&answer)) {
     json.put("task_id", offer->task.str());
@@ -145,11 +201,32 @@ std::string DeviceEncoder::payload(const Answer& answer, const std::string& base
   return json.take();
 }
 
-std::string error_payload(const ErrorAnswer& answer) {
-  JsonText json;
-  json.put("type", "error");
-  put(json, answer);
-  return json.take();
+std::string error_payload(const ErrorAnswer& answer, std::size_t max_bytes) {
+  constexpr std::string_view kCut = "...";
+  const auto most = answer.max_message_bytes ? std::min<std::size_t>(max_bytes, *answer.max_message_bytes) : max_bytes;
+  auto shorter = answer;
+  for (;;) {
+    JsonText json;
+    json.put("type", "error");
+    put(json, shorter);
+    auto text = json.take();
+    if (text.size() <= most || shorter.error.message.empty()) return text;
+    auto& message = shorter.error.message;
+    if (message.ends_with(kCut)) message.resize(message.size() - kCut.size());
+    message = cut(std::move(message), text.size() - most + kCut.size());
+    if (!message.empty()) message += kCut;
+  }
+}
+
+ErrorAnswer too_long(const Answer& answer, Error error) {
+  const auto* offer = offer_of(answer);
+  if (!offer) return {std::move(error), {}};
+  return {std::move(error), offer->task, offer->max_message_bytes};
+}
+
+const Offer* offer_of(const Answer& answer) {
+  const auto* retry = std::get_if<RetryAnswer>(&answer);
+  return retry ? &retry->offer : std::get_if<Offer>(&answer);
 }
 
 }  // namespace ota::api

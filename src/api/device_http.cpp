@@ -14,6 +14,7 @@
 #include "api/device_credentials.hpp"
 #include "api/device_encode.hpp"
 #include "api/errors.hpp"
+#include "api/message_log.hpp"
 #include "api/request_guard.hpp"
 #include "ota/http/await.hpp"
 #include "ota/http/url.hpp"
@@ -134,17 +135,18 @@ asio::awaitable<http::Reply> DeviceHttp::message(http::Request& request, DeviceI
   const auto body = co_await std::move(reading);
   if (!body) {
     ++context_.bad_messages;
-    co_return refused(device.str(), {body.error(), {}});
+    co_return refused(device.str(), {body.error(), {}, kMinMessageBytes});
   }
+  log_message("received", "http", device.str(), request.path(), body->size());
   auto decoded = decode_message(word, *body);
   if (!decoded.message) {
     ++context_.bad_messages;
-    co_return refused(device.str(), {decoded.message.error(), decoded.task});
+    co_return refused(device.str(), {decoded.message.error(), decoded.task, kMinMessageBytes});
   }
   const auto who = http_credentials(request, device, decoded.who);
   if (const auto error = context_.gate.refuse(device.str(), who, word == DeviceWord::progress)) {
     ++context_.dropped;
-    co_return refused(device.str(), {*error, decoded.task});
+    co_return refused(device.str(), {*error, decoded.task, kMinMessageBytes});
   }
   ++context_.messages;
   std::function<void(engine::Reply)> call = [this, &device, &who, &decoded](engine::Reply reply) {
@@ -158,7 +160,7 @@ asio::awaitable<http::Reply> DeviceHttp::message(http::Request& request, DeviceI
     if (error->error.code == Errc::overloaded) ++context_.dropped;
     co_return refused(device.str(), *error);
   }
-  co_return json_reply(200, context_.outbox.payload(*answer, base_url(request)));
+  co_return told_reply(device.str(), *answer, base_url(request));
 }
 
 asio::awaitable<http::Reply> DeviceHttp::next(http::Request& request, DeviceId device) {
@@ -169,12 +171,13 @@ asio::awaitable<http::Reply> DeviceHttp::next(http::Request& request, DeviceId d
         {fail(Errc::bad_message, fmt::format("\"wait\" must be a number of seconds from 0 to {}", kMaxWait.count())),
          {}});
   const auto who = http_credentials(request, device, {});
-  if (const auto error = context_.gate.refuse(device.str(), who)) co_return refused(device.str(), {*error, {}});
+  if (const auto error = context_.gate.refuse(device.str(), who))
+    co_return refused(device.str(), {*error, {}, kMinMessageBytes});
   auto asking = listen(device, who);
   const auto told = co_await std::move(asking);
   context_.gate.judged(device.str(), who, told ? *told : std::optional<Answer>(ErrorAnswer{told.error(), {}}));
   if (!told) co_return refused(device.str(), {told.error(), {}});
-  if (*told) co_return json_reply(200, context_.outbox.payload(**told, base_url(request)));
+  if (*told) co_return told_reply(device.str(), **told, base_url(request));
   if (wait->count() == 0) co_return nothing();
   auto waiting = hold_line(device.str(), base_url(request), *wait);
   auto payload = co_await std::move(waiting);
@@ -211,6 +214,12 @@ asio::awaitable<Result<std::optional<std::string>>> DeviceHttp::hold_line(std::s
   auto payload = co_await std::move(waiting);
   if (*full) co_return fail(Errc::overloaded, "too many devices wait; ask with request instead");
   co_return payload;
+}
+
+http::Reply DeviceHttp::told_reply(const std::string& device, const Answer& answer, const std::string& base) {
+  auto payload = context_.outbox.payload(answer, base);
+  if (payload) return json_reply(200, std::move(*payload));
+  return refused(device, too_long(answer, payload.error()));
 }
 
 http::Reply DeviceHttp::refused(std::string_view device, const ErrorAnswer& answer) {

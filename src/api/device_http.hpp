@@ -39,6 +39,8 @@ class DeviceHttp {
                                                                        std::chrono::seconds wait);
   /// What URLs begin with for a device that reached the server so; empty: with the public URL.
   std::string base_url(const http::Request& request) const;
+  /// An answer, or the refusal where it is longer than the device takes.
+  http::Reply told_reply(const std::string& device, const Answer& answer, const std::string& base);
 
   DeviceContext& context_;
   const std::string prefix_;

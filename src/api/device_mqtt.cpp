@@ -5,6 +5,8 @@
 #include <utility>
 #include <variant>
 
+#include "api/message_log.hpp"
+
 namespace ota::api {
 namespace {
 
@@ -23,6 +25,7 @@ std::vector<std::string> DeviceMqtt::subscriptions() const {
 void DeviceMqtt::on_message(std::string_view topic, std::string_view payload) {
   const auto address = parse_topic(topic);
   if (!address) return;
+  log_message("received", "mqtt", address->device.str(), topic, payload.size());
   if (address->word == kChunkGet) return on_chunk_get(address->device, payload);
   const auto word = *parse_device_word(address->word);
   auto decoded = decode_message(word, payload);
@@ -69,6 +72,28 @@ void DeviceMqtt::on_oversized(std::string_view topic, std::size_t size) {
          fail(Errc::bad_message, fmt::format("the message has {} bytes, more than {}", size, kMaxDevicePayload)));
 }
 
+void DeviceMqtt::on_retained(std::string_view topic) {
+  const auto address = parse_topic(topic);
+  if (!address) return;
+  ++context_.bad_messages;
+  context_.refusals.write(
+      address->device.str(), {},
+      fail(Errc::bad_message, fmt::format("{} was retained, so it is nothing that the device says now: send it "
+                                          "without the retain flag, and clear it by an empty retained message",
+                                          topic)));
+}
+
+void DeviceMqtt::on_dropped(std::string_view topic, std::string_view payload, const std::string& why) const {
+  constexpr std::string_view kTask = "\"task_id\":\"";
+  const auto rest = topic.substr(std::min(context_.options.topic_root.size() + 1, topic.size()));
+  const auto device = rest.substr(0, rest.find('/'));
+  const auto at = payload.find(kTask);
+  const auto tail = at == std::string_view::npos ? std::string_view() : payload.substr(at + kTask.size());
+  const auto task = TaskId::parse(tail.substr(0, std::min(tail.find('"'), tail.size())));
+  context_.refusals.write_unsent(device, task ? task->str() : std::string(),
+                                 rest.substr(std::min(device.size() + 1, rest.size())), why);
+}
+
 std::optional<DeviceMqtt::Address> DeviceMqtt::parse_topic(std::string_view topic) {
   const std::string& root = context_.options.topic_root;
   if (!topic.starts_with(root) || topic.size() <= root.size() || topic[root.size()] != '/') return std::nullopt;
@@ -90,14 +115,14 @@ void DeviceMqtt::refuse(const DeviceId& device, const std::optional<TaskId>& tas
   // What can't be read says nothing of who sent it; answering each would be a flood of its own.
   if (auto slower = context_.gate.refuse(device.str(), {})) return drop(device, task, std::move(*slower));
   context_.refusals.write(device.str(), task ? task->str() : std::string(), error);
-  context_.outbox.send(device.str(), ErrorAnswer{std::move(error), task});
+  context_.outbox.send(device.str(), ErrorAnswer{std::move(error), task, kMinMessageBytes});
 }
 
 void DeviceMqtt::drop(const DeviceId& device, const std::optional<TaskId>& task, Error error) {
   ++context_.dropped;
   if (!context_.gate.may_tell(device.str())) return;
   context_.refusals.write(device.str(), task ? task->str() : std::string(), error);
-  context_.outbox.send(device.str(), ErrorAnswer{std::move(error), task});
+  context_.outbox.send(device.str(), ErrorAnswer{std::move(error), task, kMinMessageBytes});
 }
 
 void DeviceMqtt::answer(const DeviceId& device, const std::optional<Answer>& answer) {

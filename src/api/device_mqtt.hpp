@@ -22,6 +22,8 @@ class DeviceMqtt {
   std::vector<std::string> subscriptions() const;
   void on_message(std::string_view topic, std::string_view payload);
   void on_oversized(std::string_view topic, std::size_t size);
+  void on_retained(std::string_view topic);
+  void on_dropped(std::string_view topic, std::string_view payload, const std::string& why) const;
 
  private:
   struct Address {

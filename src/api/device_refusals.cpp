@@ -31,6 +31,17 @@ bool RefusalLog::may_write(std::string_view device, std::uint64_t& left_out) {
   return true;
 }
 
+void RefusalLog::write_unsent(std::string_view device, std::string_view task, std::string_view type,
+                              std::string_view why) {
+  std::uint64_t left_out = 0;
+  if (!may_write(device, left_out)) return;
+  auto line = fmt::format("not sent device={}", device);
+  if (!task.empty()) line += fmt::format(" task={}", task);
+  line += fmt::format(": {}: {}", type, why);
+  if (left_out > 0) line += fmt::format(" ({} more were not logged)", left_out);
+  log::warn(line);
+}
+
 void RefusalLog::write(std::string_view device, std::string_view task, const Error& error) {
   std::uint64_t left_out = 0;
   if (!may_write(device, left_out)) return;

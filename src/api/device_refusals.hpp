@@ -25,6 +25,8 @@ class RefusalLog {
   explicit RefusalLog(const Clock& clock) : clock_(clock) {}
   /// `device` or `task` may be empty.
   void write(std::string_view device, std::string_view task, const Error& error);
+  /// The same for a message of that type which the device doesn't get: a warning.
+  void write_unsent(std::string_view device, std::string_view task, std::string_view type, std::string_view why);
 
  private:
   bool may_write(std::string_view device, std::uint64_t& left_out);

@@ -45,6 +45,7 @@ void add_broker(MetricsPage& page, const mqtt::Status& status) {
   page.counter("otad_mqtt_received_total", "Messages received", real(status.received));
   page.counter("otad_mqtt_published_total", "Messages that the broker took", real(status.published));
   page.counter("otad_mqtt_refused_total", "Messages that found the outbox full", real(status.refused));
+  page.counter("otad_mqtt_dropped_total", "Messages that the broker did not take", real(status.dropped));
   page.gauge("otad_mqtt_outbox", "Messages waiting or in flight", real(status.outbox));
   page.gauge("otad_mqtt_bulk", "Chunks waiting behind them or being written", real(status.bulk));
 }

@@ -6,10 +6,14 @@
 
 #include "api/device_encode.hpp"
 #include "api/device_lines.hpp"
+#include "api/device_refusals.hpp"
+#include "api/message_log.hpp"
 #include "ota/api/device_api.hpp"
 
 namespace ota::api {
 namespace {
+
+using MaxPayload = std::function<std::size_t(std::size_t topic_bytes)>;
 
 bool critical(const Answer& answer) {
   return std::holds_alternative<SuccessAnswer>(answer) || std::holds_alternative<RetryAnswer>(answer) ||
@@ -22,29 +26,32 @@ bool told_by_next(const Answer& answer) {
          std::holds_alternative<CancelAnswer>(answer);
 }
 
-/// What tells the device to go on, so that a cancel from before no longer holds.
-const Offer* offer_of(const Answer& answer) {
-  const auto* retry = std::get_if<RetryAnswer>(&answer);
-  return retry ? &retry->offer : std::get_if<Offer>(&answer);
-}
-
 class BrokerOutbox final : public Outbox {
  public:
-  BrokerOutbox(DeviceOptions options, const Clock& clock, const firmware::Grids& grids, Publish publish)
-      : options_(std::move(options)), encoder_(options_, clock, grids), publish_(std::move(publish)) {}
+  BrokerOutbox(DeviceOptions options, const Clock& clock, const firmware::Grids& grids, Publish publish,
+               MaxPayload max_payload)
+      : options_(std::move(options)),
+        encoder_(options_, clock, grids),
+        publish_(std::move(publish)),
+        max_payload_(std::move(max_payload)),
+        refusals_(clock) {}
 
   void push(const std::string& device, const Answer& answer) override {
     // Offers and retries are the engine's to repeat; of a cancel nothing is left there.
     if (told_by_next(answer)) {
-      const auto payload_for = [&](const std::string& base) { return encoder_.payload(answer, base); };
+      const auto payload_for = [&](const std::string& base) {
+        auto payload = encoder_.encode(answer, base);
+        return payload ? std::move(*payload) : error_payload(too_long(answer, payload.error()));
+      };
       lines_.deliver(device, payload_for, std::holds_alternative<CancelAnswer>(answer));
     }
-    publish(device, answer, encoder_.payload(answer, {}));
+    publish(device, answer, encoder_.encode(answer, {}));
   }
   void send(const std::string& device, const Answer& answer) override { publish(device, answer, payload(answer, {})); }
-  std::string payload(const Answer& answer, const std::string& base) override {
+  Result<std::string> payload(const Answer& answer, const std::string& base) override {
+    // What tells the device to go on: a cancel from before no longer holds.
     if (const auto* offer = offer_of(answer)) lines_.forget_kept(offer->device.str());
-    return encoder_.payload(answer, base);
+    return encoder_.encode(answer, base);
   }
   std::optional<std::uint64_t> open_line(const std::string& device, std::string base, LineDone done) override {
     return lines_.open(device, std::move(base), std::move(done));
@@ -55,8 +62,26 @@ class BrokerOutbox final : public Outbox {
   void set_public_url(std::string url) override { encoder_.set_public_url(std::move(url)); }
 
  private:
+  /// The longest payload of that type for the device.
+  std::size_t room(const std::string& device, std::string_view type) const {
+    const auto topic_bytes = options_.topic_root.size() + device.size() + type.size() + 2;
+    const auto most = max_payload_ ? max_payload_(topic_bytes) : 0;
+    return most > 0 ? most : std::string::npos;  // not connected yet
+  }
+
+  void publish(const std::string& device, const Answer& answer, Result<std::string> payload) {
+    if (const auto most = room(device, type_of(answer)); payload && payload->size() > most)
+      payload = encoder_.encode(answer, {}, most);
+    if (payload) return publish(device, answer, std::move(*payload));
+    const auto error = too_long(answer, payload.error());
+    refusals_.write_unsent(device, error.task ? error.task->str() : std::string(), type_of(answer),
+                           error.error.message);
+    publish(device, error, error_payload(error, room(device, "error")));
+  }
+
   void publish(const std::string& device, const Answer& answer, std::string payload) {
     auto topic = fmt::format("{}/{}/{}", options_.topic_root, device, type_of(answer));
+    log_message("sent", "mqtt", device, topic, payload.size());
     const int qos = critical(answer) ? options_.critical_qos : options_.qos;
     if (!publish_(std::move(topic), std::move(payload), qos)) ++unsent_;
   }
@@ -64,6 +89,8 @@ class BrokerOutbox final : public Outbox {
   const DeviceOptions options_;
   DeviceEncoder encoder_;
   const Publish publish_;
+  const MaxPayload max_payload_;
+  RefusalLog refusals_;
   DeviceLines lines_;
   std::atomic<std::uint64_t> unsent_{0};
 };
@@ -71,8 +98,8 @@ class BrokerOutbox final : public Outbox {
 }  // namespace
 
 std::unique_ptr<Outbox> Outbox::create(DeviceOptions options, const Clock& clock, firmware::Grids& grids,
-                                       Publish publish) {
-  return std::make_unique<BrokerOutbox>(std::move(options), clock, grids, std::move(publish));
+                                       Publish publish, MaxPayload max_payload) {
+  return std::make_unique<BrokerOutbox>(std::move(options), clock, grids, std::move(publish), std::move(max_payload));
 }
 
 }  // namespace ota::api

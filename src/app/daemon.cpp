@@ -46,13 +46,14 @@ Result<api::DeviceOptions> device_options(const Settings& settings) {
 mqtt::Options broker_options(const MqttSettings& settings, std::string password) {
   mqtt::Options options;
   options.url = settings.url;
+  options.version = mqtt::parse_version(settings.version).value_or(mqtt::Version::automatic);
   options.client_id = settings.client_id;
   options.username = settings.username;
   options.password = std::move(password);
   options.ca_file = settings.ca_file;
   options.cert_file = settings.cert_file;
   options.key_file = settings.key_file;
-  options.subscribe_qos = settings.qos;
+  options.subscribe_qos = std::max(settings.qos, settings.critical_qos);
   options.keepalive = std::chrono::seconds(settings.keepalive_s);
   options.reconnect_min = std::chrono::seconds(settings.reconnect_min_s);
   options.reconnect_max = std::chrono::seconds(settings.reconnect_max_s);
@@ -108,9 +109,13 @@ Result<void> Daemon::open_data() {
   auto options = device_options(settings_);
   if (!options) return options.error();
   options->hosts = hosts_;
-  outbox_ = api::Outbox::create(*options, clock_, *store_, [this](std::string topic, std::string payload, int qos) {
-    return mqtt_->publish(std::move(topic), std::move(payload), qos);
-  });
+  const auto max_payload = [this](std::size_t topic_bytes) { return mqtt_->max_payload(topic_bytes); };
+  outbox_ = api::Outbox::create(
+      *options, clock_, *store_,
+      [this](std::string topic, std::string payload, int qos) {
+        return mqtt_->publish(std::move(topic), std::move(payload), qos);
+      },
+      max_payload);
   auto wanted = engine_options(settings_);
   wanted.let_go = [this] {
     if (readers_) readers_->let_go();
@@ -136,7 +141,7 @@ Result<void> Daemon::open_data() {
   hooks.may_send = [this](const http::Pace& pace, std::size_t bytes, std::function<void(std::size_t)> granted) {
     return server_->may_send(pace, bytes, std::move(granted));
   };
-  hooks.max_broker_payload = [this](std::size_t topic_bytes) { return mqtt_->max_payload(topic_bytes); };
+  hooks.max_broker_payload = max_payload;
   device_api_ = api::DeviceApi::create(std::move(*options), clock_, *engine_, *store_, *outbox_, std::move(hooks));
   return {};
 }
@@ -169,6 +174,10 @@ Result<void> Daemon::build_api() {
     device_api_->on_message(topic, payload);
   };
   handlers.on_oversized = [this](std::string_view topic, std::size_t size) { device_api_->on_oversized(topic, size); };
+  handlers.on_retained = [this](std::string_view topic) { device_api_->on_retained(topic); };
+  handlers.on_dropped = [this](std::string_view topic, std::string_view payload, const std::string& why) {
+    device_api_->on_dropped(topic, payload, why);
+  };
   mqtt_ = mqtt::Client::create(std::move(broker), std::move(handlers), random_);
 
   http::ServerOptions server;

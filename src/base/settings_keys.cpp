@@ -18,6 +18,8 @@ const Key kKeys[] = {
      "How long a stop waits for downloads and answers under way before it cuts them, in seconds."},
 
     {OTAD_KEY(mqtt, url), kBrokerUrl, kStart, "The broker. ssl:// instead of tcp:// for TLS (see ca_file)."},
+    {OTAD_KEY(mqtt, version), kMqttVersion, kStart,
+     "auto: MQTT 5, and 3.1.1 where the broker refuses 5 or hangs up on it. 5 or 3.1.1: that one alone."},
     {OTAD_KEY(mqtt, client_id), kClientId, kStart,
      "The broker keeps the session under this name while otad is away; two daemons with one name throw each other "
      "out."},

@@ -156,6 +156,11 @@ constinit const Rule kRegistration{0, 0,
                                      return is_one_of(text, {"open", "closed"});
                                    },
                                    "open or closed"};
+constinit const Rule kMqttVersion{0, 0,
+                                  [](std::string_view text) {
+                                    return is_one_of(text, {"auto", "5", "3.1.1"});
+                                  },
+                                  "auto, 5 or 3.1.1"};
 constinit const Rule kApiAuth{0, 0,
                               [](std::string_view text) {
                                 return is_one_of(text, {"auto", "required", "off"});

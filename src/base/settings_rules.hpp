@@ -27,9 +27,10 @@ extern const Rule kMaybeListen;  ///< the same or empty
 extern const Rule kMaybePath;    ///< a file or folder, or empty
 extern const Rule kPath;         ///< a file or folder
 extern const Rule kDatabase;     ///< a file; not one of SQLite's special names
-extern const Rule kClientId;     ///< 1 to 128 printable ASCII characters without blanks
-extern const Rule kMaybeName;    ///< up to 256 bytes
-extern const Rule kTopicRoot;    ///< MQTT topic without wildcards or empty levels at its end
+extern const Rule kMqttVersion;
+extern const Rule kClientId;   ///< 1 to 128 printable ASCII characters without blanks
+extern const Rule kMaybeName;  ///< up to 256 bytes
+extern const Rule kTopicRoot;  ///< MQTT topic without wildcards or empty levels at its end
 extern const Rule kRegistration;
 extern const Rule kApiAuth;
 extern const Rule kLogLevel;

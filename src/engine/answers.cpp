@@ -31,7 +31,8 @@ Offer Ledger::offer(const Task& task) {
                task.grid(),
                chunks(task).missing(),
                transports(task, device),
-               found ? found->signature : std::nullopt};
+               found ? found->signature : std::nullopt,
+               device ? device->max_message_bytes : std::nullopt};
 }
 
 RetryAnswer Ledger::retry_answer(const Task& task, const std::string& reason) {
@@ -65,6 +66,13 @@ Answer Ledger::ended_answer(const Task& task) const {
                                                     ": send a request for what comes next"),
                          task.id};
   }
+}
+
+void keep_within(Ledger& ledger, const DeviceId& id, std::optional<std::uint32_t> said, Answer& answer) {
+  auto* refused = std::get_if<ErrorAnswer>(&answer);
+  if (!refused) return;
+  const auto device = said ? std::nullopt : ledger.find_device(id.str());
+  refused->max_message_bytes = device ? device->max_message_bytes : said;
 }
 
 }  // namespace ota::engine

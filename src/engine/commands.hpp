@@ -15,6 +15,8 @@ std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Creden
 /// Errc::unknown_device, Errc::not_authorized.
 Result<std::optional<Answer>> on_listen(Ledger& ledger, const DeviceId& id, const Credentials& who);
 ChunkAccess on_fetch(Ledger& ledger, const DeviceId& id, const Credentials& who, const TaskId& task_id);
+/// A refusal keeps within what the device takes: what it said with this message, or before. Offers do by themselves.
+void keep_within(Ledger& ledger, const DeviceId& id, std::optional<std::uint32_t> said, Answer& answer);
 Admission on_download(Ledger& ledger, const DownloadClaim& claim);
 
 // Operators (operator_commands.cpp, registry_commands.cpp).

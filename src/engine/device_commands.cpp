@@ -27,6 +27,7 @@ Result<void> learn(Device& device, const DeviceRequest& message) {
   if (message.current_version) device.current_version = *message.current_version;
   if (message.transports) device.transports = *message.transports;
   if (message.max_chunk_bytes) device.max_chunk_bytes = message.max_chunk_bytes;
+  if (message.max_message_bytes) device.max_message_bytes = message.max_message_bytes;
   return {};
 }
 

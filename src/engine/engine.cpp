@@ -31,6 +31,12 @@ class KeptReply {
   const std::shared_ptr<const std::atomic<bool>> serving_;
 };
 
+std::optional<Answer> kept_within(Ledger& ledger, const DeviceId& device, std::optional<std::uint32_t> said,
+                                  std::optional<Answer> answer) {
+  if (answer) keep_within(ledger, device, said, *answer);
+  return answer;
+}
+
 class EngineImpl final : public Engine {
  public:
   EngineImpl(std::string path, const Options& options, const Clock& clock, Random& random, Images& images,
@@ -52,7 +58,7 @@ class EngineImpl final : public Engine {
   void request(DeviceId device, Credentials who, DeviceRequest message, Reply reply) override {
     auto shared = std::make_shared<KeptReply>(std::move(reply), serving_);
     auto decide = [device, who, message = std::move(message)](Ledger& ledger) {
-      return on_request(ledger, device, who, message);
+      return kept_within(ledger, device, message.max_message_bytes, on_request(ledger, device, who, message));
     };
     writer_.send({[shared, decide, device = device.str()](Ledger& ledger) {
                     auto answer = decide(ledger);
@@ -70,13 +76,13 @@ class EngineImpl final : public Engine {
   void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) override {
     if (writer_.board().report(device.str(), who, message)) return reply({});
     from_device(std::move(reply), [device = std::move(device), who, message = std::move(message)](Ledger& ledger) {
-      return on_progress(ledger, device, who, message);
+      return kept_within(ledger, device, {}, on_progress(ledger, device, who, message));
     });
   }
 
   void verify(DeviceId device, Credentials who, VerifyReport message, Reply reply) override {
     from_device(std::move(reply), [device = std::move(device), who, message = std::move(message)](Ledger& ledger) {
-      return on_verify(ledger, device, who, message);
+      return kept_within(ledger, device, {}, on_verify(ledger, device, who, message));
     });
   }
 
@@ -94,7 +100,9 @@ class EngineImpl final : public Engine {
   void fetch(DeviceId device, Credentials who, TaskId task, Done<ChunkAccess> done) override {
     if (const auto grant = writer_.board().fetch(device.str(), who, task)) return done(ChunkAccess{*grant});
     submit<ChunkAccess>(std::move(done), [device = std::move(device), who, task](Ledger& ledger) {
-      return Result<ChunkAccess>{on_fetch(ledger, device, who, task)};
+      auto access = on_fetch(ledger, device, who, task);
+      if (auto* told = std::get_if<Answer>(&access)) keep_within(ledger, device, {}, *told);
+      return Result<ChunkAccess>{std::move(access)};
     });
   }
 

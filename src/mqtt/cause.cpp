@@ -29,7 +29,10 @@ std::string unreadable_tls_file(const Options& options) {
 std::string describe_reason(int code, const Options& options) {
   switch (code) {
     case 0x84:
-      return "the broker does not speak MQTT 5: use one that does (Mosquitto 1.6 or later)";
+      return options.version == Version::automatic
+                 ? "the broker does not speak that version of MQTT"
+                 : fmt::format("the broker does not speak MQTT {}: set mqtt.version to \"auto\"",
+                               to_string(options.version));
     case 0x85:
       return fmt::format("the broker refuses the client id '{}': choose another, or allow it there", options.client_id);
     case 0x86:
@@ -100,26 +103,45 @@ std::string_view short_reason(int code) {
   }
 }
 
-std::string find_cause(const Options& options) {
+bool may_be_a_message(int code) {
+  switch (code) {
+    case 0x88:  // unavailable
+    case 0x89:  // busy
+    case 0x8b:  // shuts down
+    case 0x8d:  // keep-alive
+    case 0x8e:  // another client with the same id
+    case 0x98:  // by an administrator
+    case 0x9c:
+    case 0x9d:  // moved
+    case 0x9f:  // too many connections
+    case 0xa0:  // as long as allowed
+      return false;
+    default:
+      return true;
+  }
+}
+
+Cause find_cause(const Options& options, Version tried) {
   auto address = parse_address(options.url);
   if (!address) {
-    return fmt::format("'{}' is no broker address: it must be like tcp://host:1883 or ssl://host:8883", options.url);
+    return {false,
+            fmt::format("'{}' is no broker address: it must be like tcp://host:1883 or ssl://host:8883", options.url)};
   }
   if (address->tls) {
-    if (auto text = unreadable_tls_file(options); !text.empty()) return text;
+    if (auto text = unreadable_tls_file(options); !text.empty()) return {false, std::move(text)};
   }
-  if (auto text = why_unreachable(*address, kProbePatience)) return *text;
+  if (auto text = why_unreachable(*address, kProbePatience)) return {false, std::move(*text)};
   if (address->tls) {
-    return fmt::format(
-        "TLS handshake with {} failed: its certificate is not signed by {} or not made out to {}, it wants a "
-        "client certificate, or that port does not speak TLS; check the CA file, the certificate and key, and "
-        "the port",
-        address->str(), options.ca_file.empty() ? "the system's authorities" : options.ca_file, address->host);
+    return {true,
+            fmt::format(
+                "TLS handshake with {} failed: its certificate is not signed by {} or not made out to {}, it wants a "
+                "client certificate, or that port does not speak TLS; check the CA file, the certificate and key, and "
+                "the port",
+                address->str(), options.ca_file.empty() ? "the system's authorities" : options.ca_file, address->host)};
   }
-  return fmt::format(
-      "{} hung up before it answered: that port may want TLS (use ssl://), be no MQTT broker, or one without "
-      "MQTT 5",
-      address->str());
+  return {true, fmt::format("{} hung up before it answered: that port may want TLS (use ssl://), be no MQTT broker, or "
+                            "one without MQTT {}",
+                            address->str(), to_string(tried))};
 }
 
 }  // namespace ota::mqtt

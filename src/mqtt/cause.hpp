@@ -15,8 +15,16 @@ std::string describe_reason(int code, const Options& options);
 /// A SUBACK or PUBACK reason code in two or three words.
 std::string_view short_reason(int code);
 
+/// Whether a message on its way can be why the broker ended the connection, by its farewell's reason code; 0 where it
+/// said nothing.
+bool may_be_a_message(int code);
+
+struct Cause {
+  bool reachable = false;  ///< the broker's port takes connections
+  std::string text;
+};
 /// A connection that failed without a word from the broker. Looks for the cause by itself: reads the TLS files and
 /// tries the address, so it may take two seconds.
-std::string find_cause(const Options& options);
+Cause find_cause(const Options& options, Version tried);
 
 }  // namespace ota::mqtt

@@ -3,12 +3,16 @@
 #include <mqtt/async_client.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <condition_variable>
 #include <exception>
 #include <functional>
 #include <mutex>
 #include <string>
 #include <utility>
+
+#include "mqtt/guarded.hpp"
 
 namespace ota::mqtt {
 namespace {
@@ -32,15 +36,32 @@ int refusal(const paho::token& token) {
   return std::max(refusal(token.get_return_code()), refusal(static_cast<int>(token.get_reason_code())));
 }
 
-std::uint32_t max_packet(const paho::token& token) {
+/// A CONNACK of 3.1.1 (section 3.2.2.3) by the code that 5 has for it. Brokers without 5 answer so to a CONNECT of 5
+/// too.
+int connack_refusal(const paho::token& token) {
+  constexpr std::array<int, 6> kCodes{0, 0x84, 0x85, 0x88, 0x86, 0x87};
+  const int code = token.get_return_code();
+  return code > 0 && code < std::ssize(kCodes) ? kCodes[static_cast<std::size_t>(code)] : refusal(token);
+}
+
+Limits limits(const paho::token& token) {
+  Limits found{Link::kLargestPacket, 2};
   try {
     const auto response = token.get_connect_response();
     const auto& properties = response.get_properties();
     if (properties.contains(paho::property::MAXIMUM_PACKET_SIZE))
-      return paho::get<std::uint32_t>(properties, paho::property::MAXIMUM_PACKET_SIZE);
+      found.max_packet = paho::get<std::uint32_t>(properties, paho::property::MAXIMUM_PACKET_SIZE);
+    if (properties.contains(paho::property::MAXIMUM_QOS))
+      found.max_qos = paho::get<std::uint8_t>(properties, paho::property::MAXIMUM_QOS);
   } catch (const std::exception&) {  // the broker's answer had no properties
   }
-  return Link::kLargestPacket;
+  return found;
+}
+
+/// The QoS that a SUBACK grants.
+int granted(const paho::token& token) {
+  const auto codes = token.get_subscribe_response().get_reason_codes();
+  return codes.size() == 1 ? static_cast<int>(codes.front()) : 2;
 }
 
 // Turns one kind of Paho's callbacks into one function.
@@ -55,27 +76,58 @@ class Listener final : public paho::iaction_listener {
   const Done done_;
 };
 
+// Lets Paho's threads call the events until the link goes. No lock is held during a call: a call may take any.
+class Gate {
+ public:
+  explicit Gate(LinkEvents& events) : events_(&events) {}
+
+  /// Waits for running calls; none follows.
+  void close() {
+    std::unique_lock lock(mutex_);
+    events_ = nullptr;
+    idle_.wait(lock, [&] { return calls_ == 0; });
+  }
+
+  /// No exception leaves it: it would end Paho's thread, and the process.
+  template <class Say>
+  void tell(const char* what, Say say) noexcept {
+    LinkEvents* to = nullptr;
+    {
+      std::lock_guard lock(mutex_);
+      to = events_;
+      ++calls_;
+    }
+    if (to != nullptr) guarded(what, [&] { say(*to); });
+    std::lock_guard lock(mutex_);
+    if (--calls_ == 0 && events_ == nullptr) idle_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  LinkEvents* events_;
+  int calls_ = 0;
+};
+
 // Everything that Paho's callbacks touch; outlives the link where the Paho client has to be left behind.
 class Session {
  public:
-  Session(const Options& options, LinkEvents& events)
-      : events_(&events), client_(options.url, options.client_id, create_options()) {
-    client_.set_connection_lost_handler([this](const std::string&) { tell([&](LinkEvents& to) { to.on_lost(0); }); });
+  Session(const Options& options, Version version, LinkEvents& events)
+      : gate_(events), client_(options.url, options.client_id, create_options(version)) {
+    client_.set_connection_lost_handler(
+        [this](const std::string&) { gate_.tell("a lost connection", [](LinkEvents& to) { to.on_lost(0); }); });
     client_.set_disconnected_handler([this](const paho::properties&, paho::ReasonCode reason) {
       // Paho tells no loss of the connection after the broker's DISCONNECT.
-      tell([&](LinkEvents& to) { to.on_lost(refusal(static_cast<int>(reason))); });
+      gate_.tell("a DISCONNECT", [&](LinkEvents& to) { to.on_lost(refusal(static_cast<int>(reason))); });
     });
     client_.set_message_callback([this](const paho::const_message_ptr& message) {
-      tell([&](LinkEvents& to) { to.on_message(message->get_topic(), message->get_payload_str()); });
+      gate_.tell("a message", [&](LinkEvents& to) {
+        to.on_message(message->get_topic(), message->get_payload_str(), message->is_retained());
+      });
     });
   }
 
-  // Waits for a running event; none follows.
-  void detach() {
-    std::lock_guard lock(mutex_);
-    events_ = nullptr;
-  }
-
+  void detach() { gate_.close(); }
   bool poisoned() const { return poisoned_; }
   paho::async_client& client() { return client_; }
 
@@ -85,26 +137,24 @@ class Session {
   paho::iaction_listener& disconnecting() { return disconnecting_; }
 
  private:
-  static paho::create_options create_options() {
-    paho::create_options options(MQTTVERSION_5);
+  static paho::create_options create_options(Version version) {
+    paho::create_options options(version == Version::v5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1);
     options.set_max_buffered_messages(Link::kWindow + kSpareBuffer);
     return options;
   }
 
-  template <class Say>
-  void tell(Say say) {
-    std::lock_guard lock(mutex_);
-    if (events_ != nullptr) say(*events_);
-  }
-
   void connect_done(const paho::token& token, bool ok) {
-    const auto largest = ok ? max_packet(token) : 0;
-    tell([&](LinkEvents& to) { ok ? to.on_connected(largest) : to.on_connect_failed(refusal(token)); });
+    gate_.tell("a CONNACK", [&](LinkEvents& to) {
+      ok ? to.on_connected(limits(token)) : to.on_connect_failed(connack_refusal(token));
+    });
   }
   void subscribe_done(const paho::token& token, bool ok) {
-    auto filter = reinterpret_cast<std::uintptr_t>(token.get_user_context());
-    int reason = refusal(token);
-    if (ok || reason != 0) tell([&](LinkEvents& to) { to.on_subscribed(filter, reason); });
+    gate_.tell("a SUBACK", [&](LinkEvents& to) {
+      const auto filter = reinterpret_cast<std::uintptr_t>(token.get_user_context());
+      const int qos = ok ? granted(token) : 0;
+      const int reason = std::max(refusal(qos), refusal(token));
+      if (ok || reason != 0) to.on_subscribed(filter, reason, qos);
+    });
   }
   void publish_done(const paho::token& token, bool ok) {
     int reason = ok ? 0 : refusal(token);
@@ -113,25 +163,26 @@ class Session {
       return;
     }
     auto id = reinterpret_cast<std::uintptr_t>(token.get_user_context());
-    tell([&](LinkEvents& to) { to.on_published(id, reason); });
+    gate_.tell("an acknowledgement", [&](LinkEvents& to) { to.on_published(id, reason); });
   }
 
-  std::mutex mutex_;
-  LinkEvents* events_;  // protected by mutex_
+  Gate gate_;
   std::atomic<bool> poisoned_ = false;
 
   Listener connecting_{[this](const paho::token& token, bool ok) { connect_done(token, ok); }};
   Listener subscribing_{[this](const paho::token& token, bool ok) { subscribe_done(token, ok); }};
   Listener publishing_{[this](const paho::token& token, bool ok) { publish_done(token, ok); }};
-  Listener disconnecting_{[this](const paho::token&, bool) { tell([](LinkEvents& to) { to.on_disconnected(); }); }};
+  Listener disconnecting_{[this](const paho::token&, bool) {
+    gate_.tell("the end of the connection", [](LinkEvents& to) { to.on_disconnected(); });
+  }};
   paho::async_client client_;  // last: its destructor still calls the listeners
 };
 
 class PahoLink final : public Link {
  public:
-  PahoLink(const Options& options, LinkEvents& events) : options_(options) {
+  PahoLink(const Options& options, Version version, LinkEvents& events) : options_(options), version_(version) {
     std::lock_guard lock(lifecycle());
-    session_ = std::make_unique<Session>(options, events);
+    session_ = std::make_unique<Session>(options, version, events);
   }
 
   ~PahoLink() override {
@@ -154,20 +205,30 @@ class PahoLink final : public Link {
 
   bool subscribe() override {
     // One packet a filter: for several at once Paho C++ 1.2.0 throws inside its callback when the first is refused.
+    // What the broker retained is not asked for; 3.1.1 has no word for that.
+    const auto how = version_ == Version::v5
+                         ? paho::subscribe_options(false, false, paho::subscribe_options::DONT_SEND_RETAINED)
+                         : paho::subscribe_options();
     return attempt([&] {
       for (std::uintptr_t i = 0; i < options_.subscriptions.size(); ++i) {
         session_->client().subscribe(options_.subscriptions[i], options_.subscribe_qos, reinterpret_cast<void*>(i),
-                                     session_->subscribing());
+                                     session_->subscribing(), how);
       }
     });
   }
 
-  bool publish(const Outgoing& message) override {
-    return attempt([&] {
+  Handed publish(const Outgoing& message) override {
+    try {
       auto packet = paho::make_message(message.topic, message.payload, message.qos, false);
       session_->client().publish(packet, reinterpret_cast<void*>(static_cast<std::uintptr_t>(message.id)),
                                  session_->publishing());
-    });
+      return Handed::taken;
+    } catch (const paho::exception& fault) {
+      const int code = fault.get_return_code();
+      return code == MQTTASYNC_BAD_UTF8_STRING || code == MQTTASYNC_BAD_QOS ? Handed::refused : Handed::gone;
+    } catch (const std::exception&) {
+      return Handed::gone;
+    }
   }
 
   bool disconnect() override {
@@ -187,17 +248,22 @@ class PahoLink final : public Link {
 
   // Fills an object that lives as long as the call that uses it: copies of connect_options point into the original.
   void fill(paho::connect_options& connect) const {
-    paho::properties properties;
-    properties.add(
-        {paho::property::SESSION_EXPIRY_INTERVAL, static_cast<std::int32_t>(options_.session_expiry.count())});
-    properties.add({paho::property::MAXIMUM_PACKET_SIZE, kMaxPacketBytes});
-    connect.set_mqtt_version(MQTTVERSION_5);
-    connect.set_clean_start(false);
+    if (version_ == Version::v5) {
+      paho::properties properties;
+      properties.add(
+          {paho::property::SESSION_EXPIRY_INTERVAL, static_cast<std::int32_t>(options_.session_expiry.count())});
+      properties.add({paho::property::MAXIMUM_PACKET_SIZE, kMaxPacketBytes});
+      connect.set_mqtt_version(MQTTVERSION_5);
+      connect.set_clean_start(false);
+      connect.set_properties(std::move(properties));
+    } else {
+      connect.set_mqtt_version(MQTTVERSION_3_1_1);
+      connect.set_clean_session(false);
+    }
     connect.set_automatic_reconnect(false);
     connect.set_keep_alive_interval(options_.keepalive);
     connect.set_connect_timeout(kConnectTimeoutSeconds);
     connect.set_max_inflight(kWindow);
-    connect.set_properties(std::move(properties));
     if (!options_.username.empty()) connect.set_user_name(options_.username);
     if (!options_.password.empty()) connect.set_password(options_.password);
     if (options_.url.starts_with("ssl://") || options_.url.starts_with("mqtts://")) connect.set_ssl(ssl_options());
@@ -214,13 +280,14 @@ class PahoLink final : public Link {
   }
 
   const Options options_;
+  const Version version_;
   std::unique_ptr<Session> session_;
 };
 
 }  // namespace
 
-std::unique_ptr<Link> Link::create(const Options& options, LinkEvents& events) {
-  return std::make_unique<PahoLink>(options, events);
+std::unique_ptr<Link> Link::create(const Options& options, Version version, LinkEvents& events) {
+  return std::make_unique<PahoLink>(options, version, events);
 }
 
 }  // namespace ota::mqtt

@@ -18,36 +18,61 @@ struct Outgoing {
 };
 
 /// Messages in the order of push(). Bounded in messages and bytes (payload and topic): push() refuses one more.
-/// Messages taken for sending stay until delivered(), so that a broken connection loses none above QoS 0. Not
-/// thread-safe.
+/// Messages taken for sending stay until delivered(), so that a broken connection loses none above QoS 0.
+///
+/// A broker may end the connection because of one message, so a break makes suspects of all that were in flight: on the
+/// next connection each is sent alone, in its order, before what is newer. One that was alone in flight when the
+/// connection broke is sent after all that wait when the next one begins, alone again; where the connection breaks
+/// again, it is given up. So one bad message costs two breaks and holds up nothing but itself. Not thread-safe.
 class Outbox {
  public:
   Outbox(std::size_t max_messages, std::size_t max_bytes) : max_messages_(max_messages), max_bytes_(max_bytes) {}
 
   bool push(std::string topic, std::string payload, int qos);
 
-  /// The oldest ones that are not in flight, so many that at most `window` are; they now are. Copies, because the
-  /// outbox keeps its own until delivered().
+  /// The next ones to send, so many that at most `window` are in flight; they now are. A suspect comes alone, once
+  /// nothing is in flight, and nothing comes while it is. Copies, because the outbox keeps its own until delivered().
   std::vector<Outgoing> take(std::size_t window);
+  /// Whether take() would find something.
+  bool can_take(std::size_t window) const;
 
-  /// Out of the outbox: acknowledged, written (QoS 0), or refused for good. False where it was not there.
-  bool delivered(std::uint64_t id);
+  /// Out of the outbox: acknowledged, written (QoS 0), or refused for good. Nothing where it was not there.
+  std::optional<Outgoing> delivered(std::uint64_t id);
 
-  /// The connection broke: what was in flight waits again, in its order; QoS 0 in flight is dropped.
-  void reset_in_flight();
+  struct Lost {
+    std::size_t in_flight = 0;       ///< messages that can be the cause
+    std::string alone;               ///< the topic of the only one
+    std::optional<Outgoing> victim;  ///< that one, where it was alone for the second time: it is out of the outbox
+  };
+  /// The connection broke: what was in flight waits again; QoS 0 in flight is dropped. `may_blame`: a message can be
+  /// the cause. Without it this break makes no suspects.
+  Lost connection_lost(bool may_blame);
 
+  /// Whether some are suspects still: nothing that the broker doesn't acknowledge should be sent meanwhile.
+  bool in_doubt() const noexcept { return doubted_ > 0; }
   std::size_t size() const noexcept { return size_; }
   std::size_t bytes() const noexcept { return bytes_; }
   std::size_t in_flight() const noexcept { return in_flight_; }
   bool has_waiting() const noexcept { return size_ > in_flight_; }
 
  private:
+  enum class Trust : std::uint8_t {
+    full,
+    suspect,  ///< was in flight with others when the connection broke
+    accused,  ///< was in flight alone when the connection broke
+  };
   struct Entry {
     Outgoing message;
     bool in_flight = false;
+    Trust trust = Trust::full;
   };
   static std::size_t weight(const Outgoing& message) { return message.topic.size() + message.payload.size(); }
-  void drop(std::optional<Entry>& entry);
+  std::optional<std::size_t> next_waiting() const;
+  bool waits_for_accused(std::size_t index) const { return accused_ > 0 && first_id_ + index >= first_after_; }
+  std::size_t first_accused() const;
+  const Outgoing& fly(std::size_t index);
+  void set_trust(Entry& entry, Trust trust);
+  Outgoing drop(std::optional<Entry>& entry);
   void trim();
 
   const std::size_t max_messages_;
@@ -55,10 +80,16 @@ class Outbox {
   // Entry `i` has the id `first_id_ + i`; delivered ones are empty until they reach the front.
   std::deque<std::optional<Entry>> entries_;
   std::uint64_t first_id_ = 1;
-  std::size_t next_ = 0;  // no waiting entry lies before this index
+  std::size_t next_ = 0;  // no waiting entry lies before this index, but accused ones
   std::size_t size_ = 0;
   std::size_t bytes_ = 0;
   std::size_t in_flight_ = 0;
+  std::size_t doubted_ = 0;        // suspects and accused
+  std::size_t accused_ = 0;        // of those
+  bool alone_ = false;             // the one in flight is doubted
+  bool unacknowledged_ = false;    // QoS 0 was taken since the last acknowledgement: it may be the cause of a break
+  bool broken_ = false;            // nothing was taken since the last break
+  std::uint64_t first_after_ = 0;  // the first of those that came after that: they wait for the accused
 };
 
 }  // namespace ota::mqtt

@@ -50,16 +50,17 @@ using Publish = std::function<bool(std::string topic, std::string payload, int q
 /// waits on `GET /ota/{id}/next`. Thread-safe.
 class Outbox : public engine::Courier {
  public:
+  /// `max_payload` is mqtt::Client::max_payload; without it the broker takes any length.
   static std::unique_ptr<Outbox> create(DeviceOptions options, const Clock& clock, firmware::Grids& grids,
-                                        Publish publish);
+                                        Publish publish, std::function<std::size_t(std::size_t)> max_payload = {});
   /// The same, once the listen address is known. Before any traffic.
   virtual void set_public_url(std::string url) = 0;
 
   /// Answers a device's MQTT message.
   virtual void send(const std::string& device, const Answer& answer) = 0;
   /// The JSON of an answer, as `send` would publish it, for a device that is told it now. URLs begin with `base`, with
-  /// the public URL where that is empty.
-  virtual std::string payload(const Answer& answer, const std::string& base) = 0;
+  /// the public URL where that is empty. Errc::bad_message where it is longer than the device takes.
+  virtual Result<std::string> payload(const Answer& answer, const std::string& base) = 0;
   /// A device waits for the next `metadata`, `retry` or `cancel` that is pushed: `done` gets its payload, or nothing
   /// where the line is closed or a newer one of the device takes its place. Nothing where too many wait or after
   /// stop_lines(); `done` is not called then. `base` as for payload().
@@ -96,6 +97,10 @@ class DeviceApi {
   /// One MQTT message, on Paho's thread: decodes, hands to the engine, returns.
   virtual void on_message(std::string_view topic, std::string_view payload) = 0;
   virtual void on_oversized(std::string_view topic, std::size_t size) = 0;
+  /// A message that the broker had kept: dropped with a warning that names the device.
+  virtual void on_retained(std::string_view topic) = 0;
+  /// The broker doesn't take a message to a device: logged with device and task.
+  virtual void on_dropped(std::string_view topic, std::string_view payload, const std::string& why) = 0;
   /// Whether that path is the devices': `/ota/…` (the topic root) or `/download/…`.
   virtual bool owns(std::string_view path) const = 0;
   virtual boost::asio::awaitable<http::Reply> handle(http::Request& request) = 0;

@@ -12,6 +12,7 @@ namespace ota {
 
 struct MqttSettings {
   std::string url = "tcp://127.0.0.1:1883";
+  std::string version = "auto";  ///< auto | 5 | 3.1.1
   std::string client_id = "otad";
   std::string username;
   std::string password_file;

@@ -39,7 +39,11 @@ struct DeviceRequest {
   std::optional<std::string> hardware;
   std::optional<std::vector<Transport>> transports;
   std::optional<std::uint32_t> max_chunk_bytes;
+  std::optional<std::uint32_t> max_message_bytes;  ///< of an answer's payload, at least kMinMessageBytes
 };
+
+/// The least that `max_message_bytes` can be: every answer but an offer fits into it.
+inline constexpr std::uint32_t kMinMessageBytes = 256;
 
 struct LinkReport {
   std::optional<double> rtt_ms;
@@ -110,6 +114,7 @@ struct Offer {
   ChunkRanges missing;
   std::vector<Transport> transports;
   std::optional<FirmwareSignature> signature;
+  std::optional<std::uint32_t> max_message_bytes{};  ///< the device's
 };
 
 struct SuccessAnswer {
@@ -133,7 +138,7 @@ struct QueuedAnswer {
   int retry_after_s = 30;
 };
 struct UpToDateAnswer {
-  std::optional<std::string> version;  ///< what the device runs, if known
+  std::optional<std::string> version;  ///< what the device runs, if known; left out where it is too long
 };
 enum class CancelReason : std::uint8_t { cancelled, preempted, superseded };
 std::string_view to_string(CancelReason reason);
@@ -144,6 +149,7 @@ struct CancelAnswer {
 struct ErrorAnswer {
   Error error;
   std::optional<TaskId> task;
+  std::optional<std::uint32_t> max_message_bytes{};  ///< the device's
 };
 
 /// One message from the server to a device.

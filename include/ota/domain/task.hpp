@@ -75,6 +75,7 @@ struct Device {
   std::optional<Digest> secret;       ///< SHA-256 of its token
   std::vector<Transport> transports;  ///< as it said last; empty: never said
   std::optional<std::uint32_t> max_chunk_bytes;
+  std::optional<std::uint32_t> max_message_bytes;  ///< of an answer's payload, as it said last
   WallTime created{};
   std::optional<WallTime> last_seen;
   Millis present_until_tl{0};          ///< on the engine's timeline

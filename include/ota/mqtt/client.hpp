@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,8 +19,15 @@ class Random;
 
 namespace ota::mqtt {
 
+/// `automatic`: 5, then 3.1.1 where the broker refuses 5 or hangs up on it.
+enum class Version : std::uint8_t { automatic, v5, v3_1_1 };
+/// `auto`, `5`, `3.1.1`.
+std::string_view to_string(Version version);
+std::optional<Version> parse_version(std::string_view text);
+
 struct Options {
   std::string url = "tcp://127.0.0.1:1883";  ///< `ssl://` for TLS
+  Version version = Version::automatic;
   std::string client_id = "otad";
   std::string username;
   std::string password;
@@ -40,10 +48,12 @@ struct Status {
   std::string detail;      ///< why not: what happened and the remedy, in words
   std::uint64_t connects = 0;
   std::uint64_t received = 0;
-  std::uint64_t published = 0;  ///< handed to the broker and, above QoS 0, acknowledged by it
-  std::uint64_t refused = 0;    ///< publish() calls that found the outbox full
-  std::size_t outbox = 0;       ///< messages waiting or in flight
-  std::size_t bulk = 0;         ///< bulk messages waiting or being written
+  std::uint64_t published = 0;           ///< handed to the broker and, above QoS 0, acknowledged by it
+  std::uint64_t refused = 0;             ///< publish() calls that found the outbox full
+  std::size_t outbox = 0;                ///< messages waiting or in flight
+  std::size_t bulk = 0;                  ///< bulk messages waiting or being written
+  std::uint64_t dropped = 0;             ///< messages of publish() that the broker doesn't take
+  Version version = Version::automatic;  ///< of the connection, v5 or v3_1_1; automatic before the first
 };
 
 struct Handlers {
@@ -51,13 +61,20 @@ struct Handlers {
   std::function<void(std::string_view topic, std::string_view payload)> on_message;
   /// A payload beyond `max_payload_bytes`; the same thread.
   std::function<void(std::string_view topic, std::size_t size)> on_oversized;
+  /// What the broker had kept as retained, which is nothing that is said now: reaches no other handler; the same
+  /// thread.
+  std::function<void(std::string_view topic)> on_retained;
+  /// A message of publish() is given up because the broker doesn't take it: `why` says what the broker said and the
+  /// remedy. On a thread of the client's, the same rules.
+  std::function<void(std::string_view topic, std::string_view payload, const std::string& why)> on_dropped;
   /// After each connect, once the broker answered all subscriptions; on the client's own thread, the same rules.
   std::function<void()> on_connected;
   /// After the loss of each connection; as on_connected.
   std::function<void()> on_lost;
 };
 
-/// One MQTT 5 connection, kept: no clean start, so what was sent while it was away still arrives.
+/// One MQTT connection, kept: no clean start (5) or session (3.1.1), so what was sent while it was away still arrives.
+/// An exception of a handler is logged and ends nothing but that call.
 class Client {
  public:
   static std::unique_ptr<Client> create(Options options, Handlers handlers, Random& random);
@@ -70,7 +87,11 @@ class Client {
   virtual void hurry() = 0;
   /// Takes a message into the outbox; false where that is full (the caller counts on the protocol's repeats). Never
   /// waits; thread-safe. Messages keep their order. What was not acknowledged when a connection breaks is sent again on
-  /// the next one (so across a break QoS 2 too is "at least once"); QoS 0 that was on its way then is lost.
+  /// the next one (so across a break QoS 2 too is "at least once"), one at a time; QoS 0 that was on its way then is
+  /// lost. What was alone on its way at two breaks of the connection is given up, and so is what the broker refuses by
+  /// a reason code or is larger than it takes: see Handlers::on_dropped. A topic whose message broke the connection so
+  /// takes none for a minute, doubled each further time up to an hour. A `qos` that the broker doesn't have becomes the
+  /// highest that it has.
   virtual bool publish(std::string topic, std::string payload, int qos) = 0;
   /// Takes a message that can wait and may be lost (QoS 0) into a small lane of its own: it moves while nothing of
   /// publish() waits, and little of it is handed over at a time, so that no other message waits behind more than some
@@ -79,8 +100,8 @@ class Client {
   /// `sent` is called once, on a thread of the client's, under the same rules as Handlers: true where the message was
   /// written out, false where it was lost with the connection. Thread-safe, never waits.
   virtual bool publish_bulk(std::string topic, std::string payload, std::function<void(bool written)> sent) = 0;
-  /// The longest payload that the broker takes at QoS 0 under a topic of so many bytes: its Maximum Packet Size (MQTT 5
-  /// section 3.2.2.3.6) less what goes around it. 0 where there is no connection.
+  /// The longest payload that the broker takes under a topic of so many bytes: its Maximum Packet Size (MQTT 5 section
+  /// 3.2.2.3.6) at the last connect, less what goes around it. 0 before the first. Never waits.
   virtual std::size_t max_payload(std::size_t topic_bytes) const = 0;
   virtual Status status() const = 0;
   /// Sends what the outbox holds, within `grace`, disconnects (keeping the session) and joins its threads.

@@ -71,6 +71,17 @@ TEST(DecodeRequest, LargeChunksAreCut) {
   }
 }
 
+TEST(DecodeRequest, TheBoundOfMessagesIsAtLeastTheLeast) {
+  const std::pair<std::string, std::uint32_t> wanted[] = {
+      {"0", kMinMessageBytes}, {"255", kMinMessageBytes}, {"256", 256}, {"1024", 1024}, {"9007199254740992", 1u << 30}};
+  for (const auto& [bytes, bound] : wanted) {
+    const auto decoded = decode_request(fmt::format(R"({{"max_message_bytes":{}}})", bytes));
+    ASSERT_TRUE(decoded.message) << bytes;
+    EXPECT_EQ(decoded.message->max_message_bytes, bound);
+  }
+  EXPECT_FALSE(decode_request("{}").message->max_message_bytes);
+}
+
 TEST(DecodeRequest, RefusesEachField) {
   const Bad bad[] = {
       {R"("version":1)", "version"},
@@ -97,6 +108,8 @@ TEST(DecodeRequest, RefusesEachField) {
       {R"("max_chunk_bytes":512.0)", "max_chunk_bytes"},
       {R"("max_chunk_bytes":9223372036854775808)", "max_chunk_bytes"},
       {R"("max_chunk_bytes":true)", "max_chunk_bytes"},
+      {R"("max_message_bytes":"512")", "max_message_bytes"},
+      {R"("max_message_bytes":-1)", "max_message_bytes"},
       {R"("token":1)", "token"},
       {R"("token":")" + std::string(513, 't') + '"', "token"},
   };

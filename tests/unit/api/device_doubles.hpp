@@ -210,12 +210,14 @@ struct DeviceWorld {
   }
   explicit DeviceWorld(DeviceHooks hooks = {}, const DeviceOptions& chosen = default_options())
       : options(chosen),
-        outbox(Outbox::create(options, clock, store,
-                              [this](std::string topic, std::string payload, int qos) {
-                                if (!broker_takes) return false;
-                                published.push_back({std::move(topic), std::move(payload), qos});
-                                return true;
-                              })),
+        outbox(Outbox::create(
+            options, clock, store,
+            [this](std::string topic, std::string payload, int qos) {
+              if (!broker_takes) return false;
+              published.push_back({std::move(topic), std::move(payload), qos});
+              return true;
+            },
+            [this](std::size_t) { return broker_room; })),
         api(DeviceApi::create(options, clock, engine, store, *outbox, std::move(hooks))) {}
 
   /// Runs until the reply is there.
@@ -238,6 +240,7 @@ struct DeviceWorld {
   TestEngine engine{clock};
   TestStore store;
   bool broker_takes = true;
+  std::size_t broker_room = 0;  ///< bytes of a payload; 0: not connected yet
   std::vector<Published> published;
   DeviceOptions options;
   std::unique_ptr<Outbox> outbox;

@@ -106,6 +106,101 @@ TEST_F(Encode, ManyGapsAreToldAsFewerRanges) {
   }
 }
 
+TEST_F(Encode, ShortensOnlyAsFarAsItMust) {
+  auto offer = an_offer();
+  offer.grid = {64 * 512, 512};
+  keep_manifest(offer);
+  offer.missing.clear();
+  for (std::uint32_t i = 0; i < 64; i += 2) offer.missing.push_back({i, i});
+  offer.signature = FirmwareSignature{"vendor-1", std::string(88, 'c')};
+  const auto whole = text(offer);
+  EXPECT_EQ(*encoder.encode(offer, {}), whole);
+  EXPECT_EQ(*encoder.encode(offer, {}, whole.size()), whole);
+
+  const auto without_chunks = json::parse(*encoder.encode(offer, {}, whole.size() - 1));
+  EXPECT_FALSE(without_chunks.contains("chunks"));
+  EXPECT_EQ(without_chunks["missing"].size(), 32u) << "one thing is left out at a time";
+  EXPECT_TRUE(without_chunks.contains("url"));
+
+  const auto size = without_chunks.dump().size();
+  const auto merged = json::parse(*encoder.encode(offer, {}, size - 1));
+  EXPECT_LT(merged["missing"].size(), 32u);
+  EXPECT_EQ(merged["missing"].front()[0], 0);
+  EXPECT_EQ(merged["missing"].back()[1], 62);
+  EXPECT_TRUE(merged.contains("manifest_url"));
+
+  auto one_range = offer;
+  one_range.missing = {{0, 62}};
+  const auto with_urls = json::parse(*encoder.encode(one_range, {}, size)).dump().size();
+  const auto bare = json::parse(*encoder.encode(offer, {}, with_urls - 1));
+  EXPECT_FALSE(bare.contains("url"));
+  EXPECT_FALSE(bare.contains("manifest_url"));
+  EXPECT_GT(bare["missing"].size(), 1u) << "the room that this makes is used";
+  EXPECT_EQ(bare["chunk_url"], json::parse(whole)["chunk_url"]);
+  for (const auto* name : {"task_id", "version", "size", "checksum", "chunk_bytes", "signature", "urls_expire_at"})
+    EXPECT_EQ(bare[name], json::parse(whole)[name]) << name;
+}
+
+TEST_F(Encode, EveryLengthIsKeptOrRefused) {
+  auto offer = an_offer();
+  offer.grid = {64 * 512, 512};
+  keep_manifest(offer);
+  offer.missing.clear();
+  for (std::uint32_t i = 0; i < 64; i += 2) offer.missing.push_back({i, i});
+  bool fitted = false;
+  for (std::size_t most = 1; most < text(offer).size(); ++most) {
+    const auto short_text = encoder.encode(RetryAnswer{offer, "stalled", 1}, {}, most);
+    if (short_text) {
+      EXPECT_LE(short_text->size(), most);
+      EXPECT_TRUE(json::accept(*short_text));
+    } else {
+      EXPECT_FALSE(fitted) << "a longer one fits as well";
+      EXPECT_EQ(short_text.error().code, Errc::bad_message);
+    }
+    fitted |= short_text.has_value();
+  }
+  EXPECT_TRUE(fitted);
+}
+
+TEST_F(Encode, TheDevicesBoundCountsToo) {
+  auto offer = an_offer();
+  keep_manifest(offer);
+  offer.max_message_bytes = static_cast<std::uint32_t>(text(offer).size() - 1);
+  EXPECT_FALSE(json::parse(*encoder.encode(offer, {})).contains("chunks"));
+  offer.max_message_bytes = kMinMessageBytes;
+  const auto refused = encoder.encode(offer, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::bad_message);
+  EXPECT_THAT(refused.error().message, testing::HasSubstr("at most 256"));
+}
+
+TEST_F(Encode, AnErrorsMessageIsCut) {
+  const ErrorAnswer error{fail(Errc::bad_message, std::string(300, 'x') + "\u00e4\u00e4\u00e4\n"),
+                          TaskId{20261122, 42}};
+  const auto whole = error_payload(error);
+  for (std::size_t most = 120; most < whole.size(); ++most) {
+    const auto cut = error_payload(error, most);
+    EXPECT_LE(cut.size(), most);
+    const auto parsed = json::parse(cut);
+    EXPECT_EQ(parsed["code"], "bad_message");
+    EXPECT_THAT(parsed["message"].get<std::string>(), testing::EndsWith("..."));
+  }
+  auto bounded = error;
+  bounded.max_message_bytes = kMinMessageBytes;
+  EXPECT_LE(error_payload(bounded).size(), kMinMessageBytes);
+  EXPECT_LE(encoder.encode(bounded, {})->size(), kMinMessageBytes);
+}
+
+TEST_F(Encode, EveryOtherAnswerFitsIntoTheLeastBound) {
+  const TaskId task{20261122, 999'999'999};
+  const std::string longest(128, 'v');
+  for (const auto& answer :
+       {Answer(SuccessAnswer{task, longest, clock.wall_time}), Answer(FailedAnswer{task, "checksum_mismatch", 100}),
+        Answer(QueuedAnswer{task, 1000, 86'400}), Answer(UpToDateAnswer{longest}),
+        Answer(UpToDateAnswer{std::string(300, 'v')}), Answer(CancelAnswer{task, CancelReason::superseded})})
+    EXPECT_LE(text(answer).size(), kMinMessageBytes) << text(answer);
+}
+
 TEST_F(Encode, RepeatedWithinTheMinuteItIsTheSameText) {
   clock.wall_time += Millis{1};
   const auto first = text(an_offer());

@@ -203,6 +203,74 @@ TEST_F(RefusalLogFile, OneLineARefusalNamesAll) {
   EXPECT_THAT(all[1], HasSubstr("refused code=server_fault: the disk"));
 }
 
+TEST_F(RefusalLogFile, ARetainedMessageIsDroppedWithAWarning) {
+  DeviceWorld world;
+  for (const auto* word : {"request", "progress", "verify", "chunk/get"})
+    world.api->on_retained(fmt::format("/ota/gw-17/{}", word));
+  world.api->on_retained("/ota/gw-17/weather");
+  const auto all = lines();
+  ASSERT_EQ(all.size(), 4u);
+  for (const auto& line : all) {
+    EXPECT_THAT(line, HasSubstr("warn"));
+    EXPECT_THAT(line, HasSubstr("device=gw-17"));
+    EXPECT_THAT(line, HasSubstr("retained"));
+  }
+  EXPECT_TRUE(world.published.empty());
+  EXPECT_EQ(world.engine.heard(), 0u);
+  EXPECT_EQ(world.api->counters().bad_messages, 4u);
+}
+
+TEST_F(RefusalLogFile, WhatTheBrokerDoesNotTakeIsNamed) {
+  DeviceWorld world;
+  world.api->on_dropped("/ota/gw-17/metadata", R"({"type":"metadata","task_id":"OTA_20261122_000042","version":"1"})",
+                        "the broker refused it");
+  world.api->on_dropped("/ota/gw-18/up_to_date", R"({"type":"up_to_date"})", "too large");
+  for (const auto* topic : {"", "/ota", "/ota/", "/ota/gw-19", "elsewhere"}) world.api->on_dropped(topic, "", "odd");
+  const auto all = lines();
+  ASSERT_EQ(all.size(), 7u);
+  EXPECT_THAT(all[0], HasSubstr("not sent device=gw-17 task=OTA_20261122_000042: metadata: the broker refused it"));
+  EXPECT_THAT(all[1], HasSubstr("not sent device=gw-18: up_to_date: too large"));
+}
+
+TEST_F(RefusalLogFile, AnOfferThatCannotFitIsNamedAndAnsweredWithAnError) {
+  DeviceWorld world;
+  const Offer offer{kTask, *DeviceId::parse("gw-17"), "1", "", Priority::normal, 1, 3, {}, {10, 5}, {}, {}, {}};
+  world.broker_room = 300;
+  world.outbox->push("gw-17", offer);
+  ASSERT_EQ(world.published.size(), 1u);
+  EXPECT_EQ(world.published[0].topic, "/ota/gw-17/error");
+  EXPECT_LE(world.published[0].payload.size(), 300u);
+  EXPECT_EQ(json::parse(world.published[0].payload)["task_id"], kTask.str());
+  EXPECT_THAT(lines().at(0), HasSubstr("not sent device=gw-17 task=OTA_20261122_000042: metadata: "));
+
+  world.broker_room = 0;  // not connected yet
+  world.outbox->push("gw-17", offer);
+  EXPECT_EQ(world.published.back().topic, "/ota/gw-17/metadata");
+  world.broker_room = world.published.back().payload.size() - 1;
+  world.outbox->push("gw-17", offer);
+  EXPECT_EQ(world.published.back().topic, "/ota/gw-17/metadata");
+  EXPECT_LE(world.published.back().payload.size(), world.broker_room);
+
+  auto bounded = offer;
+  bounded.max_message_bytes = kMinMessageBytes;
+  world.broker_room = 0;
+  world.outbox->send("gw-17", bounded);
+  EXPECT_EQ(world.published.back().topic, "/ota/gw-17/error");
+  EXPECT_LE(world.published.back().payload.size(), kMinMessageBytes);
+}
+
+TEST_F(RefusalLogFile, DebugNamesEachMessageWithoutItsContent) {
+  ASSERT_TRUE(log::configure(log::Level::debug, path.string(), log::Format::text));
+  DeviceWorld world;
+  world.engine.answer = UpToDateAnswer{"1"};
+  world.api->on_message("/ota/gw-17/request", R"({"token":"secret-secret-secret"})");
+  ASSERT_TRUE(log::configure(log::Level::info, path.string(), log::Format::text));  // flushes
+  const auto all = lines();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_THAT(all[0], HasSubstr("debug received device=gw-17 over mqtt: /ota/gw-17/request, 32 bytes"));
+  EXPECT_THAT(all[1], HasSubstr("debug sent device=gw-17 over mqtt: /ota/gw-17/up_to_date, 35 bytes"));
+}
+
 TEST_F(RefusalLogFile, AFloodCannotFillItNorHideAnothersLine) {
   test::TestClock clock;
   RefusalLog refusals(clock);

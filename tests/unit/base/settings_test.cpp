@@ -22,6 +22,7 @@ using testing::Not;
 
 /// All keys of api.md, written out once more on purpose: a key that is dropped or misspelt shows here.
 const char* const kApiKeys[] = {"mqtt.url",
+                                "mqtt.version",
                                 "mqtt.client_id",
                                 "mqtt.username",
                                 "mqtt.password_file",

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
+#include <string>
+#include <vector>
 
 namespace ota::mqtt {
 namespace {
@@ -29,8 +32,114 @@ TEST(Outbox, SendsAgainInOrderAfterABreakButNotQos0) {
   for (int qos : {1, 0, 2, 0, 1}) ASSERT_TRUE(outbox.push("t", "p", qos));
   outbox.take(4);
   outbox.delivered(1);
-  outbox.reset_in_flight();
-  EXPECT_EQ(ids(outbox.take(10)), (std::vector<std::uint64_t>{3, 5}));
+  EXPECT_EQ(outbox.connection_lost(true).in_flight, 3u);
+  EXPECT_EQ(ids(outbox.take(10)), (std::vector<std::uint64_t>{3})) << "alone: it may be why the connection broke";
+  EXPECT_TRUE(outbox.delivered(3));
+  EXPECT_EQ(ids(outbox.take(10)), (std::vector<std::uint64_t>{5}));
+}
+
+TEST(Outbox, SendsAgainAllAtOnceWhereNoMessageCanBeTheCause) {
+  Outbox outbox(10, 1000);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(outbox.push("t", "p", 1));
+  outbox.take(2);
+  const auto lost = outbox.connection_lost(false);
+  EXPECT_EQ(lost.in_flight, 0u);
+  EXPECT_FALSE(outbox.in_doubt());
+  EXPECT_EQ(ids(outbox.take(10)), (std::vector<std::uint64_t>{1, 2, 3}));
+}
+
+TEST(Outbox, SuspectsGoAloneBeforeWhatIsNewer) {
+  Outbox outbox(10, 1000);
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(outbox.push("t", "p", 1));
+  outbox.take(2);
+  EXPECT_EQ(outbox.connection_lost(true).alone, "") << "two were on their way";
+  EXPECT_TRUE(outbox.in_doubt());
+  EXPECT_EQ(ids(outbox.take(10)), (std::vector<std::uint64_t>{1}));
+  EXPECT_FALSE(outbox.can_take(10));
+  EXPECT_TRUE(outbox.take(10).empty()) << "nothing beside a suspect";
+  outbox.delivered(1);
+  EXPECT_TRUE(outbox.can_take(10));
+  EXPECT_EQ(ids(outbox.take(10)), (std::vector<std::uint64_t>{2}));
+  outbox.delivered(2);
+  EXPECT_FALSE(outbox.in_doubt());
+  EXPECT_EQ(ids(outbox.take(10)), (std::vector<std::uint64_t>{3, 4}));
+}
+
+TEST(Outbox, WhatWasAloneAtTwoBreaksIsGivenUpAndOthersGoBeforeItsSecondTry) {
+  Outbox outbox(10, 1000);
+  ASSERT_TRUE(outbox.push("bad", "p", 1));
+  outbox.take(10);
+  auto lost = outbox.connection_lost(true);
+  EXPECT_EQ(lost.alone, "bad");
+  EXPECT_FALSE(lost.victim);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(outbox.push("good", "p", 1));
+  EXPECT_EQ(ids(outbox.take(10)), (std::vector<std::uint64_t>{2, 3})) << "all that came before the next connection";
+  for (std::uint64_t id : {2, 3}) outbox.delivered(id);
+  ASSERT_TRUE(outbox.push("newer", "p", 1));
+  EXPECT_EQ(ids(outbox.take(10)), (std::vector<std::uint64_t>{1}));
+  EXPECT_TRUE(outbox.take(10).empty());
+  lost = outbox.connection_lost(true);
+  ASSERT_TRUE(lost.victim);
+  EXPECT_EQ(lost.victim->topic, "bad");
+  EXPECT_EQ(outbox.size(), 1u);
+  EXPECT_FALSE(outbox.in_doubt());
+  EXPECT_EQ(ids(outbox.take(10)), (std::vector<std::uint64_t>{4}));
+}
+
+TEST(Outbox, AnInnocentOneAccusedByChanceIsDelivered) {
+  Outbox outbox(10, 1000);
+  ASSERT_TRUE(outbox.push("bad", "p", 1));
+  outbox.take(10);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(outbox.push("good", "p", 1));
+  outbox.connection_lost(true);
+  EXPECT_EQ(ids(outbox.take(10)), (std::vector<std::uint64_t>{2, 3}));
+  ASSERT_TRUE(outbox.push("newer", "p", 1));
+  EXPECT_FALSE(outbox.can_take(10));
+  outbox.delivered(2);
+  EXPECT_TRUE(outbox.take(10).empty());
+  outbox.delivered(3);
+  EXPECT_EQ(ids(outbox.take(10)), (std::vector<std::uint64_t>{1}));
+  outbox.delivered(1);
+  EXPECT_FALSE(outbox.in_doubt()) << "it was innocent";
+  EXPECT_EQ(ids(outbox.take(10)), (std::vector<std::uint64_t>{4}));
+}
+
+TEST(Outbox, SeveralBadOnesAllGo) {
+  Outbox outbox(100, 10'000);
+  std::vector<std::string> bad{"bad3", "bad7", "bad8"};
+  for (int i = 0; i < 10; ++i) {
+    const bool is_bad = i == 3 || i == 7 || i == 8;
+    ASSERT_TRUE(outbox.push((is_bad ? "bad" : "good") + std::to_string(i), "p", 1));
+  }
+  std::vector<std::string> dropped;
+  int breaks = 0;
+  std::size_t delivered = 0;
+  while (outbox.size() > 0 && breaks < 20) {
+    const auto batch = outbox.take(10);
+    ASSERT_FALSE(batch.empty());
+    for (const auto& message : batch) {
+      if (message.topic.starts_with("bad")) {
+        ++breaks;
+        if (auto lost = outbox.connection_lost(true); lost.victim) dropped.push_back(lost.victim->topic);
+        break;
+      }
+      ASSERT_TRUE(outbox.delivered(message.id));
+      ++delivered;
+    }
+  }
+  EXPECT_EQ(delivered, 7u);
+  std::sort(dropped.begin(), dropped.end());
+  EXPECT_EQ(dropped, bad);
+  EXPECT_LE(breaks, 7) << "one with all in flight, and two for each";
+}
+
+TEST(Outbox, Qos0BesideItClearsTheOnlyOneInFlight) {
+  Outbox outbox(10, 1000);
+  ASSERT_TRUE(outbox.push("t", "p", 1));
+  ASSERT_TRUE(outbox.push("zero", "p", 0));
+  outbox.take(10);
+  outbox.delivered(2);
+  EXPECT_EQ(outbox.connection_lost(true).alone, "") << "the one at QoS 0 may be the cause";
 }
 
 TEST(Outbox, BoundsMessagesAndBytes) {
@@ -73,19 +182,26 @@ TEST(Outbox, LosesNothingInAnyMixture) {
           break;
         default:
           if (random() % 10 == 0) {
-            outbox.reset_in_flight();
+            const auto lost = outbox.connection_lost(random() % 2 == 0);
+            if (lost.victim) {
+              ASSERT_EQ(flying, std::vector<std::uint64_t>{lost.victim->id});
+              delivered.push_back(lost.victim->id);
+            }
             flying.clear();
           }
       }
       ASSERT_EQ(outbox.size(), pushed - delivered.size());
       ASSERT_EQ(outbox.in_flight(), flying.size());
     }
-    outbox.reset_in_flight();
-    for (auto id : ids(outbox.take(1000))) {
-      ASSERT_TRUE(outbox.delivered(id));
-      delivered.push_back(id);
+    outbox.connection_lost(false);
+    while (outbox.can_take(1000)) {
+      for (auto id : ids(outbox.take(1000))) {
+        ASSERT_TRUE(outbox.delivered(id));
+        delivered.push_back(id);
+      }
     }
     ASSERT_EQ(delivered.size(), pushed);
+    ASSERT_FALSE(outbox.in_doubt());
     ASSERT_EQ(outbox.bytes(), 0u);
   }
 }

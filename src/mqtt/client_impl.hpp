@@ -1,0 +1,107 @@
+// The client's parts: what callers and Paho's threads do is in client.cpp, what its own thread does in
+// client_thread.cpp.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "mqtt/barred_topics.hpp"
+#include "mqtt/bulk_lane.hpp"
+#include "mqtt/link.hpp"
+#include "mqtt/outbox.hpp"
+#include "mqtt/version_choice.hpp"
+
+namespace ota::mqtt {
+
+/// Connecting, waiting and handing messages to Paho happen on one own thread. Paho's threads and callers of publish()
+/// only change what `mutex_` protects; it is never held across a call into Paho, a handler or the log.
+class ClientImpl final : public Client, private LinkEvents {
+ public:
+  ClientImpl(Options options, Handlers handlers, Random& random);
+  ~ClientImpl() override { stop(std::chrono::milliseconds(0)); }
+
+  void start() override;
+  void hurry() override;
+  bool publish(std::string topic, std::string payload, int qos) override;
+  bool publish_bulk(std::string topic, std::string payload, BulkSent sent) override;
+  std::size_t max_payload(std::size_t topic_bytes) const override;
+  Status status() const override;
+  void stop(std::chrono::milliseconds grace) override;
+
+ private:
+  enum class State { idle, connecting, connected, failed, lost, disconnected };
+  using Lock = std::unique_lock<std::mutex>;
+
+  // Own thread. What takes the lock holds it when it is called and when it returns.
+  void run();
+  bool connect(Lock& lock);
+  bool connect_once(Lock& lock, Version version);
+  bool renew_link(Version version);
+  bool serve(Lock& lock);
+  bool after_loss(Lock& lock, std::chrono::seconds lived);
+  std::string why_lost(int reason, const Outbox::Lost& lost);
+  bool may_send() const;
+  bool work_waits() const;
+  bool done(Lock& lock);
+  void announce(Lock& lock);
+  void pump(Lock& lock);
+  bool hand_over(const Outgoing& message);
+  void lose_bulk(Lock& lock);
+  void hang_up(Lock& lock);
+  void part(Lock& lock);
+  void wait(Lock& lock, unsigned step);
+
+  // Any thread, without the lock.
+  void drop(std::uint64_t id, const std::string& why);
+  void report_dropped(const Outgoing& message, const std::string& why) const;
+
+  // Paho's threads.
+  void become(State state, int reason);
+  void on_connected(const Limits& limits) override;
+  void on_connect_failed(int reason) override { become(State::failed, reason); }
+  void on_lost(int reason) override { become(State::lost, reason); }
+  void on_disconnected() override { become(State::disconnected, 0); }
+  void on_message(std::string_view topic, std::string_view payload, bool retained) override;
+  void on_published(std::uint64_t id, int reason) override;
+  void on_bulk_written(std::uint64_t id, int reason);
+  void on_subscribed(std::size_t filter, int reason, int qos) override;
+
+  const Options options_;
+  const Handlers handlers_;
+  Random& random_;
+  std::atomic<std::uint64_t> received_ = 0;
+  std::atomic<std::uint32_t> max_packet_ = 0;  // as at the last connect; 0 before the first
+
+  // Own thread only.
+  std::unique_ptr<Link> link_;
+  Version link_version_ = Version::automatic;
+  bool link_used_ = false;  // it had its one connection
+  VersionChoice versions_;
+  int short_lives_ = 0;  // connections in a row that did not hold
+  std::string told_;     // why the broker ended the last of these that it gave a reason for
+
+  mutable std::mutex mutex_;  // protects what follows
+  std::condition_variable wake_;
+  Outbox outbox_;
+  BulkLane bulk_;
+  BarredTopics barred_;
+  int max_qos_ = 2;  // of this connection
+  Version version_ = Version::automatic;
+  State state_ = State::idle;
+  int reason_ = 0;
+  std::string detail_ = "not connected yet";
+  std::uint64_t connects_ = 0;
+  std::uint64_t published_ = 0;
+  std::uint64_t refused_ = 0;
+  std::uint64_t dropped_ = 0;
+  std::size_t unanswered_ = 0;  // subscriptions of this connection
+  bool announced_ = false;
+  bool stopping_ = false;
+  bool hurried_ = false;
+  std::chrono::steady_clock::time_point stop_by_;
+  std::thread thread_;
+};
+
+}  // namespace ota::mqtt

@@ -1,0 +1,275 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "mqtt/address.hpp"
+#include "mqtt/cause.hpp"
+#include "mqtt/client_impl.hpp"
+#include "mqtt/guarded.hpp"
+#include "ota/base/log.hpp"
+#include "ota/base/random.hpp"
+
+namespace ota::mqtt {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+// A connection that lived this long was a good one: the waits begin anew.
+constexpr seconds kHeld{10};
+// Paho reports a failed connect after 10 s (and looks only every 3 s); silence beyond that is a fault of its threads.
+constexpr seconds kConnectPatience{20};
+constexpr seconds kDisconnectPatience{2};
+constexpr int kUnsupportedVersion = 0x84;
+
+}  // namespace
+
+void ClientImpl::run() {
+  Lock lock(mutex_);
+  for (unsigned step = 0; !stopping_;) {
+    bool held = false;
+    if (!guarded("the connection", [&] { held = connect(lock) && serve(lock); })) {
+      if (!lock.owns_lock()) lock.lock();
+      link_used_ = true;
+      state_ = State::failed;
+      detail_ = "a fault of the daemon ended the connection: see its log";
+      outbox_.connection_lost(false);
+      lose_bulk(lock);
+    }
+    step = held ? 0 : step + 1;
+    if (!stopping_) wait(lock, held ? 0 : step - 1);
+  }
+  lock.unlock();
+  link_.reset();
+}
+
+// True once the broker has taken us in, with a version that is to be kept; else says why not and answers false.
+bool ClientImpl::connect(Lock& lock) {
+  for (bool again = true; again && !stopping_;) {
+    const auto version = versions_.next();
+    if (connect_once(lock, version)) {
+      if (!versions_.connected()) return true;
+      hang_up(lock);
+      continue;
+    }
+    if (stopping_) return false;
+    state_ = State::failed;
+    const int reason = reason_;
+    lock.unlock();
+    auto cause = reason != 0 ? Cause{true, describe_reason(reason, options_)} : find_cause(options_, version);
+    again = reason == kUnsupportedVersion ? versions_.refused() : reason == 0 && cause.reachable && versions_.hung_up();
+    log::write(again ? log::Level::debug : log::Level::warn,
+               fmt::format("mqtt: not connected to {} with MQTT {}: {}", options_.url, to_string(version), cause.text));
+    lock.lock();
+    detail_ = std::move(cause.text);
+  }
+  return false;
+}
+
+bool ClientImpl::connect_once(Lock& lock, Version version) {
+  state_ = State::connecting;
+  reason_ = 0;
+  unanswered_ = options_.subscriptions.size() + 1;  // the one is dropped once the subscriptions are on their way
+  const bool fresh = std::exchange(link_used_, false) || !link_ || link_version_ != version;
+  lock.unlock();
+  const bool begun = (!fresh || renew_link(version)) && link_->connect();
+  lock.lock();
+  if (begun) {
+    bool answered = wake_.wait_for(lock, kConnectPatience, [&] { return state_ != State::connecting || stopping_; });
+    if (!answered || state_ == State::connecting) link_used_ = true;  // never heard of again
+  }
+  if (state_ != State::connected) return false;
+  link_used_ = true;
+  version_ = version;
+  return true;
+}
+
+bool ClientImpl::renew_link(Version version) {
+  try {
+    // In this order: Paho never sees its last client go, which would stop its threads.
+    auto fresh = Link::create(options_, version, *this);
+    link_ = std::move(fresh);
+    link_version_ = version;
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+// Publishes until the connection ends. True where the next try need not wait longer than the last one did: it held long
+// enough, or one message is the cause of its end.
+bool ClientImpl::serve(Lock& lock) {
+  const auto since = steady_clock::now();
+  ++connects_;
+  detail_.clear();
+  lock.unlock();
+  if (auto address = parse_address(options_.url)) tune_sockets(address->port);
+  const bool subscribed = link_->subscribe();
+  log::info(fmt::format("mqtt: connected to {} as {} with MQTT {}", options_.url, options_.client_id,
+                        to_string(link_version_)));
+  lock.lock();
+  --unanswered_;
+  announced_ = false;
+  while (subscribed && state_ == State::connected && !done(lock)) {
+    announce(lock);
+    pump(lock);
+  }
+  lose_bulk(lock);
+  if (stopping_) {
+    part(lock);
+    return true;
+  }
+  return after_loss(lock, std::chrono::duration_cast<seconds>(steady_clock::now() - since));
+}
+
+bool ClientImpl::after_loss(Lock& lock, seconds lived) {
+  const auto lost = outbox_.connection_lost(may_be_a_message(reason_));
+  const int reason = reason_;
+  seconds barred{0};
+  if (lost.victim) {
+    ++dropped_;
+    barred = barred_.bar(lost.victim->topic, steady_clock::now());
+  }
+  lock.unlock();
+  short_lives_ = lived < kHeld ? short_lives_ + 1 : 0;
+  auto why = why_lost(reason, lost);
+  log::warn(fmt::format("mqtt: connection to {} lost after {} s: {}", options_.url, lived.count(), why));
+  if (lost.victim)
+    report_dropped(*lost.victim, fmt::format("twice the connection to the broker broke off while this alone was on its "
+                                             "way ({} bytes): the broker's limit of size or its access list may "
+                                             "forbid it; nothing more is sent to {} for {} s",
+                                             lost.victim->payload.size(), lost.victim->topic, barred.count()));
+  if (handlers_.on_lost) guarded("the loss of the connection", handlers_.on_lost);
+  lock.lock();
+  detail_ = std::move(why);
+  return lived >= kHeld || !lost.alone.empty();
+}
+
+// Mosquitto 2.0 closes without a word when another client connects under the same id. What the broker told stays the
+// cause of the breaks that follow soon.
+std::string ClientImpl::why_lost(int reason, const Outbox::Lost& lost) {
+  if (reason != 0) {
+    told_ = describe_reason(reason, options_);
+  } else if (short_lives_ == 0) {
+    told_.clear();
+  }
+  if (!told_.empty()) return told_;
+  if (!lost.alone.empty())
+    return fmt::format("the broker hung up on a message to {}: its access list or its limit of size may forbid that",
+                       lost.alone);
+  if (short_lives_ < 2) return "the connection broke off: reconnecting";
+  if (lost.in_flight > 0)
+    return fmt::format(
+        "the connection breaks off again and again, with {} messages on their way: look at the broker's "
+        "log; each is now sent alone, to find one that the broker doesn't take",
+        lost.in_flight);
+  return fmt::format(
+      "the connection breaks off again and again: another client may use the id '{}', give each program its "
+      "own; else look at the broker's log",
+      options_.client_id);
+}
+
+// With 3.1.1 the QoS that the broker has is known once it answered the subscriptions.
+bool ClientImpl::may_send() const { return version_ == Version::v5 || unanswered_ == 0; }
+
+bool ClientImpl::work_waits() const {
+  if (may_send() && outbox_.can_take(Link::kWindow)) return true;
+  return bulk_.may_take() && !stopping_ && !outbox_.in_doubt();
+}
+
+// Whether to stop now; waits for something to do where not.
+bool ClientImpl::done(Lock& lock) {
+  auto ready = [&] {
+    return state_ != State::connected || work_waits() || (stopping_ && outbox_.size() == 0) ||
+           (unanswered_ == 0 && !announced_);
+  };
+  if (!stopping_) wake_.wait(lock, [&] { return stopping_ || ready(); });
+  if (!stopping_) return false;
+  bool in_time = wake_.wait_until(lock, stop_by_, ready);
+  return !in_time || outbox_.size() == 0;
+}
+
+void ClientImpl::announce(Lock& lock) {
+  if (unanswered_ > 0 || std::exchange(announced_, true) || !handlers_.on_connected) return;
+  lock.unlock();
+  guarded("the connection's begin", handlers_.on_connected);
+  lock.lock();
+}
+
+void ClientImpl::pump(Lock& lock) {
+  std::vector<Outgoing> batch;
+  if (may_send()) batch = outbox_.take(Link::kWindow);
+  // Bulk is never acknowledged: amid suspects it could be the cause of a break and not be seen.
+  if (batch.empty() && !stopping_ && !outbox_.in_doubt() && bulk_.may_take()) batch.push_back(bulk_.take());
+  const int max_qos = max_qos_;
+  lock.unlock();
+  bool connected = true;
+  for (auto& message : batch) {
+    message.qos = std::min(message.qos, max_qos);
+    connected = hand_over(message);
+    if (!connected) break;
+  }
+  lock.lock();
+  // What Paho has not taken waits for the next connection.
+  if (!connected && state_ == State::connected) state_ = State::lost;
+}
+
+// False where there is no connection any more.
+bool ClientImpl::hand_over(const Outgoing& message) {
+  const auto most = max_payload(message.topic.size());
+  const bool too_large = message.payload.size() > most;
+  const auto handed = too_large ? Link::Handed::refused : link_->publish(message);
+  if (handed == Link::Handed::refused && (message.id & BulkLane::kIdBit) != 0) {
+    on_bulk_written(message.id, 1);
+  } else if (handed == Link::Handed::refused) {
+    drop(message.id, too_large ? fmt::format("it has {} bytes and the broker takes {} there: raise its max_packet_size",
+                                             message.payload.size(), most)
+                               : "MQTT can't carry its topic: look at mqtt.topic_root");
+  }
+  return handed != Link::Handed::gone;
+}
+
+// With the connection goes what may be lost; after this none is taken until the next one.
+void ClientImpl::lose_bulk(Lock& lock) {
+  auto lost = bulk_.clear();
+  lock.unlock();
+  for (const auto& sent : lost) guarded("a lost chunk", [&] { sent(false); });
+  lock.lock();
+}
+
+void ClientImpl::part(Lock& lock) {
+  const auto left = outbox_.size();
+  if (left > 0) {
+    lock.unlock();
+    log::warn(fmt::format("mqtt: stopped with {} messages not delivered to {}", left, options_.url));
+    lock.lock();
+  }
+  if (state_ != State::connected) return;
+  hang_up(lock);
+  detail_ = "stopped";
+}
+
+void ClientImpl::hang_up(Lock& lock) {
+  lock.unlock();
+  const bool begun = link_->disconnect();
+  lock.lock();
+  if (begun) wake_.wait_for(lock, kDisconnectPatience, [&] { return state_ != State::connected; });
+  state_ = State::disconnected;
+}
+
+// From reconnect_min to reconnect_max, doubling; each drawn from the upper half, so that many who lost the same broker
+// don't come back together.
+void ClientImpl::wait(Lock& lock, unsigned step) {
+  milliseconds min = options_.reconnect_min;
+  milliseconds max = std::max<milliseconds>(options_.reconnect_max, min);
+  auto top = std::min(max, min * (2L << std::min(step, 20u)));
+  auto pause =
+      std::max(min, milliseconds(static_cast<long>(static_cast<double>(top.count()) * (0.5 + random_.unit() / 2))));
+  hurried_ = false;
+  if (wake_.wait_for(lock, min, [&] { return stopping_; })) return;
+  wake_.wait_for(lock, pause - min, [&] { return stopping_ || hurried_; });
+}
+
+}  // namespace ota::mqtt

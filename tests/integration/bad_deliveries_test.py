@@ -1,0 +1,226 @@
+"""Messages that the broker doesn't take, and messages that are none: each costs one log line and stops nobody else."""
+import json
+import re
+import subprocess
+import unittest.mock
+
+import harness
+from harness import ServerCase, main, wait_until
+from strict_broker import StrictBroker
+
+GRID = 16 * 1024
+
+
+class BrokerCase(ServerCase):
+    broker_settings = ""
+
+    @classmethod
+    def setUpClass(cls):
+        made = harness.Broker
+        with unittest.mock.patch("harness.Broker", lambda folder, kept: made(folder, kept, cls.broker_settings)):
+            super().setUpClass()
+
+    def lines(self, *parts, since=0):
+        return [line for line in self.daemon.log()[since:].splitlines() if all(part in line for part in parts)]
+
+    def metric(self, name):
+        page = self.rest.call("GET", "/metrics").body.decode()
+        return float(next(line.split()[1] for line in page.splitlines() if line.startswith(name + " ")))
+
+    def update(self, name, hardware):
+        """Order to success, all by the device itself."""
+        self.upgrade(name, "2.0.0", hardware=hardware)
+        device = self.device(name, hardware=hardware, version="1.0.0")
+        self.assertEqual(device.run()["type"], "success")
+
+
+class Small(BrokerCase):
+    """The broker names its limit, which an offer with the digests of its chunks passes."""
+
+    broker_settings = "max_packet_size 3000"
+
+    def test_metadata_keeps_within_the_packet_size(self):
+        self.firmware("2.0.0", "hw-small", 44 * GRID)
+        task = self.upgrade("small", "2.0.0", chunk_size=16, hardware="hw-small")
+        device = self.device("small", hardware="hw-small", version="1.0.0")
+        metadata = device.request("metadata")
+        self.assertNotIn("chunks", metadata)
+        self.assertEqual(metadata["chunk_count"], 44)
+        self.assertEqual(device.run()["type"], "success")
+        self.assertEqual(self.rest.state(task), "succeeded")
+        other = self.device("small-good", hardware="hw-small", version="2.0.0")
+        self.assertEqual(other.request()["type"], "up_to_date")
+        self.assertEqual(self.metric("otad_mqtt_connects_total"), 1, "the connection never broke")
+        self.assertEqual(self.metric("otad_mqtt_dropped_total"), 0)
+
+
+class HangsUp(BrokerCase):
+    """The broker hangs up on what it doesn't allow, without a word."""
+
+    settings = {"mqtt.reconnect_min_s": 1, "tasks.offer_timeout_s": 600}
+    version = "5"
+
+    @classmethod
+    def setUpClass(cls):
+        made = harness.Daemon
+
+        def behind(folder, port, settings):
+            cls.strict = StrictBroker(port, lambda topic, size: "/bad" in topic or size > 3000)
+            return made(folder, cls.strict.port, {**settings, "mqtt.version": cls.version})
+
+        with unittest.mock.patch("harness.Daemon", behind):
+            super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.strict.close()
+        super().tearDownClass()
+
+    def test_one_bad_topic_stops_nobody(self):
+        self.firmware("2.0.0", "hw-hang", 4 * GRID)
+        since = len(self.daemon.log())
+        task = self.upgrade("bad-topic", "2.0.0", hardware="hw-hang")
+        good = [self.device(f"good-{number}", hardware="hw-hang", version="2.0.0") for number in range(5)]
+        bad = self.device("bad-topic", hardware="hw-hang", version="1.0.0")
+        bad.send("request", bad.about_me())
+        wait_until(lambda: "/ota/bad-topic/metadata" in self.strict.hung_up, "the broker hung up")
+        for device in good:
+            self.assertEqual(device.request(timeout=30)["type"], "up_to_date")
+        line = wait_until(lambda: self.lines("not sent", "device=bad-topic", since=since), "it is given up", 30)
+        self.assertEqual(len(line), 1)
+        self.assertIn(f"task={task}", line[0])
+        self.assertIn("access list", line[0])
+        self.assertGreaterEqual(self.strict.hung_up.count("/ota/bad-topic/metadata"), 2)
+        wait_until(self.daemon.ready, "ready again", 30)
+        # It asks again, as devices do: nobody hears of it.
+        connects, hung_up = self.metric("otad_mqtt_connects_total"), len(self.strict.hung_up)
+        for _ in range(3):
+            bad.send("request", bad.about_me())
+        wait_until(lambda: self.metric("otad_mqtt_dropped_total") >= 4, "its answers are dropped")
+        self.update("good-6", "hw-hang")
+        self.assertEqual(self.metric("otad_mqtt_connects_total"), connects)
+        self.assertEqual(len(self.strict.hung_up), hung_up)
+
+    def test_several_bad_ones_amid_a_crowd(self):
+        since = len(self.daemon.log())
+        devices = [self.device(f"crowd-{number}", version="1.0.0") for number in range(10)]
+        bad = [self.device(f"bad-{number}", version="1.0.0") for number in range(3)]
+        for device in bad + devices:
+            device.send("request", device.about_me())
+        for device in devices:
+            self.assertEqual(device.request(timeout=60)["type"], "up_to_date")
+        for device in bad:
+            wait_until(lambda: self.lines("not sent", f"device={device.id}:", since=since), "it is given up", 60)
+        wait_until(self.daemon.ready, "ready again", 30)
+        self.assertEqual(self.lines("another client may use", since=since), [])
+
+
+class HangsUpOn311(HangsUp):
+    version = "3.1.1"
+
+
+class Refuses(BrokerCase):
+    """The broker refuses by a reason code what its access list doesn't have."""
+
+    @classmethod
+    def setUpClass(cls):
+        made = harness.Broker
+
+        def listed(folder, kept):
+            (folder / "acl").write_text("topic readwrite /ota/+/request\ntopic read #\ntopic write /ota/good/#\n")
+            # Without a bound Mosquitto 2.0.11 ends the connection after each refusal.
+            return made(folder, kept, f"max_queued_messages 100000\nacl_file {folder / 'acl'}")
+
+        with unittest.mock.patch("harness.Broker", listed):
+            super(BrokerCase, cls).setUpClass()
+
+    def test_named_and_dropped(self):
+        bad = self.device("refused", version="1.0.0")
+        bad.send("request", bad.about_me())
+        line = wait_until(lambda: self.lines("not sent", "device=refused"), "it is given up")[0]
+        self.assertIn("up_to_date: the broker refused it (not authorised)", line)
+        good = self.device("good", version="1.0.0")
+        self.assertEqual(good.request()["type"], "up_to_date")
+        self.assertEqual(self.metric("otad_mqtt_connects_total"), 1)
+        self.assertEqual(self.metric("otad_mqtt_dropped_total"), 1)
+        self.assertEqual(self.metric("otad_mqtt_outbox"), 0)
+
+
+class Retained(BrokerCase):
+    persistence = True
+    version = "auto"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.settings = {"mqtt.version": cls.version}
+        super().setUpClass()
+
+    def retain(self, topic, payload):
+        command = ["mosquitto_pub", "-p", str(self.broker.port), "-q", "1", "-r", "-t", topic, "-m", json.dumps(payload)]
+        subprocess.run(command, check=True)
+
+    def test_speaks_once(self):
+        self.firmware("2.0.0", "hw-kept")
+        task = self.upgrade("kept", "2.0.0", hardware="hw-kept")
+        device = self.device("kept", hardware="hw-kept", version="1.0.0")
+        device.request("metadata")
+        self.retain("/ota/kept/progress", {"task_id": task, "state": "failed", "reason": "no space"})
+        wait_until(lambda: self.rest.task(task)["attempt"] == 2, "it is heard when it is said")
+        self.retain("/ota/kept/request", {"current_version": "1.0.0"})
+        for _ in range(2):
+            self.daemon.stop()
+            since = len(self.daemon.log())
+            self.daemon.start()
+            self.assertEqual(self.device("kept-witness", version="1.0.0").request()["type"], "up_to_date")
+            self.assertEqual(self.rest.task(task)["attempt"], 2)
+            self.check_warning(since)
+
+    def check_warning(self, since):
+        """5 has a word for it: the broker doesn't send them."""
+        self.assertEqual(self.lines("retained", since=since), [])
+
+
+class RetainedOn311(Retained):
+    version = "3.1.1"
+
+    def check_warning(self, since):
+        lines = self.lines("retained", "device=kept", since=since)
+        self.assertEqual(len(lines), 2, lines)
+        self.assertTrue(any("/ota/kept/progress" in line for line in lines), lines)
+
+
+class Debug(BrokerCase):
+    settings = {"log.level": "debug"}
+
+    def test_each_message_is_logged_without_its_secret(self):
+        device = self.device("talks", version="1.0.0", token="secret-1234567890")
+        device.request("up_to_date")
+        received = self.lines("received device=talks over mqtt: /ota/talks/request, ")
+        self.assertEqual(len(received), 1)
+        size = len(json.dumps({"token": "secret-1234567890", **device.about_me()}))
+        self.assertTrue(received[0].endswith(f"{size} bytes"), received)
+        self.assertRegex(self.lines("sent device=talks over mqtt: /ota/talks/up_to_date, ")[0], r"\d+ bytes$")
+        headers = {"Authorization": "Bearer secret-1234567890"}
+        self.rest.call("POST", "/ota/talks/request", {"current_version": "1.0.0"}, headers)
+        self.assertEqual(len(self.lines("received device=talks over http: /ota/talks/request, ")), 1)
+        self.assertNotIn("secret-1234567890", self.daemon.log())
+
+
+class OddTopics(BrokerCase):
+    def test_one_line_and_nothing_else(self):
+        witness = self.device("odd-witness", version="1.0.0")
+        for topic in ("/ota//request", "/ota/a b/progress", "/ota/\u00e4/verify"):
+            since = len(self.daemon.log())
+            witness.mqtt.publish(topic, "{}", 1).wait_for_publish(10)
+            wait_until(lambda: self.lines("refused", "bad_message", since=since), f"{topic} is refused")
+        for payload in (b"", b"\xff\xfe", b"{\"chunk\":", b"[]", b"\0"):
+            since = len(self.daemon.log())
+            witness.send("progress", payload)
+            wait_until(lambda: self.lines("refused", "device=odd-witness", since=since), f"{payload} is refused")
+        self.assertEqual(witness.request("up_to_date")["type"], "up_to_date")
+        self.assertEqual(self.metric("otad_mqtt_connects_total"), 1)
+        self.assertFalse(re.search("set aside", self.daemon.log()))
+
+
+if __name__ == "__main__":
+    main()
