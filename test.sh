@@ -7,7 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
   cat <<'END'
-./test.sh [--fresh] [--sanitize address|thread] [--docker] [--fuzz SECONDS] [--crash N] [--soak MINUTES] [--filter REGEX]
+./test.sh [--fresh] [--sanitize address|thread] [--docker] [--fuzz SECONDS] [--crash N] [--soak MINUTES] [--brokers]
+          [--filter REGEX]
   --fresh                    make a minimal Debian 12 (debootstrap, as root), clone HEAD into it, and there run
                              ./test.sh with the other options, and ./run.sh --once
   --sanitize address|thread  build with ASan and UBSan, or with TSan, and run the same tests
@@ -15,8 +16,25 @@ usage() {
   --fuzz SECONDS             besides, drive each parser of outside data with libFuzzer for so long (60 is a good start)
   --crash N                  kill -9 the daemon N times in the crash campaign, in place of 50 (1000: about an hour)
   --soak MINUTES             besides, a mixed load for so long: memory, descriptors and database must stay level
+  --brokers                  besides, the whole flow over RabbitMQ, ejabberd and aedes: installs them (80 MB, and npm)
   --filter REGEX             only tests whose name matches
 END
+}
+
+# The tests start these brokers themselves, on loopback: the services that come with the packages stay off.
+install_brokers() {
+  local policy=/usr/sbin/policy-rc.d made='' sudo=''
+  [[ $(id -u) == 0 ]] || sudo=sudo
+  if [[ ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' | $sudo install -m 755 /dev/stdin "$policy"
+    made=yes
+  fi
+  # shellcheck disable=SC2086,SC2046
+  install_missing $broker_packages $(command -v npm >/dev/null || echo npm)
+  [[ -z $made ]] || $sudo rm "$policy"
+  [[ ! -d /run/systemd/system ]] || $sudo systemctl disable -q rabbitmq-server ejabberd || true
+  # shellcheck disable=SC2086
+  npm install --prefix "$1" --no-audit --no-fund --loglevel=error $broker_npm_packages
 }
 
 preset=ci
@@ -27,6 +45,7 @@ fuzz=''
 filter=()
 crash=50
 soak=''
+brokers=''
 for option; do
   [[ $option == --fresh ]] && fresh=yes || given+=("$option")
 done
@@ -46,6 +65,7 @@ while (($#)); do
     --soak)
       [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
       soak=$2; shift ;;
+    --brokers) brokers=yes ;;
     --filter)
       [[ -n ${2:-} ]] || { usage >&2; exit 2; }
       filter=(-R "$2"); shift ;;
@@ -79,6 +99,11 @@ cmake --build --preset "$preset" -j "$jobs" >"$build/build.log" 2>&1 ||
   { grep -E -A20 'error|FAILED' "$build/build.log" | head -200; echo "0 passed, 1 failed"; exit 1; }
 
 export OTAD_BUILD=$build OTAD_CRASH_KILLS=$crash
+if [[ $brokers ]]; then
+  say "installing other brokers"
+  install_brokers "$build/brokers"
+  export OTAD_BROKERS=1 OTAD_AEDES=$build/brokers
+fi
 case $preset in
   address)
     export OTAD_SANITIZED=1 OTAD_PATIENCE=4 ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1

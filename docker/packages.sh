@@ -21,6 +21,10 @@ fresh_packages="debootstrap git mount util-linux"
 # --fuzz: libFuzzer.
 fuzz_packages="clang-14 libclang-rt-14-dev"
 
+# --brokers: other brokers than Mosquitto; npm besides, where there is none.
+broker_packages="rabbitmq-server ejabberd nodejs"
+broker_npm_packages="aedes@0.51.3"
+
 # What the built programs are linked with.
 runtime_packages="ca-certificates libcurl4 libfmt9 libpaho-mqtt1.3 libpaho-mqttpp3-1 libspdlog1.10 libsqlite3-0 libssl3
   libtomlplusplus3"
