@@ -20,6 +20,9 @@ bool is_name_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
 }
 
+/// What IPv6 addresses are written with, and their zones (RFC 6874).
+bool is_v6_letter(char c) { return c == ':' || c == '%' || is_name_letter(c); }
+
 bool is_port(std::string_view text) {
   return text.size() <= 5 && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
@@ -61,12 +64,14 @@ std::optional<Authority> split_authority(std::string_view text) {
     if (end == std::string_view::npos) return std::nullopt;
     parts.host = text.substr(1, end - 1);
     rest = text.substr(end + 1);
+    if (!std::all_of(parts.host.begin(), parts.host.end(), is_v6_letter)) return std::nullopt;
     if (parts.host.find(':') == std::string_view::npos || !parse_ip(parts.host)) return std::nullopt;
   } else {
     const auto colon = std::min(text.find(':'), text.size());
     parts.host = text.substr(0, colon);
     rest = text.substr(colon);
     if (!std::all_of(parts.host.begin(), parts.host.end(), is_name_letter)) return std::nullopt;
+    if (parts.host.find("..") != std::string_view::npos) return std::nullopt;
     if (parts.host.ends_with('.')) parts.host.remove_suffix(1);
   }
   if (parts.host.empty() || parts.host.size() > kLongestHost) return std::nullopt;

@@ -6,6 +6,7 @@
 #include "fuzz/target.hpp"
 #include "http/range.hpp"
 #include "http/request_parser.hpp"
+#include "ota/http/host_names.hpp"
 #include "ota/http/url.hpp"
 
 namespace ota::fuzz {
@@ -100,6 +101,25 @@ void http_range(std::string_view bytes) {
   http::etag_listed(bytes, "\"tag\"", true);
   http::etag_listed(bytes, "\"tag\"", false);
   http::if_range_holds(bytes, "\"tag\"");
+}
+
+void http_host(std::string_view bytes) {
+  static const http::HostNames names([] {
+    http::HostNames::Options options;
+    options.own = {"gw", "192.0.2.1", "fd00::1"};
+    return options;
+  }());
+  const auto parts = http::split_authority(bytes);
+  if (!parts) return;
+  require(!parts->host.empty() && parts->host.size() <= 253, "a host has letters, and not too many");
+  require(parts->host.find_first_of("/@?# \r\n\t\"\\") == std::string_view::npos, "a host is no more than that");
+  require(parts->port.find_first_not_of("0123456789") == std::string_view::npos, "a port is a number");
+  std::string upper(parts->host);
+  for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  require(names.has(parts->host) == names.has(upper), "case says nothing");
+  const auto written = upper.find(':') != std::string::npos ? "[" + upper + "]" : upper;
+  const auto again = http::split_authority(written);
+  require(again && again->host == upper, "what was split stays so");
 }
 
 void http_query(std::string_view bytes) {

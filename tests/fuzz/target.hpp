@@ -20,6 +20,7 @@ void download(std::string_view bytes);        ///< path, newline, query, newline
 void http_request(std::string_view bytes);    ///< a connection's bytes; the first says in which pieces they come
 void http_range(std::string_view bytes);      ///< size, newline, Range, newline, tags
 void http_query(std::string_view bytes);      ///< a path or a query
+void http_host(std::string_view bytes);       ///< a Host header, or what follows the scheme of an origin
 void operator_body(std::string_view bytes);   ///< first byte: which call; then the body
 void operator_query(std::string_view bytes);  ///< first byte: which call; then the query
 void settings(std::string_view bytes);        ///< a TOML file; behind a NUL, variables, one a line
@@ -33,6 +34,7 @@ inline constexpr Target kTargets[] = {
     {"http_request", http_request},
     {"http_range", http_range},
     {"http_query", http_query},
+    {"http_host", http_host},
     {"operator_body", operator_body},
     {"operator_query", operator_query},
     {"settings", settings},

@@ -136,13 +136,13 @@ class HandRequest final : public http::Request {
   std::string_view query() const noexcept override { return query_; }
   std::string_view authority() const noexcept override {
     const auto host = header("Host");
-    return host.empty() ? "localhost:8080" : host;
+    return host.empty() && names_host ? "localhost:8080" : host;
   }
   std::string_view header(std::string_view name) const noexcept override {
     const auto found = headers.find(std::string(name));
     return found == headers.end() ? std::string_view() : std::string_view(found->second);
   }
-  const std::string& remote() const noexcept override { return remote_; }
+  const std::string& remote() const noexcept override { return from; }
   const std::string& client_name() const noexcept override { return client_; }
   std::optional<std::uint64_t> content_length() const noexcept override { return length; }
   boost::asio::awaitable<Result<std::size_t>> read_some(std::span<char> into) override {
@@ -158,6 +158,8 @@ class HandRequest final : public http::Request {
   }
 
   std::map<std::string, std::string> headers;
+  bool names_host = true;  ///< localhost, where no header says another
+  std::string from = "10.0.0.7:51234";
   std::optional<std::uint64_t> length;
   std::size_t piece = 50'000;              ///< read_some() gives at most so much
   std::size_t cut_at = std::string::npos;  ///< the sender goes away there
@@ -169,7 +171,6 @@ class HandRequest final : public http::Request {
   std::string path_;
   std::string query_;
   std::string body_;
-  std::string remote_ = "10.0.0.7:51234";
   std::string client_;
   std::size_t at_ = 0;
 };

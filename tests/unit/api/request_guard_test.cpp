@@ -44,6 +44,21 @@ TEST(RequestGuard, TheHostIsOneOfOurs) {
   EXPECT_EQ(refused(Method::get, {{"Host", "gw"}, {"X-Forwarded-Host", "evil.example"}}), std::nullopt);
 }
 
+TEST(RequestGuard, OnlyThisMachineMayNameNoHost) {
+  HandRequest request(Method::get, "/healthz");
+  request.names_host = false;
+  for (const auto* from : {"127.0.0.1:5", "127.9.9.9:5", "[::1]:5"}) {
+    request.from = from;
+    EXPECT_FALSE(refuse_request(request, gateway(), ReadsChange::no)) << from;
+  }
+  for (const auto* from : {"10.0.0.7:51234", "[::2]:5", "128.0.0.1:5"}) {
+    request.from = from;
+    const auto error = refuse_request(request, gateway(), ReadsChange::no);
+    ASSERT_TRUE(error) << from;
+    EXPECT_EQ(error->code, Errc::bad_message);
+  }
+}
+
 TEST(RequestGuard, TheRefusalSaysWhichSettingHelps) {
   HandRequest request(Method::get, "/");
   request.headers = {{"Host", "evil.example:8080"}};

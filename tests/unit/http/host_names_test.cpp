@@ -20,27 +20,11 @@ TEST(Authority, IsTakenApart) {
     EXPECT_EQ(parts->host, host) << text;
     EXPECT_EQ(parts->port, port) << text;
   }
-  for (const std::string wrong : {"",
-                                  ":80",
-                                  ".",
-                                  "gw:80:80",
-                                  "gw:http",
-                                  "gw:123456",
-                                  "user@gw",
-                                  "user:pass@gw:80",
-                                  "a b",
-                                  "[::1",
-                                  "[::1]x",
-                                  "[gw]",
-                                  "[]",
-                                  "[127.0.0.1]",
-                                  "::1",
-                                  "gw/",
-                                  "gw?x",
-                                  "gw#",
-                                  "g\xc3\xbcnter",
-                                  "a,b",
-                                  "%6cocalhost"})
+  for (const std::string wrong :
+       {"",     ":80",         ".",      "gw:80:80", "gw:http", "gw:123456",   "user@gw",       "user:pass@gw:80",
+        "a b",  "[::1",        "[::1]x", "[gw]",     "[]",      "[127.0.0.1]", "[fe80::1%a/b]", "[fe80::1%a b]",
+        "gw..", "gw..example", "..",     "::1",      "gw/",     "gw?x",        "gw#",           "g\xc3\xbcnter",
+        "a,b",  "%6cocalhost"})
     EXPECT_FALSE(split_authority(wrong)) << wrong;
   EXPECT_TRUE(split_authority(std::string(253, 'a')));
   EXPECT_FALSE(split_authority(std::string(254, 'a')));
