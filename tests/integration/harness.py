@@ -64,10 +64,21 @@ def wait_until(condition, what, timeout=10.0, pause=0.02):
         time.sleep(pause)
 
 
+GUARDS = []  # of the ports that are this process's
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A loopback port for this process alone: no other test is given it, nor is it among those that the kernel hands out
+    to any connection, so that what is started again finds it free."""
+    for port in random.SystemRandom().sample(range(20_000, 32_000), 1000):
+        guard = socket.socket(socket.AF_UNIX)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            guard.bind(f"\0otad-test-port-{port}")
+            probe.bind(("127.0.0.1", port))
+            GUARDS.append(guard)
+            return port
+        guard.close()
+    raise AssertionError("no free port")
 
 
 class Process:
@@ -225,7 +236,7 @@ class Rest:
 
 
 class Daemon(Process):
-    """An otad with fresh data, on a port that it chooses at its first start and keeps afterwards."""
+    """An otad with fresh data, on a port that stays the same over restarts."""
 
     def __init__(self, folder, broker_port, settings=None):
         super().__init__(folder / "otad.log")
@@ -233,7 +244,7 @@ class Daemon(Process):
         self.settings = {
             "mqtt.url": f"tcp://127.0.0.1:{broker_port}",
             "mqtt.reconnect_max_s": 2,
-            "http.listen": "127.0.0.1:0",
+            "http.listen": f"127.0.0.1:{free_port()}",
             "storage.database": str(folder / "otad.db"),
             "storage.firmware_dir": str(folder / "firmware"),
             **(settings or {}),
