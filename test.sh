@@ -82,7 +82,6 @@ say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*"; }
 # shellcheck disable=SC2086
 install_missing $build_packages $test_packages ${docker:+$docker_packages} ${fuzz:+$fuzz_packages}
 export PATH=$PATH:/usr/sbin
-unset http_proxy https_proxy all_proxy HTTPS_PROXY ALL_PROXY  # from here on all goes to loopback
 
 # A compiler takes up to 1.5 GB.
 memory=$(awk '/^MemTotal/ {print int($2 / 1500000)}' /proc/meminfo)
@@ -113,6 +112,7 @@ case $preset in
     export TSAN_OPTIONS=second_deadlock_stack=1:suppressions=$PWD/tests/thread.supp ;;
 esac
 
+unset http_proxy https_proxy all_proxy HTTPS_PROXY ALL_PROXY  # from here on all goes to loopback
 say "running the tests"
 report=$build/junit.xml
 rm -f "$report"

@@ -25,5 +25,6 @@ drive() {
 }
 export -f drive
 export folder seconds here
+# shellcheck disable=SC2016
 printf '%s\0' "${targets[@]}" | xargs -0 -n 1 -P 2 bash -c 'drive "$1"' drive | tee "$folder/result.log"
 ! grep -q '^FAILED' "$folder/result.log"
