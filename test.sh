@@ -21,18 +21,10 @@ usage() {
 END
 }
 
-# The tests start these brokers themselves, on loopback: the services that come with the packages stay off.
+# The tests start these brokers themselves, on loopback.
 install_brokers() {
-  local policy=/usr/sbin/policy-rc.d made='' sudo=''
-  [[ $(id -u) == 0 ]] || sudo=sudo
-  if [[ ! -e $policy ]]; then
-    printf '#!/bin/sh\nexit 101\n' | $sudo install -m 755 /dev/stdin "$policy"
-    made=yes
-  fi
   # shellcheck disable=SC2086,SC2046
-  install_missing $broker_packages $(command -v npm >/dev/null || echo npm)
-  [[ -z $made ]] || $sudo rm "$policy"
-  [[ ! -d /run/systemd/system ]] || $sudo systemctl disable -q rabbitmq-server ejabberd || true
+  install_idle $broker_packages $(command -v npm >/dev/null || echo npm)
   # shellcheck disable=SC2086
   npm install --prefix "$1" --no-audit --no-fund --loglevel=error $broker_npm_packages
 }
@@ -81,6 +73,8 @@ say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*"; }
 
 # shellcheck disable=SC2086
 install_missing $build_packages $test_packages ${docker:+$docker_packages} ${fuzz:+$fuzz_packages}
+# shellcheck disable=SC2086
+install_idle $idle_packages
 export PATH=$PATH:/usr/sbin
 
 # A compiler takes up to 1.5 GB.

@@ -10,7 +10,10 @@ build_packages="g++ cmake ninja-build ccache python3
 run_packages="mosquitto curl python3 u-boot-qemu opensbi"
 
 test_packages="mosquitto mosquitto-clients curl wget aria2 openssl python3 python3-paho-mqtt systemd faketime iproute2
-  iptables e2fsprogs mount slowhttptest sslscan binutils wrk swupdate"
+  iptables e2fsprogs mount slowhttptest sslscan binutils wrk"
+
+# Called by tests too, but their packages bring services, which stay off: swupdate-progress even reboots the machine.
+idle_packages="swupdate"
 
 # --docker: containers without a Docker engine.
 docker_packages="podman buildah runc podman-compose debootstrap netavark aardvark-dns iptables uidmap"
@@ -46,4 +49,26 @@ install_missing() {
   # shellcheck disable=SC2086
   $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
     -o Dpkg::Use-Pty=0 $missing >&2 </dev/null
+}
+
+# install_idle NAME...: the same, but the services of those that were missing are neither started nor enabled.
+install_idle() {
+  absent=
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || absent="$absent $package"
+  done
+  [ -n "$absent" ] || return 0
+  policy=/usr/sbin/policy-rc.d made='' as=''
+  [ "$(id -u)" -eq 0 ] || as=sudo
+  if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' | $as install -m 755 /dev/stdin $policy && made=yes
+  fi
+  installed=0
+  install_missing "$@" || installed=$?
+  [ -z "$made" ] || $as rm -f $policy
+  [ $installed -eq 0 ] || return $installed
+  # shellcheck disable=SC2086
+  units=$(dpkg -L $absent | sed -n 's#^/lib/systemd/system/\([^/@]*\.\(service\|socket\)\)$#\1#p')
+  # shellcheck disable=SC2086
+  [ -z "$units" ] || ! command -v systemctl >/dev/null || $as systemctl disable -q $units 2>/dev/null || true
 }
