@@ -177,8 +177,8 @@ void HeaderWriter::connection(Connection connection) {
 }
 
 void append_part_head(std::string& out, std::string_view boundary, std::string_view content_type, ByteRange range,
-                      std::uint64_t size, bool first) {
-  out += first ? "--" : "\r\n--";
+                      std::uint64_t size) {
+  out += "\r\n--";
   out += boundary;
   out += "\r\n";
   HeaderWriter writer(out);
@@ -199,7 +199,7 @@ std::uint64_t multipart_length(std::string_view boundary, std::string_view conte
   std::uint64_t total = 0;
   for (const ByteRange& range : ranges) {
     heads.clear();
-    append_part_head(heads, boundary, content_type, range, size, &range == ranges.data());
+    append_part_head(heads, boundary, content_type, range, size);
     total += heads.size() + range.length;
   }
   heads.clear();

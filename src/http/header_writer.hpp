@@ -39,9 +39,11 @@ class HeaderWriter {
   std::string& out_;
 };
 
-/// The delimiter and head of one part of a multipart/byteranges body (RFC 9110, 14.6), appended to `out`.
+/// The delimiter and head of one part of a multipart/byteranges body (RFC 9110, 14.6), appended to `out`. The first
+/// begins with the empty line too, which is then a preamble (RFC 2046, 5.1.1): nginx and Apache send it, zsync needs
+/// it.
 void append_part_head(std::string& out, std::string_view boundary, std::string_view content_type, ByteRange range,
-                      std::uint64_t size, bool first);
+                      std::uint64_t size);
 void append_part_end(std::string& out, std::string_view boundary);
 /// Bytes of the whole multipart body.
 std::uint64_t multipart_length(std::string_view boundary, std::string_view content_type,

@@ -26,8 +26,9 @@ struct RangeAnswer {
   std::vector<ByteRange> ranges;  ///< in the order that was asked for
 };
 
-/// More ranges than this in one header: the header is ignored.
-inline constexpr std::size_t kMaxRanges = 64;
+/// More ranges than this in one header: the header is ignored. Delta clients ask for up to 150 (SWUpdate) or 255
+/// (zchunk).
+inline constexpr std::size_t kMaxRanges = 256;
 
 /// Reads a Range header's value for a representation of `size` bytes. Malformed, of another unit than bytes, more than
 /// kMaxRanges, more than two overlaps, or more bytes in all than the representation has: ignored (RFC 9110, 14.2

@@ -150,7 +150,7 @@ asio::awaitable<bool> Session::write_file(const IncomingRequest& request, const 
     replying_ = true;
     for (std::size_t i = 0; written && i < plan.ranges.size(); ++i) {
       const ByteRange range = plan.ranges[i];
-      if (several) append_part_head(head, boundary, content_type_of(reply), range, file.length, i == 0);
+      if (several) append_part_head(head, boundary, content_type_of(reply), range, file.length);
       written = co_await send_range(file, range, head, i == 0, several);
       head.clear();
     }

@@ -128,11 +128,30 @@ TEST_F(Files, SeveralRangesAreMultipart) {
     return delimiter + "\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes " + range +
            "/1500000\r\n\r\n" + part(from, size) + "\r\n";
   };
-  const std::string expected = piece("0-9", 0, 10) + piece("600000-1299999", 600000, 700000) +
+  const std::string expected = "\r\n" + piece("0-9", 0, 10) + piece("600000-1299999", 600000, 700000) +
                                piece("1499995-1499999", 1499995, 5) + delimiter + "--\r\n";
   EXPECT_EQ(answer.field("Content-Length"), std::to_string(expected.size()));
   EXPECT_TRUE(answer.body == expected);
   EXPECT_EQ(get("Range: bytes=0-0\r\n").body, part(0, 1));
+}
+
+TEST_F(Files, AsManyRangesAsDeltaClientsAskForAreOneReply) {
+  serve();
+  for (const std::size_t count : {150u, 255u}) {  // SWUpdate, zchunk
+    std::string value;
+    std::string wanted;
+    for (std::size_t i = 0; i < count; ++i) {
+      value += (i ? "," : "") + std::to_string(5000 * i) + "-" + std::to_string(5000 * i + 999);
+      wanted += part(5000 * i, 1000);
+    }
+    const auto answer = get("Range: bytes=" + value + "\r\n");
+    ASSERT_EQ(answer.status, 206) << count;
+    std::string got;
+    for (std::size_t at = answer.body.find("\r\n\r\n"); got.size() < wanted.size() && at != std::string::npos;
+         at = answer.body.find("\r\n\r\n", at + 1004))
+      got += answer.body.substr(at + 4, 1000);
+    EXPECT_TRUE(got == wanted) << count;
+  }
 }
 
 TEST_F(Files, RandomRangesMatchTheContent) {
