@@ -136,7 +136,6 @@ asio::awaitable<Result<std::size_t>> IncomingRequest::read_known(std::span<char>
   } else {
     got = co_await stream_.read_some(into);
     if (got == 0) co_return broken(Errc::cancelled, "the sender went away or was too slow with its body");
-    deadline_.moved(got);
   }
   left_ -= got;
   if (left_ == 0) body_ = Body::ended;
@@ -160,7 +159,6 @@ asio::awaitable<Result<std::size_t>> IncomingRequest::read_chunked(std::span<cha
     if (room.empty()) co_return broken(Errc::bad_message, "a chunk's header or the trailer is too large");
     const std::size_t got = co_await stream_.read_some(room);
     if (got == 0) co_return broken(Errc::cancelled, "the sender went away or was too slow with its body");
-    deadline_.moved(got);
     input_.received(got);
   }
 }

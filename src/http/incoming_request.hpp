@@ -1,6 +1,7 @@
 // The request that a session works on: its head, and its body as it comes in.
 #pragma once
 
+#include "http/deadline.hpp"
 #include "http/input.hpp"
 #include "http/request_parser.hpp"
 #include "http/stream.hpp"

@@ -8,10 +8,20 @@
 
 namespace ota::http {
 
+namespace {
+
+bool ask_kernel(int socket, tcp_info& info) {
+  socklen_t size = sizeof info;
+  return ::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
+}
+
+bool under_way(const tcp_info& info) { return info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0; }
+
+}  // namespace
+
 std::optional<LineMeter::Reading> LineMeter::read() {
   tcp_info info{};
-  socklen_t size = sizeof info;
-  if (::getsockopt(socket_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return {};
+  if (!ask_kernel(socket_, info)) return {};
   Reading reading;
   auto& figures = reading.figures;
   figures.rtt_ms = info.tcpi_rtt / 1000.0;
@@ -21,8 +31,15 @@ std::optional<LineMeter::Reading> LineMeter::read() {
   figures.acked = info.tcpi_bytes_acked - std::exchange(acked_, info.tcpi_bytes_acked);
   if (info.tcpi_delivery_rate > 0 && !info.tcpi_delivery_rate_app_limited)
     figures.rate = static_cast<double>(info.tcpi_delivery_rate);
-  reading.under_way = info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0;
+  reading.under_way = under_way(info);
   return reading;
+}
+
+std::optional<LineMeter::Flow> LineMeter::flow() {
+  tcp_info info{};
+  if (!ask_kernel(socket_, info)) return {};
+  const std::uint64_t flown = info.tcpi_bytes_acked + info.tcpi_bytes_received;
+  return Flow{flown - std::exchange(flown_, flown), under_way(info)};
 }
 
 }  // namespace ota::http

@@ -18,12 +18,19 @@ class LineMeter {
   };
   /// Nothing where the kernel doesn't say.
   std::optional<Reading> read();
+  struct Flow {
+    std::uint64_t bytes = 0;  ///< that the peer sent or acknowledged since this was asked last
+    bool under_way = false;   ///< as in Reading
+  };
+  /// The same without the figures.
+  std::optional<Flow> flow();
 
  private:
   const int socket_;
   std::uint32_t segments_ = 0;
   std::uint32_t resent_ = 0;
   std::uint64_t acked_ = 0;
+  std::uint64_t flown_ = 0;
 };
 
 }  // namespace ota::http

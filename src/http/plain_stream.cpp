@@ -15,10 +15,15 @@ namespace {
 
 class PlainStream final : public Stream {
  public:
-  PlainStream(tcp::socket socket, Deadline& deadline) : Stream(deadline), socket_(std::move(socket)) {
+  explicit PlainStream(tcp::socket socket) : socket_(std::move(socket)) {
     boost::system::error_code ignored;
     socket_.native_non_blocking(true, ignored);
     socket_.set_option(tcp::no_delay(true), ignored);
+  }
+
+  ~PlainStream() override {
+    boost::system::error_code ignored;
+    if (reset_) socket_.close(ignored);  // left to its destructor, asio would let the kernel go on sending
   }
 
   asio::awaitable<bool> handshake() override { co_return true; }
@@ -58,6 +63,7 @@ class PlainStream final : public Stream {
   void cut(bool reset) noexcept override {
     boost::system::error_code ignored;
     if (reset) socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+    reset_ |= reset;
     // Also where no operation waits at the moment: the next one fails.
     socket_.shutdown(tcp::socket::shutdown_both, ignored);
     socket_.cancel(ignored);
@@ -70,7 +76,6 @@ class PlainStream final : public Stream {
     const ssize_t sent = ::send(socket_.native_handle(), bytes.data(), bytes.size(), flags);
     if (sent <= 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(sent));
-    deadline_.moved(static_cast<std::size_t>(sent));
     return true;
   }
 
@@ -82,7 +87,6 @@ class PlainStream final : public Stream {
     if (sent <= 0) return false;
     slice.offset += static_cast<std::size_t>(sent);
     slice.length -= static_cast<std::size_t>(sent);
-    deadline_.moved(static_cast<std::size_t>(sent));
     return true;
   }
 
@@ -95,13 +99,14 @@ class PlainStream final : public Stream {
   }
 
   tcp::socket socket_;
+  bool reset_ = false;
   boost::system::error_code read_error_;  // says no more than that nothing was read
 };
 
 }  // namespace
 
-std::unique_ptr<Stream> make_plain_stream(tcp::socket socket, Deadline& deadline) {
-  return std::make_unique<PlainStream>(std::move(socket), deadline);
+std::unique_ptr<Stream> make_plain_stream(tcp::socket socket) {
+  return std::make_unique<PlainStream>(std::move(socket));
 }
 
 }  // namespace ota::http

@@ -53,8 +53,7 @@ Session::Session(Worker& worker, std::shared_ptr<const SessionContext> context, 
       peer_{std::move(remote), {}},
       deadline_(worker.now(), worker.ticks(context_->options.idle_timeout), worker.tick_seconds()),
       meter_(socket.native_handle()),
-      stream_(tls ? make_tls_stream(std::move(socket), std::move(tls), deadline_)
-                  : make_plain_stream(std::move(socket), deadline_)),
+      stream_(tls ? make_tls_stream(std::move(socket), std::move(tls)) : make_plain_stream(std::move(socket))),
       input_(context_->options.max_header_bytes) {}
 
 Session::~Session() {
@@ -76,9 +75,24 @@ void Session::start() {
 
 void Session::on_tick() {
   if (line_listener_ && worker_.now() - metered_ >= worker_.ticks(kMeterTime)) read_line(!replying_);
+  if (follows_ && !deadline_.suspended()) follow_peer();
   if (!deadline_.passed()) return;
   deadline_.suspend();
-  stream_->cut(!resting_);
+  // What the peer didn't take in all that time is thrown away.
+  stream_->cut(under_way_);
+}
+
+/// What counts is what the peer moved: the kernel takes much more than a slow one reads in its time.
+void Session::follow_peer() {
+  const auto flow = meter_.flow();
+  under_way_ = flow && flow->under_way;
+  follows_ = under_way_ || !(finishing_ || resting_);
+  if (follows_)
+    deadline_.moved(flow ? flow->bytes : 0);
+  else if (finishing_)  // it has all of the last reply, as in the next case
+    deadline_.shorten(worker_.ticks(kLingerTime));
+  else
+    deadline_.touch();
 }
 
 /// `replied`: once the peer has all of the reply, nobody has to hear any more.
@@ -97,11 +111,11 @@ void Session::on_drain() {
 void Session::on_give_way() {
   log::debug(fmt::format("http: connection of {} gives way to another", peer_.remote));
   deadline_.suspend();
-  stream_->cut(!resting_);
+  stream_->cut(false);
 }
 
 void Session::on_cut() {
-  stream_->cut(true);
+  stream_->cut(false);
   cut_.emit(asio::cancellation_type::terminal);
 }
 
@@ -110,6 +124,7 @@ asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
   Session& s = *self;
   try {
     s.deadline_.shorten(s.worker_.ticks(s.context_->options.head_timeout));
+    s.follows_ = true;
     bool more = co_await s.stream_->handshake();
     if (!more) co_return;
     s.peer_.client_name = s.stream_->client_name();
@@ -135,6 +150,8 @@ asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
 }
 
 asio::awaitable<bool> Session::serve_request() {
+  follows_ = false;
+  under_way_ = false;
   const auto owned =
       std::make_unique<IncomingRequest>(*stream_, input_, deadline_, peer_, context_->options.max_target_bytes);
   IncomingRequest& request = *owned;
@@ -146,6 +163,7 @@ asio::awaitable<bool> Session::serve_request() {
     input_.received(got);
   }
   worker_.requests.add(1);
+  follows_ = true;
 
   if (head == IncomingRequest::Head::refused) {
     const unsigned status = request.refusal();
@@ -206,7 +224,9 @@ Reply Session::reply_to_fault(const IncomingRequest& request, const std::excepti
 
 asio::awaitable<void> Session::finish() {
   // `this` is cut by on_tick() where the peer doesn't take part.
-  deadline_.shorten(worker_.ticks(kLingerTime));
+  deadline_.touch();
+  finishing_ = true;
+  follows_ = true;
   co_await stream_->finish();
   if (!linger_) co_return;
   // Closed with bytes unread, the kernel would send a reset that can overtake the reply (RFC 9112, 9.6).

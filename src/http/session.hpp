@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 
+#include "http/deadline.hpp"
 #include "http/file_plan.hpp"
 #include "http/header_writer.hpp"
 #include "http/incoming_request.hpp"
@@ -52,6 +53,7 @@ class Session final : public Tracked, public std::enable_shared_from_this<Sessio
   boost::asio::awaitable<bool> send_range(const FileBody& file, ByteRange range, std::string_view head, bool checked,
                                           bool more);
   void read_line(bool replied);
+  void follow_peer();
   boost::asio::awaitable<std::size_t> pace(const FileBody& file, std::size_t wanted);
   boost::asio::awaitable<Result<void>> check(const FileBody& file, std::uint64_t offset, std::uint64_t length);
   boost::asio::awaitable<void> finish();
@@ -68,8 +70,11 @@ class Session final : public Tracked, public std::enable_shared_from_this<Sessio
   std::shared_ptr<TransferListener> line_listener_;  // until the peer has what it was sent
   std::unique_ptr<Stream> stream_;
   boost::asio::cancellation_signal cut_;
-  bool resting_ = false;  // waits for the first byte of a request
-  bool linger_ = false;   // something the peer sent may be unread
+  bool resting_ = false;    // waits for the first byte of a request
+  bool linger_ = false;     // something the peer sent may be unread
+  bool follows_ = false;    // what the peer moves keeps the connection
+  bool under_way_ = false;  // bytes that were handed over had not arrived at the last look; said of those it follows
+  bool finishing_ = false;
   Input input_;
 };
 

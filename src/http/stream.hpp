@@ -9,8 +9,6 @@
 #include <string>
 #include <string_view>
 
-#include "http/deadline.hpp"
-
 namespace boost::asio::ssl {
 class context;
 }
@@ -27,7 +25,6 @@ struct FileSlice {
 /// Used by its session's coroutine, one operation at a time; nothing here throws but bad_alloc and cancellation.
 class Stream {
  public:
-  explicit Stream(Deadline& deadline) : deadline_(deadline) {}
   virtual ~Stream() = default;
 
   virtual boost::asio::awaitable<bool> handshake() = 0;
@@ -43,13 +40,10 @@ class Stream {
   virtual void cut(bool reset) noexcept = 0;
   /// The common name of the client's verified certificate.
   virtual std::string client_name() const { return {}; }
-
- protected:
-  Deadline& deadline_;
 };
 
-std::unique_ptr<Stream> make_plain_stream(boost::asio::ip::tcp::socket socket, Deadline& deadline);
+std::unique_ptr<Stream> make_plain_stream(boost::asio::ip::tcp::socket socket);
 std::unique_ptr<Stream> make_tls_stream(boost::asio::ip::tcp::socket socket,
-                                        std::shared_ptr<boost::asio::ssl::context> context, Deadline& deadline);
+                                        std::shared_ptr<boost::asio::ssl::context> context);
 
 }  // namespace ota::http

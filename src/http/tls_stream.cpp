@@ -66,11 +66,8 @@ struct FreeSsl {
 // OpenSSL on the socket itself: asio's stream puts two buffers, 70 KB and two copies of each record in between.
 class TlsStream final : public Stream {
  public:
-  TlsStream(tcp::socket socket, std::shared_ptr<asio::ssl::context> context, Deadline& deadline)
-      : Stream(deadline),
-        context_(std::move(context)),
-        socket_(std::move(socket)),
-        ssl_(SSL_new(context_->native_handle())) {
+  TlsStream(tcp::socket socket, std::shared_ptr<asio::ssl::context> context)
+      : context_(std::move(context)), socket_(std::move(socket)), ssl_(SSL_new(context_->native_handle())) {
     boost::system::error_code ignored;
     socket_.native_non_blocking(true, ignored);
     socket_.set_option(tcp::no_delay(true), ignored);
@@ -79,6 +76,11 @@ class TlsStream final : public Stream {
     SSL_set_read_ahead(ssl_.get(), 1);
     SSL_set_mode(ssl_.get(),
                  SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+  }
+
+  ~TlsStream() override {
+    boost::system::error_code ignored;
+    if (reset_) socket_.close(ignored);  // left to its destructor, asio would let the kernel go on sending
   }
 
   asio::awaitable<bool> handshake() override {
@@ -153,6 +155,7 @@ class TlsStream final : public Stream {
   void cut(bool reset) noexcept override {
     boost::system::error_code ignored;
     if (reset) socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+    reset_ |= reset;
     socket_.shutdown(tcp::socket::shutdown_both, ignored);
     socket_.cancel(ignored);
   }
@@ -171,7 +174,6 @@ class TlsStream final : public Stream {
       std::size_t sent = 0;
       if (SSL_write_ex(ssl_.get(), data + done, size - done, &sent) == 1) {
         done += sent;
-        deadline_.moved(sent);
         continue;
       }
       const bool again = co_await ready(SSL_get_error(ssl_.get(), 0));
@@ -191,6 +193,7 @@ class TlsStream final : public Stream {
 
   const std::shared_ptr<asio::ssl::context> context_;
   tcp::socket socket_;
+  bool reset_ = false;
   const std::unique_ptr<SSL, FreeSsl> ssl_;
   std::string held_;
   Piece piece_;
@@ -198,9 +201,8 @@ class TlsStream final : public Stream {
 
 }  // namespace
 
-std::unique_ptr<Stream> make_tls_stream(tcp::socket socket, std::shared_ptr<asio::ssl::context> context,
-                                        Deadline& deadline) {
-  return std::make_unique<TlsStream>(std::move(socket), std::move(context), deadline);
+std::unique_ptr<Stream> make_tls_stream(tcp::socket socket, std::shared_ptr<asio::ssl::context> context) {
+  return std::make_unique<TlsStream>(std::move(socket), std::move(context));
 }
 
 }  // namespace ota::http

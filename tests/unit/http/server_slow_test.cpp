@@ -1,0 +1,170 @@
+// Peers that are slow and never pause are served to the end; those that take nothing are cut.
+#include <netinet/tcp.h>
+
+#include "http/deadline.hpp"
+#include "server_fixture.hpp"
+
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
+namespace ota::http {
+namespace {
+
+using namespace test;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kIdle{2};
+
+/// A peer with small segments and a small receive buffer, so that its window opens in small steps.
+class SlowReader {
+ public:
+  SlowReader(const std::string& address, std::string_view request) {
+    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int segment = 1400, buffer = 4096;
+    ::setsockopt(socket_, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
+    ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+    EXPECT_TRUE(ask(request));
+  }
+  ~SlowReader() { ::close(socket_); }
+  SlowReader(const SlowReader&) = delete;
+  SlowReader& operator=(const SlowReader&) = delete;
+
+  bool ask(std::string_view request) {
+    return ::send(socket_, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size());
+  }
+
+  /// Reads `rate` bytes a second in small pieces until so many are there or the connection ended.
+  std::size_t read(std::size_t most, std::size_t rate) {
+    std::string piece(rate / 10, '\0');
+    std::size_t got = 0;
+    const auto begin = Clock::now();
+    for (int turn = 0; got < most; ++turn) {
+      std::this_thread::sleep_until(begin + turn * 100ms);
+      const auto count = ::recv(socket_, piece.data(), std::min(piece.size(), most - got), 0);
+      if (count <= 0) break;
+      got += static_cast<std::size_t>(count);
+    }
+    return got;
+  }
+
+ private:
+  int socket_;
+};
+
+class Slow : public ::testing::Test {
+ protected:
+  static ServerOptions options() {
+    auto options = TestServer::defaults();
+    options.idle_timeout = kIdle;
+    return options;
+  }
+
+  static std::string get(const std::string& path, const std::string& fields = {}) {
+    return "GET " + path + " HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n";
+  }
+  /// All at once; expects each to get `most`.
+  void read_slowly(const std::vector<std::string>& requests, std::size_t most, std::size_t rate) {
+    std::vector<std::thread> threads;
+    for (const auto& request : requests) {
+      auto& reader = *readers.emplace_back(std::make_unique<SlowReader>(server.address, request));
+      threads.emplace_back([&reader, &request, most, rate] { EXPECT_EQ(reader.read(most, rate), most) << request; });
+    }
+    for (auto& thread : threads) thread.join();
+  }
+  std::uint64_t open_now() const { return server.server->counters().connections_open; }
+
+  static constexpr std::size_t kSize = 8 << 20;  // more than the kernel's buffers hold
+  const std::string content = pattern(kSize);
+  std::shared_ptr<TestFile> file = std::make_shared<TestFile>(content);
+  TestServer server{[this](Request& request) -> boost::asio::awaitable<Reply> {
+                      Reply reply;
+                      if (request.path() == "/text") {
+                        reply.content_type = "text/plain";
+                        reply.body = content.substr(0, 40'000);
+                      } else {
+                        FileBody body;
+                        body.source = file;
+                        body.length = request.path() == "/small" ? 40'000 : kSize;
+                        reply.file = std::move(body);
+                      }
+                      co_return reply;
+                    },
+                    options()};
+  std::vector<std::unique_ptr<SlowReader>> readers;
+};
+
+TEST_F(Slow, ReadersThatNeverPauseAreServed) {
+  constexpr std::size_t kRate = 1'500;
+  const std::vector<std::string> requests = {get("/f"), get("/f", "Connection: close\r\n"),
+                                             get("/f", "Range: bytes=5-3000000\r\n"),
+                                             get("/f", "Range: bytes=0-9,100-3000000,4000000-4000009\r\n")};
+  read_slowly(requests, 5 * kIdle.count() * kRate, kRate);
+  // What is in the kernel's buffers would still come if it had hung up.
+  EXPECT_EQ(open_now(), requests.size());
+}
+
+TEST_F(Slow, RepliesThatTheKernelTookWholeArriveWhole) {
+  // The server is done with these long before their reader is.
+  const std::vector<std::string> requests = {get("/small"), get("/text"), get("/small", "Connection: close\r\n"),
+                                             get("/text", "Connection: close\r\n")};
+  read_slowly(requests, 40'000, 6'000);
+  EXPECT_GE(open_now(), 2u) << "those that are kept alive";
+  for (const std::size_t kept : {0u, 1u}) {
+    EXPECT_TRUE(readers[kept]->ask(get("/small"))) << requests[kept];
+    EXPECT_EQ(readers[kept]->read(10'000, 60'000), 10'000u) << requests[kept];
+  }
+}
+
+TEST_F(Slow, ReadersThatTakeNothingAreCut) {
+  for (const auto& request : {get("/f"), get("/small"), get("/text"), get("/small", "Connection: close\r\n")}) {
+    SlowReader reader(server.address, request);
+    ASSERT_TRUE(eventually([&] { return open_now() == 1; }));
+    const auto from = Clock::now();
+    EXPECT_TRUE(eventually([&] { return open_now() == 0; })) << request;
+    EXPECT_GT(Clock::now() - from, kIdle / 2) << request;
+    EXPECT_LT(Clock::now() - from, 5 * kIdle) << request;
+    EXPECT_LT(reader.read(100'000, 1'000'000), 40'000u) << "what it didn't take is thrown away: " << request;
+  }
+}
+
+TEST(DeadlineOf, ABurstPaysForTheSilenceBehindIt) {
+  std::uint32_t now = 1;
+  Deadline deadline(now, 60, 1.0);
+  deadline.touch();
+  // 64 bytes a second, which the peer's receive window turns into steps of 4,096 bytes.
+  for (int step = 0; step < 100; ++step) {
+    deadline.moved(4'096);
+    for (int tick = 0; tick < 64; ++tick, ++now) ASSERT_FALSE(deadline.passed()) << now;
+  }
+  now += 2 * 60;
+  EXPECT_TRUE(deadline.passed()) << "no burst pays for more than two spans";
+}
+
+TEST(DeadlineOf, WhoMovesNothingHasOneSpan) {
+  std::uint32_t now = 1;
+  Deadline deadline(now, 60, 1.0);
+  deadline.touch();
+  now += 60;
+  EXPECT_FALSE(deadline.passed());
+  now += 1;
+  EXPECT_TRUE(deadline.passed());
+}
+
+TEST(DeadlineOf, WhatMovesWhileNobodyWaitsPaysForNothing) {
+  std::uint32_t now = 1;
+  Deadline deadline(now, 60, 1.0);
+  deadline.moved(1'000'000);
+  deadline.touch();
+  deadline.suspend();
+  deadline.moved(1'000'000);
+  deadline.resume();
+  now += 61;
+  EXPECT_TRUE(deadline.passed());
+}
+
+}  // namespace
+}  // namespace ota::http
