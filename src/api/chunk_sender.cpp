@@ -100,9 +100,11 @@ void ChunkSender::pay(const WantedChunk& chunk, std::size_t left) {
   // One whose task is over pays nothing, and doesn't leave.
   if (!may_send || !context_.engine.board().active(chunk.task.number)) return allow(chunk);
   const auto granted = [this, chunk, left](std::size_t size) {
-    if (size < left) return pay(chunk, left - size);
-    allow(chunk);
-    pump();
+    if (size < left)
+      pay(chunk, left - size);
+    else
+      allow(chunk);
+    pump();  // the rest may need no grant any more
   };
   if (may_send(context_.pace_of(chunk.task), left, granted)) allow(chunk);
 }

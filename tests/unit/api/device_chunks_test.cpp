@@ -360,6 +360,29 @@ TEST_F(DeviceChunks, LeaveWhenTheCapsAllowForAllOfThem) {
   EXPECT_TRUE(held.empty());
 }
 
+TEST_F(DeviceChunks, LeaveWhereTheCapGoesWhenAPartIsPaid) {
+  open(4);
+  capped = true;
+  get("[[0,0]]");
+  ASSERT_EQ(held.size(), 1u);
+  capped = false;
+  grant(600);
+  flow();
+  ASSERT_EQ(lane.written.size(), 1u) << "nobody asked for it again";
+  EXPECT_EQ(lane.written[0].topic, topic(0));
+}
+
+TEST_F(DeviceChunks, AreLostAtOnceWhereTheTaskEndsWhenAPartIsPaid) {
+  open(4);
+  capped = true;
+  get("[[0,0]]");
+  ASSERT_EQ(held.size(), 1u);
+  world.engine.board().close(kTask.number);
+  grant(600);
+  EXPECT_TRUE(held.empty());
+  EXPECT_EQ(world.api->counters().mqtt_chunks_lost, 1u);
+}
+
 TEST_F(DeviceChunks, PayForTheirDeviceAsDownloadsDo) {
   open(4);
   const TaskId urgent{20261122, 43};
