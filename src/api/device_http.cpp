@@ -8,11 +8,13 @@
 #include <charconv>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <variant>
 
 #include "api/device_credentials.hpp"
 #include "api/device_encode.hpp"
+#include "api/device_lines.hpp"
 #include "api/errors.hpp"
 #include "api/message_log.hpp"
 #include "api/request_guard.hpp"
@@ -63,30 +65,66 @@ std::optional<std::chrono::seconds> parse_wait(std::string_view query) {
   return std::chrono::seconds(seconds);
 }
 
-/// Takes the device off the list however the wait ends, also when the coroutine is destroyed.
-class LineGuard {
- public:
-  LineGuard(Outbox& outbox, const std::string& device) : outbox_(outbox), device_(device) {}
-  ~LineGuard() {
-    if (line_) outbox_.close_line(device_, *line_);
-  }
-  LineGuard(const LineGuard&) = delete;
-  LineGuard& operator=(const LineGuard&) = delete;
+}  // namespace
 
-  /// False where there are too many lines.
-  bool open(std::string base, std::function<void(std::optional<std::string>)> done) {
-    line_ = outbox_.open_line(device_, std::move(base), std::move(done));
-    return line_.has_value();
+/// A device's wait for what is pushed: taken off the list however it ends, also when its coroutine is destroyed.
+/// Thread-safe; its lock is a leaf.
+class LongPoll : public std::enable_shared_from_this<LongPoll> {
+ public:
+  /// `base`: as base_url() says.
+  LongPoll(Outbox& outbox, std::string device, std::string base)
+      : outbox_(outbox), device_(std::move(device)), base_(std::move(base)) {}
+  ~LongPoll() { close(); }
+  LongPoll(const LongPoll&) = delete;
+  LongPoll& operator=(const LongPoll&) = delete;
+
+  /// From now on nothing that is pushed is lost. False where too many devices wait. Called once, before the others.
+  bool open() {
+    number_ = outbox_.open_line(device_, base_, [weak = weak_from_this()](std::optional<std::string> payload) {
+      if (const auto poll = weak.lock()) poll->come(std::move(payload));
+    });
+    return number_.has_value();
   }
-  void close() { outbox_.close_line(device_, line_.value_or(0)); }
+  /// Ends the wait without a payload.
+  void close() {
+    if (number_) outbox_.close_line(device_, *number_);
+  }
+  /// `done` is called once, here or later: with what was pushed, or nothing where the wait ended without.
+  void wait(LineDone done) {
+    std::optional<std::optional<std::string>> came;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!came_) {
+        done_ = std::move(done);
+        return;
+      }
+      came = std::move(came_);
+    }
+    done(std::move(*came));
+  }
 
  private:
+  void come(std::optional<std::string> payload) {
+    LineDone done;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!done_) {
+        came_ = std::move(payload);
+        return;
+      }
+      done = std::move(done_);
+    }
+    done(std::move(payload));
+  }
+
   Outbox& outbox_;
   const std::string device_;
-  std::optional<std::uint64_t> line_;
+  const std::string base_;
+  std::optional<std::uint64_t> number_;
+  std::mutex mutex_;
+  LineDone done_;                                   // protected by mutex_, as the next
+  std::optional<std::optional<std::string>> came_;  // before anybody waited for it
 };
-
-}  // namespace
 
 DeviceHttp::DeviceHttp(DeviceContext& context) : context_(context), prefix_(prefix_of(context.options.topic_root)) {}
 
@@ -173,47 +211,46 @@ asio::awaitable<http::Reply> DeviceHttp::next(http::Request& request, DeviceId d
   const auto who = http_credentials(request, device, {});
   if (const auto error = context_.gate.refuse(device.str(), who))
     co_return refused(device.str(), {*error, {}, kMinMessageBytes});
-  auto asking = listen(device, who);
+  const auto poll =
+      wait->count() > 0 ? std::make_shared<LongPoll>(context_.outbox, device.str(), base_url(request)) : nullptr;
+  auto asking = listen(device, who, poll);
   const auto told = co_await std::move(asking);
   context_.gate.judged(device.str(), who, told ? *told : std::optional<Answer>(ErrorAnswer{told.error(), {}}));
   if (!told) co_return refused(device.str(), {told.error(), {}});
   if (*told) co_return told_reply(device.str(), **told, base_url(request));
-  if (wait->count() == 0) co_return nothing();
-  auto waiting = hold_line(device.str(), base_url(request), *wait);
+  if (!poll) co_return nothing();
+  auto waiting = hold(poll, *wait);
   auto payload = co_await std::move(waiting);
-  if (!payload) co_return refused(device.str(), {payload.error(), {}});
-  if (!*payload) co_return nothing();
-  co_return json_reply(200, std::move(**payload));
+  if (!payload) co_return nothing();
+  co_return json_reply(200, std::move(*payload));
 }
 
-asio::awaitable<Result<std::optional<Answer>>> DeviceHttp::listen(DeviceId device, Credentials who) {
-  std::function<void(engine::Done<std::optional<Answer>>)> ask = [this, &device, &who](auto done) {
-    context_.engine.listen(device, who, std::move(done));
+asio::awaitable<Result<std::optional<Answer>>> DeviceHttp::listen(DeviceId device, Credentials who,
+                                                                  std::shared_ptr<LongPoll> poll) {
+  using Told = Result<std::optional<Answer>>;
+  std::function<void(std::function<void(Told)>)> ask = [this, &device, &who, poll](std::function<void(Told)> done) {
+    context_.engine.listen(device, who, [poll, done = std::move(done)](Told told) {
+      // Opened where the engine pushes: what it pushes behind this answer finds the device waiting.
+      const bool waits = told && !*told && poll;
+      if (waits && !poll->open()) told = fail(Errc::overloaded, "too many devices wait; ask with request instead");
+      done(std::move(told));
+    });
   };
-  auto asking = http::await_call<Result<std::optional<Answer>>>(std::move(ask));
+  auto asking = http::await_call<Told>(std::move(ask));
   co_return co_await std::move(asking);
 }
 
-asio::awaitable<Result<std::optional<std::string>>> DeviceHttp::hold_line(std::string device, std::string base,
-                                                                          std::chrono::seconds wait) {
+asio::awaitable<std::optional<std::string>> DeviceHttp::hold(std::shared_ptr<LongPoll> poll,
+                                                             std::chrono::seconds wait) {
   const auto executor = co_await asio::this_coro::executor;
   asio::steady_timer timer(executor, wait);
-  const auto guard = std::make_shared<LineGuard>(context_.outbox, device);
-  const auto full = std::make_shared<bool>(false);
-  std::function<void(std::function<void(std::optional<std::string>)>)> open =
-      [guard, full, base = std::move(base), &timer](std::function<void(std::optional<std::string>)> done) {
-        timer.async_wait([line = std::weak_ptr(guard)](const boost::system::error_code& cut) {
-          const auto waiting_line = line.lock();
-          if (!cut && waiting_line) waiting_line->close();
-        });
-        if (guard->open(base, done)) return;
-        *full = true;
-        done(std::nullopt);
-      };
-  auto waiting = http::await_call<std::optional<std::string>>(std::move(open));
-  auto payload = co_await std::move(waiting);
-  if (*full) co_return fail(Errc::overloaded, "too many devices wait; ask with request instead");
-  co_return payload;
+  timer.async_wait([weak = std::weak_ptr(poll)](const boost::system::error_code& cut) {
+    const auto waiting = weak.lock();
+    if (!cut && waiting) waiting->close();
+  });
+  std::function<void(LineDone)> start = [poll](LineDone done) { poll->wait(std::move(done)); };
+  auto waiting = http::await_call<std::optional<std::string>>(std::move(start));
+  co_return co_await std::move(waiting);
 }
 
 http::Reply DeviceHttp::told_reply(const std::string& device, const Answer& answer, const std::string& base) {

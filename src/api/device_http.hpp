@@ -3,6 +3,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,8 @@ namespace ota::api {
 
 /// An `error` payload with the status that fits.
 http::Reply error_reply(const ErrorAnswer& answer);
+
+class LongPoll;
 
 /// Thread-safe. `POST <root>/<id>/request|progress|verify`, `GET <root>/<id>/next?wait=<0 to 60 s>`.
 class DeviceHttp {
@@ -33,10 +36,10 @@ class DeviceHttp {
   http::Reply refused(std::string_view device, const ErrorAnswer& answer);
   boost::asio::awaitable<http::Reply> message(http::Request& request, DeviceId device, DeviceWord word);
   boost::asio::awaitable<http::Reply> next(http::Request& request, DeviceId device);
-  /// What the engine has for the device already; it proves itself by that.
-  boost::asio::awaitable<Result<std::optional<Answer>>> listen(DeviceId device, Credentials who);
-  boost::asio::awaitable<Result<std::optional<std::string>>> hold_line(std::string device, std::string base,
-                                                                       std::chrono::seconds wait);
+  /// What the engine has for the device already; it proves itself by that. Where there is nothing yet, `poll` is open.
+  boost::asio::awaitable<Result<std::optional<Answer>>> listen(DeviceId device, Credentials who,
+                                                               std::shared_ptr<LongPoll> poll);
+  boost::asio::awaitable<std::optional<std::string>> hold(std::shared_ptr<LongPoll> poll, std::chrono::seconds wait);
   /// What URLs begin with for a device that reached the server so; empty: with the public URL.
   std::string base_url(const http::Request& request) const;
   /// An answer, or the refusal where it is longer than the device takes.

@@ -60,6 +60,7 @@ class TestEngine final : public engine::Engine {
   }
   void listen(DeviceId device, Credentials who, engine::Done<std::optional<Answer>> done) override {
     if (const auto allowed = allows ? allows(device, who) : Result<void>{}; !allowed) return done(allowed.error());
+    if (hold) return listening.push_back(std::move(done));
     done(pending);
   }
 
@@ -81,8 +82,9 @@ class TestEngine final : public engine::Engine {
   std::size_t heard() const { return requests.size() + reports.size() + verifies.size(); }
 
   std::optional<Answer> answer;
-  bool hold = false;  ///< keep replies in `held`
+  bool hold = false;  ///< keep replies in `held` and `listening`
   std::vector<engine::Reply> held;
+  std::vector<engine::Done<std::optional<Answer>>> listening;
   std::optional<Answer> pending;  ///< what the device was told last and has not begun
   Result<engine::Access> access = engine::Access::unknown;
   std::uint32_t grid_of_admitted = 0;

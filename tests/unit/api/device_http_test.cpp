@@ -278,6 +278,47 @@ TEST(DeviceNext, BringsWhatIsPushed) {
   EXPECT_EQ(world.published.back().topic, "/ota/gw-17/cancel") << "and by MQTT as well";
 }
 
+TEST(DeviceNext, BringsWhatIsPushedRightBehindTheEnginesAnswer) {
+  const Offer offer{kTask, *DeviceId::parse("gw-17"), "1", "", Priority::normal, 1, 3, {}, {10, 5}, {}, {}, {}};
+  DeviceWorld world;
+  world.engine.hold = true;
+  TestRequest request(Method::get, "/ota/gw-17/next", "wait=60");
+  std::optional<http::Reply> reply;
+  world.begin(request, reply);
+  world.io.poll();
+  ASSERT_EQ(world.engine.listening.size(), 1u);
+  // As on the engine's thread: both before the waiting request gets its turn.
+  world.engine.listening.front()(std::nullopt);
+  world.outbox->push("gw-17", offer);
+  world.io.restart();
+  world.io.poll();
+  ASSERT_TRUE(reply) << "the offer is lost";
+  EXPECT_EQ(reply->status, 200u);
+  EXPECT_NE(reply->body.find(R"("type":"metadata")"), std::string::npos) << reply->body;
+}
+
+TEST(DeviceNext, WhoIsRefusedNeitherHearsNorEndsAnothersWait) {
+  DeviceWorld world;
+  TestRequest request(Method::get, "/ota/gw-17/next", "wait=60");
+  std::optional<http::Reply> first, second;
+  world.begin(request, first);
+  world.io.poll();
+  world.engine.hold = true;
+  TestRequest stranger(Method::get, "/ota/gw-17/next", "wait=60");
+  world.begin(stranger, second);
+  world.io.poll();
+  world.engine.listening.front()(fail(Errc::not_authorized, "wrong token"));
+  world.io.poll();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->status, 403u);
+  ASSERT_FALSE(first);
+  world.outbox->push("gw-17", CancelAnswer{kTask, CancelReason::cancelled});
+  world.io.restart();
+  world.io.run();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->status, 200u);
+}
+
 TEST(DeviceNext, EndsWithItsTime) {
   DeviceWorld world;
   TestRequest request(Method::get, "/ota/gw-17/next", "wait=1");
