@@ -28,9 +28,10 @@ constexpr int kWaitingTaskRetryS = 30;
 constexpr const char* kNotYours = "this token or certificate is of no device with such a task of this image";
 
 /// The content never changes under its address. A signed address is itself the permission, so that a shared cache may
-/// stand in front; what a device got by its own proof is for it alone.
+/// stand in front; what a device got by its own proof is for it alone, and other spellings of an address would fill the
+/// cache with copies.
 std::string_view cache_control(const UrlGrant& grant) {
-  return grant.own ? "private, max-age=31536000, immutable" : "public, max-age=31536000, immutable";
+  return grant.as_signed ? "public, max-age=31536000, immutable" : "private, max-age=31536000, immutable";
 }
 
 unsigned download_status(Errc code) {
@@ -122,6 +123,7 @@ std::optional<Error> Downloads::refuse_url(const http::Request& request, const D
     // Nothing in our queries needs an escape, but a client may escape what it likes (RFC 3986, 2.3).
     if (const auto decoded = http::percent_decode(request.query()))
       verdict = signer_.verify(path.hex, *decoded, now, grant);
+    grant.as_signed = false;
   }
   switch (verdict) {
     case UrlVerdict::good:
@@ -130,6 +132,9 @@ std::optional<Error> Downloads::refuse_url(const http::Request& request, const D
       return fail(Errc::not_authorized, "the URL has expired; a request brings fresh ones");
     case UrlVerdict::missing:
       return fail(Errc::not_authorized, "the URL has no signed query; use the URLs in metadata as they are");
+    case UrlVerdict::unsigned_parameter:
+      return fail(Errc::not_authorized,
+                  "the URL's query has a parameter that was not signed; use the URLs in metadata as they are");
     case UrlVerdict::wrong:
       break;
   }

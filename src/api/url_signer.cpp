@@ -25,34 +25,34 @@ struct Parts {
   std::string_view bytes, task, exp, sig;
 };
 
-/// Twice the same parameter is no query of ours.
-bool take(std::string_view& slot, std::string_view value) {
-  if (slot.data() != nullptr) return false;
-  slot = value;
-  return true;
+std::string_view* part_of(Parts& parts, std::string_view name) {
+  if (name == "bytes") return &parts.bytes;
+  if (name == "task") return &parts.task;
+  if (name == "exp") return &parts.exp;
+  return name == "sig" ? &parts.sig : nullptr;
 }
 
-bool split(std::string_view query, Parts& parts) {
+/// `good` where there is nothing but our parameters, each at most once.
+UrlVerdict split(std::string_view query, Parts& parts) {
   while (!query.empty()) {
     const auto end = query.find('&');
     const auto item = query.substr(0, end);
     query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
     const auto equals = item.find('=');
-    if (equals == std::string_view::npos) continue;
-    const auto name = item.substr(0, equals);
-    const auto value = item.substr(equals + 1);
-    bool once = true;
-    if (name == "bytes")
-      once = take(parts.bytes, value);
-    else if (name == "task")
-      once = take(parts.task, value);
-    else if (name == "exp")
-      once = take(parts.exp, value);
-    else if (name == "sig")
-      once = take(parts.sig, value);
-    if (!once) return false;
+    auto* part = part_of(parts, item.substr(0, equals));
+    if (!part || equals == std::string_view::npos) return UrlVerdict::unsigned_parameter;
+    if (part->data() != nullptr) return UrlVerdict::wrong;
+    *part = item.substr(equals + 1);
   }
-  return true;
+  return UrlVerdict::good;
+}
+
+/// Whether the query that was split is just as sign() makes it.
+bool spelt_as_signed(std::string_view query, const Parts& parts) {
+  const auto values = parts.bytes.size() + parts.task.size() + parts.exp.size() + parts.sig.size();
+  return parts.bytes.data() < parts.task.data() && parts.task.data() < parts.exp.data() &&
+         parts.exp.data() < parts.sig.data() &&
+         query.size() == values + std::string_view("bytes=&task=&exp=&sig=").size();
 }
 
 template <class Number>
@@ -204,7 +204,7 @@ UrlVerdict UrlSigner::verify(std::string_view image_hex, std::string_view query,
     return in_time(now, known->expires);
   }
   Parts parts;
-  if (!split(query, parts)) return UrlVerdict::wrong;
+  if (const auto verdict = split(query, parts); verdict != UrlVerdict::good) return verdict;
   if (parts.bytes.empty() || parts.task.empty() || parts.exp.empty() || parts.sig.empty()) return UrlVerdict::missing;
   const auto bytes = decimal<std::uint32_t>(parts.bytes);
   const auto expires = decimal<std::int64_t>(parts.exp);
@@ -218,7 +218,7 @@ UrlVerdict UrlSigner::verify(std::string_view image_hex, std::string_view query,
     return firmware::equal_secrets(firmware::hmac_sha256(key, canonical.text()), signature);
   });
   if (!good) return UrlVerdict::wrong;
-  grant = {*task, *bytes, false};
+  grant = {*task, *bytes, false, spelt_as_signed(query, parts)};
   known_good().keep(number_, image_hex, query, parts.sig, grant, *expires);
   return in_time(now, *expires);
 }

@@ -74,9 +74,23 @@ TEST_F(Signed, LooksAsTheProtocolSays) {
   EXPECT_THAT(query, testing::MatchesRegex("bytes=1000&task=OTA_20261122_000042&exp=2000&sig=[A-Za-z0-9_-]{43}"));
 }
 
-TEST_F(Signed, AnyOrderAndStrangersPass) {
+TEST_F(Signed, AnyOrderPassesAndIsKnownAsAnother) {
+  EXPECT_EQ(verify(query), UrlVerdict::good);
+  EXPECT_TRUE(grant.as_signed);
   const auto sig = query.substr(query.find("sig="));
-  EXPECT_EQ(verify(sig + "&exp=2000&x=1&task=OTA_20261122_000042&&flag&bytes=1000"), UrlVerdict::good);
+  for (const auto& other : {sig + "&exp=2000&task=OTA_20261122_000042&bytes=1000", query + "&"}) {
+    for (int round = 0; round < 2; ++round) {
+      EXPECT_EQ(verify(other), UrlVerdict::good) << other;
+      EXPECT_FALSE(grant.as_signed) << other;
+    }
+  }
+}
+
+TEST_F(Signed, WhatIsNotSignedIsRefused) {
+  for (const auto* more : {"&x=1", "&x=", "&flag", "&&", "&=", "&Bytes=1000", "&bytes", "&sig2=x", "&%62ytes=1000"})
+    EXPECT_EQ(verify(query + more), UrlVerdict::unsigned_parameter) << more;
+  EXPECT_EQ(verify("x=1&" + query), UrlVerdict::unsigned_parameter);
+  EXPECT_EQ(verify("&" + query), UrlVerdict::unsigned_parameter);
 }
 
 TEST_F(Signed, OlderKeysAreHonouredOthersNot) {
@@ -328,9 +342,17 @@ TEST_F(Download, EscapedQueriesAreUnderstood) {
   auto escaped = query();
   escaped.replace(escaped.find("OTA_"), 4, "OTA%5F");
   TestRequest request(Method::get, path("image"), escaped);
-  EXPECT_EQ(world.handle(request).status, 200u);
-  TestRequest broken(Method::get, path("image"), query() + "&x=%zz");
-  EXPECT_EQ(world.handle(broken).status, 200u) << "a stranger's value is not ours to judge";
+  const auto reply = world.handle(request);
+  EXPECT_EQ(reply.status, 200u);
+  ASSERT_TRUE(reply.file);
+  EXPECT_EQ(reply.file->cache_control, "private, max-age=31536000, immutable") << "no copy of it in a shared cache";
+}
+
+TEST_F(Download, OnlyWhatWasSignedMayStandInTheQuery) {
+  for (const auto* more : {"&x=1", "&x=%zz", "&v=", "&flag", "&%78=1"}) {
+    TestRequest request(Method::get, path("image"), query() + more);
+    expect_problem(world.handle(request), 403, "not_authorized", "not signed");
+  }
 }
 
 TEST_F(Download, AsksTheEngineForWhatTheBoardDoesNotKnow) {
