@@ -77,8 +77,9 @@ asio::awaitable<http::Reply> Downloads::handle(http::Request& request) {
   UrlGrant grant;
   std::optional<engine::DownloadClaim> claim;
   if (const auto error = refuse(request, *path, grant, claim)) co_return refused(grant, *error);
+  std::optional<FirmwareSignature> signature;  // of a task that is no active transfer
   if (claim) {
-    auto asking = refuse_claim(std::move(*claim), grant);
+    auto asking = refuse_claim(std::move(*claim), grant, signature);
     const auto error = co_await std::move(asking);
     if (error) co_return refused(grant, *error);
   }
@@ -112,7 +113,8 @@ asio::awaitable<http::Reply> Downloads::handle(http::Request& request) {
     co_return file_reply(*path, std::move(image), grant, (*digests)[index], grid.offset(index), grid.length(index),
                          head);
   }
-  co_return manifest_reply(request, *image, grant, *digests);
+  if (!claim) signature = context_.engine.board().signature(grant.task.number);
+  co_return manifest_reply(request, *image, grant, *digests, signature);
 }
 
 std::optional<Error> Downloads::refuse_url(const http::Request& request, const DownloadPath& path,
@@ -176,19 +178,21 @@ std::optional<Error> Downloads::refuse_proof(const http::Request& request, engin
   return std::nullopt;
 }
 
-asio::awaitable<std::optional<Error>> Downloads::refuse_claim(engine::DownloadClaim claim, UrlGrant& grant) {
+asio::awaitable<std::optional<Error>> Downloads::refuse_claim(engine::DownloadClaim claim, UrlGrant& grant,
+                                                              std::optional<FirmwareSignature>& signature) {
   grant.task = claim.task;
   const auto guess = claim.proof ? guess_of(*claim.proof) : Credentials{};
   std::function<void(engine::Done<engine::Admission>)> ask = [this, &claim](engine::Done<engine::Admission> done) {
     context_.engine.download(std::move(claim), std::move(done));
   };
   auto asking = http::await_call<Result<engine::Admission>>(std::move(ask));
-  const auto admission = co_await std::move(asking);
+  auto admission = co_await std::move(asking);
   if (!admission) co_return admission.error();
   const auto access = admission->access;
   if (grant.own) context_.gate.judged(grant.task.str(), guess, access != engine::Access::unknown);
   if (access == engine::Access::granted) {
     if (grant.own) grant.chunk_bytes = admission->chunk_bytes;
+    signature = std::move(admission->signature);
     co_return std::nullopt;
   }
   if (access == engine::Access::ended) co_return fail(Errc::task_ended, "the task has ended");
@@ -226,7 +230,8 @@ http::Reply Downloads::file_reply(const DownloadPath& path, std::shared_ptr<firm
 }
 
 http::Reply Downloads::manifest_reply(const http::Request& request, const firmware::Image& image, const UrlGrant& grant,
-                                      const firmware::Manifest& manifest) const {
+                                      const firmware::Manifest& manifest,
+                                      const std::optional<FirmwareSignature>& signature) const {
   http::Reply reply;
   reply.headers.push_back({"Cache-Control", std::string(cache_control(grant))});
   reply.headers.push_back({"Vary", "Accept"});
@@ -235,8 +240,6 @@ http::Reply Downloads::manifest_reply(const http::Request& request, const firmwa
     reply.body = manifest_octets(manifest);
     return reply;
   }
-  const auto& find_signature = context_.hooks.find_signature;
-  const auto signature = find_signature ? find_signature(grant.task) : std::nullopt;
   reply.content_type = "application/json";
   reply.body = manifest_json(image.digest(), {image.size(), grant.chunk_bytes}, manifest, signature);
   return reply;

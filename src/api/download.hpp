@@ -31,13 +31,15 @@ class Downloads {
                               std::optional<engine::DownloadClaim>& claim) const;
   std::optional<Error> refuse_proof(const http::Request& request, engine::DownloadProof proof, UrlGrant& grant,
                                     std::optional<engine::DownloadClaim>& claim) const;
-  boost::asio::awaitable<std::optional<Error>> refuse_claim(engine::DownloadClaim claim, UrlGrant& grant);
+  boost::asio::awaitable<std::optional<Error>> refuse_claim(engine::DownloadClaim claim, UrlGrant& grant,
+                                                            std::optional<FirmwareSignature>& signature);
   boost::asio::awaitable<Result<GridManifest>> manifest(Digest image, std::uint32_t chunk_bytes);
   /// The image, or a chunk of it, whose digest is `content`; but for HEAD the board hears what was sent.
   http::Reply file_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image, const UrlGrant& grant,
                          const Digest& content, std::uint64_t offset, std::uint64_t length, bool head) const;
   http::Reply manifest_reply(const http::Request& request, const firmware::Image& image, const UrlGrant& grant,
-                             const firmware::Manifest& manifest) const;
+                             const firmware::Manifest& manifest,
+                             const std::optional<FirmwareSignature>& signature) const;
   http::Reply refused(const UrlGrant& grant, const Error& error);
 
   DeviceContext& context_;

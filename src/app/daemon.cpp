@@ -119,7 +119,6 @@ Result<void> Daemon::open_data() {
   auto wanted = engine_options(settings_);
   wanted.let_go = [this] {
     if (readers_) readers_->let_go();
-    if (signatures_) signatures_->let_go();
   };
   auto engine = engine::Engine::create(storage.database, std::move(wanted), clock_, random_, *images_, *outbox_);
   if (!engine) return engine.error();
@@ -129,12 +128,8 @@ Result<void> Daemon::open_data() {
   auto readers = storage::Readers::open(storage.database, kReadingThreads);
   if (!readers) return readers.error();
   readers_ = std::move(*readers);
-  auto signatures = SignatureFinder::open(storage.database);
-  if (!signatures) return signatures.error();
-  signatures_ = std::move(*signatures);
 
   api::DeviceHooks hooks;
-  hooks.find_signature = [this](const TaskId& task) { return signatures_->find(task); };
   hooks.publish_bulk = [this](std::string topic, std::string payload, std::function<void(bool)> sent) {
     return mqtt_->publish_bulk(std::move(topic), std::move(payload), std::move(sent));
   };
@@ -267,7 +262,7 @@ void Daemon::stop() {
   // First those who ask, then who decides, then what carries the decisions out.
   if (outbox_) outbox_->stop_lines();
   if (server_) server_->stop(std::max(left(), milliseconds(0)));
-  if (engine_) engine_->stop();  // before readers and signatures go: it may let go of them
+  if (engine_) engine_->stop();  // before readers go: it may let go of them
   if (device_api_) device_api_->stop_chunks();
   if (mqtt_) mqtt_->stop(std::max(left(), kShortestGrace));
 }

@@ -7,7 +7,6 @@
 #include <string>
 
 #include "app/instance_lock.hpp"
-#include "app/signature_finder.hpp"
 #include "app/store_images.hpp"
 #include "ota/api/device_api.hpp"
 #include "ota/api/operator_api.hpp"
@@ -68,7 +67,6 @@ class Daemon {
   std::unique_ptr<firmware::Store> store_;
   std::unique_ptr<StoreImages> images_;
   std::unique_ptr<storage::Readers> readers_;
-  std::unique_ptr<SignatureFinder> signatures_;
   std::unique_ptr<api::DeviceApi> device_api_;
   std::unique_ptr<mqtt::Client> mqtt_;
   std::unique_ptr<api::OperatorApi> operator_api_;

@@ -132,6 +132,12 @@ std::optional<TransferView> TransferBoard::view(std::int64_t task) const {
                       change.transport};
 }
 
+std::optional<FirmwareSignature> TransferBoard::signature(std::int64_t task) const {
+  std::lock_guard lock(mutex_);
+  const auto found = entries_.find(task);
+  return found == entries_.end() ? std::nullopt : found->second.signature;
+}
+
 TransferBoard::Entry* TransferBoard::believed(const std::string& device, const Credentials& who, const TaskId& task) {
   auto* entry = find(task.number);
   if (!entry || entry->id != task || entry->device != device) return nullptr;
@@ -179,6 +185,7 @@ void TransferBoard::open(Transfer transfer) {
   entry.change.task = number;
   entry.change.have = std::move(transfer.have);
   entry.change.bytes_sent = transfer.bytes_sent;
+  entry.signature = std::move(transfer.signature);
   entry.rate_since = clock_.steady();
   std::lock_guard lock(mutex_);
   if (const auto before = entries_.find(number); before != entries_.end()) drop(before);

@@ -310,7 +310,9 @@ Admission on_download(Ledger& ledger, const DownloadClaim& claim) {
     task = ledger.load(claim.task.number);
   }
   if (is_ended(task->state)) return {Access::ended, 0};
-  return {is_active(task->state) ? Access::granted : Access::not_now, task->chunk_bytes};
+  if (!is_active(task->state)) return {Access::not_now, 0};
+  const auto firmware = ledger.firmware.find(task->firmware_id);
+  return {Access::granted, task->chunk_bytes, firmware ? firmware->signature : std::nullopt};
 }
 
 }  // namespace ota::engine

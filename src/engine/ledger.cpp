@@ -241,6 +241,7 @@ void Ledger::show(const Task& task, const std::optional<Device>& device, ChunkBi
   transfer.have = std::move(have);
   transfer.bytes_sent = task.bytes_sent;
   transfer.priority = task.priority;
+  if (const auto image = firmware.find(task.firmware_id)) transfer.signature = image->signature;
   board_.open(std::move(transfer));
 }
 

@@ -75,8 +75,6 @@ class Outbox : public engine::Courier {
 
 /// What DeviceApi asks of others besides the engine; each may be left out. Thread-safe.
 struct DeviceHooks {
-  /// The vendor's signature of a task's firmware, for manifests; must be fast. Without it manifests carry none.
-  std::function<std::optional<FirmwareSignature>(const TaskId&)> find_signature{};
   /// mqtt::Client::publish_bulk, for chunks. Without it none is sent over MQTT.
   std::function<bool(std::string topic, std::string payload, std::function<void(bool written)> sent)> publish_bulk{};
   /// http::Server::may_send, for chunks over MQTT. Without it they know no cap.

@@ -62,6 +62,7 @@ struct Transfer {
   ChunkBitmap have;
   std::uint64_t bytes_sent = 0;  ///< since the task was made
   Priority priority = Priority::normal;
+  std::optional<FirmwareSignature> signature;  ///< of its firmware, for manifests
 };
 
 /// What a download without a signed URL shows.
@@ -109,6 +110,8 @@ class TransferBoard {
   /// What a connection that carries the task's bytes showed.
   void line(std::int64_t task, const LinkSample& sample);
   std::optional<TransferView> view(std::int64_t task) const;
+  /// The vendor's signature of the task's firmware; nothing where it has none, or the task isn't here.
+  std::optional<FirmwareSignature> signature(std::int64_t task) const;
 
   /// A plain report of good chunks from the device itself; false where the engine must look at it: another's task, one
   /// not here, a secret to check, chunks past the grid.
@@ -147,6 +150,7 @@ class TransferBoard {
     bool quiet = true;            // nothing came since it was opened or its chunks were replaced
     std::optional<Millis> began;  // when it was quiet no more, until that is looked at
     TransferChange change;
+    std::optional<FirmwareSignature> signature;
     double rate = 0;
     Millis rate_since{0};
     std::uint64_t rate_bytes = 0;

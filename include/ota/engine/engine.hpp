@@ -100,7 +100,8 @@ struct DownloadClaim {
 enum class Access { granted, ended, not_now, unknown };
 struct Admission {
   Access access = Access::unknown;
-  std::uint32_t chunk_bytes = 0;  ///< the task's grid, where it is granted
+  std::uint32_t chunk_bytes = 0;                 ///< the task's grid, where it is granted
+  std::optional<FirmwareSignature> signature{};  ///< of its firmware, where it is granted
 };
 
 /// What a device that asks for chunks gets: them, or what it is told instead.

@@ -50,7 +50,7 @@ class TestEngine final : public engine::Engine {
     asked.push_back(claim.task);
     claims.push_back(std::move(claim));
     if (!access) return done(access.error());
-    done(engine::Admission{*access, grid_of_admitted});
+    done(engine::Admission{*access, grid_of_admitted, signature_of_admitted});
   }
   void fetch(DeviceId device, Credentials who, TaskId task, engine::Done<engine::ChunkAccess> done) override {
     last_who = who;
@@ -88,6 +88,7 @@ class TestEngine final : public engine::Engine {
   std::optional<Answer> pending;  ///< what the device was told last and has not begun
   Result<engine::Access> access = engine::Access::unknown;
   std::uint32_t grid_of_admitted = 0;
+  std::optional<FirmwareSignature> signature_of_admitted;
   std::vector<TaskId> asked;
   std::vector<engine::DownloadClaim> claims;
   Result<engine::ChunkAccess> chunk_access = fail(Errc::overloaded, "full");  ///< for tasks not on the board

@@ -227,6 +227,7 @@ class Download : public testing::Test {
     transfer.secret = firmware::sha256("the secret of gw-17");
     transfer.have = ChunkBitmap(4);
     transfer.priority = Priority::security;
+    transfer.signature = FirmwareSignature{"vendor", "c2ln"};
     world.engine.board().open(std::move(transfer));
   }
   std::int64_t now() const {
@@ -258,10 +259,7 @@ class Download : public testing::Test {
 
   const Digest digest = firmware::sha256("image");
   std::shared_ptr<const firmware::Manifest> manifest;
-  DeviceWorld world{DeviceHooks{[](const TaskId& task) -> std::optional<FirmwareSignature> {
-    if (task == kTask) return FirmwareSignature{"vendor", "c2ln"};
-    return std::nullopt;
-  }}};
+  DeviceWorld world;
 };
 
 TEST_F(Download, AChunkIsAPartOfTheFile) {
@@ -484,6 +482,15 @@ TEST_F(Download, ManifestAsJson) {
                  {"signature", {{"algorithm", "ed25519"}, {"key_id", "vendor"}, {"value", "c2ln"}}}};
   for (const auto& one : *manifest) wanted["chunks"].push_back(to_hex(one));
   EXPECT_EQ(json::parse(reply.body), wanted);
+}
+
+TEST_F(Download, ManifestOfATaskThatWaitsForItsConfirmationIsSignedToo) {
+  world.engine.board().close(kTask.number);
+  world.engine.access = engine::Access::granted;
+  world.engine.signature_of_admitted = FirmwareSignature{"vendor", "b3RoZXI="};
+  EXPECT_EQ(json::parse(get("manifest").body)["signature"]["value"], "b3RoZXI=");
+  world.engine.signature_of_admitted.reset();
+  EXPECT_FALSE(json::parse(get("manifest").body).contains("signature"));
 }
 
 TEST_F(Download, ManifestAsOctets) {
