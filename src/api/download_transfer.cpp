@@ -16,38 +16,19 @@ void fill(std::array<char, size>& into, std::initializer_list<std::string_view> 
 
 }  // namespace
 
-bool ChunkCover::add(std::uint64_t offset, std::uint64_t length, ChunkRange& whole) {
-  if (length == 0) return false;
-  if (offset != end_) next_ = (offset + grid_.chunk_bytes - 1) / grid_.chunk_bytes;
-  end_ = offset + length;
-  const std::uint64_t done = end_ >= grid_.size ? grid_.count() : end_ / grid_.chunk_bytes;
-  if (done <= next_) return false;
-  whole = {static_cast<std::uint32_t>(next_), static_cast<std::uint32_t>(done - 1)};
-  next_ = done;
-  return true;
-}
-
 DownloadTransfer::DownloadTransfer(std::shared_ptr<firmware::Image> image, const DeviceContext& context,
                                    const UrlGrant& grant, std::string_view hex, const Digest& content)
     : image_(std::move(image)),
       context_(context),
       task_(grant.task),
-      chunk_bytes_(grant.chunk_bytes),
-      cover_({image_->size(), grant.chunk_bytes}) {
+      grid_{image_->size(), grant.chunk_bytes},
+      pace_(context.pace_of(grant.task)) {
   fill(etag_, {"\"", hex, "\""});
   fill(digest_field_, {"sha-256=:", firmware::base64(content), ":"});
 }
 
-http::Pace DownloadTransfer::pace() {
-  if (!pace_) pace_ = context_.pace_of(task_);
-  return *pace_;
-}
-
 void DownloadTransfer::sent(std::uint64_t offset, std::uint64_t length) {
-  auto& board = context_.engine.board();
-  board.bytes(task_.number, length);
-  ChunkRange whole;
-  if (cover_.add(offset, length, whole)) board.chunks(task_.number, whole, Transport::http, chunk_bytes_);
+  context_.engine.board().sent(task_.number, grid_, offset, length);
 }
 
 void DownloadTransfer::ended(bool whole) {

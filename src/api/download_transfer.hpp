@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -16,20 +15,6 @@
 #include "ota/http/message.hpp"
 
 namespace ota::api {
-
-/// Which chunks of a grid one request covered from end to end, told once each as its bytes go. A gap, as between the
-/// parts of a multi-range reply, starts anew. Not thread-safe.
-class ChunkCover {
- public:
-  explicit ChunkCover(const ChunkGrid& grid) : grid_(grid) {}
-  /// Bytes of the image that went; true where chunks are whole by that: `whole`.
-  bool add(std::uint64_t offset, std::uint64_t length, ChunkRange& whole);
-
- private:
-  ChunkGrid grid_;
-  std::uint64_t end_ = 0;   ///< of the run of bytes
-  std::uint64_t next_ = 0;  ///< first chunk that starts inside the run and isn't whole yet
-};
 
 /// One allocation a request: the server's source and listener in one.
 class DownloadTransfer final : public http::FileSource, public http::TransferListener {
@@ -50,7 +35,7 @@ class DownloadTransfer final : public http::FileSource, public http::TransferLis
   void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) override {
     image_->check(offset, length, std::move(done));
   }
-  http::Pace pace() override;
+  http::Pace pace() override { return pace_; }
   void sent(std::uint64_t offset, std::uint64_t length) override;
   void ended(bool whole) override;
   void line(const http::LineFigures& figures) override;
@@ -59,9 +44,8 @@ class DownloadTransfer final : public http::FileSource, public http::TransferLis
   std::shared_ptr<firmware::Image> image_;
   const DeviceContext& context_;
   TaskId task_;
-  std::uint32_t chunk_bytes_;
-  ChunkCover cover_;
-  std::optional<http::Pace> pace_;
+  ChunkGrid grid_;
+  http::Pace pace_;
   std::array<char, 66> etag_;
   std::array<char, 54> digest_field_;
 };

@@ -14,22 +14,25 @@ Json or_null(const std::optional<WallTime>& time) { return time ? Json(to_rfc333
 
 bool verified(TaskState state) { return state == TaskState::installing || state == TaskState::succeeded; }
 
-int percent_of(const Task& task, std::uint32_t chunks, int said) {
+/// Of its chunks, with the parts of them that a client which fetches by ranges was sent.
+int percent_of(const Task& task, std::uint32_t chunks, std::uint64_t partial, int said) {
   if (verified(task.state)) return 100;
-  const auto count = task.grid().count();
-  const int by_chunks = count == 0 ? 0 : static_cast<int>(std::uint64_t{chunks} * 100 / count);
+  const auto all = std::uint64_t{task.grid().count()} * task.chunk_bytes;
+  const auto had = std::uint64_t{chunks} * task.chunk_bytes + partial;
+  const int by_chunks = all == 0 ? 0 : static_cast<int>(had * 100 / all);
   return std::clamp(std::max(by_chunks, said), 0, 100);
 }
 
 Json progress_json(const Task& task, const std::optional<engine::TransferView>& live) {
   const auto chunks = live ? live->chunks_have : task.chunks_have;
-  const auto had = std::min(task.size, std::uint64_t{chunks} * task.chunk_bytes);
+  const auto partial = live ? live->bytes_partial : 0;
+  const auto had = std::min(task.size, std::uint64_t{chunks} * task.chunk_bytes + partial);
   return {
       {"chunks", chunks},
       {"chunk_count", task.grid().count()},
       {"bytes", verified(task.state) ? task.size : had},
       {"size", task.size},
-      {"percent", percent_of(task, chunks, live ? live->percent : task.percent)},
+      {"percent", percent_of(task, chunks, partial, live ? live->percent : task.percent)},
       {"rate", live ? std::llround(live->rate) : 0},
       {"bytes_sent", live ? live->bytes_sent : task.bytes_sent},
       {"transport", live && live->transport ? Json(to_string(*live->transport)) : Json(nullptr)},

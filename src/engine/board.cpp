@@ -41,7 +41,8 @@ void TransferBoard::add(Entry& entry, const ChunkRange& range, std::optional<Tra
   if (range.first > range.last || range.last >= change.have.count()) return;
   const auto fresh = change.have.set(range);
   change.fresh += fresh;
-  if (fresh > 0) change.bytes_since_chunk = 0;
+  if (fresh > 0) change.bytes_since_new = 0;
+  if (entry.parts.runs() > 0) entry.parts.drop(entry.chunk_bytes, range);
   if (transport) change.transport = transport;
 }
 
@@ -86,23 +87,40 @@ void TransferBoard::chunks(std::int64_t task, const ChunkRange& range, Transport
   stir(*entry);
 }
 
+void TransferBoard::count(Entry& entry, std::uint64_t bytes) {
+  auto& change = entry.change;
+  change.bytes_sent += bytes;
+  change.bytes_fresh += bytes;
+  change.bytes_since_new += bytes;
+  const auto now = clock_.steady();
+  entry.rate_bytes += bytes;
+  if (const auto span = now - entry.rate_since; span >= kRateWindow) {
+    const double rate = static_cast<double>(entry.rate_bytes) * 1000.0 / static_cast<double>(span.count());
+    entry.rate = span > kRateStale ? rate : entry.rate + kRateWeight * (rate - entry.rate);
+    entry.rate_since = now;
+    entry.rate_bytes = 0;
+  }
+  stir(entry);
+}
+
 void TransferBoard::bytes(std::int64_t task, std::uint64_t count) {
+  std::lock_guard lock(mutex_);
+  if (auto* entry = find(task)) this->count(*entry, count);
+}
+
+void TransferBoard::sent(std::int64_t task, const ChunkGrid& grid, std::uint64_t offset, std::uint64_t length) {
   std::lock_guard lock(mutex_);
   auto* entry = find(task);
   if (!entry) return;
+  count(*entry, length);
   auto& change = entry->change;
-  change.bytes_sent += count;
-  change.bytes_fresh += count;
-  change.bytes_since_chunk += count;
-  const auto now = clock_.steady();
-  entry->rate_bytes += count;
-  if (const auto span = now - entry->rate_since; span >= kRateWindow) {
-    const double rate = static_cast<double>(entry->rate_bytes) * 1000.0 / static_cast<double>(span.count());
-    entry->rate = span > kRateStale ? rate : entry->rate + kRateWeight * (rate - entry->rate);
-    entry->rate_since = now;
-    entry->rate_bytes = 0;
-  }
-  stir(*entry);
+  if (grid.chunk_bytes != entry->chunk_bytes || grid.count() != change.have.count()) return;
+  const auto added = entry->parts.add(grid, offset, length, change.have);
+  if (added.fresh_bytes == 0) return;
+  change.fresh += added.fresh_chunks;
+  change.bytes_new += added.fresh_bytes;
+  change.bytes_since_new = 0;
+  if (added.fresh_chunks > 0 || !change.transport) change.transport = Transport::http;
 }
 
 void TransferBoard::broken(std::int64_t task) {
@@ -121,15 +139,25 @@ void TransferBoard::line(std::int64_t task, const LinkSample& sample) {
   entry->dirty = true;
 }
 
+TransferView TransferBoard::view_of(const Entry& entry) const {
+  const auto& change = entry.change;
+  const bool stale = clock_.steady() - entry.rate_since > kRateStale;
+  return {change.have.have(),       entry.parts.bytes(), change.bytes_sent,
+          stale ? 0.0 : entry.rate, change.percent,      change.transport};
+}
+
 std::optional<TransferView> TransferBoard::view(std::int64_t task) const {
   std::lock_guard lock(mutex_);
   const auto found = entries_.find(task);
   if (found == entries_.end()) return {};
-  const auto& entry = found->second;
-  const auto& change = entry.change;
-  const bool stale = clock_.steady() - entry.rate_since > kRateStale;
-  return TransferView{change.have.have(), change.bytes_sent, stale ? 0.0 : entry.rate, change.percent,
-                      change.transport};
+  return view_of(found->second);
+}
+
+std::unordered_map<std::int64_t, TransferView> TransferBoard::views() const {
+  std::lock_guard lock(mutex_);
+  std::unordered_map<std::int64_t, TransferView> views;
+  for (const auto& [task, entry] : entries_) views.emplace(task, view_of(entry));
+  return views;
 }
 
 std::optional<FirmwareSignature> TransferBoard::signature(std::int64_t task) const {
@@ -219,6 +247,7 @@ void TransferBoard::replace_chunks(std::int64_t task, const ChunkBitmap& have, s
   auto* entry = find(task);
   if (!entry) return;
   entry->change.have = have;
+  entry->parts = {};
   entry->chunk_bytes = chunk_bytes;
   entry->quiet = true;
   entry->began.reset();
@@ -253,6 +282,7 @@ std::optional<TransferChange> TransferBoard::collect(std::int64_t task) {
   entry->change.line = {};
   entry->change.fresh = 0;
   entry->change.bytes_fresh = 0;
+  entry->change.bytes_new = 0;
   entry->change.heard = false;
   return change;
 }

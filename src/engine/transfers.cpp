@@ -8,7 +8,7 @@ namespace {
 
 constexpr Millis kRunLine{30'000};            // a long run gets a line of the log that often
 constexpr std::size_t kMaxRangesOfLine = 64;  // more are left out of the line, its bytes still count
-constexpr std::uint64_t kPatience = 8;        // chunks' worth of bytes without a whole chunk: slow, not stuck
+constexpr std::uint64_t kPatience = 8;        // chunks' worth of bytes without a new one: slow, not stuck
 
 ChunkRanges gained(const ChunkBitmap& before, const ChunkBitmap& now) {
   ChunkRanges ranges;
@@ -44,18 +44,21 @@ void Ledger::merge(Task& task, const TransferChange& change) {
   task.bytes_sent = change.bytes_sent;
   task.percent = std::max(task.percent, change.percent);
   task.heard |= change.heard;
-  // Where what was written of them was undone, none is fresh any more.
-  if (change.fresh > 0 || change.have.have() != task.chunks_have) {
+  // Where what was written of them was undone, none is fresh any more. A client that fetches by ranges may never bring
+  // a whole chunk: its first bytes begin the download too.
+  const bool brought = change.bytes_new > 0;
+  const bool begins = brought && task.state != TaskState::downloading;
+  if (change.fresh > 0 || begins || change.have.have() != task.chunks_have) {
     task.chunks_have = change.have.have();
     tasks.save_chunks(task, change.have);
     // Refused by no row of the table: the task holds a slot.
     static_cast<void>(this->change(task, TaskEvent::chunk, by_device()));
     return;
   }
-  const bool slow = moved && change.bytes_since_chunk < kPatience * task.chunk_bytes;
+  const bool slow = moved && change.bytes_since_new < kPatience * task.chunk_bytes;
   const bool offer_lives = task.state == TaskState::offered && (change.heard || change.bytes_fresh > 0);
   const bool download_lives = task.state == TaskState::downloading && (slow || further);
-  if (download_lives && further) task.stalls = 0;
+  if (download_lives && (further || brought)) task.stalls = 0;
   if (offer_lives || download_lives) arm(task);
   save(task);
 }

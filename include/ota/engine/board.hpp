@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ota/base/clock.hpp"
+#include "ota/domain/byte_cover.hpp"
 #include "ota/domain/chunks.hpp"
 #include "ota/domain/digest.hpp"
 #include "ota/domain/ids.hpp"
@@ -21,9 +22,10 @@ namespace ota::engine {
 /// How a transfer stands now.
 struct TransferView {
   std::uint32_t chunks_have = 0;
-  std::uint64_t bytes_sent = 0;  ///< since the task was made
-  double rate = 0;               ///< bytes/s, smoothed; 0 when nothing moved for some seconds
-  int percent = 0;               ///< as a device that doesn't know chunks says
+  std::uint64_t bytes_partial = 0;  ///< that went of chunks which aren't whole yet
+  std::uint64_t bytes_sent = 0;     ///< since the task was made
+  double rate = 0;                  ///< bytes/s, smoothed; 0 when nothing moved for some seconds
+  int percent = 0;                  ///< as a device that doesn't know chunks says
   std::optional<Transport> transport;
 };
 
@@ -37,16 +39,17 @@ struct TransferClass {
 struct TransferChange {
   std::int64_t task = 0;
   ChunkBitmap have;
-  std::uint32_t fresh = 0;              ///< chunks that it hadn't before
-  std::uint64_t bytes_sent = 0;         ///< since the task was made
-  std::uint64_t bytes_fresh = 0;        ///< since the last look
-  std::uint64_t bytes_since_chunk = 0;  ///< since the last fresh chunk
-  bool heard = false;                   ///< the device said something
-  bool heard_mqtt = false;              ///< and that over MQTT
-  std::uint32_t broken = 0;             ///< replies that were cut
-  LinkSample line;                      ///< what its connections showed
-  double rate = 0;                      ///< as in TransferView
-  LinkReport link;                      ///< what it said of its link last
+  std::uint32_t fresh = 0;            ///< chunks that it hadn't before
+  std::uint64_t bytes_sent = 0;       ///< since the task was made
+  std::uint64_t bytes_fresh = 0;      ///< since the last look
+  std::uint64_t bytes_new = 0;        ///< of these, bytes of the image that hadn't gone before
+  std::uint64_t bytes_since_new = 0;  ///< since the last fresh chunk, or such a byte
+  bool heard = false;                 ///< the device said something
+  bool heard_mqtt = false;            ///< and that over MQTT
+  std::uint32_t broken = 0;           ///< replies that were cut
+  LinkSample line;                    ///< what its connections showed
+  double rate = 0;                    ///< as in TransferView
+  LinkReport link;                    ///< what it said of its link last
   int percent = 0;
   std::optional<Transport> transport;
 };
@@ -105,11 +108,16 @@ class TransferBoard {
   void chunks(std::int64_t task, const ChunkRange& range, Transport transport, std::uint32_t chunk_bytes = 0);
   /// Bytes went out.
   void bytes(std::int64_t task, std::uint64_t count);
+  /// Bytes `offset` .. `offset + length` of the image were handed to the kernel: chunks that are whole by that are
+  /// recorded, parts of others add up. `grid` as in chunks().
+  void sent(std::int64_t task, const ChunkGrid& grid, std::uint64_t offset, std::uint64_t length);
   /// A reply with the task's bytes was cut.
   void broken(std::int64_t task);
   /// What a connection that carries the task's bytes showed.
   void line(std::int64_t task, const LinkSample& sample);
   std::optional<TransferView> view(std::int64_t task) const;
+  /// Of all tasks that are here.
+  std::unordered_map<std::int64_t, TransferView> views() const;
   /// The vendor's signature of the task's firmware; nothing where it has none, or the task isn't here.
   std::optional<FirmwareSignature> signature(std::int64_t task) const;
 
@@ -150,6 +158,7 @@ class TransferBoard {
     bool quiet = true;            // nothing came since it was opened or its chunks were replaced
     std::optional<Millis> began;  // when it was quiet no more, until that is looked at
     TransferChange change;
+    ByteCover parts;  // that went of chunks which aren't whole
     std::optional<FirmwareSignature> signature;
     double rate = 0;
     Millis rate_since{0};
@@ -166,6 +175,8 @@ class TransferBoard {
   /// The task's entry where it is that device's and it proved itself, or needn't.
   Entry* believed(const std::string& device, const Credentials& who, const TaskId& task);
   void add(Entry& entry, const ChunkRange& range, std::optional<Transport> transport);
+  void count(Entry& entry, std::uint64_t bytes);
+  TransferView view_of(const Entry& entry) const;
   void stir(Entry& entry);
 
   const Clock& clock_;

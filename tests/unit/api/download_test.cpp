@@ -155,59 +155,6 @@ TEST_F(Signed, RandomQueriesAreNeverGood) {
             UrlVerdict::good);
 }
 
-TEST(ChunkCover, TellsEachChunkOnceWhenItIsWhole) {
-  ChunkCover cover({kSize, kChunk});
-  ChunkRange whole;
-  EXPECT_FALSE(cover.add(0, 999, whole));
-  EXPECT_TRUE(cover.add(999, 1, whole));
-  EXPECT_EQ(whole, (ChunkRange{0, 0}));
-  EXPECT_TRUE(cover.add(1000, 2499, whole));
-  EXPECT_EQ(whole, (ChunkRange{1, 2}));
-  EXPECT_TRUE(cover.add(3499, 1, whole));
-  EXPECT_EQ(whole, (ChunkRange{3, 3})) << "the last one is shorter";
-  EXPECT_FALSE(cover.add(3500, 0, whole));
-}
-
-TEST(ChunkCover, AGapStartsAnew) {
-  ChunkCover cover({kSize, kChunk});
-  ChunkRange whole;
-  EXPECT_FALSE(cover.add(500, 1000, whole)) << "neither chunk 0 nor chunk 1 is whole";
-  EXPECT_FALSE(cover.add(2001, 1400, whole));
-  EXPECT_TRUE(cover.add(3401, 99, whole)) << "from 2001 to the end: only the last";
-  EXPECT_EQ(whole, (ChunkRange{3, 3}));
-  EXPECT_TRUE(cover.add(0, 1000, whole));
-  EXPECT_EQ(whole, (ChunkRange{0, 0}));
-}
-
-TEST(ChunkCover, AgreesWithCountingBytes) {
-  std::mt19937 random(5);
-  for (int round = 0; round < 2000; ++round) {
-    const ChunkGrid grid{1 + random() % 5000, static_cast<std::uint32_t>(1 + random() % 700)};
-    ChunkCover cover(grid);
-    std::vector<bool> told(grid.count()), wanted(grid.count());
-    for (int run = 0; run < 3; ++run) {
-      const auto first = random() % grid.size;
-      const auto last = first + random() % (grid.size - first);
-      // A run that follows the one before it is one with it.
-      if (run > 0 && first == 0) continue;
-      ChunkCover single(grid);
-      for (auto at = first; at <= last;) {
-        const auto step = std::min<std::uint64_t>(1 + random() % 400, last + 1 - at);
-        ChunkRange whole;
-        if (single.add(at, step, whole))
-          for (auto i = whole.first; i <= whole.last; ++i) {
-            EXPECT_FALSE(told[i] && run == 0) << "told twice";
-            told[i] = true;
-          }
-        at += step;
-      }
-      for (std::uint32_t i = 0; i < grid.count(); ++i)
-        if (grid.offset(i) >= first && grid.offset(i) + grid.length(i) <= last + 1) wanted[i] = true;
-    }
-    EXPECT_EQ(told, wanted);
-  }
-}
-
 class Download : public testing::Test {
  protected:
   Download() {

@@ -51,5 +51,50 @@ TEST_F(BoardTest, AfterAnAttemptItBeginsAnew) {
   EXPECT_EQ(began(), it);
 }
 
+constexpr ChunkGrid kGrid{8 * 512, 512};
+
+TEST_F(BoardTest, PartsThatWentAddUpToChunks) {
+  board.sent(7, kGrid, 100, 300);
+  EXPECT_EQ(board.view(7)->bytes_partial, 300u);
+  EXPECT_EQ(began(), it);
+  auto change = *board.collect(7);
+  EXPECT_EQ(change.bytes_new, 300u);
+  EXPECT_EQ(change.fresh, 0u);
+  board.sent(7, kGrid, 200, 100);
+  change = *board.collect(7);
+  EXPECT_EQ(change.bytes_new, 0u) << "these went before";
+  EXPECT_EQ(change.bytes_fresh, 100u);
+  EXPECT_EQ(change.bytes_since_new, 100u);
+  board.sent(7, kGrid, 0, 512);
+  change = *board.collect(7);
+  EXPECT_EQ(change.fresh, 1u);
+  EXPECT_EQ(change.bytes_new, 212u);
+  EXPECT_EQ(change.bytes_since_new, 0u);
+  EXPECT_EQ(change.transport, Transport::http);
+  EXPECT_EQ(board.view(7)->bytes_partial, 0u);
+  EXPECT_EQ(board.view(7)->bytes_sent, 912u);
+}
+
+TEST_F(BoardTest, PartsOfAnotherGridOrAttemptCountAsBytesAlone) {
+  board.sent(7, {8 * 512, 1024}, 0, 2048);
+  EXPECT_EQ(board.collect(7)->have.have(), 0u);
+  board.sent(7, kGrid, 0, 100);
+  board.replace_chunks(7, ChunkBitmap{8}, 512);
+  EXPECT_EQ(board.view(7)->bytes_partial, 0u);
+  board.sent(7, kGrid, 1024, 100);
+  ProgressReport report;
+  report.task = TaskId{20261122, 7};
+  report.chunks = {{2, 2}};
+  EXPECT_TRUE(board.report("gw-1", {}, report));
+  EXPECT_EQ(board.view(7)->bytes_partial, 0u) << "the device has that chunk";
+}
+
+TEST_F(BoardTest, AllTransfersAreSeenAtOnce) {
+  board.bytes(7, 5);
+  const auto views = board.views();
+  ASSERT_EQ(views.size(), 1u);
+  EXPECT_EQ(views.at(7).bytes_sent, 5u);
+}
+
 }  // namespace
 }  // namespace ota::engine

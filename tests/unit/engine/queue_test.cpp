@@ -274,6 +274,30 @@ TEST_F(Queue, TheSameBytesOverAndOverAreStuck) {
   EXPECT_EQ(state_of(id), TaskState::queued);
 }
 
+TEST_F(Queue, PartsOfChunksAreNoStallAsLongAsTheyAreNew) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  const ChunkGrid grid{4 * 524'288, 524'288};
+  board.sent(id.number, grid, 1'000, 2'000);
+  advance(1s);
+  EXPECT_EQ(state_of(id), TaskState::downloading) << "the first bytes begin the download";
+  // A delta client takes a third of each chunk, and some of that twice.
+  for (std::uint64_t i = 1; i < 20; ++i) {
+    board.sent(id.number, grid, (i % 4) * 524'288 + i * 8'192, 4'096);
+    board.sent(id.number, grid, (i % 4) * 524'288 + i * 8'192, 4'096);
+    advance(50s);
+    EXPECT_EQ(state_of(id), TaskState::downloading);
+    EXPECT_EQ(row(id).stalls, 0);
+  }
+  EXPECT_EQ(row(id).attempt, 1);
+  for (int i = 0; i < 40 && state_of(id) == TaskState::downloading; ++i) {
+    board.sent(id.number, grid, 0, 524'287);
+    advance(30s);
+  }
+  EXPECT_EQ(state_of(id), TaskState::queued) << "the same over and over is stuck";
+  EXPECT_EQ(verify("gw-1", id, 1).index(), Answer(SuccessAnswer{}).index()) << "it has what it needs";
+}
+
 TEST_F(Queue, AStallWhileAnAttemptWaitsLeavesTimeForTheSecond) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
