@@ -8,6 +8,7 @@
 #include "api/operator_json.hpp"
 #include "api/operator_query.hpp"
 #include "api/operator_routes.hpp"
+#include "api/operator_task_view.hpp"
 #include "ota/firmware/hash.hpp"
 #include "ota/http/url.hpp"
 
@@ -70,25 +71,26 @@ Answering list_devices(Context& context, Call& call) {
   const auto page = page_of(*query, "devices");
   if (auto checked = query->check(); !checked) co_return checked.error();
 
-  using Rows = std::vector<Listed>;
-  std::function<Result<Rows>(storage::ReadView&)> job = [page](storage::ReadView& view) -> Result<Rows> {
-    Rows rows;
-    for (auto& device : view.devices.list(page.after, page.limit + 1)) {
-      auto active = view.tasks.active_of(device.id);
-      rows.push_back({std::move(device), std::move(active)});
+  // All on the reading thread, as with tasks.
+  std::function<Result<std::string>(storage::ReadView&)> job = [&context,
+                                                                page](storage::ReadView& view) -> Result<std::string> {
+    auto devices = view.devices.list(page.after, page.limit + 1);
+    std::optional<std::string> next;
+    if (devices.size() > static_cast<std::size_t>(page.limit)) {
+      devices.resize(static_cast<std::size_t>(page.limit));
+      next = cursor_of("devices", devices.back().id);
     }
-    return rows;
+    const auto transfers = context.engine.board().views();
+    std::vector<Json> items;
+    for (const auto& device : devices) {
+      const auto active = view.tasks.active_of(device.id);
+      items.push_back(device_json(device, active, active ? live_of(transfers, active->id) : std::nullopt));
+    }
+    return to_text(list_json(std::move(items), next));
   };
-  auto rows = co_await read<Rows>(context.readers, std::move(job));
-  if (!rows) co_return rows.error();
-  std::optional<std::string> next;
-  if (rows->size() > static_cast<std::size_t>(page.limit)) {
-    rows->resize(static_cast<std::size_t>(page.limit));
-    next = cursor_of("devices", rows->back().device.id);
-  }
-  std::vector<Json> items;
-  for (const auto& row : *rows) items.push_back(json_of(context, row));
-  co_return json_reply(200, to_text(list_json(std::move(items), next)));
+  auto text = co_await read<std::string>(context.readers, std::move(job));
+  if (!text) co_return text.error();
+  co_return json_reply(200, std::move(*text));
 }
 
 Answering get_device(Context& context, Call& call) {

@@ -84,6 +84,11 @@ std::optional<TaskId> retry_of(storage::ReadView& view, const Task& task) {
   return before->id;
 }
 
+std::optional<engine::TransferView> live_of(const Transfers& transfers, const TaskId& id) {
+  const auto found = transfers.find(id.number);
+  return found == transfers.end() ? std::nullopt : std::optional{found->second};
+}
+
 std::optional<Priority> priority_of(JsonFields& fields) {
   const auto text = fields.text("priority", 16);
   if (!text) return std::nullopt;

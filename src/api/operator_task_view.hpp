@@ -1,7 +1,9 @@
 // One task as operators see it, with what the database knows around it.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <unordered_map>
 
 #include "api/json_fields.hpp"
 #include "api/operator_context.hpp"
@@ -17,6 +19,10 @@ Result<Task> find_task(storage::ReadView& view, const TaskId& id);
 
 /// The task that it tries again, if there is one.
 std::optional<TaskId> retry_of(storage::ReadView& view, const Task& task);
+
+/// Of TransferBoard::views(), which is asked once for a whole list.
+using Transfers = std::unordered_map<std::int64_t, engine::TransferView>;
+std::optional<engine::TransferView> live_of(const Transfers& transfers, const TaskId& id);
 
 /// A `priority` field; an error of the field where it is no priority.
 std::optional<Priority> priority_of(JsonFields& fields);
