@@ -8,6 +8,7 @@
 #include "api/device_gate.hpp"
 #include "api/device_refusals.hpp"
 #include "ota/api/device_api.hpp"
+#include "ota/domain/download_allowance.hpp"
 
 namespace ota::api {
 
@@ -23,12 +24,15 @@ struct DeviceContext {
         refusals(the_clock),
         gate(the_clock) {}
 
-  /// Whose allowance the bytes of a task use, whichever way they go.
+  /// Bytes/s for a task whose image was verified: nobody counts what it fetches again.
+  static constexpr std::uint64_t kVerifiedRate = 1 << 20;
+
+  /// Whose allowance the bytes of a task use, over whichever transport.
   http::Pace pace_of(const TaskId& task) const {
     const auto found = engine.board().transfer_class(task.number);
-    // One that waits for its confirmation is on the board no more.
-    if (!found) return {static_cast<std::uint64_t>(task.number), false};
-    return {found->device, found->security};
+    // One that waits for its confirmation is no active transfer any more.
+    if (!found) return {static_cast<std::uint64_t>(task.number), false, kVerifiedRate};
+    return {found->device, found->security, found->repeats ? kRepeatedDownloadRate : 0};
   }
 
   const DeviceOptions options;

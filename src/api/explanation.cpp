@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "ota/domain/download_allowance.hpp"
+
 namespace ota::api {
 namespace {
 
@@ -33,9 +35,13 @@ std::string with_reason(std::string sentence, const Task& task) {
   return task.reason.empty() ? sentence : fmt::format("{}: {}", sentence, task.reason);
 }
 
-}  // namespace
+std::string repeats(const Task& task) {
+  if (task.bytes_sent <= download_allowance(task)) return {};
+  return fmt::format("; it was sent {} bytes of an image of {}, the same over and over, and is slowed to {} bytes/s",
+                     task.bytes_sent, task.size, kRepeatedDownloadRate);
+}
 
-std::string explain(const Task& task, const QueueFacts& facts, WallTime now) {
+std::string explain_state(const Task& task, const QueueFacts& facts, WallTime now) {
   switch (task.state) {
     case TaskState::queued:
       return explain_queued(task, facts, now);
@@ -59,6 +65,13 @@ std::string explain(const Task& task, const QueueFacts& facts, WallTime now) {
       return "was not done by its expires_at";
   }
   return {};
+}
+
+}  // namespace
+
+std::string explain(const Task& task, const QueueFacts& facts, WallTime now) {
+  const auto sentence = explain_state(task, facts, now);
+  return is_active(task.state) ? sentence + repeats(task) : sentence;
 }
 
 }  // namespace ota::api

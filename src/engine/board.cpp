@@ -92,6 +92,7 @@ void TransferBoard::count(Entry& entry, std::uint64_t bytes) {
   change.bytes_sent += bytes;
   change.bytes_fresh += bytes;
   change.bytes_since_new += bytes;
+  entry.transfer_class.repeats = change.bytes_sent > entry.allowance;
   const auto now = clock_.steady();
   entry.rate_bytes += bytes;
   if (const auto span = now - entry.rate_since; span >= kRateWindow) {
@@ -213,6 +214,8 @@ void TransferBoard::open(Transfer transfer) {
   entry.change.task = number;
   entry.change.have = std::move(transfer.have);
   entry.change.bytes_sent = transfer.bytes_sent;
+  entry.allowance = transfer.allowance;
+  entry.transfer_class.repeats = transfer.bytes_sent > transfer.allowance;
   entry.signature = std::move(transfer.signature);
   entry.rate_since = clock_.steady();
   std::lock_guard lock(mutex_);
@@ -225,6 +228,14 @@ void TransferBoard::open(Transfer transfer) {
 void TransferBoard::set_priority(std::int64_t task, Priority priority) {
   std::lock_guard lock(mutex_);
   if (auto* entry = find(task)) entry->transfer_class.security = priority == Priority::security;
+}
+
+void TransferBoard::set_allowance(std::int64_t task, std::uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  auto* entry = find(task);
+  if (!entry) return;
+  entry->allowance = bytes;
+  entry->transfer_class.repeats = entry->change.bytes_sent > bytes;
 }
 
 void TransferBoard::close(std::int64_t task) {

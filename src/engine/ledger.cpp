@@ -6,6 +6,7 @@
 
 #include "ota/base/log.hpp"
 #include "ota/domain/backoff.hpp"
+#include "ota/domain/download_allowance.hpp"
 #include "ota/domain/version.hpp"
 
 namespace ota::engine {
@@ -240,6 +241,7 @@ void Ledger::show(const Task& task, const std::optional<Device>& device, ChunkBi
   if (device) transfer.secret = device->secret;
   transfer.have = std::move(have);
   transfer.bytes_sent = task.bytes_sent;
+  transfer.allowance = download_allowance(task);
   transfer.priority = task.priority;
   if (const auto image = firmware.find(task.firmware_id)) transfer.signature = image->signature;
   board_.open(std::move(transfer));
@@ -260,6 +262,7 @@ Answer Ledger::spend_attempt(Task& task, const Actor& by, const std::string& rea
     return FailedAnswer{task.id, reason, task.attempt};
   }
   ++task.attempt;
+  board_.set_allowance(task.id.number, download_allowance(task));
   ++stats.retries;
   shrink_grid(task);
   const Backoff backoff{std::chrono::seconds{options_.tasks.retry_backoff_s},

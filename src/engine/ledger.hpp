@@ -152,6 +152,8 @@ class Ledger {
   void catch_up(Task& task);
   void merge(Task& task, const TransferChange& change);
   void note_run(const Task& task, const TransferChange& change);
+  /// Names a task whose device fetches the same over and over, again each time that it was sent twice as much.
+  void note_repeats(const Task& task);
   void note_device(const Task& task, const TransferChange& change);
   void note_link(const Task& task, Device& device, const TransferChange& change);
   void note_transport(Device& device, TransferRun& run, const TransferChange& change);

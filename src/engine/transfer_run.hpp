@@ -19,15 +19,16 @@ struct TransferRun {
   Millis since{0};
   std::optional<Transport> transport;  ///< of its last chunk
 
-  Millis moved{0};             ///< when something last came over, be it part of a chunk
-  Millis told{0};              ///< when the device was last told another order of transports
-  Millis looked{0};            ///< when that was last thought about
-  Millis judged{0};            ///< when its link was last judged
-  Millis mqtt_first_until{0};  ///< as in its device's LinkRecord
-  std::uint32_t broken = 0;    ///< replies cut since the last chunk
-  std::uint32_t lost = 0;      ///< chunks that were lost on the way in this attempt
-  double rate = 0;             ///< bytes/s that its link carries; 0: unknown
-  std::string uplink;          ///< the poor uplink on which it takes one of the places; empty: none
+  Millis moved{0};                 ///< when something last came over, be it part of a chunk
+  Millis told{0};                  ///< when the device was last told another order of transports
+  Millis looked{0};                ///< when that was last thought about
+  Millis judged{0};                ///< when its link was last judged
+  Millis mqtt_first_until{0};      ///< as in its device's LinkRecord
+  std::uint32_t broken = 0;        ///< replies cut since the last chunk
+  std::uint32_t lost = 0;          ///< chunks that were lost on the way in this attempt
+  double rate = 0;                 ///< bytes/s that its link carries; 0: unknown
+  std::uint64_t repeats_told = 0;  ///< bytes sent when the log named them last; 0: not yet
+  std::string uplink;              ///< the poor uplink on which it takes one of the places; empty: none
 };
 
 /// What the order of transports should become for a task.

@@ -1,7 +1,11 @@
 // What moved since the last look, written down.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "engine/ledger.hpp"
+#include "ota/base/log.hpp"
+#include "ota/domain/download_allowance.hpp"
 
 namespace ota::engine {
 namespace {
@@ -44,6 +48,7 @@ void Ledger::merge(Task& task, const TransferChange& change) {
   task.bytes_sent = change.bytes_sent;
   task.percent = std::max(task.percent, change.percent);
   task.heard |= change.heard;
+  if (task.bytes_sent > download_allowance(task)) note_repeats(task);
   // Where what was written of them was undone, none is fresh any more. A client that fetches by ranges may never bring
   // a whole chunk: its first bytes begin the download too.
   const bool brought = change.bytes_new > 0;
@@ -83,6 +88,22 @@ void Ledger::note_run(const Task& task, const TransferChange& change) {
   if (run.bytes == 0 && change.bytes_fresh > 0) run.since = now_;
   run.bytes += change.bytes_fresh;
   if (change.transport) run.transport = change.transport;
+}
+
+void Ledger::note_repeats(const Task& task) {
+  const auto run = runs_.find(task.id.number);
+  if (run == runs_.end() || task.bytes_sent < 2 * run->second.repeats_told) return;
+  run->second.repeats_told = task.bytes_sent;
+  LogEntry entry;
+  entry.kind = "repeats";
+  entry.by = "device";
+  entry.bytes = task.bytes_sent;
+  log(task, std::move(entry));
+  after_commit([line = fmt::format("device={} task={} fetched {} bytes of an image of {}, the same over and over: its "
+                                   "downloads are slowed to {} bytes/s; look at its client",
+                                   task.device, task.id.str(), task.bytes_sent, task.size, kRepeatedDownloadRate)] {
+    log::warn(line);
+  });
 }
 
 void Ledger::note_device(const Task& task, const TransferChange& change) {

@@ -32,6 +32,15 @@ void Pacer::Bucket::fill(double rate, Time now, bool awaited) {
   }
 }
 
+std::uint64_t Pacer::rate(const Lane& lane) const {
+  if (lane.limit == 0 || rates_.each == 0) return std::max(lane.limit, rates_.each);
+  return std::min(lane.limit, rates_.each);
+}
+
+std::size_t Pacer::slice(const Lane& lane) const {
+  return lane.limit > 0 ? std::min(slice(), slice_of(lane.limit)) : slice();
+}
+
 std::size_t Pacer::slice() const {
   std::size_t size = kLargestSlice;
   for (const auto rate : {rates_.all, rates_.each})
@@ -60,7 +69,8 @@ void Pacer::ask(const Pace& pace, std::size_t wanted, Time now, Granted granted)
     const bool alone = turns_[false].empty() && turns_[true].empty();
     auto [at, fresh] = lanes_.try_emplace(pace.key);
     auto& lane = at->second;
-    if (fresh) lane.bucket = {static_cast<double>(slice()), now};
+    lane.limit = pace.limit;
+    if (fresh) lane.bucket = {static_cast<double>(slice(lane)), now};
     auto& waiting = lane.waiting[pace.urgent];
     if (waiting.empty()) turns_[pace.urgent].push_back(pace.key);
     waiting.push_back({wanted, std::move(granted)});
@@ -103,10 +113,11 @@ bool Pacer::pass(bool urgent, std::size_t most, Time now, Ready& ready) {
   for (std::size_t left = turns.size(); left > 0 && most > 0; --left) {
     auto& lane = lanes_.at(*at);
     auto& waiting = lane.waiting[urgent];
-    const auto size = std::min(waiting.front().wanted, slice());
+    const auto size = std::min(waiting.front().wanted, slice(lane));
     const auto bytes = static_cast<double>(size);
-    if (rates_.each > 0) {
-      lane.bucket.fill(static_cast<double>(rates_.each), now, true);
+    const bool limited = rate(lane) > 0;
+    if (limited) {
+      lane.bucket.fill(static_cast<double>(rate(lane)), now, true);
       if (lane.bucket.level < bytes) {
         ++at;
         continue;
@@ -114,7 +125,7 @@ bool Pacer::pass(bool urgent, std::size_t most, Time now, Ready& ready) {
     }
     // One that may go but for the cap on all keeps its turn, and those behind it theirs.
     if (rates_.all > 0 && !pay(urgent, bytes, now)) return served;
-    if (rates_.each > 0) lane.bucket.level -= bytes;
+    if (limited) lane.bucket.level -= bytes;
     ready.emplace_back(std::move(waiting.front().granted), size);
     waiting.pop_front();
     const auto done = at++;
@@ -142,14 +153,12 @@ bool Pacer::pay(bool urgent, double bytes, Time now) {
 }
 
 void Pacer::forget_idle(Time now) {
-  const auto rate = static_cast<double>(rates_.each);
-  const auto full = std::min(rate * kIdleSeconds, static_cast<double>(slice()));
   for (auto at = lanes_.begin(); at != lanes_.end();) {
     auto& lane = at->second;
     bool idle = lane.waiting[false].empty() && lane.waiting[true].empty();
-    if (idle && rate > 0) {
-      lane.bucket.fill(rate, now, false);
-      idle = lane.bucket.level >= full;
+    if (const auto limit = static_cast<double>(rate(lane)); idle && limit > 0) {
+      lane.bucket.fill(limit, now, false);
+      idle = lane.bucket.level >= std::min(limit * kIdleSeconds, static_cast<double>(slice(lane)));
     }
     at = idle ? lanes_.erase(at) : std::next(at);
   }

@@ -31,8 +31,8 @@ class Pacer {
   /// `wake` is called, on any thread, when the first begins to wait: turn() has to be called each kTurn from then on.
   explicit Pacer(std::function<void()> wake) : wake_(std::move(wake)) {}
 
-  /// All that a connection pays for while there is no cap.
-  bool paced() const noexcept { return paced_.load(std::memory_order_relaxed); }
+  /// All that a connection pays for while nothing limits it.
+  bool paced(const Pace& pace = {}) const noexcept { return pace.limit > 0 || paced_.load(std::memory_order_relaxed); }
   void set(const DownloadRates& rates, Time now);
   /// `granted` is called, here or on the thread of turn(), with how many of the `wanted` (> 0) bytes may be sent now.
   void ask(const Pace& pace, std::size_t wanted, Time now, Granted granted);
@@ -51,12 +51,16 @@ class Pacer {
   };
   struct Lane {
     Bucket bucket;
+    std::uint64_t limit = 0;         ///< as its pace was asked with last
     std::deque<Waiting> waiting[2];  ///< routine, urgent
   };
   using Lanes = std::unordered_map<std::uint64_t, Lane>;
   using Ready = std::vector<std::pair<Granted, std::size_t>>;
 
+  /// Of a lane, 0: none.
+  std::uint64_t rate(const Lane& lane) const;
   std::size_t slice() const;
+  std::size_t slice(const Lane& lane) const;
   void hand_out(Time now, Ready& ready);
   bool pass(bool urgent, std::size_t most, Time now, Ready& ready);
   bool pay(bool urgent, double bytes, Time now);

@@ -95,7 +95,7 @@ class ServerImpl final : public Server {
   void set_rates(const DownloadRates& rates) override { pacer_.set(rates, std::chrono::steady_clock::now()); }
 
   bool may_send(const Pace& pace, std::size_t wanted, std::function<void(std::size_t)> granted) override {
-    if (!pacer_.paced()) return true;
+    if (!pacer_.paced(pace)) return true;
     pacer_.ask(pace, wanted, std::chrono::steady_clock::now(), std::move(granted));
     return false;
   }

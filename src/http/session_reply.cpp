@@ -189,7 +189,7 @@ asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range,
       }
     }
     std::size_t size = static_cast<std::size_t>(right_to - done);
-    const bool paced = context_->pacer->paced();
+    const bool paced = context_->pacer->paced(file.source->pace());
     if (paced) size = co_await pace(file, size);
     // A paced piece leaves by itself: what follows may be long in coming.
     const FileSlice slice{file.source->descriptor(), at, size, !paced && (more || done + size < range.length)};

@@ -33,6 +33,7 @@ struct TransferView {
 struct TransferClass {
   std::uint64_t device = 0;  ///< a hash of its id
   bool security = false;
+  bool repeats = false;  ///< it was sent more than its allowance
 };
 
 /// What became of one task since it was last looked at.
@@ -63,7 +64,8 @@ struct Transfer {
   bool must_prove = false;       ///< without a proof the device isn't believed
   std::optional<Digest> secret;  ///< SHA-256 of its token, if it has one
   ChunkBitmap have;
-  std::uint64_t bytes_sent = 0;  ///< since the task was made
+  std::uint64_t bytes_sent = 0;     ///< since the task was made
+  std::uint64_t allowance = ~0ull;  ///< of them that go at full speed (download_allowance)
   Priority priority = Priority::normal;
   std::optional<FirmwareSignature> signature;  ///< of its firmware, for manifests
 };
@@ -132,6 +134,7 @@ class TransferBoard {
 
   void open(Transfer transfer);
   void set_priority(std::int64_t task, Priority priority);
+  void set_allowance(std::int64_t task, std::uint64_t bytes);
   void close(std::int64_t task);
   void replace_chunks(std::int64_t task, const ChunkBitmap& have, std::uint32_t chunk_bytes);
   void set_chunks(std::int64_t task, const ChunkRanges& ranges, std::optional<Transport> transport);
@@ -159,6 +162,7 @@ class TransferBoard {
     std::optional<Millis> began;  // when it was quiet no more, until that is looked at
     TransferChange change;
     ByteCover parts;  // that went of chunks which aren't whole
+    std::uint64_t allowance = 0;
     std::optional<FirmwareSignature> signature;
     double rate = 0;
     Millis rate_since{0};

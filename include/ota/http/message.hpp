@@ -56,8 +56,9 @@ struct Header {
 
 /// Under which cap bytes leave (DownloadRates).
 struct Pace {
-  std::uint64_t key = 0;  ///< whose allowance it uses: the same for all requests of one device
-  bool urgent = false;    ///< comes before those that aren't, where the cap on all downloads is short
+  std::uint64_t key = 0;    ///< whose allowance it uses: the same for all requests of one device
+  bool urgent = false;      ///< comes before those that aren't, where the cap on all downloads is short
+  std::uint64_t limit = 0;  ///< bytes/s that the key has besides the caps; 0: none
 };
 
 /// Bytes of an open file that may have to be checked before they leave. Thread-safe.

@@ -34,7 +34,7 @@ struct ServerOptions {
   std::size_t max_target_bytes = 4 * 1024;   ///< more: 414
 };
 
-/// Caps on the bytes of files that are sent, in bytes/s; 0: none.
+/// Caps on the bytes of files that are sent, in bytes/s; 0: none. A pace may have a limit of its own.
 struct DownloadRates {
   std::uint64_t all = 0;
   std::uint64_t each = 0;  ///< of each pace key

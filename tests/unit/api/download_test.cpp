@@ -175,6 +175,7 @@ class Download : public testing::Test {
     transfer.have = ChunkBitmap(4);
     transfer.priority = Priority::security;
     transfer.signature = FirmwareSignature{"vendor", "c2ln"};
+    transfer.allowance = 10'000;
     world.engine.board().open(std::move(transfer));
   }
   std::int64_t now() const {
@@ -438,6 +439,20 @@ TEST_F(Download, ManifestOfATaskThatWaitsForItsConfirmationIsSignedToo) {
   EXPECT_EQ(json::parse(get("manifest").body)["signature"]["value"], "b3RoZXI=");
   world.engine.signature_of_admitted.reset();
   EXPECT_FALSE(json::parse(get("manifest").body).contains("signature"));
+}
+
+TEST_F(Download, WhoFetchesTheSameOverAndOverIsSlowed) {
+  auto image = get("image");
+  for (int i = 0; i < 2; ++i) image.file->listener->sent(0, kSize);
+  const auto before = get("image").file->source->pace();
+  EXPECT_EQ(before.limit, 0u);
+  image.file->listener->sent(0, kSize);
+  const auto slowed = get("image").file->source->pace();
+  EXPECT_EQ(slowed.limit, kRepeatedDownloadRate);
+  EXPECT_EQ(slowed.key, before.key) << "all connections of the device together";
+  world.engine.board().close(kTask.number);
+  world.engine.access = engine::Access::granted;
+  EXPECT_EQ(get("image").file->source->pace().limit, 1u << 20) << "verified, and nobody counts";
 }
 
 TEST_F(Download, ManifestAsOctets) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "api/explanation.hpp"
+#include "ota/domain/download_allowance.hpp"
 #include "unit/api/operator_doubles.hpp"
 
 namespace ota::api::operators {
@@ -296,6 +297,22 @@ TEST(Explanation, EveryReasonToWait) {
   EXPECT_EQ(explain(task, facts, now), "waits for a free slot behind at least 1000 other tasks");
   task.not_before = now + Millis{60'000};
   EXPECT_EQ(explain(task, facts, now), "waits until 2026-11-22T08:31:00Z");
+}
+
+TEST(Explanation, NamesWhoFetchesTheSameOverAndOver) {
+  Task task;
+  task.size = 1'000'000;
+  const QueueFacts facts;
+  const WallTime now{};
+  for (const auto state : {TaskState::offered, TaskState::downloading, TaskState::retry_wait}) {
+    task.state = state;
+    task.bytes_sent = download_allowance(task);
+    EXPECT_EQ(explain(task, facts, now).find("over and over"), std::string::npos);
+    ++task.bytes_sent;
+    EXPECT_THAT(explain(task, facts, now), HasSubstr("20777217 bytes of an image of 1000000, the same over and over"));
+  }
+  task.state = TaskState::succeeded;
+  EXPECT_EQ(explain(task, facts, now).find("over and over"), std::string::npos);
 }
 
 TEST(Explanation, EveryState) {

@@ -89,6 +89,17 @@ TEST_F(BoardTest, PartsOfAnotherGridOrAttemptCountAsBytesAlone) {
   EXPECT_EQ(board.view(7)->bytes_partial, 0u) << "the device has that chunk";
 }
 
+TEST_F(BoardTest, WhoIsSentMoreThanItsAllowanceIsMarked) {
+  board.set_allowance(7, 10'000);
+  board.sent(7, kGrid, 0, 4096);
+  board.bytes(7, 5'904);
+  EXPECT_FALSE(board.transfer_class(7)->repeats);
+  board.sent(7, kGrid, 0, 1);
+  EXPECT_TRUE(board.transfer_class(7)->repeats);
+  board.set_allowance(7, 20'000);  // another attempt
+  EXPECT_FALSE(board.transfer_class(7)->repeats);
+}
+
 TEST_F(BoardTest, AllTransfersAreSeenAtOnce) {
   board.bytes(7, 5);
   const auto views = board.views();

@@ -1,3 +1,4 @@
+#include "ota/domain/download_allowance.hpp"
 #include "unit/engine/fixture.hpp"
 
 namespace ota::engine {
@@ -296,6 +297,32 @@ TEST_F(Queue, PartsOfChunksAreNoStallAsLongAsTheyAreNew) {
   }
   EXPECT_EQ(state_of(id), TaskState::queued) << "the same over and over is stuck";
   EXPECT_EQ(verify("gw-1", id, 1).index(), Answer(SuccessAnswer{}).index()) << "it has what it needs";
+}
+
+TEST_F(Queue, WhatIsFetchedOverAndOverIsNamedNowAndThen) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  const auto allowance = download_allowance(row(id));
+  EXPECT_EQ(allowance, 4 * 4 * 524'288u + (16u << 20));
+  const auto told = [&] {
+    const auto entries = ledger->transfer_log.list(id.number, 0, 1000);
+    return std::count_if(entries.begin(), entries.end(), [](const auto& entry) { return entry.kind == "repeats"; });
+  };
+  board.bytes(id.number, allowance);
+  advance(1s);
+  EXPECT_EQ(told(), 0);
+  for (int i = 0; i < 5; ++i) {
+    board.bytes(id.number, 1'000);
+    advance(1s);
+    EXPECT_EQ(told(), 1) << "once, not each second";
+  }
+  board.bytes(id.number, allowance);
+  advance(1s);
+  EXPECT_EQ(told(), 2) << "twice as much";
+  EXPECT_TRUE(board.transfer_class(id.number)->repeats);
+  verify("gw-1", id, 9);
+  EXPECT_EQ(row(id).attempt, 2);
+  EXPECT_EQ(download_allowance(row(id)), 2 * 4 * 4 * 524'288u + (16u << 20)) << "a new attempt has its own";
 }
 
 TEST_F(Queue, AStallWhileAnAttemptWaitsLeavesTimeForTheSecond) {

@@ -104,6 +104,26 @@ TEST_F(PacerTest, EachDeviceHasItsOwnCap) {
   EXPECT_NEAR(rate(3, 4s), 100'000, 10'000);
 }
 
+TEST_F(PacerTest, AKeyMayHaveALimitOfItsOwnWithAndWithoutCaps) {
+  const Pace slowed{1, false, 64'000};
+  EXPECT_TRUE(pacer.paced(slowed));
+  EXPECT_FALSE(pacer.paced({2, false}));
+  download(1, slowed);
+  download(2, slowed);
+  run(4s);
+  EXPECT_NEAR(rate(1, 4s) + rate(2, 4s), 64'000, 8'000) << "all connections of the key together";
+  got.clear();
+  pacer.set({1'000'000, 500'000}, now);
+  download(3, {2, false});
+  run(4s);
+  EXPECT_NEAR(rate(1, 4s) + rate(2, 4s), 64'000, 8'000);
+  EXPECT_NEAR(rate(3, 4s), 500'000, 50'000) << "others have what they had";
+  got.clear();
+  pacer.set({0, 10'000}, now);
+  run(8s);
+  EXPECT_NEAR(rate(1, 8s) + rate(2, 8s), 10'000, 2'000) << "the lower one counts";
+}
+
 TEST_F(PacerTest, UrgentOnesComeFirstAndRoutineOnesNeverStarve) {
   pacer.set({1'600'000, 0}, now);
   for (int routine = 10; routine < 20; ++routine) download(routine, {std::uint64_t(routine), false});
