@@ -18,6 +18,8 @@
 namespace ota::agent {
 namespace {
 
+static_assert(sizeof(off_t) == 8, "images may be larger than 2 GiB: build with _FILE_OFFSET_BITS=64");
+
 constexpr std::size_t kReadBytes = 1u << 20;
 constexpr std::size_t kHeadBytes = 64;  // of the file of digests
 

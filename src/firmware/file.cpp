@@ -14,6 +14,8 @@
 namespace ota::firmware {
 namespace fs = std::filesystem;
 
+static_assert(sizeof(off_t) == 8, "images may be larger than 2 GiB: build with _FILE_OFFSET_BITS=64");
+
 Error io_error(int number, std::string_view action, const fs::path& path) {
   const auto cause = std::generic_category().message(number);
   if (number == ENOSPC || number == EDQUOT || number == EFBIG) {

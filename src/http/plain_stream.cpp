@@ -13,6 +13,8 @@ using asio::ip::tcp;
 
 namespace {
 
+static_assert(sizeof(off_t) == 8, "images may be larger than 2 GiB: build with _FILE_OFFSET_BITS=64");
+
 class PlainStream final : public Stream {
  public:
   explicit PlainStream(tcp::socket socket) : socket_(std::move(socket)) {

@@ -21,6 +21,8 @@ using asio::ip::tcp;
 
 namespace {
 
+static_assert(sizeof(off_t) == 8, "images may be larger than 2 GiB: build with _FILE_OFFSET_BITS=64");
+
 /// File bytes are read in pieces of this size and written at once.
 constexpr std::size_t kPiece = 128 * 1024;
 /// That many of them each thread keeps for the next replies: so large a block goes back to the kernel as soon as it is
