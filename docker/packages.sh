@@ -10,7 +10,8 @@ build_packages="g++ cmake ninja-build ccache python3
 run_packages="mosquitto curl python3 u-boot-qemu opensbi"
 
 test_packages="mosquitto mosquitto-clients curl wget aria2 openssl python3 python3-paho-mqtt systemd faketime iproute2
-  iptables e2fsprogs mount slowhttptest sslscan binutils wrk"
+  iptables e2fsprogs mount slowhttptest sslscan binutils wrk
+  zsync zchunk cpio"
 
 # Called by tests too, but their packages bring services, which stay off: swupdate-progress even reboots the machine.
 idle_packages="swupdate"

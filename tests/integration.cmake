@@ -13,7 +13,7 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
   foreach(suite settings flow timers operator queue download links upload bad_messages bad_calls restart broker twin
       stop clock scale install broker_config
       mqtt_chunks foreign sites slow tls secrets signing install_commands
-      bad_deliveries mqtt_versions)
+      bad_deliveries mqtt_versions steady ranges)
     add_test(NAME integration.${suite}
       COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/${suite}_test.py)
     set_tests_properties(integration.${suite} PROPERTIES LABELS integration TIMEOUT ${timeout}
@@ -36,7 +36,7 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
   # These measure memory or time, or fill both cores: alone, so that deadlines hold.
   set_tests_properties(integration.queue integration.links integration.upload integration.bad_messages
     integration.bad_calls integration.timers integration.restart integration.broker
-    integration.stop integration.clock integration.scale integration.crash integration.slow
+    integration.stop integration.clock integration.scale integration.crash integration.slow integration.steady
     PROPERTIES RUN_SERIAL ON)
   # Broken disks (as root, where file systems may be mounted), brokers and floods.
   foreach(suite disk broker_faults flood migrate)

@@ -98,7 +98,7 @@ class Slow : public ::testing::Test {
 };
 
 TEST_F(Slow, ReadersThatNeverPauseAreServed) {
-  constexpr std::size_t kRate = 1'500;
+  constexpr std::size_t kRate = 2'500;
   const std::vector<std::string> requests = {get("/f"), get("/f", "Connection: close\r\n"),
                                              get("/f", "Range: bytes=5-3000000\r\n"),
                                              get("/f", "Range: bytes=0-9,100-3000000,4000000-4000009\r\n")};
