@@ -318,7 +318,9 @@ TEST_F(Life, ConnectionsThatNeverFinishARequestGiveWayFirst) {
         RawClient newcomer(server->address);
         ASSERT_EQ(newcomer.ask(kHead, true).status, 200) << i;
       }
-      if (threads == 1) EXPECT_TRUE(halves.front()->ended()) << "the eldest";
+      if (threads == 1) {
+        EXPECT_TRUE(halves.front()->ended()) << "the eldest";
+      }
       EXPECT_EQ(used.ask(kHead, true).status, 200) << "who finished a request stays";
       EXPECT_EQ(server->server->counters().connections_refused, 0u);
       server.reset();
