@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/ip/address.hpp>
 #include <boost/beast/core/string.hpp>
 
@@ -54,6 +55,11 @@ void add(std::vector<std::string>& names, const std::vector<std::string>& more) 
   }
 }
 
+std::uint64_t next_number() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
 }  // namespace
 
 std::optional<Authority> split_authority(std::string_view text) {
@@ -98,7 +104,8 @@ std::vector<std::string> local_addresses() {
 }
 
 HostNames::HostNames(Options options)
-    : changing_(std::move(options.changing)),
+    : number_(next_number()),
+      changing_(std::move(options.changing)),
       look_again_(options.look_again),
       looked_(std::chrono::steady_clock::now()) {
   add(configured_, options.configured);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -40,6 +41,11 @@ class HostNames {
   HostNames() : HostNames(Options{}) {}
   explicit HostNames(Options options);
 
+  HostNames(const HostNames&) = delete;
+  HostNames& operator=(const HostNames&) = delete;
+
+  /// Another one for each, never 0: what was found with these names may be kept under it.
+  std::uint64_t number() const noexcept { return number_; }
   /// `host` as in Authority.
   bool has(std::string_view host) const;
   /// Whether the settings name it.
@@ -48,6 +54,7 @@ class HostNames {
  private:
   bool changing_has(const std::string& address) const;
 
+  const std::uint64_t number_;
   const std::function<std::vector<std::string>()> changing_;
   const std::chrono::milliseconds look_again_;
   std::vector<std::string> configured_;
