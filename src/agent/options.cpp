@@ -13,13 +13,13 @@
 #include "agent/options_file.hpp"
 #include "ota/domain/chunks.hpp"
 #include "ota/domain/ids.hpp"
+#include "ota/domain/messages.hpp"
 #include "ota/domain/version.hpp"
 
 namespace ota::agent {
 namespace {
 
 constexpr auto kDefaultConfig = "/etc/ota-agent.toml";
-constexpr std::uint32_t kMinMessageBytes = 512;  // metadata without all that it may leave out
 constexpr std::uint32_t kMaxMessageBytes = 4u << 20;
 constexpr auto kAbout =
     "ota-agent: a device's end of over-the-air updates. Asks the server for its update, fetches it in chunks, checks "
