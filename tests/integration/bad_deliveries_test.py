@@ -54,18 +54,19 @@ class Small(BrokerCase):
         self.assertEqual(self.metric("otad_mqtt_dropped_total"), 0)
 
 
-class HangsUp(BrokerCase):
-    """The broker hangs up on what it doesn't allow, without a word."""
+class Hanging(BrokerCase):
+    """The broker hangs up on what it doesn't allow."""
 
     settings = {"mqtt.reconnect_min_s": 1, "tasks.offer_timeout_s": 600}
     version = "5"
+    farewell = b""
 
     @classmethod
     def setUpClass(cls):
         made = harness.Daemon
 
         def behind(folder, port, settings):
-            cls.strict = StrictBroker(port, lambda topic, size: "/bad" in topic or size > 3000)
+            cls.strict = StrictBroker(port, lambda topic, size: "/bad" in topic or size > 3000, farewell=cls.farewell)
             return made(folder, cls.strict.port, {**settings, "mqtt.version": cls.version})
 
         with unittest.mock.patch("harness.Daemon", behind):
@@ -75,6 +76,10 @@ class HangsUp(BrokerCase):
     def tearDownClass(cls):
         cls.strict.close()
         super().tearDownClass()
+
+
+class HangsUp(Hanging):
+    """Without a word."""
 
     def test_one_bad_topic_stops_nobody(self):
         self.firmware("2.0.0", "hw-hang", 4 * GRID)
@@ -117,6 +122,26 @@ class HangsUp(BrokerCase):
 
 class HangsUpOn311(HangsUp):
     version = "3.1.1"
+
+
+class SaysWhy(Hanging):
+    """With MQTT 5's DISCONNECT, which has a reason."""
+
+    farewell = bytes([0xE0, 2, 0x97, 0])  # quota exceeded
+
+    def test_readyz_keeps_the_reason(self):
+        bad = self.device("bad-reason", version="1.0.0")
+        bad.send("request", bad.about_me())
+
+        def cause():
+            check = self.rest.call("GET", "/readyz").json["checks"]["broker"]
+            return None if check["ok"] else check["detail"]
+
+        for breaks in (1, 2):
+            wait_until(lambda: self.strict.hung_up.count("/ota/bad-reason/up_to_date") >= breaks, "the broker hung up", 20)
+            self.assertIn("quota", wait_until(cause, "readyz has the cause"))
+        wait_until(lambda: self.lines("not sent", "device=bad-reason"), "it is given up")
+        wait_until(self.daemon.ready, "ready again", 30)
 
 
 class Refuses(BrokerCase):

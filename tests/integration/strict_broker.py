@@ -31,10 +31,10 @@ def packets(read):
 class StrictBroker:
     """Forwards to a broker on the loopback port `target`. `forbids(topic, size)` says of each message, with its packet's
     size, whether to hang up on it; `connects(level)` of each CONNECT, with MQTT's level (4 or 5): "take", "refuse" or
-    "hang up". `hung_up` has the topics on which it did, `levels` the level of each CONNECT."""
+    "hang up". `farewell` is what it sends before it hangs up on a message. `hung_up` has the topics on which it did, `levels` the level of each CONNECT."""
 
-    def __init__(self, target, forbids=lambda topic, size: False, connects=lambda level: "take"):
-        self.target, self.forbids, self.connects = target, forbids, connects
+    def __init__(self, target, forbids=lambda topic, size: False, connects=lambda level: "take", farewell=b""):
+        self.target, self.forbids, self.connects, self.farewell = target, forbids, connects, farewell
         self.hung_up, self.levels = [], []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -92,5 +92,6 @@ class StrictBroker:
                 topic = body[2 : 2 + int.from_bytes(body[:2], "big")].decode(errors="replace")
                 if self.forbids(topic, len(packet)):
                     self.hung_up.append(topic)
+                    client.sendall(self.farewell)
                     raise HungUp
             broker.sendall(packet)
