@@ -6,6 +6,18 @@ namespace {
 
 constexpr const char* kColumns = "SELECT id, at, actor, remote, action, target, outcome FROM audit ";
 
+AuditEntry read(Rows& rows) {
+  AuditEntry e;
+  e.id = rows.integer();
+  e.at = rows.time();
+  e.caller.name = rows.text();
+  e.caller.remote = rows.text();
+  e.action = rows.text();
+  e.target = rows.text();
+  e.outcome = rows.text();
+  return e;
+}
+
 }  // namespace
 
 struct AuditLog::Statements {
@@ -13,8 +25,8 @@ struct AuditLog::Statements {
 
   SQLite::Database& db;
   Query add{db, "INSERT INTO audit (at, actor, remote, action, target, outcome) VALUES (?,?,?,?,?,?)"};
-  Query all{db, std::string(kColumns) + "WHERE id<? AND at>=? ORDER BY id DESC LIMIT ?"};
-  Query of_actor{db, std::string(kColumns) + "WHERE id<? AND at>=? AND actor=? ORDER BY id DESC LIMIT ?"};
+  Query all{db, std::string(kColumns) + "WHERE id<? AND at>=? ORDER BY id DESC"};
+  Query of_actor{db, std::string(kColumns) + "WHERE id<? AND at>=? AND actor=? ORDER BY id DESC"};
   Query oldest{db, "SELECT at FROM audit ORDER BY id LIMIT 1"};
   Query keep_since{db, "INSERT OR REPLACE INTO kept_values (name, value) VALUES ('audit_kept_since', ?)"};
   Query prune{db, "DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY id LIMIT ?2) AND at<?1 RETURNING 1"};
@@ -31,20 +43,8 @@ std::vector<AuditEntry> AuditLog::list(std::optional<WallTime> since, const std:
                                        std::int64_t before, int limit) {
   const std::int64_t below = before > 0 ? before : INT64_MAX;
   const WallTime from = since.value_or(WallTime{});
-  auto rows = actor ? q_->of_actor.rows(below, from, *actor, limit) : q_->all.rows(below, from, limit);
-  std::vector<AuditEntry> entries;
-  while (rows.next()) {
-    AuditEntry e;
-    e.id = rows.integer();
-    e.at = rows.time();
-    e.caller.name = rows.text();
-    e.caller.remote = rows.text();
-    e.action = rows.text();
-    e.target = rows.text();
-    e.outcome = rows.text();
-    entries.push_back(std::move(e));
-  }
-  return entries;
+  auto rows = actor ? q_->of_actor.rows(below, from, *actor) : q_->all.rows(below, from);
+  return readable_rows(std::move(rows), "audit", read, limit);
 }
 
 int AuditLog::prune(WallTime before, int limit) {

@@ -38,7 +38,12 @@ int pack(const std::vector<Transport>& transports) {
 
 std::vector<Transport> unpack_transports(int packed) {
   std::vector<Transport> transports;
-  for (; packed != 0; packed >>= 2) transports.push_back(static_cast<Transport>((packed & 3) - 1));
+  if (packed < 0) throw BadValue("transports is out of range");
+  for (; packed != 0; packed >>= 2) {
+    const int transport = (packed & 3) - 1;
+    if (transport < 0 || transport > last_value(Transport{})) throw BadValue("transports is out of range");
+    transports.push_back(static_cast<Transport>(transport));
+  }
   return transports;
 }
 
@@ -57,7 +62,7 @@ Device read(Rows& r) {
   d.tags = unpack_tags(r.text());
   d.secret = r.maybe(&Rows::digest);
   d.transports = unpack_transports(r.small());
-  if (auto bytes = r.maybe(&Rows::integer)) d.max_chunk_bytes = static_cast<std::uint32_t>(*bytes);
+  d.max_chunk_bytes = r.maybe(&Rows::unsigned32);
   d.created = r.time();
   d.last_seen = r.maybe(&Rows::time);
   d.present_until_tl = r.millis();
@@ -68,19 +73,20 @@ Device read(Rows& r) {
   auto& q = d.quality;
   q.verdict = r.word<LinkVerdict>();
   q.leaning = r.word<LinkVerdict>();
-  q.looks = static_cast<std::uint32_t>(r.integer());
+  q.looks = r.unsigned32();
   q.rtt_ms = r.maybe(&Rows::real);
   q.loss = r.maybe(&Rows::real);
   q.rate = r.maybe(&Rows::real);
   q.trouble = r.real();
   q.trouble_at = r.millis();
-  q.stalls = static_cast<std::uint32_t>(r.integer());
-  q.resumes = static_cast<std::uint32_t>(r.integer());
-  q.mismatches = static_cast<std::uint32_t>(r.integer());
-  q.broken = static_cast<std::uint32_t>(r.integer());
+  q.stalls = r.unsigned32();
+  q.resumes = r.unsigned32();
+  q.mismatches = r.unsigned32();
+  q.broken = r.unsigned32();
   q.mqtt_heard = r.millis();
   q.mqtt_first_until = r.millis();
   d.held_uplink = r.maybe(&Rows::text).value_or("");
+  if (!DeviceId::parse(d.id)) throw BadValue("id is no device id");
   return d;
 }
 
@@ -117,17 +123,13 @@ struct Devices::Statements {
                "SELECT id FROM devices WHERE ready_task IS NOT NULL AND present_until_tl<=? ORDER BY present_until_tl "
                "LIMIT ?"};
   Query next_lapse{db, "SELECT MIN(present_until_tl) FROM devices WHERE ready_task IS NOT NULL"};
-  Query list{db, std::string(kSelect) + "WHERE id>? ORDER BY id LIMIT ?"};
+  Query list{db, std::string(kSelect) + "WHERE id>? ORDER BY id"};
 };
 
 Devices::Devices(Database& db) : q_(std::make_unique<Statements>(db.impl().db)) {}
 Devices::~Devices() = default;
 
-std::optional<Device> Devices::find(const std::string& id) {
-  auto rows = q_->find.rows(id);
-  if (!rows.next()) return {};
-  return read(rows);
-}
+std::optional<Device> Devices::find(const std::string& id) { return first_row(q_->find.rows(id), "devices", read); }
 
 void Devices::save(const Device& d) {
   q_->save.run(d.id, d.hardware, d.current_version, d.registered, pack(d.tags), d.secret, pack(d.transports),
@@ -173,10 +175,7 @@ std::optional<Millis> Devices::next_lapse() {
 }
 
 std::vector<Device> Devices::list(const std::string& after, int limit) {
-  std::vector<Device> devices;
-  auto rows = q_->list.rows(after, limit);
-  while (rows.next()) devices.push_back(read(rows));
-  return devices;
+  return readable_rows(q_->list.rows(after), "devices", read, limit);
 }
 
 }  // namespace ota::storage

@@ -16,7 +16,7 @@ Firmware read(Rows& r) {
   f.id = r.integer();
   f.version = r.text();
   f.hardware = r.text();
-  f.size = static_cast<std::uint64_t>(r.integer());
+  f.size = static_cast<std::uint64_t>(r.number(INT64_MAX));
   f.checksum = r.digest();
   f.security = r.flag();
   f.notes = r.text();
@@ -28,16 +28,10 @@ Firmware read(Rows& r) {
   return f;
 }
 
-std::vector<Firmware> all_of(Rows rows) {
-  std::vector<Firmware> found;
-  while (rows.next()) found.push_back(read(rows));
-  return found;
+std::vector<Firmware> all_of(Rows&& rows, int limit = INT_MAX) {
+  return readable_rows(std::move(rows), "firmware", read, limit);
 }
-
-std::optional<Firmware> first(Rows rows) {
-  if (!rows.next()) return {};
-  return read(rows);
-}
+std::optional<Firmware> first(Rows&& rows) { return first_row(std::move(rows), "firmware", read); }
 
 std::optional<std::string> key_id(const Firmware& f) {
   return f.signature ? std::optional{f.signature->key_id} : std::nullopt;
@@ -61,7 +55,7 @@ struct FirmwareTable::Statements {
   Query by_version{db, select("WHERE version=? AND hardware=?")};
   Query with_version{db, select("WHERE version=? ORDER BY hardware LIMIT 1000")};
   Query with_image{db, select("WHERE checksum=?")};
-  Query list{db, select("WHERE id<? ORDER BY id DESC LIMIT ?")};
+  Query list{db, select("WHERE id<? ORDER BY id DESC")};
   Query all{db, select("ORDER BY id")};
 };
 
@@ -93,7 +87,7 @@ std::vector<Firmware> FirmwareTable::with_image(const Digest& image) { return al
 
 std::vector<Firmware> FirmwareTable::list(std::int64_t before, int limit) {
   const std::int64_t below = before > 0 ? before : INT64_MAX;
-  return all_of(q_->list.rows(below, limit));
+  return all_of(q_->list.rows(below), limit);
 }
 
 std::vector<Firmware> FirmwareTable::all() { return all_of(q_->all.rows()); }

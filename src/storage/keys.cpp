@@ -41,20 +41,21 @@ Keys::~Keys() = default;
 bool Keys::add(const ApiKey& key) { return q_->add.rows(key.name, key.role, key.secret, key.created).next(); }
 bool Keys::remove(const std::string& name) { return q_->remove.rows(name).next(); }
 
-std::vector<ApiKey> Keys::all() {
-  std::vector<ApiKey> keys;
-  auto rows = q_->all.rows();
-  while (rows.next()) {
-    ApiKey key;
-    key.name = rows.text();
-    key.role = rows.word<Role>();
-    key.secret = rows.digest();
-    key.created = rows.time();
-    key.last_used = rows.maybe(&Rows::time);
-    keys.push_back(std::move(key));
-  }
-  return keys;
+namespace {
+
+ApiKey read_key(Rows& rows) {
+  ApiKey key;
+  key.name = rows.text();
+  key.role = rows.word<Role>();
+  key.secret = rows.digest();
+  key.created = rows.time();
+  key.last_used = rows.maybe(&Rows::time);
+  return key;
 }
+
+}  // namespace
+
+std::vector<ApiKey> Keys::all() { return readable_rows(q_->all.rows(), "api_keys", read_key); }
 
 void Keys::used(const std::string& name, WallTime at) { q_->used.run(name, at); }
 

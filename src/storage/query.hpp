@@ -5,7 +5,9 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <climits>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,7 +15,13 @@
 
 #include "ota/base/clock.hpp"
 #include "ota/domain/digest.hpp"
+#include "ota/domain/link.hpp"
+#include "ota/domain/messages.hpp"
+#include "ota/domain/priority.hpp"
+#include "ota/domain/task_state.hpp"
+#include "ota/storage/bad_rows.hpp"
 #include "ota/storage/database.hpp"
+#include "ota/storage/tables.hpp"
 
 namespace ota::storage {
 
@@ -36,6 +44,19 @@ inline Fault to_fault(const SQLite::Exception& e) {
   }
 }
 
+/// What a column holds can't be read as what it stands for; names the column by its place.
+class BadValue : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The last value of each enumeration that the database keeps as a number.
+constexpr std::int64_t last_value(Priority) { return static_cast<std::int64_t>(Priority::low); }
+constexpr std::int64_t last_value(TaskState) { return static_cast<std::int64_t>(kTaskStates) - 1; }
+constexpr std::int64_t last_value(LinkVerdict) { return static_cast<std::int64_t>(LinkVerdict::poor); }
+constexpr std::int64_t last_value(Transport) { return static_cast<std::int64_t>(Transport::mqtt); }
+constexpr std::int64_t last_value(Role) { return static_cast<std::int64_t>(Role::admin); }
+
 /// Results of one run, from left to right; resets the statement when it goes.
 class Rows {
  public:
@@ -53,11 +74,34 @@ class Rows {
     }
   }
 
-  std::int64_t integer() { return statement_.getColumn(at_++).getInt64(); }
-  int small() { return static_cast<int>(integer()); }
+  std::int64_t integer() {
+    const auto column = statement_.getColumn(at_++);
+    if (!column.isInteger()) bad("no whole number");
+    return column.getInt64();
+  }
+  /// From 0 to `most`.
+  std::int64_t number(std::int64_t most) {
+    const auto value = integer();
+    if (value < 0 || value > most) bad("out of range: " + std::to_string(value));
+    return value;
+  }
+  int small() {
+    const auto value = integer();
+    if (value < INT_MIN || value > INT_MAX) bad("out of range: " + std::to_string(value));
+    return static_cast<int>(value);
+  }
+  std::uint32_t unsigned32() { return static_cast<std::uint32_t>(number(UINT32_MAX)); }
   bool flag() { return integer() != 0; }
-  double real() { return statement_.getColumn(at_++).getDouble(); }
-  std::string text() { return statement_.getColumn(at_++).getString(); }
+  double real() {
+    const auto column = statement_.getColumn(at_++);
+    if (!column.isFloat() && !column.isInteger()) bad("no number");
+    return column.getDouble();
+  }
+  std::string text() {
+    const auto column = statement_.getColumn(at_++);
+    if (!column.isText()) bad("no text");
+    return column.getString();
+  }
   std::vector<std::uint8_t> blob() {
     const auto column = statement_.getColumn(at_++);
     const auto* data = static_cast<const std::uint8_t*>(column.getBlob());
@@ -66,15 +110,19 @@ class Rows {
   Digest digest() {
     Digest digest{};
     const auto bytes = blob();
-    std::copy_n(bytes.begin(), std::min(bytes.size(), digest.size()), digest.begin());
+    if (bytes.size() != digest.size()) bad("no SHA-256: " + std::to_string(bytes.size()) + " bytes");
+    std::copy(bytes.begin(), bytes.end(), digest.begin());
     return digest;
   }
   WallTime time() { return WallTime{Millis{integer()}}; }
   Millis millis() { return Millis{integer()}; }
   template <class E>
   E word() {
-    return static_cast<E>(integer());
+    return static_cast<E>(number(last_value(E{})));
   }
+
+  /// The first column as text: what names the row where it can't be read.
+  std::string key() { return statement_.getColumn(0).getString(); }
 
   bool null() { return statement_.isColumnNull(at_); }
   /// The column read by `read`, or nothing where it is NULL.
@@ -88,9 +136,48 @@ class Rows {
   }
 
  private:
+  [[noreturn]] void bad(const std::string& why) {
+    throw BadValue(std::string(statement_.getColumnName(at_ - 1)) + " is " + why);
+  }
+
   SQLite::Statement& statement_;
   int at_ = 0;
 };
+
+/// The row that `rows` stands on, by `read`. Throws BadRow.
+template <class T>
+T read_row(Rows& rows, const char* table, T (*read)(Rows&)) {
+  try {
+    return read(rows);
+  } catch (const BadValue& e) {
+    const BadRow row(table, rows.key(), e.what());
+    bad_rows().note(row);
+    throw row;
+  }
+}
+
+/// The first row; nothing where there is none. Throws BadRow.
+template <class T>
+std::optional<T> first_row(Rows&& rows, const char* table, T (*read)(Rows&)) {
+  if (!rows.next()) return {};
+  return read_row(rows, table, read);
+}
+
+/// All rows but those that can't be read, which are noted, up to `limit` of them: who asks for a page gets a whole one.
+/// `bad` gets the keys of the others where it is given.
+template <class T>
+std::vector<T> readable_rows(Rows&& rows, const char* table, T (*read)(Rows&), int limit = INT_MAX,
+                             std::vector<std::string>* bad = nullptr) {
+  std::vector<T> found;
+  while (found.size() < static_cast<std::size_t>(limit) && rows.next()) {
+    try {
+      found.push_back(read_row(rows, table, read));
+    } catch (const BadRow& e) {
+      if (bad) bad->push_back(e.key());
+    }
+  }
+  return found;
+}
 
 /// Prepared when it is first asked: most connections never ask most of theirs, and each takes some 10 KB.
 class Query {

@@ -77,6 +77,8 @@ class ReadersImpl final : public Readers {
     } catch (const Fault& e) {
       log::error(std::string("the database can't be read: ") + e.what());
       failed(fail(Errc::server_fault, "the database can't be read now; try again"));
+    } catch (const BadRow& e) {  // logged where it was met
+      failed(fail(Errc::server_fault, std::string(e.what()) + "; GET /readyz names all such rows"));
     } catch (...) {
       log::error("reading the database failed by a fault in otad: " + told_by(std::current_exception()));
       failed(fail(Errc::server_fault, "reading the database failed; the server's log says why"));

@@ -20,14 +20,14 @@ std::string select(const std::string& rest) { return fmt::format("SELECT {} FROM
 Task read(Rows& r) {
   Task t;
   t.id.number = r.integer();
-  t.id.day = static_cast<std::int32_t>(r.integer());
+  t.id.day = r.small();
   t.device = r.text();
   t.firmware_id = r.integer();
   t.version = r.text();
   t.hardware = r.text();
   t.checksum = r.digest();
-  t.size = static_cast<std::uint64_t>(r.integer());
-  t.chunk_bytes = static_cast<std::uint32_t>(r.integer());
+  t.size = static_cast<std::uint64_t>(r.number(INT64_MAX));
+  t.chunk_bytes = r.unsigned32();
   t.priority = r.word<Priority>();
   t.state = r.word<TaskState>();
   t.attempt = r.small();
@@ -53,9 +53,12 @@ Task read(Rows& r) {
   t.stalls = r.small();
   t.heard = r.flag();
   t.parked = r.flag();
-  t.chunks_have = static_cast<std::uint32_t>(r.integer());
-  t.bytes_sent = static_cast<std::uint64_t>(r.integer());
+  t.chunks_have = static_cast<std::uint32_t>(r.number(kMaxChunks));
+  t.bytes_sent = static_cast<std::uint64_t>(r.number(INT64_MAX));
   t.percent = r.small();
+  if (!DeviceId::parse(t.device)) throw BadValue("device is no device id");
+  if (t.size == 0 || t.chunk_bytes == 0 || (t.size - 1) / t.chunk_bytes >= kMaxChunks)
+    throw BadValue(fmt::format("size {} and chunk_bytes {} make no grid", t.size, t.chunk_bytes));
   return t;
 }
 
@@ -69,16 +72,8 @@ std::optional<Millis> earliest_due(const Task& t) {
   return due;
 }
 
-std::vector<Task> all(Rows rows) {
-  std::vector<Task> tasks;
-  while (rows.next()) tasks.push_back(read(rows));
-  return tasks;
-}
-
-std::optional<Task> first(Rows rows) {
-  if (!rows.next()) return {};
-  return read(rows);
-}
+std::vector<Task> all(Rows&& rows, int limit = INT_MAX) { return readable_rows(std::move(rows), "tasks", read, limit); }
+std::optional<Task> first(Rows&& rows) { return first_row(std::move(rows), "tasks", read); }
 
 }  // namespace
 
@@ -109,13 +104,14 @@ struct Tasks::Statements {
   Query set_device_ready{db, "UPDATE devices SET ready_task=?2 WHERE id=(SELECT device FROM tasks WHERE number=?1)"};
   Query ready_of{db, "SELECT ready_task FROM devices WHERE id=?"};
   Query ready_any{db, "SELECT 1 FROM tasks WHERE ready=1 LIMIT 1"};
-  Query ready_head{db, select("WHERE ready=1 AND priority=? ORDER BY number LIMIT 1")};
+  Query ready_head{db, select("WHERE ready=1 AND priority=? ORDER BY number")};
   Query ready_before{db,
                      "SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE ready=1 AND (priority, number)<(?,?) LIMIT ?)"};
   Query slots{db, "SELECT COUNT(*) FROM tasks INDEXED BY tasks_slots WHERE state>0 AND state<4"};
   Query holder{db, select("INDEXED BY tasks_slots WHERE state>0 AND state<4 AND priority>0 ORDER BY priority DESC, "
                           "number DESC LIMIT 1")};
-  Query due{db, select("WHERE due<=? ORDER BY due LIMIT ?")};
+  Query due{db, select("WHERE due<=? ORDER BY due")};
+  Query set_aside{db, "UPDATE tasks SET ready=0, due=NULL WHERE number=?"};
   Query next_due{db, "SELECT MIN(due) FROM tasks WHERE due IS NOT NULL"};
   Query chunks{db, "SELECT bitmap FROM task_chunks WHERE task=?"};
   Query save_chunks{db, "INSERT OR REPLACE INTO task_chunks (task, bitmap) VALUES (?,?)"};
@@ -192,8 +188,12 @@ bool Tasks::queue_is_empty() { return !q_->ready_any.rows().next(); }
 std::vector<Task> Tasks::ready_heads() {
   std::vector<Task> heads;
   if (queue_is_empty()) return heads;  // most often
-  for (const auto priority : {Priority::security, Priority::high, Priority::normal, Priority::low})
-    if (auto task = first(up_to_date().ready_head.rows(priority))) heads.push_back(std::move(*task));
+  for (const auto priority : {Priority::security, Priority::high, Priority::normal, Priority::low}) {
+    std::vector<std::string> bad;
+    auto head = readable_rows(up_to_date().ready_head.rows(priority), "tasks", read, 1, &bad);
+    for (const auto& number : bad) q_->set_aside.run(number);
+    if (!head.empty()) heads.push_back(std::move(head.front()));
+  }
   return heads;
 }
 
@@ -208,7 +208,12 @@ std::int64_t Tasks::slots_held() {
 }
 
 std::optional<Task> Tasks::lowest_routine_holder() { return first(up_to_date().holder.rows()); }
-std::vector<Task> Tasks::due(Millis now, int limit) { return all(up_to_date().due.rows(now, limit)); }
+std::vector<Task> Tasks::due(Millis now, int limit) {
+  std::vector<std::string> bad;
+  auto found = readable_rows(up_to_date().due.rows(now), "tasks", read, limit, &bad);
+  for (const auto& number : bad) q_->set_aside.run(number);
+  return found;
+}
 
 std::optional<Millis> Tasks::next_due() {
   auto rows = up_to_date().next_due.rows();
@@ -241,12 +246,12 @@ std::vector<Task> Tasks::list(const TaskFilter& filter, std::int64_t before, int
   if (filter.state) where += " AND state=" + std::to_string(static_cast<int>(*filter.state));
   if (filter.device) where += " AND device=?";
   if (filter.version) where += " AND version=?";
-  Query query(up_to_date().db, select(where + " ORDER BY number DESC LIMIT " + std::to_string(limit)));
+  Query query(up_to_date().db, select(where + " ORDER BY number DESC"));
   const std::int64_t below = before > 0 ? before : INT64_MAX;
-  if (filter.device && filter.version) return all(query.rows(below, *filter.device, *filter.version));
-  if (filter.device) return all(query.rows(below, *filter.device));
-  if (filter.version) return all(query.rows(below, *filter.version));
-  return all(query.rows(below));
+  if (filter.device && filter.version) return all(query.rows(below, *filter.device, *filter.version), limit);
+  if (filter.device) return all(query.rows(below, *filter.device), limit);
+  if (filter.version) return all(query.rows(below, *filter.version), limit);
+  return all(query.rows(below), limit);
 }
 
 std::vector<Task> Tasks::all_active() { return all(up_to_date().active.rows()); }

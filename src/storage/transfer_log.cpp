@@ -31,6 +31,25 @@ ChunkRanges unpack(const std::string& text) {
   return ranges;
 }
 
+LogEntry read(Rows& rows) {
+  LogEntry e;
+  e.id = rows.integer();
+  e.task = rows.integer();
+  e.at = rows.time();
+  e.kind = rows.text();
+  e.by = rows.text();
+  e.from = rows.maybe(&Rows::word<TaskState>);
+  e.to = rows.maybe(&Rows::word<TaskState>);
+  e.event = rows.text();
+  e.reason = rows.text();
+  e.attempt = rows.small();
+  e.chunks = unpack(rows.text());
+  e.bytes = static_cast<std::uint64_t>(rows.number(INT64_MAX));
+  e.ms = rows.integer();
+  e.transport = rows.maybe(&Rows::word<Transport>);
+  return e;
+}
+
 }  // namespace
 
 struct TransferLog::Statements {
@@ -44,7 +63,7 @@ struct TransferLog::Statements {
   Query list{
       db,
       "SELECT id, task, at, kind, by, from_state, to_state, event, reason, attempt, chunks, bytes, ms, transport "
-      "FROM transfer_log WHERE task=? AND id>? ORDER BY id LIMIT ?"};
+      "FROM transfer_log WHERE task=? AND id>? ORDER BY id"};
   // Ids grow with time, so the oldest are at the front and no index over `at` is needed.
   Query prune{db,
               "DELETE FROM transfer_log WHERE id IN (SELECT id FROM transfer_log ORDER BY id LIMIT ?2) AND at<?1 "
@@ -60,27 +79,7 @@ void TransferLog::add(const LogEntry& e) {
 }
 
 std::vector<LogEntry> TransferLog::list(std::int64_t task, std::int64_t after, int limit) {
-  std::vector<LogEntry> entries;
-  auto rows = q_->list.rows(task, after, limit);
-  while (rows.next()) {
-    LogEntry e;
-    e.id = rows.integer();
-    e.task = rows.integer();
-    e.at = rows.time();
-    e.kind = rows.text();
-    e.by = rows.text();
-    e.from = rows.maybe(&Rows::word<TaskState>);
-    e.to = rows.maybe(&Rows::word<TaskState>);
-    e.event = rows.text();
-    e.reason = rows.text();
-    e.attempt = rows.small();
-    e.chunks = unpack(rows.text());
-    e.bytes = static_cast<std::uint64_t>(rows.integer());
-    e.ms = rows.integer();
-    e.transport = rows.maybe(&Rows::word<Transport>);
-    entries.push_back(std::move(e));
-  }
-  return entries;
+  return readable_rows(q_->list.rows(task, after), "transfer_log", read, limit);
 }
 
 int TransferLog::prune(WallTime before, int limit) {

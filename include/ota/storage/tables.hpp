@@ -1,5 +1,6 @@
 // The rows: tasks, devices, firmware, transfer log, keys. Each class holds prepared statements on one connection and is
-// used from that connection's thread, inside the caller's transaction. All may throw storage::Fault.
+// used from that connection's thread, inside the caller's transaction. All may throw storage::Fault; what answers one
+// row BadRow where it can't be read. Lists pass over such rows and name them in bad_rows().
 #pragma once
 
 #include <array>
@@ -13,6 +14,7 @@
 #include "ota/domain/audit.hpp"
 #include "ota/domain/firmware.hpp"
 #include "ota/domain/task.hpp"
+#include "ota/storage/bad_rows.hpp"
 #include "ota/storage/database.hpp"
 
 namespace ota::storage {
@@ -53,7 +55,8 @@ class Tasks {
   void set_ready(std::int64_t number, bool ready);
   /// The device's task in the queue, if any.
   std::optional<std::int64_t> ready_of(const std::string& device);
-  /// The oldest ready task of each priority: at most four, one index seek each.
+  /// The oldest ready task of each priority: at most four, one index seek each. A row that can't be read loses its
+  /// place in the queue and its timers for good.
   std::vector<Task> ready_heads();
   bool queue_is_empty();  ///< nobody is ready
   /// How many ready tasks go before that one; counts up to `cap`.
@@ -62,7 +65,7 @@ class Tasks {
   std::int64_t slots_held();
   /// The slot holder that gives way to a security task: lowest priority, then youngest; never `security`.
   std::optional<Task> lowest_routine_holder();
-  /// Open tasks whose earliest timer is not after `now`, soonest first.
+  /// Open tasks whose earliest timer is not after `now`, soonest first. For rows that can't be read as ready_heads().
   std::vector<Task> due(Millis now, int limit);
   std::optional<Millis> next_due();
 
