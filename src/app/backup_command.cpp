@@ -12,29 +12,54 @@ namespace {
 
 namespace fs = std::filesystem;
 
-int complain(const std::string& message) {
+int complain(const std::string& message, int status = kFault) {
   std::cerr << "otad: " << message << '\n';
-  return kFault;
+  return status;
+}
+
+/// What is wrong with the name of the copy; empty: it can be tried.
+std::string wrong_with(const fs::path& file) {
+  std::error_code error;
+  const auto there = fs::symlink_status(file, error);
+  if (fs::is_directory(there)) return fmt::format("{} is a folder: name a file in it", file.string());
+  // A link that leads nowhere is replaced, not followed.
+  if (fs::is_symlink(there) && !fs::exists(file, error)) return {};
+  if (fs::exists(there)) return fmt::format("{} exists already: name another file", file.string());
+  if (there.type() != fs::file_type::not_found)
+    return fmt::format("{} can't be looked at: {}", file.string(), error.message());
+  const auto folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  const auto parent = fs::status(folder, error);
+  if (fs::is_directory(parent)) return {};
+  return fmt::format("{} is no folder that can be written to{}", folder.string(),
+                     error ? ": " + error.message() : std::string());
+}
+
+/// The copy, or what is left of it where it failed.
+void remove_part(const std::string& part) {
+  std::error_code ignored;
+  for (const auto* ending : {"", "-journal", "-wal", "-shm"}) fs::remove(part + ending, ignored);
 }
 
 }  // namespace
 
 int backup(const Settings& settings, const Arguments& arguments) {
   const auto& path = settings.storage.database;
-  if (!fs::exists(path)) return complain(fmt::format("there is no database {}", path));
-  if (fs::exists(arguments.file)) return complain(fmt::format("{} exists already: name another file", arguments.file));
-  auto db = storage::Database::open(path, storage::Mode::reader);
+  const auto& file = arguments.file;
+  if (file.empty() || file.ends_with('/')) return complain("backup: name the file that is to be made", kBadSettings);
+  std::error_code error;
+  if (!fs::is_regular_file(path, error))
+    return complain(fmt::format("there is no database {}{}", path, error ? ": " + error.message() : std::string()));
+  if (const auto wrong = wrong_with(file); !wrong.empty()) return complain(wrong);
+  auto db = storage::Database::open(path, storage::Mode::copier);
   if (!db) return complain(db.error().message);
   // Under another name until it is whole, so that a file of that name is always a good copy.
-  const auto part = fmt::format("{}.{}.part", arguments.file, ::getpid());
+  const auto part = fmt::format("{}.{}.part", file, ::getpid());
   const auto copied = (*db)->backup_to(part);
-  std::error_code error;
-  if (copied) fs::rename(part, arguments.file, error);
+  if (copied) fs::rename(part, file, error);
   if (copied && !error) return kStopped;
-  std::error_code ignored;
-  fs::remove(part, ignored);
+  remove_part(part);
   if (!copied) return complain(copied.error().message);
-  return complain(fmt::format("the copy can't be named {}: {}", arguments.file, error.message()));
+  return complain(fmt::format("the copy can't be named {}: {}", file, error.message()));
 }
 
 }  // namespace ota::app

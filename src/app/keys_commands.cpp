@@ -6,8 +6,11 @@
 #include <filesystem>
 #include <functional>
 #include <iostream>
+#include <memory>
+#include <optional>
 
 #include "app/commands.hpp"
+#include "app/instance_lock.hpp"
 #include "ota/base/clock.hpp"
 #include "ota/domain/ids.hpp"
 #include "ota/firmware/hash.hpp"
@@ -47,25 +50,36 @@ void audit(storage::Database& db, const char* action, const std::string& name) {
   storage::AuditLog(db).add(entry);
 }
 
+/// The database beside a daemon that may run; where there is none yet, made while none does.
+Result<std::unique_ptr<storage::Database>> open_database(const std::string& path, storage::Mode mode,
+                                                         std::optional<InstanceLock>& lock) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error)) return storage::Database::open(path, mode);
+  if (error) return fail(Errc::server_fault, fmt::format("the database {}: {}", path, error.message()));
+  if (mode == storage::Mode::reader) return fail(Errc::not_found, fmt::format("there is no database {} yet", path));
+  if (!may_make(path))
+    return fail(Errc::server_fault,
+                fmt::format("there is no database {} yet: start the daemon first, or run this as the "
+                            "user that it runs as",
+                            path));
+  auto taken = InstanceLock::take(path);
+  if (!taken) return taken.error();
+  lock.emplace(std::move(*taken));
+  return storage::Database::open(path, storage::Mode::writer);
+}
+
 /// Runs `work` in one transaction of its own; `action` on that key is audited where it is done.
 int with_keys(const Settings& settings, storage::Mode mode, const std::function<int(storage::Keys&)>& work,
               const char* action = nullptr, const std::string& name = {}) {
   const auto& path = settings.storage.database;
-  if (!std::filesystem::exists(path)) {
-    if (mode == storage::Mode::reader) return complain(fmt::format("there is no database {} yet", path));
-    if (!may_make(path))
-      return complain(
-          fmt::format("there is no database {} yet: start the daemon first, or run this as the user that "
-                      "it runs as",
-                      path));
-  }
-  auto db = storage::Database::open(path, mode);
+  std::optional<InstanceLock> lock;
+  auto db = open_database(path, mode, lock);
   if (!db) return complain(db.error().message);
   try {
     storage::Keys keys(**db);
     (*db)->begin();
     const int status = work(keys);
-    if (mode == storage::Mode::writer && status == kStopped) {
+    if (mode == storage::Mode::editor && status == kStopped) {
       audit(**db, action, name);
       (*db)->commit();
     } else {
@@ -92,7 +106,7 @@ int add_key(const Settings& settings, const Arguments& arguments) {
     if (keys.add(key)) return kStopped;
     return complain(fmt::format("there is a key named {} already: remove it first, or take another name", key.name));
   };
-  const int status = with_keys(settings, storage::Mode::writer, add, "key.add", key.name);
+  const int status = with_keys(settings, storage::Mode::editor, add, "key.add", key.name);
   if (status != kStopped) return status;
   std::cerr << fmt::format("The key of {} ({}). It is shown this once; send it as \"Authorization: Bearer <key>\".\n",
                            key.name, arguments.role);
@@ -118,7 +132,7 @@ int remove_key(const Settings& settings, const Arguments& arguments) {
     if (keys.remove(arguments.name)) return kStopped;
     return complain(fmt::format("there is no key named {}; \"otad keys list\" shows all", arguments.name));
   };
-  return with_keys(settings, storage::Mode::writer, remove, "key.remove", arguments.name);
+  return with_keys(settings, storage::Mode::editor, remove, "key.remove", arguments.name);
 }
 
 }  // namespace ota::app

@@ -1,12 +1,13 @@
 #include "ota/storage/database.hpp"
 
-#include <SQLiteCpp/Backup.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <utility>
+
 #include "storage/database_impl.hpp"
-#include "storage/migrations.hpp"
+#include "storage/migrate.hpp"
 
 namespace ota::storage {
 namespace {
@@ -19,6 +20,8 @@ constexpr int kReaderCacheKiB = 1'024;
 constexpr int kLogPages = 4'000;
 // A short log is written over before the system has dropped its pages: a cold one is read for each part that changes.
 constexpr int kLogPagesAtRest = 1'000;
+
+constexpr std::int64_t kCheckedPages = 32'768;  ///< 128 MiB: some tenths of a second; more would hold up a start
 
 /// Closing `db` as the last one doesn't copy the write-ahead log into the database.
 void leave_log(SQLite::Database& db) {
@@ -36,11 +39,18 @@ void checkpoint(Database::Impl& impl, int mode) {
   throw to_fault(SQLite::Exception(impl.db.getHandle(), code));
 }
 
+Error not_whole(const std::string& path, const std::string& why) {
+  return fail(
+      Errc::server_fault,
+      fmt::format("the database {0} isn't whole: {1}; nothing in it is changed. Restore a backup (remove {0}-wal "
+                  "and {0}-shm with it: they belong to the database before)",
+                  path, why));
+}
+
 void set_up(SQLite::Database& db, Mode mode) {
-  db.setBusyTimeout(kBusyMs);
   db.exec("PRAGMA foreign_keys=ON");
   db.exec("PRAGMA temp_store=MEMORY");
-  if (mode == Mode::reader) {
+  if (mode == Mode::reader || mode == Mode::copier) {
     db.exec(fmt::format("PRAGMA cache_size=-{}", kReaderCacheKiB));
     db.exec("PRAGMA query_only=ON");
     leave_log(db);
@@ -53,25 +63,31 @@ void set_up(SQLite::Database& db, Mode mode) {
   db.exec("PRAGMA journal_size_limit=67108864");
 }
 
-int schema_of(SQLite::Database& db) { return db.execAndGet("PRAGMA user_version").getInt(); }
+/// What can be said of a file that SQLite doesn't open.
+Error cannot_open(const std::string& path, const SQLite::Exception& e) {
+  if (e.getErrorCode() == SQLITE_NOTADB)
+    return fail(Errc::server_fault,
+                fmt::format("{} is no database: correct storage.database or restore a backup", path));
+  if (e.getErrorCode() == SQLITE_CORRUPT) return not_whole(path, e.what());
+  return fail(
+      Errc::server_fault,
+      fmt::format("the database {} can't be opened: {}; check that its folder exists, has room and may be written",
+                  path, e.what()));
+}
 
-Result<void> migrate(SQLite::Database& db, const std::string& path) {
-  const auto steps = migrations();
-  const int newest = steps.back().number;
-  if (const int found = schema_of(db); found > newest)
-    return fail(
-        Errc::server_fault,
-        fmt::format("{} has schema {}, made by a newer otad; this one knows up to {}: install the newer otad, or "
-                    "restore a backup made before it",
-                    path, found, newest));
-  for (const auto& step : steps) {
-    SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
-    // Read inside the transaction: another process may have been faster.
-    if (schema_of(db) >= step.number) continue;
-    db.exec(step.sql);
-    db.exec(fmt::format("PRAGMA user_version={}", step.number));
-    transaction.commit();
+Result<void> make_ready(Database::Impl& impl, const std::string& path, Mode mode) {
+  auto& db = impl.db;
+  db.setBusyTimeout(kBusyMs);
+  if (mode == Mode::writer) {
+    if (auto ours = check_owner(db, path); !ours) return ours;  // before anything is changed
   }
+  set_up(db, mode);
+  if (mode == Mode::copier) return {};
+  if (mode != Mode::writer) return check_schema(db, path);
+  // In place of SQLite's own checkpoints, which keep their faults to themselves.
+  sqlite3_wal_hook(db.getHandle(), note_log_pages, &impl);
+  if (auto migrated = migrate(db, path); !migrated) return migrated;
+  impl.numbers.go_on(db, path);
   return {};
 }
 
@@ -89,18 +105,9 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Mode m
     [[maybe_unused]] static const int no_figures = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     const int flags = SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX | (mode == Mode::writer ? SQLite::OPEN_CREATE : 0);
     opened->impl_ = std::make_unique<Impl>(path, flags, mode);
-    auto& db = opened->impl_->db;
-    set_up(db, mode);
-    if (mode == Mode::writer) {
-      // In place of SQLite's own checkpoints, which keep their faults to themselves.
-      sqlite3_wal_hook(db.getHandle(), note_log_pages, opened->impl_.get());
-      ready = migrate(db, path);
-    }
+    ready = make_ready(*opened->impl_, path, mode);
   } catch (const SQLite::Exception& e) {
-    ready = fail(
-        Errc::server_fault,
-        fmt::format("the database {} can't be opened: {}; check that its folder exists, has room and may be written",
-                    path, e.what()));
+    ready = cannot_open(path, e);
   } catch (const Fault& e) {
     ready = fail(Errc::server_fault, fmt::format("the database {} can't be opened: {}", path, e.what()));
   }
@@ -110,9 +117,19 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Mode m
 }
 
 void Database::begin() { impl_->begin.run(); }
-void Database::commit() { impl_->commit.run(); }
+
+void Database::commit() {
+  std::int64_t newest = 0;
+  if (std::exchange(impl_->task_inserted, false)) {
+    auto rows = impl_->newest_task.rows();
+    if (rows.next()) newest = rows.maybe(&Rows::integer).value_or(0);
+  }
+  impl_->commit.run();
+  impl_->numbers.given_out(newest);
+}
 
 void Database::rollback() noexcept {
+  impl_->task_inserted = false;
   try {
     if (sqlite3_get_autocommit(impl_->db.getHandle()) == 0) impl_->rollback.run();
   } catch (const Fault&) {
@@ -151,11 +168,7 @@ Result<void> Database::backup_to(const std::string& file) {
   const mode_t before = ::umask(0027);
   Result<void> result{};
   try {
-    SQLite::Database target(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
-    SQLite::Backup backup(target, impl_->db);
-    // One step: a read transaction for all of it, so that writers beside it don't make it start over.
-    backup.executeStep(-1);
-    if (backup.getRemainingPageCount() != 0) result = fail(Errc::server_fault, "the copy is not complete: " + file);
+    copy_to(impl_->db, file);
   } catch (const SQLite::Exception& e) {
     const auto fault = to_fault(e);
     result = fail(fault.kind() == Fault::Kind::disk_full ? Errc::disk_full : Errc::server_fault,
@@ -163,6 +176,19 @@ Result<void> Database::backup_to(const std::string& file) {
   }
   ::umask(before);
   return result;
+}
+
+Result<void> check_database(const std::string& path) {
+  try {
+    SQLite::Database db(path, SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX);
+    db.setBusyTimeout(kBusyMs);
+    leave_log(db);
+    if (db.execAndGet("PRAGMA page_count").getInt64() > kCheckedPages) return {};
+    const auto found = db.execAndGet("PRAGMA quick_check(1)").getString();
+    return found == "ok" ? Result<void>{} : not_whole(path, found);
+  } catch (const SQLite::Exception& e) {
+    return cannot_open(path, e);
+  }
 }
 
 }  // namespace ota::storage

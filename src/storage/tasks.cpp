@@ -78,9 +78,10 @@ std::optional<Task> first(Rows&& rows) { return first_row(std::move(rows), "task
 }  // namespace
 
 struct Tasks::Statements {
-  explicit Statements(SQLite::Database& d) : db(d) {}
+  explicit Statements(Database::Impl& i) : impl(i) {}
 
-  SQLite::Database& db;
+  Database::Impl& impl;
+  SQLite::Database& db = impl.db;
   Query insert{db,
                "INSERT INTO tasks (day, device, firmware, version, hardware, checksum, size, chunk_bytes, priority, "
                "state, attempt, max_attempts, confirm, force, reason, from_version, created_by, retry_of, created, "
@@ -119,10 +120,11 @@ struct Tasks::Statements {
   Query needs_firmware{db, "SELECT 1 FROM tasks WHERE firmware=? AND state<5 LIMIT 1"};
   Query with_image{db, select("WHERE firmware IN (SELECT id FROM firmware WHERE checksum=?) AND state<5 AND state<4 "
                               "LIMIT ?")};
+  Query unverified_of{db, select("WHERE firmware=? AND state<5 AND state<4 AND number>? ORDER BY number LIMIT ?")};
   Query active{db, select("INDEXED BY tasks_active WHERE state>0 AND state<5")};
 };
 
-Tasks::Tasks(Database& db) : q_(std::make_unique<Statements>(db.impl().db)) {}
+Tasks::Tasks(Database& db) : q_(std::make_unique<Statements>(db.impl())) {}
 Tasks::~Tasks() = default;
 
 void Tasks::insert(Task& t) {
@@ -131,6 +133,7 @@ void Tasks::insert(Task& t) {
                  t.created_by, t.retry_of, t.created, t.updated, t.not_before, t.expires_at, t.queued_at_tl, t.wait_due,
                  t.expiry_due, earliest_due(t));
   t.id.number = q_->db.getLastInsertRowid();
+  q_->impl.task_inserted = true;
 }
 
 void Tasks::update(const Task& t) {
@@ -238,6 +241,10 @@ bool Tasks::needs_firmware(std::int64_t firmware_id) { return up_to_date().needs
 
 std::vector<Task> Tasks::open_with_image(const Digest& image, int limit) {
   return all(up_to_date().with_image.rows(image, limit));
+}
+
+std::vector<Task> Tasks::unverified_of(std::int64_t firmware_id, std::int64_t after, int limit) {
+  return all(up_to_date().unverified_of.rows(firmware_id, after, limit));
 }
 
 std::vector<Task> Tasks::list(const TaskFilter& filter, std::int64_t before, int limit) {

@@ -3,12 +3,13 @@ import contextlib
 import errno
 import pathlib
 import sqlite3
+import subprocess
 import sys
 import threading
 import unittest.mock
 
 from disks import SKIPPED, Disk, FailingDaemon, mounts_work
-from harness import MIB, ServerCase, digest, image, main, wait_until
+from harness import ENVIRONMENT, MIB, OTAD, ServerCase, digest, image, main, wait_until
 
 GRID = 65536
 
@@ -156,6 +157,23 @@ class FullImages(DiskCase):
         self.assertEqual(self.checks(), (200, {}))
         self.assertEqual(self.rest.upload("3.0.0", b"small", "hw-full").status, 201)
         self.finishes(device, metadata, data)
+
+
+class FullBackup(DiskCase):
+    disks = {"copies": (1, "tmpfs")}
+    places = {}
+
+    def test_a_copy_for_which_there_is_no_room(self):
+        folder = self.mounted["copies"].folder
+        self.mounted["copies"].fill()
+        target = folder / "copy.db"
+        done = subprocess.run(
+            [OTAD, "--config", str(self.daemon.config), "backup", str(target)],
+            env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        self.assertEqual(done.returncode, 1, done)
+        self.assertRegex(done.stderr, "^otad: .*full.*\n$")
+        self.assertEqual([path.name for path in folder.iterdir()], ["filler"])
 
 
 class FullDatabase(DiskCase):

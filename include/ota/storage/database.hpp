@@ -23,12 +23,19 @@ class Fault : public std::runtime_error {
   Kind kind_;
 };
 
-enum class Mode { writer, reader };
+enum class Mode {
+  writer,  ///< the daemon's: makes the database and brings its schema to the newest
+  editor,  ///< changes rows beside a daemon that may run: the schema must be this program's, and is never changed
+  reader,  ///< the same, and changes nothing
+  copier   ///< for backup_to(), whatever the schema
+};
 
 /// One connection: WAL, synchronous=FULL, foreign keys on. Not thread-safe: one thread a connection.
 class Database {
  public:
-  /// `writer` creates the file (0640) and migrates it; a newer schema than this program's is refused with both numbers.
+  /// `writer` creates the file (0640) and migrates it, after a copy; task numbers go on above all that were ever given
+  /// out. A newer schema than this program's is refused with both numbers; so is what is no database of otad's, or
+  /// none.
   static Result<std::unique_ptr<Database>> open(const std::string& path, Mode mode);
   ~Database();
   Database(const Database&) = delete;
@@ -62,7 +69,8 @@ class Database {
     bool open_ = true;
   };
 
-  /// A consistent copy while others write. Errc::disk_full, Errc::server_fault.
+  /// A consistent copy while others write, in one file, marked as a copy: numbers of tasks go on far above when it is
+  /// put back. Errc::disk_full, Errc::server_fault.
   Result<void> backup_to(const std::string& file);
 
   struct Impl;
@@ -72,5 +80,9 @@ class Database {
   Database();
   std::unique_ptr<Impl> impl_;
 };
+
+/// Before a start: whether an existing database of up to 128 MiB is whole (PRAGMA quick_check). Errc::server_fault says
+/// what is wrong and what to do; nothing is changed.
+Result<void> check_database(const std::string& path);
 
 }  // namespace ota::storage

@@ -76,6 +76,9 @@ class Tasks {
   /// Open tasks of that image, but those already verified (installing).
   std::vector<Task> open_with_image(const Digest& image, int limit);
 
+  /// The same of one firmware, in the order of their numbers, above `after`.
+  std::vector<Task> unverified_of(std::int64_t firmware_id, std::int64_t after, int limit);
+
   /// Newest first; `before` is a number (0: from the newest).
   std::vector<Task> list(const TaskFilter& filter, std::int64_t before, int limit);
   /// All that hold a slot or wait for a confirmation.

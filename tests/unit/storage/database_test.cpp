@@ -1,10 +1,13 @@
 #include "ota/storage/database.hpp"
 
 #include <SQLiteCpp/SQLiteCpp.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <fstream>
 #include <future>
 #include <thread>
 
@@ -21,6 +24,10 @@ namespace {
 class DatabaseTest : public ::testing::Test {
  protected:
   std::unique_ptr<Database> open(Mode mode = Mode::writer) { return std::move(Database::open(path, mode).value()); }
+  static std::string contents(const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
   static int pragma(Database& db, const std::string& name) {
     return db.impl().db.execAndGet("PRAGMA " + name).getInt();
   }
@@ -61,6 +68,168 @@ TEST_F(DatabaseTest, EveryOlderSchemaGrowsIntoTheNewest) {
     const auto db = std::move(Database::open(file, Mode::writer).value());
     EXPECT_EQ(schema(db->impl().db), fresh) << "from " << old;
   }
+}
+
+class OldSchemaTest : public DatabaseTest {
+ protected:
+  const int newest = migrations().back().number;
+  const int old = newest - 1;
+  const std::string copy = fmt::format("{}.before-{:04}", path, newest);
+
+  void make(const std::string& file, int schema) {
+    SQLite::Database db(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    for (int i = 0; i < schema; ++i) db.exec(migrations()[static_cast<std::size_t>(i)].sql);
+    db.exec("PRAGMA user_version=" + std::to_string(schema));
+    db.exec("INSERT INTO kept_values (name, value) VALUES ('a', 'old')");
+  }
+  static int schema(const std::string& file) {
+    SQLite::Database db(file);
+    return db.execAndGet("PRAGMA user_version").getInt();
+  }
+};
+
+TEST_F(OldSchemaTest, AMigrationKeepsACopyOfWhatWasBefore) {
+  make(path, old);
+  std::ofstream(path + ".before-0001") << "of an earlier migration";
+  EXPECT_EQ(Keys(*open()).value("a"), "old");
+  EXPECT_EQ(schema(path), newest);
+  EXPECT_EQ(schema(copy), old);
+  EXPECT_FALSE(std::filesystem::exists(path + ".before-0001")) << "only the last is kept";
+  SQLite::Database kept(copy);
+  EXPECT_EQ(kept.execAndGet("SELECT value FROM kept_values WHERE name='a'").getString(), "old");
+  EXPECT_EQ(kept.execAndGet("PRAGMA integrity_check").getString(), "ok");
+}
+
+TEST_F(OldSchemaTest, AFreshDatabaseNeedsNoCopy) {
+  open();
+  EXPECT_FALSE(std::filesystem::exists(copy));
+}
+
+TEST_F(OldSchemaTest, NothingButTheDaemonMigrates) {
+  make(path, old);
+  for (const auto mode : {Mode::editor, Mode::reader}) {
+    const auto refused = Database::open(path, mode);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find(fmt::format("schema {} ", old)), std::string::npos)
+        << refused.error().message;
+    EXPECT_NE(refused.error().message.find("restart the daemon"), std::string::npos) << refused.error().message;
+    EXPECT_EQ(schema(path), old);
+  }
+  const auto backup = dir / "copy.db";
+  EXPECT_TRUE(open(Mode::copier)->backup_to(backup)) << "a backup before the new version starts";
+  EXPECT_EQ(schema(backup), old);
+  open();
+  EXPECT_TRUE(Database::open(path, Mode::editor));
+  EXPECT_TRUE(Database::open(path, Mode::reader));
+}
+
+TEST_F(OldSchemaTest, ADatabaseOfAnotherProgramIsLeftAlone) {
+  {
+    SQLite::Database db(path, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    db.exec("CREATE TABLE bookmarks (url TEXT)");
+  }
+  for (const int version : {0, 3}) {
+    SQLite::Database(path, SQLite::OPEN_READWRITE).exec("PRAGMA user_version=" + std::to_string(version));
+    const auto before = contents(path);
+    const auto refused = Database::open(path, Mode::writer);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("another program"), std::string::npos) << refused.error().message;
+    EXPECT_EQ(contents(path), before);
+  }
+}
+
+TEST_F(OldSchemaTest, WhatIsNotWholeIsSaidBeforeAStart) {
+  EXPECT_FALSE(check_database(dir / "nowhere.db"));
+  { make(path, newest); }
+  EXPECT_TRUE(check_database(path));
+  const auto whole = contents(path);
+  // A page amid the file, the end cut off, the header overwritten.
+  auto broken = whole;
+  std::fill(broken.begin() + 3 * 4096, broken.begin() + 4 * 4096, 'x');
+  auto foreign = whole;
+  std::fill(foreign.begin(), foreign.begin() + 16, 'x');
+  for (const auto& bytes :
+       {broken, whole.substr(0, 3 * 4096), foreign, std::string("not at all, and long enough to be one")}) {
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+    const auto checked = check_database(path);
+    ASSERT_FALSE(checked);
+    EXPECT_NE(checked.error().message.find("estore a backup"), std::string::npos) << checked.error().message;
+    EXPECT_EQ(contents(path), bytes) << "nothing is changed";
+  }
+}
+
+class TaskNumbersTest : public DatabaseTest {
+ protected:
+  /// Makes `count` tasks; the last one's number.
+  static std::int64_t make_tasks(Database& db, int count) {
+    Tasks tasks(db);
+    Task task;
+    task.device = "gw-1";
+    task.size = 1;
+    for (int i = 0; i < count; ++i) {
+      db.begin();
+      tasks.insert(task);
+      db.commit();
+    }
+    return task.id.number;
+  }
+  std::int64_t next() {
+    const auto db = open();
+    return make_tasks(*db, 1);
+  }
+};
+
+TEST_F(TaskNumbersTest, GoOnByOneOverStarts) {
+  EXPECT_EQ(next(), 1);
+  EXPECT_EQ(next(), 2);
+  {
+    const auto db = open();
+    Tasks tasks(*db);
+    Task task;
+    task.device = "gw-1";
+    task.size = 1;
+    db->begin();
+    tasks.insert(task);
+    db->rollback();
+    db->begin();
+    {
+      Database::Savepoint unit(*db);
+      tasks.insert(task);
+    }
+    db->commit();
+  }
+  EXPECT_EQ(next(), 3) << "what was undone was never given out";
+}
+
+TEST_F(TaskNumbersTest, AFileThatWasPutBackGivesNoneOutTwice) {
+  EXPECT_EQ(next(), 1);
+  const auto old = contents(path);
+  std::int64_t last = 0;
+  for (int i = 0; i < 5; ++i) last = next();
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << old;
+  const auto first = next();
+  EXPECT_GT(first, last);
+  EXPECT_EQ(next(), first + 1);
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << old;
+  EXPECT_GT(next(), first + 1) << "again";
+}
+
+TEST_F(TaskNumbersTest, ACopyGivesNoneOutTwiceOnAnotherMachineToo) {
+  next();
+  const auto copy = dir / "copy.db";
+  EXPECT_TRUE(open(Mode::copier)->backup_to(copy));
+  for (int i = 0; i < 5; ++i) next();
+  const auto moved = std::move(Database::open(copy, Mode::writer).value());
+  const auto first = make_tasks(*moved, 1);
+  EXPECT_GT(first, 100'000);
+  EXPECT_EQ(make_tasks(*moved, 1), first + 1);
+}
+
+TEST_F(TaskNumbersTest, AFreshDatabaseInTheSamePlaceGoesOn) {
+  next();
+  next();
+  for (const auto* ending : {"", "-wal", "-shm"}) std::filesystem::remove(path + ending);
+  EXPECT_GT(next(), 2);
 }
 
 TEST_F(DatabaseTest, ANewerSchemaIsRefusedWithBothNumbers) {
