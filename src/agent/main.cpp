@@ -1,4 +1,9 @@
 // ota-agent: a device's end of over-the-air updates, for Linux devices, tests and demonstrations.
 #include "agent/run.hpp"
+#include "ota/base/process.hpp"
 
-int main(int argc, char** argv) { return ota::agent::run_agent(argc, argv); }
+int main(int argc, char** argv) {
+  ota::open_standard_streams();
+  ota::forbid_core_dumps();
+  return ota::agent::run_agent(argc, argv);
+}

@@ -97,6 +97,10 @@ Result<void> Daemon::open_data() {
   auto lock = InstanceLock::take(storage.database);
   if (!lock) return lock.error();
   lock_.emplace(std::move(*lock));
+  std::error_code unknown;
+  if (fs::exists(storage.database, unknown)) {
+    if (auto whole = storage::check_database(storage.database); !whole) return whole;
+  }
 
   firmware::StoreOptions store_options;
   store_options.dir = storage.firmware_dir;
@@ -268,15 +272,30 @@ void Daemon::stop() {
 }
 
 void Daemon::reload(const Settings& wanted) {
-  for (const auto& name : needs_restart(settings_, wanted))
-    log::warn(fmt::format("{} was changed in the settings; it takes a restart", name));
+  const auto changed = changes_between(settings_, wanted);
+  for (const auto& change : changed) {
+    if (change.live) {
+      log::info(fmt::format("{}: {} -> {}", change.key, change.from, change.to));
+    } else {
+      log::warn(fmt::format("{}: {} -> {} takes a restart; until then it stays {}", change.key, change.from, change.to,
+                            change.from));
+    }
+  }
   settings_ = with_changes(settings_, wanted);
   if (auto configured = log::configure(settings_.log); !configured) log::error(configured.error().message);
   engine_->apply(engine_options(settings_));
   server_->set_rates(download_rates(settings_.http));
-  if (auto reloaded = server_->reload_tls(); !reloaded)
+  if (auto reloaded = reload_certificates(); !reloaded)
     log::error(fmt::format("the certificates stay as they were: {}", reloaded.error().message));
-  log::info("the settings were read again");
+  log::info(fmt::format("the settings were read again: {}", changed.empty() ? "nothing in them changed" : "see above"));
+}
+
+/// Held to what a start demands of the key's file, or the next start would refuse what is in use.
+Result<void> Daemon::reload_certificates() {
+  if (const auto& key = settings_.http.tls_key; !key.empty()) {
+    if (auto checked = check_private("http.tls_key", key); !checked) return checked;
+  }
+  return server_->reload_tls();
 }
 
 bool Daemon::alive(milliseconds limit) const { return clock_.steady() - engine_->stats().last_turn < limit; }

@@ -34,8 +34,8 @@ class Daemon {
   /// Takes no new work, finishes what is in flight within `shutdown_grace_s`, cuts the rest. Idempotent.
   void stop();
 
-  /// Puts in force what may change while running, opens the log anew, reads certificates again, and logs by name what
-  /// needs a restart.
+  /// Puts in force what may change while running, opens the log anew, reads certificates again, and logs each change:
+  /// its key, the value before and the new one, and whether it needs a restart.
   void reload(const Settings& wanted);
 
   /// Whether the engine's thread went round within `limit`.
@@ -51,6 +51,7 @@ class Daemon {
   Result<void> listen();
   Result<std::string> listen_on(const std::string& address, http::Handler handler, bool devices, bool operators);
   void warn_of_open_doors();
+  Result<void> reload_certificates();
 
   Settings settings_;
   SystemClock clock_;

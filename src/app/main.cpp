@@ -1,19 +1,26 @@
 #include <sys/stat.h>
 
+#include <exception>
 #include <iostream>
 
 #include "app/arguments.hpp"
 #include "app/commands.hpp"
 #include "app/run.hpp"
 #include "app/secrets.hpp"
+#include "ota/base/process.hpp"
 #include "ota/base/settings.hpp"
 
 namespace {
 
 using namespace ota;
 
+void warn_of_unknown_variables() {
+  for (const auto& warning : unknown_variables(process_environment())) std::cerr << "otad: " << warning << '\n';
+}
+
 int check(const Settings& settings) {
-  if (auto files = app::check_files(settings); !files) {
+  warn_of_unknown_variables();
+  if (auto files = app::check_files(settings, app::user_of_daemon(settings)); !files) {
     app::tell(files.error());
     return app::kBadSettings;
   }
@@ -42,10 +49,7 @@ int perform(const app::Arguments& arguments, const Settings& settings) {
   return app::run_daemon(settings, arguments.config);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  ::umask(0027);
+int run(int argc, char** argv) {
   const auto parsed = app::parse_arguments(argc, argv);
   if (!parsed.arguments) return parsed.status;
   auto settings = load_settings(parsed.arguments->config, process_environment());
@@ -54,4 +58,18 @@ int main(int argc, char** argv) {
     return app::kBadSettings;
   }
   return perform(*parsed.arguments, *settings);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  open_standard_streams();
+  forbid_core_dumps();
+  ::umask(0027);
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& e) {
+    std::cerr << "otad: ended by a fault: " << e.what() << '\n';
+    return app::kFault;
+  }
 }

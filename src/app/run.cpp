@@ -91,6 +91,7 @@ int run_daemon(const Settings& settings, const std::string& config) {
     tell(configured.error());
     return kBadSettings;
   }
+  for (const auto& warning : unknown_variables(process_environment())) log::warn(warning);
   log::info(fmt::format("otad {} starts{}", OTAD_VERSION, config.empty() ? "" : " with " + config));
   int number = 0;
   {

@@ -71,19 +71,24 @@ Result<void> make_signing_key(const std::string& file) {
 
 }  // namespace
 
-Result<void> check_private(const std::string& what, const std::string& file, bool strict) {
+Result<void> check_private(const std::string& what, const std::string& file, bool strict, uid_t owner) {
   struct stat status {};
   if (::stat(file.c_str(), &status) != 0) return system_error(what, file);
+  if (status.st_uid != 0 && status.st_uid != owner)
+    return fail(Errc::malformed,
+                fmt::format("{0}: {1} holds a secret and belongs to another user ({2}), who may read and change it: "
+                            "chown {3} {1}",
+                            what, file, status.st_uid, owner));
   const mode_t open_to = status.st_mode & (strict ? 0077 : 0007);
   if (open_to == 0) return {};
   return fail(Errc::malformed, fmt::format("{}: {} holds a secret and is open to others (mode {:04o}): chmod {} {}",
                                            what, file, status.st_mode & 07777, strict ? "600" : "o-rwx", file));
 }
 
-Result<std::string> read_password(const MqttSettings& settings) {
+Result<std::string> read_password(const MqttSettings& settings, uid_t owner) {
   if (settings.password_file.empty()) return std::string{};
   constexpr const char* kWhat = "mqtt.password_file";
-  if (auto checked = check_private(kWhat, settings.password_file); !checked) return checked.error();
+  if (auto checked = check_private(kWhat, settings.password_file, false, owner); !checked) return checked.error();
   auto lines = lines_of(kWhat, settings.password_file);
   if (!lines) return lines.error();
   if (lines->empty() || lines->front().empty())
@@ -113,16 +118,23 @@ Result<std::vector<std::string>> signing_keys(const std::string& file) {
   return keys;
 }
 
-Result<void> check_files(const Settings& settings) {
-  if (auto password = read_password(settings.mqtt); !password) return password.error();
+Result<void> check_files(const Settings& settings, uid_t owner) {
+  if (auto password = read_password(settings.mqtt, owner); !password) return password.error();
   if (!settings.mqtt.key_file.empty()) {
-    if (auto checked = check_private("mqtt.key_file", settings.mqtt.key_file); !checked) return checked;
+    if (auto checked = check_private("mqtt.key_file", settings.mqtt.key_file, false, owner); !checked) return checked;
   }
   if (!settings.http.tls_key.empty()) {
-    if (auto checked = check_private("http.tls_key", settings.http.tls_key); !checked) return checked;
+    if (auto checked = check_private("http.tls_key", settings.http.tls_key, false, owner); !checked) return checked;
   }
   if (auto trusted = firmware::TrustedKeys::load(settings.security.trusted_keys_dir); !trusted) return trusted.error();
   return {};
+}
+
+uid_t user_of_daemon(const Settings& settings) {
+  struct stat folder {};
+  const auto path = std::filesystem::path(settings.storage.database).parent_path();
+  const bool root = ::geteuid() == 0;
+  return root && ::stat(path.empty() ? "." : path.c_str(), &folder) == 0 ? folder.st_uid : ::geteuid();
 }
 
 }  // namespace ota::app

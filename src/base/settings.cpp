@@ -62,12 +62,13 @@ std::string to_toml(const Settings& settings) {
   return out;
 }
 
-std::vector<std::string> needs_restart(const Settings& running, const Settings& wanted) {
-  std::vector<std::string> names;
+std::vector<SettingChange> changes_between(const Settings& running, const Settings& wanted) {
+  std::vector<SettingChange> changes;
   for (const Key& key : keys())
-    if (key.changes == Changes::at_start && value_of(key, running) != value_of(key, wanted))
-      names.push_back(key.full_name());
-  return names;
+    if (value_of(key, running) != value_of(key, wanted))
+      changes.push_back(
+          {key.full_name(), toml_value(key, running), toml_value(key, wanted), key.changes == Changes::while_running});
+  return changes;
 }
 
 Settings with_changes(const Settings& running, const Settings& wanted) {

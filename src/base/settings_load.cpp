@@ -1,5 +1,6 @@
 // Defaults, then the file, then the environment; every value checked against its rule, every fault collected.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -109,6 +110,29 @@ std::vector<std::string> split_list(std::string_view value) {
   return list;
 }
 
+/// `; did you mean "…"?`, or where nothing is near all that there is.
+std::string hint(std::string_view name, const std::vector<std::string_view>& there) {
+  if (const auto meant = closest(name, there); !meant.empty()) return fmt::format("; did you mean \"{}\"?", meant);
+  return fmt::format("; there are: {}", fmt::join(there, ", "));
+}
+
+std::string hint_at_top(std::string_view name) {
+  std::vector<std::string_view> there;
+  for (const Key& key : keys()) {
+    if (key.name == name) return fmt::format("; it belongs below [{}]", key.section);
+    const auto above = key.section.empty() ? key.name : key.section;
+    if (there.empty() || there.back() != above) there.push_back(above);
+  }
+  return hint(name, there);
+}
+
+std::string hint_in(std::string_view section, std::string_view name) {
+  std::vector<std::string_view> there;
+  for (const Key& key : keys())
+    if (key.section == section) there.push_back(key.name);
+  return hint(name, there);
+}
+
 std::string line_of(const std::string& file, const toml::source_region& source) {
   return fmt::format("{}:{}", file, source.begin.line);
 }
@@ -153,7 +177,8 @@ void Loader::read_table(const std::string& file, const toml::table& table) {
       read_node(*key, node, line_of(file, node.source()));
     } else {
       fault(std::string(name.str()), line_of(file, name.source()),
-            fmt::format("{} is no {}", shown(name.str()), node.is_table() ? "section" : "key"));
+            fmt::format("{} is no {}{}", shown(name.str()), node.is_table() ? "section" : "key",
+                        hint_at_top(name.str())));
     }
   }
 }
@@ -164,7 +189,7 @@ void Loader::read_section(const std::string& file, std::string_view section, con
       read_node(*key, node, line_of(file, node.source()));
     else
       fault(fmt::format("{}.{}", section, name.str()), line_of(file, name.source()),
-            fmt::format("{} is no key of section {}", shown(name.str()), section));
+            fmt::format("{} is no key of section {}{}", shown(name.str()), section, hint_in(section, name.str())));
   }
 }
 
@@ -218,14 +243,11 @@ void Loader::read_environment(const Environment& environment) {
   std::map<std::string, const Key*, std::less<>> known;
   for (const Key& key : keys()) known.emplace(key.environment(), &key);
   for (const std::string_view entry : environment) {
-    if (!entry.starts_with("OTAD_")) continue;
     const auto equals = entry.find('=');
     if (equals == std::string_view::npos) continue;
     const std::string variable(entry.substr(0, equals));
     if (const auto at = known.find(variable); at != known.end())
       read_variable(*at->second, variable, entry.substr(equals + 1));
-    else
-      fault(variable, fmt::format("environment variable {}", shown(variable)), "names no key");
   }
 }
 
@@ -291,6 +313,22 @@ Result<Settings> Loader::finish() {
 }
 
 }  // namespace
+
+std::vector<std::string> unknown_variables(const Environment& environment) {
+  std::vector<std::string> names;
+  for (const Key& key : keys()) names.push_back(key.environment());
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  std::vector<std::string> warnings;
+  for (const std::string_view entry : environment) {
+    const auto name = entry.substr(0, entry.find('='));
+    if (!name.starts_with("OTAD_") || name.size() == entry.size()) continue;
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const auto meant = closest(name, known);
+    warnings.push_back(fmt::format("the environment variable {} names no key and has no effect{}", shown(name),
+                                   meant.empty() ? "" : fmt::format("; did you mean {}?", meant)));
+  }
+  return warnings;
+}
 
 Result<Settings> load_settings(const std::string& file, const Environment& environment) {
   Loader loader;

@@ -3,6 +3,7 @@ that were used, in each form they could have; and it refuses to start on one tha
 import base64
 import hashlib
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -184,6 +185,45 @@ class Secrets(unittest.TestCase):
                     self.assertNotIn(file.read_text().split()[-1], done.stderr)
             file.chmod(before)
         self.otad("--check-config")
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can give files away")
+    def test_it_does_not_start_on_a_secret_of_another_user(self):
+        self.start()
+        self.assertEqual(self.daemon.stop(), 0)
+        for file in (self.folder / "download.key", self.password_file):
+            with self.subTest(file.name):
+                os.chown(file, 12345, -1)
+                done = self.otad(status=2)
+                self.assertIn(str(file), done.stderr)
+                self.assertIn("chown", done.stderr)
+                os.chown(file, 0, -1)
+        # Root checks for the user that otad runs as, who has its folder.
+        os.chown(self.password_file, 12345, -1)
+        self.otad("--check-config", status=2)
+        os.chown(self.folder, 12345, -1)
+        self.otad("--check-config")
+        os.chown(self.folder, 0, -1)
+        os.chown(self.password_file, 0, -1)
+        self.otad("--check-config")
+
+    def test_a_reload_holds_the_key_to_what_a_start_demands(self):
+        key, crt = self.folder / "tls.key", self.folder / "tls.crt"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-subj", "/CN=x", "-keyout", key, "-out", crt], check=True, capture_output=True)
+        self.daemon.settings |= {"http.tls_cert": str(crt), "http.tls_key": str(key)}
+        self.daemon.start(ready=False)
+        for spoil in (lambda: key.chmod(0o644), lambda: os.chown(key, 12345, -1), key.unlink):
+            if spoil is not key.unlink and os.geteuid() != 0:
+                continue
+            spoil()
+            mark = len(self.daemon.log())
+            self.daemon.send_signal(signal.SIGHUP)
+            told = wait_until(lambda m=mark: self.daemon.log_lines("certificates stay as they were", m), "it says so")
+            self.assertIn(str(key), told[0])
+            if key.exists():
+                key.chmod(0o600)
+                os.chown(key, os.geteuid(), -1)
+        self.assertTrue(self.daemon.running())
 
     def test_the_signing_key_is_rotated_with_the_old_one_honoured_for_a_while(self):
         rest = self.start()

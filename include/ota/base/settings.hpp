@@ -93,7 +93,7 @@ using Environment = std::vector<std::string>;
 Environment process_environment();
 
 /// Defaults, then the TOML file (none where `file` is empty), then `OTAD_…` variables. Unknown keys, wrong types and
-/// values out of range are errors that name file, line and key (or the variable); an unknown OTAD_ variable too. All of
+/// values out of range are errors that name file, line and key (or the variable), and what was likely meant. All of
 /// them are in `Error::fields` (code malformed), the first in its message. Changes nothing, opens nothing but `file`.
 Result<Settings> load_settings(const std::string& file, const Environment& environment);
 
@@ -101,8 +101,20 @@ Result<Settings> load_settings(const std::string& file, const Environment& envir
 /// again. They hold no secret, only names of files.
 std::string to_toml(const Settings& settings);
 
-/// Which keys differ between the two and can't change while running: `mqtt.url`, … For SIGHUP.
-std::vector<std::string> needs_restart(const Settings& running, const Settings& wanted);
+/// One sentence for each variable that begins with OTAD_ and names no key. No error: container platforms make such
+/// variables of a service's name (OTAD_PORT, OTAD_SERVICE_HOST).
+std::vector<std::string> unknown_variables(const Environment& environment);
+
+/// A key whose value differs, with both values as in TOML.
+struct SettingChange {
+  std::string key;  ///< `mqtt.url`
+  std::string from;
+  std::string to;
+  bool live = false;  ///< it can change while running
+};
+
+/// In the order of the sample file. For SIGHUP.
+std::vector<SettingChange> changes_between(const Settings& running, const Settings& wanted);
 
 /// `running` with all of `wanted` that can change while running. For SIGHUP.
 Settings with_changes(const Settings& running, const Settings& wanted);

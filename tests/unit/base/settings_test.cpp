@@ -282,15 +282,26 @@ TEST_F(SettingsTest, VariablesThatAreNoValueAreRefused) {
         << value;
   for (const char* value : {"", "1", "yes", "TRUE"})
     EXPECT_THAT(fault("", {fmt::format("OTAD_DEVICES_TOKEN_REQUIRED={}", value)}), HasSubstr("must be true or false"));
-  EXPECT_THAT(fault("", {"OTAD_MQTT_URI=tcp://a:1"}), HasSubstr("\"OTAD_MQTT_URI\": names no key"));
-  EXPECT_THAT(fault("", {"OTAD_mqtt_url=tcp://a:1"}), HasSubstr("names no key"));
+}
+
+TEST_F(SettingsTest, UnknownVariablesAreNamedWithWhatWasMeant) {
+  EXPECT_THAT(unknown_variables({"OTAD_MQTT_URI=tcp://a:1", "OTAD_MQTT_URL=tcp://a:1", "PATH=/bin", "OTAD_BROKEN"}),
+              ElementsAre("the environment variable \"OTAD_MQTT_URI\" names no key and has no effect; did you mean "
+                          "OTAD_MQTT_URL?"));
+  EXPECT_THAT(unknown_variables({"OTAD_mqtt_url=tcp://a:1"}), ElementsAre(HasSubstr("did you mean OTAD_MQTT_URL?")));
+  // What Kubernetes makes of a service named otad.
+  EXPECT_THAT(unknown_variables({"OTAD_PORT_8080_TCP_PROTO=tcp"}), ElementsAre(HasSubstr("names no key")));
+  EXPECT_TRUE(load("", {"OTAD_PORT=tcp://10.0.0.1:8080"}));
+  EXPECT_TRUE(load("", {"OTAD_MQTT_URI=tcp://a:1"}));
 }
 
 TEST_F(SettingsTest, UnknownNamesAreRefusedWithTheirLine) {
   const std::string file = dir_ / "otad.toml";
-  EXPECT_EQ(fault("\n[mqtt]\nqoS = 1\n"), file + ":3: \"qoS\" is no key of section mqtt");
-  EXPECT_EQ(fault("[mqqt]\nqos = 1\n"), file + ":1: \"mqqt\" is no section");
-  EXPECT_EQ(fault("qos = 1\n"), file + ":1: \"qos\" is no key");
+  EXPECT_EQ(fault("\n[mqtt]\nqoS = 1\n"), file + ":3: \"qoS\" is no key of section mqtt; did you mean \"qos\"?");
+  EXPECT_EQ(fault("[mqqt]\nqos = 1\n"), file + ":1: \"mqqt\" is no section; did you mean \"mqtt\"?");
+  EXPECT_EQ(fault("qos = 1\n"), file + ":1: \"qos\" is no key; it belongs below [mqtt]");
+  EXPECT_EQ(fault("[log]\ncolour = 1\n"),
+            file + ":2: \"colour\" is no key of section log; there are: level, file, format");
   EXPECT_EQ(fault("\n\nmqtt = 1\n"), file + ":3: mqtt must be a section: [mqtt]");
   EXPECT_EQ(fault("[shutdown_grace_s]\n"), file + ":1: shutdown_grace_s must be a whole number from 0 to 3600");
   EXPECT_THAT(fault("\"a\\nb\" = 1\n"), HasSubstr(R"("a\nb" is no key)"));
@@ -409,7 +420,13 @@ TEST_F(SettingsTest, KeysMustAgree) {
 TEST_F(SettingsTest, SighupNamesWhatNeedsARestart) {
   const Settings running;
   Settings wanted;
-  EXPECT_THAT(needs_restart(running, wanted), IsEmpty());
+  const auto need_restart = [&running](const Settings& other) {
+    std::vector<std::string> names;
+    for (const auto& change : changes_between(running, other))
+      if (!change.live) names.push_back(change.key);
+    return names;
+  };
+  EXPECT_THAT(changes_between(running, wanted), IsEmpty());
   wanted.mqtt.url = "tcp://other:1883";
   wanted.http.threads = 3;
   wanted.http.max_rate = 1000;
@@ -418,9 +435,14 @@ TEST_F(SettingsTest, SighupNamesWhatNeedsARestart) {
   wanted.storage.keep_logs_days = 7;
   wanted.tasks = {1, 2, 3, 4, 5, 6, 7};
   wanted.devices.present_s = 8;
-  EXPECT_THAT(needs_restart(running, wanted), ElementsAre("mqtt.url", "http.threads"));
+  EXPECT_THAT(need_restart(wanted), ElementsAre("mqtt.url", "http.threads"));
+  const auto changes = changes_between(running, wanted);
+  EXPECT_EQ(changes.front().from, "\"tcp://127.0.0.1:1883\"");
+  EXPECT_EQ(changes.front().to, "\"tcp://other:1883\"");
+  EXPECT_EQ(changes.back().key, "log.level");
+  EXPECT_TRUE(changes.back().live);
   const Settings changed = with_changes(running, wanted);
-  EXPECT_THAT(needs_restart(running, changed), IsEmpty());
+  EXPECT_THAT(need_restart(changed), IsEmpty());
   EXPECT_EQ(changed.http.max_rate, 1000u);
   EXPECT_EQ(changed.http.max_rate_per_device, 100u);
   EXPECT_EQ(changed.log.level, "debug");
