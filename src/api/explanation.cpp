@@ -23,6 +23,7 @@ std::string slot_wait(const QueueFacts& facts) {
 
 std::string explain_queued(const Task& task, const QueueFacts& facts, WallTime now) {
   if (task.not_before && *task.not_before > now) return "waits until " + to_rfc3339(*task.not_before);
+  if (facts.image_missing) return "waits for its image, which is not in storage.firmware_dir (image_missing)";
   if (facts.ready) return slot_wait(facts);
   if (facts.holder) return fmt::format("waits behind {}, which has the device now", facts.holder->str());
   if (facts.device && !facts.device->held_uplink.empty())

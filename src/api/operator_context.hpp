@@ -59,6 +59,8 @@ boost::asio::awaitable<Result<T>> read(storage::Readers& readers, std::function<
         outcome.emplace(job(view));
       } catch (const storage::Fault&) {
         throw;  // the reader's own
+      } catch (const storage::BadRow&) {
+        throw;
       } catch (...) {
         outcome.emplace(std::current_exception());
       }

@@ -1,4 +1,4 @@
-// GET /firmware, GET and DELETE /firmware/{id} (api.md, REST).
+// GET /firmware and /firmware/orphans, GET and DELETE /firmware/{id} (api.md, REST).
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -44,6 +44,22 @@ Answering list_firmware(Context& context, Call& call) {
   std::vector<Json> items;
   for (const auto& row : *rows) items.push_back(firmware_json(row));
   co_return json_reply(200, to_text(list_json(std::move(items), next)));
+}
+
+/// On a disk thread: it reads the folder.
+Answering list_orphans(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  using Found = Result<std::vector<firmware::Orphan>>;
+  std::function<void(std::function<void(Found)>)> start = [&store = context.store](auto done) {
+    if (store.on_disk_thread([&store, done] { done(store.orphans()); })) return;
+    done(Error{Errc::overloaded, "too many requests wait for the disk; try again in a moment", {}, 1});
+  };
+  auto orphans = co_await http::await_call<Found>(std::move(start));
+  if (!orphans) co_return orphans.error();
+  std::vector<Json> items;
+  for (const auto& orphan : *orphans)
+    items.push_back({{"name", orphan.name}, {"size", orphan.size}, {"since", to_rfc3339(orphan.since)}});
+  co_return json_reply(200, to_text(list_json(std::move(items), std::nullopt)));
 }
 
 Answering get_firmware(Context& context, Call& call) {

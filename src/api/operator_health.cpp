@@ -1,19 +1,24 @@
 // GET /healthz and /readyz: is it alive, can it do its work (api.md, REST).
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
 
 #include "api/operator_json.hpp"
 #include "api/operator_routes.hpp"
+#include "ota/storage/bad_rows.hpp"
 
 namespace ota::api {
 namespace {
 
 constexpr std::uint64_t kLeastFreeBytes = 64u << 20;
 
+constexpr std::size_t kNamed = 3;  ///< of what is wrong; the rest is counted
+
 struct Check {
   bool ok = false;
   std::string detail;
+  const char* code = nullptr;  ///< what is wrong, for programs; where there are several ways to be
 };
 
 Check check_broker(const Context& context) {
@@ -26,7 +31,12 @@ Check check_broker(const Context& context) {
 Check check_disk(const Context& context) {
   const auto free = context.store.free_bytes();
   if (!free) return {false, free.error().message};
-  return {*free >= kLeastFreeBytes, fmt::format("{} MiB free", *free >> 20)};
+  const auto mib = *free >> 20;
+  if (*free >= kLeastFreeBytes) return {true, fmt::format("{} MiB free", mib)};
+  return {false,
+          fmt::format("{} MiB free, fewer than {}: make room on the disk of storage.firmware_dir", mib,
+                      kLeastFreeBytes >> 20),
+          "disk_full"};
 }
 
 /// Writing is the engine's, which knows; reading is tried.
@@ -39,25 +49,77 @@ boost::asio::awaitable<Check> check_database(Context& context) {
   };
   auto done = co_await read<int>(context.readers, std::move(job));
   if (!done) co_return Check{false, done.error().message};
-  co_return Check{true, "reads and writes"};
+  const auto bad = storage::bad_rows().count();
+  if (bad == 0) co_return Check{true, "reads and writes"};
+  auto names = storage::bad_rows().names(kNamed);
+  co_return Check{
+      false,
+      fmt::format("reads and writes, but for rows that can't be read and are passed over: {}{}; the log says "
+                  "why, restore a backup or remove them",
+                  fmt::join(names, ", "), bad > names.size() ? fmt::format(" and {} more", bad - names.size()) : ""),
+      "bad_rows"};
 }
 
-/// Which firmware waits for a new upload, because its image rotted.
+/// Firmware whose image can't be handed out.
+struct Absent {
+  std::vector<std::string> missing;
+  std::vector<std::string> damaged;
+  std::size_t all = 0;  ///< firmware in the catalogue
+};
+
+std::string named(const std::vector<std::string>& firmware) {
+  std::string text;
+  for (std::size_t i = 0; i < firmware.size() && i < kNamed; ++i) text += (i > 0 ? ", " : "") + firmware[i];
+  if (firmware.size() > kNamed) text += fmt::format(" and {} more", firmware.size() - kNamed);
+  return text;
+}
+
+std::string sentence_of(const Absent& absent) {
+  std::string text;
+  if (!absent.missing.empty() && absent.missing.size() == absent.all)
+    text = fmt::format(
+        "image_missing: none of the images of {} firmware is in storage.firmware_dir: is its disk mounted, "
+        "and is the setting right? Their tasks wait, and go on once the images are there",
+        absent.all);
+  else if (!absent.missing.empty())
+    text = fmt::format(
+        "image_missing: no image of {} in storage.firmware_dir: put it back or upload it again; tasks for "
+        "it wait",
+        named(absent.missing));
+  if (absent.damaged.empty()) return text;
+  if (!text.empty()) text += ". ";
+  return text + fmt::format(
+                    "image_damaged: the image of {} was found damaged and set aside: check the disk, then upload "
+                    "it again",
+                    named(absent.damaged));
+}
+
 boost::asio::awaitable<Check> check_images(Context& context) {
-  const auto damaged = context.engine.stats().damaged;
-  if (damaged == 0) co_return Check{true, "none found damaged"};
-  std::function<Result<std::string>(storage::ReadView&)> job = [](storage::ReadView& view) -> Result<std::string> {
-    for (const auto& firmware : view.firmware.all())
-      if (firmware.damaged) return fmt::format("firmware {} for hardware '{}'", firmware.version, firmware.hardware);
-    return std::string("firmware");
+  std::function<Result<Absent>(storage::ReadView&)> job =
+      [&store = context.store](storage::ReadView& view) -> Result<Absent> {
+    Absent absent;
+    for (const auto& firmware : view.firmware.all()) {
+      ++absent.all;
+      const auto name = fmt::format("firmware {} for hardware '{}'", firmware.version, firmware.hardware);
+      if (firmware.damaged) {
+        absent.damaged.push_back(name);
+      } else if (store.missing(firmware.checksum)) {
+        absent.missing.push_back(name);
+      }
+    }
+    return absent;
   };
-  auto named = co_await read<std::string>(context.readers, std::move(job));
-  auto which = named ? *named : "firmware";
-  if (damaged > 1) which += fmt::format(" and {} more", damaged - 1);
-  co_return Check{false, which + " found damaged and set aside: check the disk, then upload it again"};
+  auto absent = co_await read<Absent>(context.readers, std::move(job));
+  if (!absent) co_return Check{false, absent.error().message};
+  if (absent->missing.empty() && absent->damaged.empty()) co_return Check{true, "all there"};
+  co_return Check{false, sentence_of(*absent), absent->missing.empty() ? "image_damaged" : "image_missing"};
 }
 
-Json check_json(const Check& check) { return {{"ok", check.ok}, {"detail", check.detail}}; }
+Json check_json(const Check& check) {
+  Json json = {{"ok", check.ok}, {"detail", check.detail}};
+  if (check.code) json["code"] = check.code;
+  return json;
+}
 
 }  // namespace
 

@@ -7,6 +7,7 @@ namespace ota::api {
 
 Answering upload_firmware(Context& context, Call& call);
 Answering list_firmware(Context& context, Call& call);
+Answering list_orphans(Context& context, Call& call);
 Answering get_firmware(Context& context, Call& call);
 Answering delete_firmware(Context& context, Call& call);
 

@@ -35,10 +35,12 @@ std::vector<LogEntry> timeline_of(storage::ReadView& view, std::int64_t task) {
   return timeline;
 }
 
-QueueFacts queue_facts(storage::ReadView& view, const Task& task, const std::optional<Device>& device) {
+QueueFacts queue_facts(storage::ReadView& view, const firmware::Store& store, const Task& task,
+                       const std::optional<Device>& device) {
   QueueFacts facts;
   facts.device = device;
   if (task.state != TaskState::queued) return facts;
+  facts.image_missing = store.missing(task.checksum);
   const auto in_line = view.tasks.ready_of(task.device);
   facts.ready = in_line == task.id.number;
   if (const auto ahead = in_line && !facts.ready ? view.tasks.find(*in_line) : std::nullopt) facts.ahead = ahead->id;
@@ -47,12 +49,12 @@ QueueFacts queue_facts(storage::ReadView& view, const Task& task, const std::opt
   return facts;
 }
 
-Shown look(storage::ReadView& view, Task task, WallTime now) {
+Shown look(storage::ReadView& view, const firmware::Store& store, Task task, WallTime now) {
   Shown shown;
   shown.facts.device = view.devices.find(task.device);
   shown.facts.retry_of = retry_of(view, task);
   shown.facts.timeline = timeline_of(view, task.id.number);
-  shown.facts.explanation = explain(task, queue_facts(view, task, shown.facts.device), now);
+  shown.facts.explanation = explain(task, queue_facts(view, store, task, shown.facts.device), now);
   shown.task = std::move(task);
   return shown;
 }
@@ -99,10 +101,10 @@ std::optional<Priority> priority_of(JsonFields& fields) {
 
 Answering show_task(Context& context, TaskId id, unsigned status) {
   std::function<Result<Shown>(storage::ReadView&)> job =
-      [id, now = context.clock.wall()](storage::ReadView& view) -> Result<Shown> {
+      [id, now = context.clock.wall(), &store = context.store](storage::ReadView& view) -> Result<Shown> {
     auto task = find_task(view, id);
     if (!task) return task.error();
-    return look(view, std::move(*task), now);
+    return look(view, store, std::move(*task), now);
   };
   auto shown = co_await read<Shown>(context.readers, std::move(job));
   if (!shown) co_return shown.error();
@@ -111,7 +113,9 @@ Answering show_task(Context& context, TaskId id, unsigned status) {
 
 Answering show_task(Context& context, const Task& task, unsigned status) {
   std::function<Result<Shown>(storage::ReadView&)> job =
-      [task, now = context.clock.wall()](storage::ReadView& view) -> Result<Shown> { return look(view, task, now); };
+      [task, now = context.clock.wall(), &store = context.store](storage::ReadView& view) -> Result<Shown> {
+    return look(view, store, task, now);
+  };
   auto shown = co_await read<Shown>(context.readers, std::move(job));
   if (shown) co_return reply_of(context, *shown, status);
   Shown bare;

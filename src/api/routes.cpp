@@ -15,6 +15,7 @@ constexpr Route kRoutes[] = {
     {Method::post, "/firmware", Needs::operator_, upload_firmware},
     {Method::get, "/firmware", Needs::viewer, list_firmware},
     {Method::post, "/firmware/upgrade", Needs::operator_, post_upgrade},
+    {Method::get, "/firmware/orphans", Needs::viewer, list_orphans},
     {Method::get, "/firmware/{}", Needs::viewer, get_firmware},
     {Method::delete_, "/firmware/{}", Needs::operator_, delete_firmware},
 

@@ -1,7 +1,15 @@
 #include "app/arguments.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <ostream>
+#include <string_view>
+#include <vector>
+
+#include "ota/base/text.hpp"
 
 namespace ota::app {
 namespace {
@@ -26,6 +34,10 @@ struct CommandLine {
   CLI::App* list = nullptr;
   CLI::App* remove = nullptr;
   CLI::App* backup = nullptr;
+  CLI::App* firmware = nullptr;
+  CLI::App* orphans = nullptr;
+  CLI::App* adopt = nullptr;
+  CLI::App* purge = nullptr;
 
   CommandLine() {
     app.footer(kFooter);
@@ -39,6 +51,7 @@ struct CommandLine {
     app.require_subcommand(0, 1);
     app.fallthrough();
     add_keys();
+    add_firmware();
     backup = app.add_subcommand("backup", "Write a consistent copy of the database while the daemon runs");
     backup->add_option("FILE", found.file, "The copy; must not exist yet")->required()->option_text("");
   }
@@ -61,6 +74,22 @@ struct CommandLine {
     remove->add_option("NAME", found.name, "Whose key")->required()->option_text("");
   }
 
+  void add_firmware() {
+    firmware = app.add_subcommand("firmware", "Images in storage.firmware_dir that no firmware in the database has");
+    firmware->footer("");
+    firmware->require_subcommand(1);
+    firmware->fallthrough();
+    orphans = firmware->add_subcommand("orphans", "Show their names, sizes and times");
+    adopt = firmware->add_subcommand("adopt", "Make one a firmware again; the daemon must be stopped");
+    adopt->add_option("IMAGE", found.images, "Its name, as orphans shows it")->required()->expected(1)->option_text("");
+    adopt->add_option("--version", found.version, "The firmware's version")->required()->option_text("VERSION");
+    adopt->add_option("--hardware", found.hardware, "Which hardware it is for; without: every")
+        ->option_text("HARDWARE");
+    adopt->add_flag("--security", found.security, "It is a security update");
+    purge = firmware->add_subcommand("purge", "Remove them for good; the daemon must be stopped");
+    purge->add_option("IMAGE", found.images, "Their names, as orphans shows them")->required()->option_text("...");
+  }
+
   Arguments arguments() {
     if (config->count() == 0 && CLI::ExistingFile(std::string(kDefaultConfig)).empty()) found.config = kDefaultConfig;
     if (check) found.action = Action::check_config;
@@ -69,7 +98,32 @@ struct CommandLine {
     if (list->parsed()) found.action = Action::keys_list;
     if (remove->parsed()) found.action = Action::keys_remove;
     if (backup->parsed()) found.action = Action::backup;
+    if (orphans->parsed()) found.action = Action::firmware_orphans;
+    if (adopt->parsed()) found.action = Action::firmware_adopt;
+    if (purge->parsed()) found.action = Action::firmware_purge;
     return found;
+  }
+
+  /// For each word that nothing takes: the command or option that it was likely meant to be, or all that there are.
+  void tell_what_was_meant(std::ostream& out) const {
+    const CLI::App* at = &app;
+    for (const auto* below : {keys, firmware})
+      if (below->count() > 0) at = below;
+    for (const auto* below : at->get_subcommands())
+      if (below != at) at = below;
+    std::vector<std::string> there;
+    for (const auto* level = at; level != nullptr; level = level->get_parent()) {
+      for (const auto* command : level == at ? level->get_subcommands({}) : std::vector<const CLI::App*>{})
+        there.push_back(command->get_name());
+      for (const auto* option : level->get_options())
+        for (const auto& name : option->get_lnames()) there.push_back("--" + name);
+    }
+    const std::vector<std::string_view> names(there.begin(), there.end());
+    for (const auto& word : app.remaining(true)) {
+      const auto meant = closest(word, names);
+      out << (meant.empty() ? fmt::format("{}: there are {}\n", word, fmt::join(names, ", "))
+                            : fmt::format("{}: did you mean {}?\n", word, meant));
+    }
   }
 };
 
@@ -83,6 +137,7 @@ Parsed parse_arguments(int argc, char** argv) {
     return {std::nullopt, line.app.exit(asked)};
   } catch (const CLI::ParseError& wrong) {
     line.app.exit(wrong, std::cerr, std::cerr);
+    line.tell_what_was_meant(std::cerr);
     return {std::nullopt, kBadSettings};
   }
   return {line.arguments(), kStopped};

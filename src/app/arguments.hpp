@@ -3,17 +3,33 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace ota::app {
 
-enum class Action { run, check_config, print_config, keys_add, keys_list, keys_remove, backup };
+enum class Action {
+  run,
+  check_config,
+  print_config,
+  keys_add,
+  keys_list,
+  keys_remove,
+  backup,
+  firmware_orphans,
+  firmware_adopt,
+  firmware_purge
+};
 
 struct Arguments {
   Action action = Action::run;
-  std::string config;  ///< empty: defaults and the environment alone
-  std::string name;    ///< of a key
-  std::string role;    ///< viewer, operator or admin
-  std::string file;    ///< of a backup
+  std::string config;               ///< empty: defaults and the environment alone
+  std::string name;                 ///< of a key
+  std::string role;                 ///< viewer, operator or admin
+  std::string file;                 ///< of a backup
+  std::vector<std::string> images;  ///< names of orphans
+  std::string version;              ///< of the firmware that an orphan becomes
+  std::string hardware;
+  bool security = false;
 };
 
 /// Exit statuses (api.md, Daemon).

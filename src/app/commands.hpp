@@ -1,4 +1,5 @@
-// What `otad` does beside a running daemon: keys and backups. WAL lets both work on the database at once.
+// What `otad` does beside a running daemon (keys, backups: WAL lets both work on the database at once) or while none
+// runs (images).
 #pragma once
 
 #include "app/arguments.hpp"
@@ -11,5 +12,8 @@ int add_key(const Settings& settings, const Arguments& arguments);
 int list_keys(const Settings& settings);
 int remove_key(const Settings& settings, const Arguments& arguments);
 int backup(const Settings& settings, const Arguments& arguments);
+int list_orphans(const Settings& settings);
+int adopt_orphan(const Settings& settings, const Arguments& arguments);
+int purge_orphans(const Settings& settings, const Arguments& arguments);
 
 }  // namespace ota::app

@@ -105,7 +105,10 @@ Result<void> Daemon::open_data() {
   firmware::StoreOptions store_options;
   store_options.dir = storage.firmware_dir;
   store_options.max_image_bytes = settings_.http.max_upload_bytes;
-  auto store = firmware::Store::open(store_options, [this](const Digest& image) { engine_->image_damaged(image); });
+  firmware::StoreEvents events;
+  events.damaged = [this](const Digest& image) { engine_->image_damaged(image); };
+  events.missing = events.whole = [this](const Digest& image) { engine_->image_changed(image); };
+  auto store = firmware::Store::open(store_options, std::move(events));
   if (!store) return store.error();
   store_ = std::move(*store);
   images_ = std::make_unique<StoreImages>(*store_);
@@ -148,15 +151,15 @@ Result<void> Daemon::open_data() {
 Result<void> Daemon::adopt_images() {
   auto db = storage::Database::open(settings_.storage.database, storage::Mode::reader);
   if (!db) return db.error();
-  std::vector<firmware::Stored> known;
+  std::vector<firmware::KnownImage> known;
   try {
-    for (const auto& row : storage::FirmwareTable(**db).all()) {
-      if (!row.damaged) known.push_back({row.checksum, row.size});
-    }
+    for (const auto& row : storage::FirmwareTable(**db).all()) known.push_back({row.checksum, row.size, row.damaged});
   } catch (const storage::Fault& fault) {
     return fail(Errc::server_fault, fmt::format("the catalogue can't be read: {}", fault.what()));
   }
-  for (const auto& missing : store_->adopt(known)) engine_->image_damaged(missing);
+  const auto adopted = store_->adopt(known);
+  for (const auto& image : adopted.damaged) engine_->image_damaged(image);
+  for (const auto& image : adopted.missing) engine_->image_changed(image);
   return {};
 }
 

@@ -43,6 +43,12 @@ int perform(const app::Arguments& arguments, const Settings& settings) {
       return app::remove_key(settings, arguments);
     case app::Action::backup:
       return app::backup(settings, arguments);
+    case app::Action::firmware_orphans:
+      return app::list_orphans(settings);
+    case app::Action::firmware_adopt:
+      return app::adopt_orphan(settings, arguments);
+    case app::Action::firmware_purge:
+      return app::purge_orphans(settings, arguments);
     case app::Action::run:
       break;
   }

@@ -19,6 +19,7 @@ class StoreImages final : public engine::Images {
     store_.prepare(image, chunk_bytes, std::move(done));
   }
   bool exists(const Digest& image) const override { return store_.image(image) != nullptr; }
+  bool missing(const Digest& image) const override { return store_.missing(image); }
   void remove(const Digest& image) override { store_.remove(image); }
 
  private:

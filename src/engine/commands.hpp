@@ -32,6 +32,14 @@ Result<Engine::AddedFirmware> on_add_firmware(Ledger& ledger, Firmware wanted);
 Result<Firmware> on_remove_firmware(Ledger& ledger, std::int64_t id);
 /// False where tasks of that image are left for another command.
 bool on_image_damaged(Ledger& ledger, const Digest& image);
+/// How far the tasks of an image were looked at.
+struct TaskCursor {
+  std::int64_t firmware = 0;
+  std::int64_t task = 0;
+};
+/// Its file is gone or there again. False where tasks of that image are left for another command; `at` is where it goes
+/// on.
+bool on_image_changed(Ledger& ledger, const Digest& image, TaskCursor& at);
 /// After the commit removes the image where no firmware has it.
 void remove_unneeded(Ledger& ledger, const Digest& image);
 

@@ -163,6 +163,7 @@ class EngineImpl final : public Engine {
   }
 
   void image_damaged(Digest image) override { writer_.image_damaged(image); }
+  void image_changed(Digest image) override { writer_.image_changed(image); }
 
   void audit(AuditEntry entry) override {
     writer_.send({[entry = std::move(entry)](Ledger& ledger) { ledger.audit(entry); }, [](const Error&) {}});

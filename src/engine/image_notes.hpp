@@ -1,10 +1,12 @@
 // What is to be done about images, told by any thread and kept until a commit says that it was.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <mutex>
 #include <set>
 
-#include "engine/ledger.hpp"
+#include "engine/commands.hpp"
 
 namespace ota::engine {
 
@@ -13,6 +15,8 @@ class ImageNotes {
  public:
   /// It was found rotten and set aside: its tasks end.
   void note_damaged(const Digest& image);
+  /// Its file is gone, or there again: its tasks wait, or take their turn.
+  void note_changed(const Digest& image);
   /// It may belong to no firmware.
   void note_unneeded(const Digest& image);
 
@@ -26,13 +30,20 @@ class ImageNotes {
   bool committed();
 
  private:
+  struct Changed {
+    TaskCursor at;           ///< its tasks up to there were looked at
+    std::uint64_t note = 0;  ///< which note this is of: a later one begins anew
+    bool finished = false;
+  };
   struct Notes {
     std::set<Digest> damaged;
+    std::map<Digest, Changed> changed;
     std::set<Digest> unneeded;
   };
 
   std::mutex mutex_;
-  Notes noted_;  // protected by mutex_
+  Notes noted_;              // protected by mutex_
+  std::uint64_t notes_ = 0;  // protected by mutex_
   Notes taken_;
   Notes done_;
 };

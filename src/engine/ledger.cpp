@@ -150,7 +150,8 @@ Task& Ledger::insert(Task& task, const std::string& actor) {
   log(task, std::move(entry));
   ++stats.tasks_created;
   // Made ready now, the digests are there when the device asks.
-  if (!images_.find(task.checksum, task.chunk_bytes)) with_grid(task, [](Ledger&, bool) {});
+  if (!images_.missing(task.checksum) && !images_.find(task.checksum, task.chunk_bytes))
+    with_grid(task, [](Ledger&, bool) {});
   touch(task.device);
   return task;
 }

@@ -59,7 +59,7 @@ std::optional<Task> Ledger::refresh(const std::string& id, bool alone) {
   std::optional<Task> best;
   if (device && device->present_until_tl > now_) {
     for (auto& task : tasks.queued_of(id, kMaxQueuedOfDevice)) {
-      if (task.parked || task.wait_due || awaits_grid(task)) continue;
+      if (task.parked || task.wait_due || awaits_grid(task) || images_.missing(task.checksum)) continue;
       if (!best || std::pair{effective(task), task.id.number} < std::pair{effective(*best), best->id.number})
         best = std::move(task);
     }

@@ -9,7 +9,25 @@
 namespace ota::engine {
 namespace {
 constexpr std::size_t kTasksAtOnce = 500;
+
+void mark_whole(Ledger& ledger, const Digest& image) {
+  for (auto& firmware : ledger.firmware.with_image(image)) {
+    if (!firmware.damaged) continue;
+    firmware.damaged = false;
+    ledger.firmware.update(firmware);
+    log::info(fmt::format("firmware {} for hardware '{}' is whole again", firmware.version, firmware.hardware));
+  }
+  ledger.count_damaged();
 }
+
+/// Without its image the task waits; the device keeps its chunks.
+void hold_back(Ledger& ledger, const TaskId& id) {
+  auto task = ledger.load(id.number);
+  if (!task || !ledger.change(*task, TaskEvent::preempt, by_engine(), "image_missing")) return;
+  ledger.push(task->device, CancelAnswer{task->id, CancelReason::preempted});
+}
+
+}  // namespace
 
 // Asked after the commit: a later command of the same batch may have added it again.
 void remove_unneeded(Ledger& ledger, const Digest& image) {
@@ -64,13 +82,7 @@ Result<void> on_set_secret(Ledger& ledger, const std::string& id, const Digest& 
 Result<Engine::AddedFirmware> on_add_firmware(Ledger& ledger, Firmware wanted) {
   if (!ledger.images().exists(wanted.checksum))
     return fail(Errc::overloaded, "the image was removed while it was uploaded: upload it again");
-  for (auto& same : ledger.firmware.with_image(wanted.checksum)) {
-    if (!same.damaged) continue;
-    same.damaged = false;
-    ledger.firmware.update(same);
-    log::info(fmt::format("firmware {} for hardware '{}' is whole again", same.version, same.hardware));
-  }
-  ledger.count_damaged();
+  mark_whole(ledger, wanted.checksum);
   if (const auto there = ledger.firmware.find(wanted.version, wanted.hardware)) {
     if (there->checksum == wanted.checksum) return Engine::AddedFirmware{*there, false};
     remove_unneeded(ledger, wanted.checksum);
@@ -115,6 +127,25 @@ bool on_image_damaged(Ledger& ledger, const Digest& image) {
     if (task->offered) ledger.push(task->device, FailedAnswer{task->id, "image_damaged", task->attempt});
   }
   return open.size() < kTasksAtOnce;
+}
+
+bool on_image_changed(Ledger& ledger, const Digest& image, TaskCursor& at) {
+  const bool missing = ledger.images().missing(image);
+  if (!missing && !ledger.images().exists(image)) return true;  // damaged, which is told by itself
+  if (!missing) mark_whole(ledger, image);
+  auto left = kTasksAtOnce;
+  for (const auto& firmware : ledger.firmware.with_image(image)) {
+    if (firmware.id < at.firmware) continue;
+    if (firmware.id > at.firmware) at = {firmware.id, 0};
+    for (const auto& task : ledger.tasks.unverified_of(firmware.id, at.task, static_cast<int>(left))) {
+      at.task = task.id.number;
+      --left;
+      if (missing && holds_slot(task.state)) hold_back(ledger, task.id);
+      ledger.touch(task.device);
+    }
+    if (left == 0) return false;
+  }
+  return true;
 }
 
 }  // namespace ota::engine

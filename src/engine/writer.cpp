@@ -105,6 +105,11 @@ void Writer::image_damaged(const Digest& image) {
   queue_.stir();
 }
 
+void Writer::image_changed(const Digest& image) {
+  image_notes_.note_changed(image);
+  queue_.stir();
+}
+
 void Writer::image_unneeded(const Digest& image) {
   image_notes_.note_unneeded(image);
   queue_.stir();

@@ -38,6 +38,7 @@ class Writer {
   void later(std::function<void(Ledger&)> job);
   void apply(const Options& options);
   void image_damaged(const Digest& image);
+  void image_changed(const Digest& image);
   void image_unneeded(const Digest& image);
 
   TransferBoard& board() noexcept { return board_; }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "firmware/folder.hpp"
@@ -22,7 +21,7 @@ constexpr int kUploads = 16;                       ///< at once; beyond: Errc::o
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> Store::open(StoreOptions options, OnDamaged on_damaged) {
+Result<std::unique_ptr<Store>> Store::open(StoreOptions options, StoreEvents events) {
   std::error_code error;
   if (options.dir.has_parent_path()) fs::create_directories(options.dir.parent_path(), error);
   if (const auto made = make_folder(options.dir); !made) return made.error();
@@ -30,14 +29,13 @@ Result<std::unique_ptr<Store>> Store::open(StoreOptions options, OnDamaged on_da
   auto lock = lock_folder(options.dir);
   if (!lock) return lock.error();
   for (const auto& name : files_in(temporary_dir_of(options.dir))) remove_file(temporary_dir_of(options.dir) / name);
-  return std::unique_ptr<Store>(
-      std::make_unique<DiskStore>(std::move(options), std::move(on_damaged), std::move(*lock)));
+  return std::unique_ptr<Store>(std::make_unique<DiskStore>(std::move(options), std::move(events), std::move(*lock)));
 }
 
-DiskStore::DiskStore(StoreOptions options, OnDamaged on_damaged, File lock)
+DiskStore::DiskStore(StoreOptions options, StoreEvents events, File lock)
     : options_(std::move(options)),
       temporary_dir_(temporary_dir_of(options_.dir)),
-      on_damaged_(std::move(on_damaged)),
+      events_(std::move(events)),
       lock_(std::move(lock)),
       manifests_(kManifestBytes),
       pool_("ota-disk", std::max<std::size_t>(options_.disk_threads, 1), kWaitingJobs) {}
@@ -45,49 +43,6 @@ DiskStore::DiskStore(StoreOptions options, OnDamaged on_damaged, File lock)
 DiskStore::~DiskStore() {
   stopping_.store(true, std::memory_order_release);
   scrubber_.reset();
-}
-
-std::vector<Digest> DiskStore::adopt(const std::vector<Stored>& known) {
-  const std::lock_guard lock(changes_);
-  remove_orphans(known);
-  std::set<Digest> missing;
-  for (const auto& stored : known) {
-    if (!adopt_one(stored)) missing.insert(stored.checksum);
-  }
-  return {missing.begin(), missing.end()};
-}
-
-bool DiskStore::adopt_one(const Stored& stored) {
-  const auto path = image_path(options_.dir, stored.checksum);
-  std::error_code error;
-  const auto size = fs::file_size(path, error);
-  if (!error && size == stored.size && size > 0) {
-    insert(stored.checksum, stored.size);
-    return true;
-  }
-  if (error) {
-    log::error(fmt::format("the image {} is missing; upload it again: {}", path.string(), error.message()));
-    return false;
-  }
-  const auto evidence = damaged_path(options_.dir, stored.checksum);
-  log::error(fmt::format("the image {} has {} bytes in place of {}; it is set aside as {}, upload it again",
-                         path.string(), size, stored.size, evidence.string()));
-  if (const auto renamed = rename_file(path, evidence); !renamed) log::warn(renamed.error().message);
-  return false;
-}
-
-void DiskStore::remove_orphans(const std::vector<Stored>& known) {
-  std::set<Digest> names;
-  for (const auto& stored : known) names.insert(stored.checksum);
-  for (const auto& name : files_in(options_.dir)) {
-    const auto parsed = parse_file_name(name);
-    if (!parsed) {
-      log::warn(fmt::format("{} is no file of otad; it is left alone", (options_.dir / name).string()));
-    } else if (!names.contains(parsed->image)) {
-      log::info(fmt::format("{} belongs to no firmware any more and is removed", name));
-      remove_file(options_.dir / name);
-    }
-  }
 }
 
 std::shared_ptr<StoredImage> DiskStore::look_up(const Digest& digest) const {
@@ -103,6 +58,7 @@ void DiskStore::insert(const Digest& digest, std::uint64_t size) {
   const std::lock_guard lock(images_mutex_);
   // The one that is replaced goes after the lock: its destructor closes a file.
   std::swap(images_[digest], image);
+  absent_.remove(digest);
 }
 
 std::shared_ptr<Image> DiskStore::image(const Digest& digest) const {
@@ -115,7 +71,7 @@ std::shared_ptr<Image> DiskStore::image(const Digest& digest) const {
     return nullptr;
   }
   auto* const self = const_cast<DiskStore*>(this);
-  static_cast<void>(pool_.post([self, image, why = opened.error().message] { self->set_aside(*image, why); }));
+  static_cast<void>(pool_.post([self, image, why = opened.error()] { self->set_aside(*image, why); }));
   return nullptr;
 }
 
@@ -136,6 +92,7 @@ Result<std::shared_ptr<Image>> DiskStore::publish(const fs::path& temporary, con
   const ChunkGrid grid{stored.size, kBlockBytes};
   const auto sidecar = write_sidecar(stored.checksum, grid, blocks);
   if (!sidecar) return sidecar.error();
+  const bool was_absent = absent_.contains(stored.checksum);
   {
     const std::lock_guard lock(changes_);
     // The digests first: an image is never there without them.
@@ -153,6 +110,7 @@ Result<std::shared_ptr<Image>> DiskStore::publish(const fs::path& temporary, con
     insert(stored.checksum, stored.size);
   }
   manifests_.put({stored.checksum, kBlockBytes}, std::make_shared<const Manifest>(std::move(blocks)));
+  if (was_absent && events_.whole) events_.whole(stored.checksum);
   if (auto published = image(stored.checksum)) return published;
   return fail(Errc::server_fault,
               fmt::format("the image {} was stored but can't be opened; see the log", to_checksum(stored.checksum)));
@@ -187,14 +145,16 @@ void DiskStore::remove(const Digest& digest) {
         images_.erase(at);
       }
     }
+    absent_.remove(digest);
     for (const auto& file : files_of(digest)) remove_file(options_.dir / to_string(file));
   }
   manifests_.drop(digest);
 }
 
-Error DiskStore::set_aside(StoredImage& image, const std::string& why) {
+Error DiskStore::set_aside(StoredImage& image, const Error& why) {
+  if (why.code == Errc::not_found) return lose(image, why.message);
   image.mark_damaged();
-  const auto message = fmt::format("the image {} is damaged: {}", to_checksum(image.digest()), why);
+  const auto message = fmt::format("the image {} is damaged: {}", to_checksum(image.digest()), why.message);
   const auto evidence = damaged_path(options_.dir, image.digest());
   {
     const std::lock_guard lock(changes_);
@@ -202,12 +162,14 @@ Error DiskStore::set_aside(StoredImage& image, const std::string& why) {
     auto done = rename_file(image_path(options_.dir, image.digest()), evidence);
     if (done) done = sync_folder(options_.dir);
     if (!done) log::warn(done.error().message);
+    // What was just found rotten is read again only once it changed.
+    absent_.put(image.digest(), {image.size(), true, {}, mark_of(evidence)});
     const std::lock_guard map_lock(images_mutex_);
     images_.erase(image.digest());
   }
   log::error(
       fmt::format("{}; it is set aside as {}, look after the disk and upload it again", message, evidence.string()));
-  if (on_damaged_) on_damaged_(image.digest());
+  if (events_.damaged) events_.damaged(image.digest());
   return fail(Errc::image_damaged, message);
 }
 
@@ -233,7 +195,9 @@ void DiskStore::start_scrub() {
     return all;
   };
   if (!scrubber_) {
-    scrubber_ = std::make_unique<Scrubber>(options_.scrub_every, options_.scrub_bytes_per_s, images, *this);
+    Scrubber::Pace pace{options_.scrub_every, options_.look_every, options_.scrub_bytes_per_s};
+    scrubber_ = std::make_unique<Scrubber>(
+        pace, images, [this] { look_again(); }, *this);
   }
 }
 

@@ -5,8 +5,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <vector>
 
+#include "firmware/absent_images.hpp"
 #include "firmware/file.hpp"
 #include "firmware/manifest_cache.hpp"
 #include "firmware/names.hpp"
@@ -24,10 +27,13 @@ class DiskStore final : public Store, public ImageKeeper {
   using Ready = std::function<void(Result<std::shared_ptr<const Manifest>>)>;
 
   /// `lock` holds the folder against a second daemon.
-  DiskStore(StoreOptions options, OnDamaged on_damaged, File lock);
+  DiskStore(StoreOptions options, StoreEvents events, File lock);
   ~DiskStore() override;
 
-  std::vector<Digest> adopt(const std::vector<Stored>& known) override;
+  Adopted adopt(const std::vector<KnownImage>& known) override;
+  bool missing(const Digest& digest) const override { return absent_.missing(digest); }
+  std::vector<Orphan> orphans() const override;
+  Result<Stored> examine(const std::string& name) const override;
   std::shared_ptr<Image> image(const Digest& digest) const override;
   Result<std::unique_ptr<Upload>> begin_upload() override;
   bool on_disk_thread(std::function<void()> job) override { return pool_.post(std::move(job)); }
@@ -42,13 +48,23 @@ class DiskStore final : public Store, public ImageKeeper {
   bool in_slices(std::function<bool()> step) override;
   bool stopping() const noexcept override { return stopping_.load(std::memory_order_acquire); }
   Result<std::shared_ptr<const Manifest>> block_digests(StoredImage& image) override;
-  Error set_aside(StoredImage& image, const std::string& why) override;
+  Error set_aside(StoredImage& image, const Error& why) override;
 
   std::shared_ptr<StoredImage> look_up(const Digest& digest) const;
   bool is_current(const StoredImage& image) const;
   void insert(const Digest& digest, std::uint64_t size);
-  bool adopt_one(const Stored& stored);
-  void remove_orphans(const std::vector<Stored>& known);
+  void put_aside(const KnownImage& image, std::uint64_t found);
+  void tell_of_missing(std::size_t known, const std::vector<Digest>& missing) const;
+  void tell_of_orphans(bool empty_catalogue) const;
+  void remove_lone_digests();
+  Result<Stored> digest_of(const std::filesystem::path& path) const;
+  /// Takes an image whose file is gone out of the store.
+  Error lose(StoredImage& image, const std::string& why);
+  /// Whether absent images are there by now. On the scrub's thread.
+  void look_again();
+  /// The file is that image: then it is in the store again. `read_in_vain` is the file that was read and wasn't.
+  bool whole_now(const Digest& digest, const std::filesystem::path& path, std::uint64_t size,
+                 std::optional<FileMark>& read_in_vain);
   std::vector<FileName> files_of(const Digest& image) const;
   Result<std::shared_ptr<Image>> publish(const std::filesystem::path& temporary, const Stored& stored, Manifest blocks);
   Result<std::filesystem::path> write_sidecar(const Digest& image, const ChunkGrid& grid, const Manifest& manifest);
@@ -60,7 +76,7 @@ class DiskStore final : public Store, public ImageKeeper {
 
   const StoreOptions options_;
   const std::filesystem::path temporary_dir_;
-  const OnDamaged on_damaged_;
+  const StoreEvents events_;
   const File lock_;
   std::atomic<bool> stopping_{false};
   const std::shared_ptr<std::atomic<int>> uploads_ = std::make_shared<std::atomic<int>>(0);
@@ -68,6 +84,8 @@ class DiskStore final : public Store, public ImageKeeper {
   mutable std::mutex changes_;
   mutable std::mutex images_mutex_;
   std::map<Digest, std::shared_ptr<StoredImage>> images_;  // protected by images_mutex_
+
+  AbsentImages absent_;
 
   mutable ManifestCache manifests_;
   std::mutex waiting_mutex_;

@@ -21,12 +21,8 @@ void drop_from_page_cache(const StoredImage& image, std::uint32_t block) {
 
 }  // namespace
 
-Scrubber::Scrubber(std::chrono::milliseconds every, std::uint64_t bytes_per_s, Images images, ImageKeeper& keeper)
-    : every_(std::max<std::chrono::milliseconds>(every, std::chrono::seconds(1))),
-      bytes_per_s_(bytes_per_s),
-      images_(std::move(images)),
-      keeper_(keeper),
-      thread_([this] { run(); }) {
+Scrubber::Scrubber(Pace pace, Images images, std::function<void()> look, ImageKeeper& keeper)
+    : pace_(pace), images_(std::move(images)), look_(std::move(look)), keeper_(keeper), thread_([this] { run(); }) {
   pthread_setname_np(thread_.native_handle(), "ota-scrub");
 }
 
@@ -40,12 +36,24 @@ Scrubber::~Scrubber() {
 }
 
 bool Scrubber::wait_until(Steady::time_point time) {
-  std::unique_lock lock(mutex_);
-  return !wake_.wait_until(lock, time, [this] { return stopping_; });
+  for (;;) {
+    look();
+    const auto next = std::min(time, next_look_);
+    std::unique_lock lock(mutex_);
+    if (wake_.wait_until(lock, next, [this] { return stopping_; })) return false;
+    if (next == time) return true;
+  }
+}
+
+void Scrubber::look() {
+  if (Steady::now() < next_look_) return;
+  look_();
+  next_look_ = Steady::now() + std::max<std::chrono::milliseconds>(pace_.look_every, std::chrono::seconds(1));
 }
 
 void Scrubber::run() {
-  for (auto next = Steady::now(); wait_until(next); next = std::max(next + every_, Steady::now())) {
+  const auto every = std::max<std::chrono::milliseconds>(pace_.scrub_every, std::chrono::seconds(1));
+  for (auto next = Steady::now(); wait_until(next); next = std::max(next + every, Steady::now())) {
     for (const auto& image : images_()) {
       if (!wait_until(Steady::now())) return;
       scrub(*image);
@@ -57,7 +65,7 @@ void Scrubber::scrub(StoredImage& image) {
   const auto done = scrub_blocks(image);
   if (done || image.damaged() || done.error().code == Errc::cancelled) return;
   if (done.error().code == Errc::image_damaged || done.error().code == Errc::not_found) {
-    keeper_.set_aside(image, done.error().message);
+    keeper_.set_aside(image, done.error());
   } else {
     log::warn(fmt::format("the scrub passed over the image {}: {}", to_checksum(image.digest()), done.error().message));
   }
@@ -74,9 +82,9 @@ Result<void> Scrubber::scrub_blocks(StoredImage& image) {
     drop_from_page_cache(image, block);
     if (const auto bytes = image.verify_block(block, **digests, block_buffer()); !bytes) return bytes.error();
     drop_from_page_cache(image, block);
-    if (bytes_per_s_ > 0) {
+    if (pace_.bytes_per_s > 0) {
       next = std::max(next, Steady::now() - std::chrono::seconds(1)) +
-             std::chrono::nanoseconds(std::uint64_t{kBlockBytes} * 1'000'000'000 / bytes_per_s_);
+             std::chrono::nanoseconds(std::uint64_t{kBlockBytes} * 1'000'000'000 / pace_.bytes_per_s);
     }
   }
   return {};

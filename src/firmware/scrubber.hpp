@@ -19,8 +19,14 @@ class Scrubber {
  public:
   using Images = std::function<std::vector<std::shared_ptr<StoredImage>>()>;
 
-  /// A pass begins at once and then each `every` (at least a second); `bytes_per_s` 0 reads as fast as it can.
-  Scrubber(std::chrono::milliseconds every, std::uint64_t bytes_per_s, Images images, ImageKeeper& keeper);
+  struct Pace {
+    std::chrono::milliseconds scrub_every;  ///< a pass begins at once and then each so often, at least a second
+    std::chrono::milliseconds look_every;   ///< the same for `look`, also amid a pass
+    std::uint64_t bytes_per_s = 0;          ///< 0 reads as fast as it can
+  };
+
+  /// `look` is called on the scrub's thread, to see what became of images that are absent.
+  Scrubber(Pace pace, Images images, std::function<void()> look, ImageKeeper& keeper);
   ~Scrubber();
   Scrubber(const Scrubber&) = delete;
   Scrubber& operator=(const Scrubber&) = delete;
@@ -29,16 +35,19 @@ class Scrubber {
   void run();
   void scrub(StoredImage& image);
   Result<void> scrub_blocks(StoredImage& image);
-  /// False once the scrubber is to stop.
+  /// Looks where that is due.
+  void look();
+  /// False once the scrubber is to stop. Looks meanwhile.
   bool wait_until(std::chrono::steady_clock::time_point time);
 
-  const std::chrono::milliseconds every_;
-  const std::uint64_t bytes_per_s_;
+  const Pace pace_;
   const Images images_;
+  const std::function<void()> look_;
   ImageKeeper& keeper_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;  // protected by mutex_
+  std::chrono::steady_clock::time_point next_look_{};
   std::thread thread_;
 };
 

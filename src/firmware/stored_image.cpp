@@ -116,7 +116,7 @@ void StoredImage::check(std::uint64_t offset, std::uint64_t length, std::functio
     if (more) {
       done({});
     } else if ((more.error().code == Errc::image_damaged || more.error().code == Errc::not_found) && !self->damaged()) {
-      done(self->keeper_.set_aside(*self, more.error().message));
+      done(self->keeper_.set_aside(*self, more.error()));
     } else {
       done(more.error());
     }

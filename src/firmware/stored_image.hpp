@@ -30,8 +30,9 @@ class ImageKeeper {
   virtual bool stopping() const noexcept = 0;
   /// The digests of the blocks, from memory, from their sidecar, or of the whole image where its digest is right.
   virtual Result<std::shared_ptr<const Manifest>> block_digests(StoredImage& image) = 0;
-  /// Takes a rotten image out of the store, tells whoever wants to know, and answers Errc::image_damaged.
-  virtual Error set_aside(StoredImage& image, const std::string& why) = 0;
+  /// Takes an image that is rotten, or (Errc::not_found) whose file is gone, out of the store, reports it by the
+  /// store's events, and answers Errc::image_damaged.
+  virtual Error set_aside(StoredImage& image, const Error& why) = 0;
 };
 
 /// Thread-safe. Must not be checked once the store is gone.

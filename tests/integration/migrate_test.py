@@ -131,6 +131,48 @@ class Migrate(ServerCase):
         self.assertEqual(rest.call("GET", "/tasks", headers=headers).status, 200)
         self.assertEqual(daemon.stop(), 0)
 
+    def otad(self, daemon, *arguments):
+        return subprocess.run(
+            [OTAD, "--config", str(daemon.config), *arguments],
+            env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def test_only_the_daemon_migrates_and_it_keeps_a_copy(self):
+        database, daemon = self.first_database("commands")
+        daemon.write_config()
+
+        def schema(path):
+            with contextlib.closing(sqlite3.connect(path)) as opened:
+                return opened.execute("PRAGMA user_version").fetchone()[0]
+
+        old = schema(database.path)
+        self.assertLess(old, len(MIGRATIONS))
+        for arguments in (
+            ("keys", "add", "--name", "anna", "--role", "admin"),
+            ("keys", "list"),
+            ("keys", "remove", "anna"),
+            ("firmware", "orphans"),
+        ):
+            with self.subTest(arguments):
+                done = self.otad(daemon, *arguments)
+                self.assertEqual(done.returncode, 1, done)
+                self.assertIn(f"schema {old}", done.stderr)
+                self.assertIn("restart the daemon", done.stderr)
+                self.assertEqual(schema(database.path), old)
+        copy = database.folder / "copy.db"
+        self.assertEqual(self.otad(daemon, "backup", str(copy)).returncode, 0, "a copy before the new version starts")
+        self.assertEqual(schema(copy), old)
+        daemon.start(ready=False)
+        self.assertTrue(daemon.log_lines(f"went from {old} to {len(MIGRATIONS)} in "))
+        kept = database.path.with_name(f"{database.path.name}.before-{len(MIGRATIONS):04d}")
+        self.assertIn(str(kept), daemon.log())
+        self.assertEqual(schema(kept), old)
+        with contextlib.closing(sqlite3.connect(kept)) as opened:
+            self.assertEqual(opened.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+            self.assertEqual(opened.execute("SELECT COUNT(*) FROM tasks").fetchone()[0], DEVICES)
+        self.assertEqual(self.otad(daemon, "keys", "add", "--name", "berta", "--role", "admin").returncode, 0)
+        daemon.kill()
+
     def test_killed_amid_the_migration(self):
         luck = random.Random(11)
         for turn in range(12):

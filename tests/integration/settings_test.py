@@ -4,7 +4,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import ENVIRONMENT, OTAD, PATIENCE, ROOT, Daemon, main, wait_until
+from harness import BUILD, ENVIRONMENT, OTAD, PATIENCE, ROOT, Daemon, main, wait_until
 
 
 class Settings(unittest.TestCase):
@@ -73,6 +73,37 @@ class Settings(unittest.TestCase):
                 self.assertEqual(done.returncode, 2, done)
                 self.assertTrue(done.stderr)
 
+    def test_what_was_meant_is_named(self):
+        for text, meant in (
+            ("[tasks]\nmax_activ = 5\n", 'did you mean "max_active"?'),
+            ("[task]\nmax_active = 5\n", 'did you mean "tasks"?'),
+            ("max_active = 5\n", "belongs below [tasks]"),
+            ("[log]\ncolour = true\n", "there are: level, file, format"),
+        ):
+            with self.subTest(text):
+                self.assertIn(meant, self.otad("--config", self.config(text), "--check-config").stderr)
+        for arguments, meant in (
+            (("bakup", "x"), "did you mean backup?"),
+            (("--chek-config",), "did you mean --check-config?"),
+            (("keys", "ad", "--name", "x", "--role", "viewer"), "did you mean add?"),
+            (("keys", "add", "--nam", "x", "--role", "viewer"), "did you mean --name?"),
+            (("frobnicate",), "backup"),
+        ):
+            with self.subTest(arguments):
+                done = self.otad(*arguments)
+                self.assertEqual(done.returncode, 2, done)
+                self.assertIn(meant, done.stderr)
+
+    def test_unknown_variables_are_named_and_have_no_effect(self):
+        path = self.config("")
+        done = self.otad("--config", path, "--check-config", OTAD_MQTT_URI="tcp://two:1884")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertIn("OTAD_MQTT_URI", done.stderr)
+        self.assertIn("did you mean OTAD_MQTT_URL?", done.stderr)
+        # Kubernetes makes such of a service named otad.
+        done = self.otad("--config", path, "--check-config", OTAD_PORT_8080_TCP_PROTO="tcp")
+        self.assertEqual(done.returncode, 0, done)
+
     def test_print_config_and_environment(self):
         path = self.config("[tasks]\nmax_active = 7\n[mqtt]\nurl = 'tcp://one:1883'\n")
         done = self.otad(
@@ -107,7 +138,11 @@ class Settings(unittest.TestCase):
     def test_version(self):
         done = self.otad("--version")
         self.assertEqual(done.returncode, 0)
-        self.assertRegex(done.stdout, r"\d+\.\d+\.\d+")
+        self.assertRegex(done.stdout, r"^otad \d+\.\d+\.\d+\n$")
+        agent = subprocess.run(
+            [BUILD / "ota-agent", "--version"], capture_output=True, text=True, timeout=20 * PATIENCE, check=False
+        )
+        self.assertEqual(agent.stdout, "ota-agent" + done.stdout.removeprefix("otad"))
 
     def test_port_in_use_and_unwritable_storage(self):
         daemon = Daemon(self.folder, 1).start(ready=False)

@@ -47,6 +47,8 @@ struct UpgradeOutcome {
 class Images : public firmware::Grids {
  public:
   virtual bool exists(const Digest& image) const = 0;
+  /// Its file is not there now: tasks for it wait. Asked often; no I/O.
+  virtual bool missing(const Digest& image) const = 0;
   virtual void remove(const Digest& image) = 0;
 };
 
@@ -170,6 +172,9 @@ class Engine {
   virtual void remove_firmware(std::int64_t id, Caller caller, Done<Firmware> done) = 0;
   /// The store set an image aside: its open tasks end `image_damaged`.
   virtual void image_damaged(Digest image) = 0;
+  /// Its file is gone, or there again and right; which of both Images says. Gone: its tasks wait in the queue, devices
+  /// that download are sent `cancel` `preempted`. There: firmware marked damaged is good again, tasks take their turn.
+  virtual void image_changed(Digest image) = 0;
 
   /// Writes a call that was refused, here or before it came here, into the audit log. Dropped, and counted, when the
   /// queue is full.

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "ota/base/clock.hpp"
 #include "ota/base/result.hpp"
 #include "ota/domain/digest.hpp"
 #include "ota/firmware/grids.hpp"
@@ -56,23 +57,56 @@ class Upload {
 struct StoreOptions {
   std::filesystem::path dir;
   std::uint64_t max_image_bytes = 4ull << 30;
-  std::chrono::hours scrub_every{24};        ///< how often every image is read anew
+  std::chrono::hours scrub_every{24};  ///< how often every image is read anew
   std::uint64_t scrub_bytes_per_s = 32u << 20;
+  std::chrono::milliseconds look_every{5'000};  ///< how often absent images are looked for, at least a second
   std::size_t disk_threads = 2;
 };
 
-/// Called on a disk thread when an image was found rotten; it was set aside already.
-using OnDamaged = std::function<void(const Digest&)>;
+/// Called on a disk thread or the scrub's, after the store has acted on it.
+struct StoreEvents {
+  std::function<void(const Digest&)> damaged;  ///< found rotten, and set aside
+  std::function<void(const Digest&)> missing;  ///< its file is gone: its folder may have been unmounted
+  std::function<void(const Digest&)> whole;    ///< of those that were damaged or missing: there again, and right
+};
+
+/// What the catalogue says of an image.
+struct KnownImage {
+  Digest checksum{};
+  std::uint64_t size = 0;
+  bool damaged = false;  ///< it was found rotten before
+};
+
+/// What adopt() could not take.
+struct Adopted {
+  std::vector<Digest> missing;  ///< no file
+  std::vector<Digest> damaged;  ///< a file of another size; it was set aside
+};
+
+/// A file in the folder whose image the catalogue doesn't know.
+struct Orphan {
+  std::string name;  ///< `<hex>.img`, or `<hex>.damaged` where it was set aside
+  std::uint64_t size = 0;
+  WallTime since{};  ///< when it was written last
+};
 
 class Store : public Grids {
  public:
-  /// Makes the folder where it is missing (0750), removes what an earlier run left half-written. Errc::in_use where
-  /// another store has it.
-  static Result<std::unique_ptr<Store>> open(StoreOptions options, OnDamaged on_damaged);
+  /// Makes the folder where it is missing (0750), removes what uploads of an earlier run left half-written.
+  /// Errc::in_use where another store has it.
+  static Result<std::unique_ptr<Store>> open(StoreOptions options, StoreEvents events);
 
-  /// Takes the catalogue's images as the database has them, once, before use; files that nobody names are removed.
-  /// Answers those whose file is missing or has another size.
-  virtual std::vector<Digest> adopt(const std::vector<Stored>& known) = 0;
+  /// Takes the catalogue's images as the database has them, once, before use. No image is removed: what the catalogue
+  /// doesn't know is kept and named in the log. Images that are absent or damaged are looked for from start_scrub() on,
+  /// and used again once a file with their digest is there.
+  virtual Adopted adopt(const std::vector<KnownImage>& known) = 0;
+  /// The catalogue has it and its file is not there.
+  virtual bool missing(const Digest& digest) const = 0;
+  /// Reads the folder: not on a thread that must not wait. By name.
+  virtual std::vector<Orphan> orphans() const = 0;
+  /// Reads all of an orphan: its digest is what its name says. Errc::malformed for another name, Errc::not_found,
+  /// Errc::image_damaged.
+  virtual Result<Stored> examine(const std::string& name) const = 0;
 
   /// Null where there is none, or it was set aside as damaged. No I/O but the first open.
   virtual std::shared_ptr<Image> image(const Digest& digest) const = 0;
@@ -80,7 +114,7 @@ class Store : public Grids {
   virtual Result<std::unique_ptr<Upload>> begin_upload() = 0;
   /// Runs `job` on a disk thread; false where too many wait.
   virtual bool on_disk_thread(std::function<void()> job) = 0;
-  /// Forgets the image and unlinks its files; downloads under way keep their descriptor.
+  /// Forgets the image, known or orphan, and unlinks its files; downloads under way keep their descriptor.
   virtual void remove(const Digest& digest) = 0;
 
   /// Starts the scrub in the background.

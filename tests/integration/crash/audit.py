@@ -139,13 +139,14 @@ class Audit:
                 same = (item["checksum"], item["size"]) == (entry.checksum, entry.size)
                 self.books.check(same and (not entry.id or entry.id == item["id"]), f"{what} is {item}, not {entry}")
                 self.books.check(not item.get("damaged"), f"{what} is damaged: {item}")
-        self.check_files({item["checksum"][7:]: item for item in now.values()}, everything)
+        orphans = {item["name"][:64] for item in self.daemon.rest.get("/firmware/orphans")["items"]}
+        self.check_files({item["checksum"][7:]: item for item in now.values()}, everything, orphans)
 
-    def check_files(self, catalogue, everything):
+    def check_files(self, catalogue, everything, orphans=()):
         there = self.files(self.images)
         for name in there & self.before:
-            known = name[:64] in catalogue or self.being_removed(name[:64])
-            self.books.check(known, f"the file {name} belongs to nothing and was not cleaned away")
+            known = name[:64] in catalogue or name[:64] in orphans or self.being_removed(name[:64])
+            self.books.check(known, f"the file {name} belongs to nothing and is not named as an orphan")
         old = self.left & self.files(self.images / "tmp")
         self.books.check(not old, f"temporary files outlived the start: {sorted(old)[:5]}")
         self.left = set()

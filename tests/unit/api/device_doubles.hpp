@@ -75,6 +75,7 @@ class TestEngine final : public engine::Engine {
   void remove_firmware(std::int64_t, Caller, engine::Done<Firmware>) override {}
   void audit(AuditEntry) override {}
   void image_damaged(Digest) override {}
+  void image_changed(Digest) override {}
   void key_used(std::string) override {}
   engine::TransferBoard& board() noexcept override { return board_; }
   engine::Stats stats() const override { return {}; }
@@ -141,7 +142,10 @@ class TestStore final : public firmware::Store {
     if (trouble) return done(*trouble);
     done(later.at({image, chunk_bytes}));
   }
-  std::vector<Digest> adopt(const std::vector<firmware::Stored>&) override { return {}; }
+  firmware::Adopted adopt(const std::vector<firmware::KnownImage>&) override { return {}; }
+  bool missing(const Digest&) const override { return false; }
+  std::vector<firmware::Orphan> orphans() const override { return {}; }
+  Result<firmware::Stored> examine(const std::string&) const override { return fail(Errc::not_found, "none"); }
   std::shared_ptr<firmware::Image> image(const Digest& digest) const override {
     const auto at = images.find(digest);
     return at == images.end() ? nullptr : at->second;

@@ -38,6 +38,7 @@ class ScriptedEngine final : public engine::Engine {
   void download(engine::DownloadClaim, engine::Done<engine::Admission>) override {}
   void fetch(DeviceId, Credentials, TaskId, engine::Done<engine::ChunkAccess>) override {}
   void image_damaged(Digest) override {}
+  void image_changed(Digest) override {}
   void listen(DeviceId, Credentials, engine::Done<std::optional<Answer>>) override {}
   void audit(AuditEntry entry) override { refused.push_back(std::move(entry)); }
   void key_used(std::string name) override { used.push_back(std::move(name)); }
@@ -204,7 +205,7 @@ class Bench {
     readers = storage::Readers::open(database_path(), 2).value();
     firmware::StoreOptions store_options;
     store_options.dir = dir.path() / "firmware";
-    store = firmware::Store::open(store_options, [](const Digest&) {}).value();
+    store = firmware::Store::open(store_options, {}).value();
     store->adopt({});
     Probes probes;
     probes.broker = [this] { return broker; };

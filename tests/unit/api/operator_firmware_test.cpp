@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "unit/api/operator_doubles.hpp"
 
 namespace ota::api::operators {
@@ -218,6 +220,19 @@ TEST(Catalogue, Delete) {
   bench.engine.trouble = fail(Errc::not_found, "no such");
   EXPECT_EQ(bench.call(Method::delete_, "/firmware/5").reply.status, 404u);
   EXPECT_EQ(bench.call(Method::delete_, "/firmware/x").reply.status, 404u);
+}
+
+TEST(Orphans, AreNamed) {
+  Bench bench;
+  const std::string name = std::string(64, 'a') + ".img";
+  EXPECT_EQ(bench.get("/firmware/orphans").json["items"].size(), 0u);
+  std::ofstream(bench.dir.path() / "firmware" / name) << "12345";
+  const auto seen = bench.get("/firmware/orphans");
+  EXPECT_EQ(seen.reply.status, 200u) << seen.reply.body;
+  ASSERT_EQ(seen.json["items"].size(), 1u);
+  EXPECT_EQ(seen.json["items"][0]["name"], name);
+  EXPECT_EQ(seen.json["items"][0]["size"], 5);
+  EXPECT_EQ(bench.get("/firmware/orphans?x=1").reply.status, 422u);
 }
 
 }  // namespace

@@ -59,6 +59,38 @@ TEST(Health, ADamagedImageIsToldByName) {
   EXPECT_THAT(bench.get("/metrics").reply.body, HasSubstr("\notad_firmware_damaged 1\n"));
 }
 
+TEST(Health, AMissingImageIsToldByNameAndByCode) {
+  Bench bench;
+  storage::FirmwareTable table(*bench.db);
+  std::vector<firmware::KnownImage> known;
+  for (const auto* version : {"1.4.0", "1.5.0"}) {
+    Firmware firmware;
+    firmware.version = version;
+    firmware.hardware = "gw-a";
+    firmware.size = 1;
+    firmware.checksum.fill(static_cast<std::uint8_t>(version[2]));
+    bench.write([&] { table.insert(firmware); });
+    if (known.empty()) known.push_back({firmware.checksum, firmware.size, false});
+  }
+  bench.store->adopt(known);
+  const auto seen = bench.get("/readyz");
+  EXPECT_EQ(seen.reply.status, 503u);
+  EXPECT_EQ(seen.json["checks"]["images"]["code"], "image_missing");
+  EXPECT_THAT(seen.json["checks"]["images"]["detail"].get<std::string>(),
+              testing::AllOf(HasSubstr("image_missing"), HasSubstr("1.4.0"), testing::Not(HasSubstr("1.5.0"))));
+}
+
+TEST(Health, ARowThatCannotBeReadIsTold) {
+  Bench bench;
+  storage::bad_rows().note(storage::BadRow("devices", "gw-odd", "secret is no SHA-256"));
+  const auto seen = bench.get("/readyz");
+  storage::bad_rows().forget("devices", "gw-odd");
+  EXPECT_EQ(seen.reply.status, 503u);
+  EXPECT_EQ(seen.json["checks"]["database"]["code"], "bad_rows");
+  EXPECT_THAT(seen.json["checks"]["database"]["detail"].get<std::string>(), HasSubstr("devices gw-odd"));
+  EXPECT_EQ(bench.get("/readyz").reply.status, 200u);
+}
+
 TEST(Metrics, EachLineIsWellFormedAndEachNameIntroducedOnce) {
   Bench bench;
   bench.engine.figures.tasks_created = 12;

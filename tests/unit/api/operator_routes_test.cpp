@@ -51,7 +51,7 @@ TEST(Routes, EverySettledCallIsThere) {
       {Method::post, "/tasks/T/retry"},   {Method::patch, "/tasks/T"},         {Method::get, "/devices"},
       {Method::get, "/devices/d"},        {Method::put, "/devices/d"},         {Method::delete_, "/devices/d"},
       {Method::post, "/devices/d/token"}, {Method::get, "/healthz"},           {Method::get, "/readyz"},
-      {Method::get, "/metrics"}};
+      {Method::get, "/metrics"},          {Method::get, "/firmware/orphans"}};
   for (const auto& [method, path] : calls) EXPECT_NE(match_route(method, path).route, nullptr) << path;
 }
 

@@ -31,7 +31,8 @@ class FakeImages final : public Images {
     prepared.insert({image, chunk_bytes});
     done(std::shared_ptr<const firmware::Manifest>(std::make_shared<firmware::Manifest>()));
   }
-  bool exists(const Digest& image) const override { return !gone.contains(image); }
+  bool exists(const Digest& image) const override { return !gone.contains(image) && !absent.contains(image); }
+  bool missing(const Digest& image) const override { return absent.contains(image); }
   void remove(const Digest& image) override { removed.push_back(image); }
 
   bool slow = false;  ///< digests must be prepared first
@@ -39,6 +40,7 @@ class FakeImages final : public Images {
   std::optional<Errc> refuse;
   bool hangs = false;  ///< preparing never ends
   std::set<Digest> gone;
+  std::set<Digest> absent;  ///< no file, but the catalogue has it
   std::vector<Digest> removed;
   int asked = 0;
 };

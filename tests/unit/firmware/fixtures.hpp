@@ -79,10 +79,10 @@ class Answer {
   std::future<T> future_ = promise_->get_future();
 };
 
-/// The images reported as damaged.
-class Damages {
+/// The images that one of the store's events named.
+class Reports {
  public:
-  OnDamaged callback() {
+  std::function<void(const Digest&)> callback() {
     return [this](const Digest& digest) {
       const std::lock_guard lock(mutex_);
       digests_.push_back(digest);
@@ -109,7 +109,7 @@ class StoreTest : public testing::Test {
   void open() {
     store_.reset();
     options_.dir = dir_.path() / "images";
-    auto store = Store::open(options_, damages_.callback());
+    auto store = Store::open(options_, {damages_.callback(), losses_.callback(), returns_.callback()});
     ASSERT_TRUE(store) << store.error().message;
     store_ = std::move(*store);
   }
@@ -129,9 +129,15 @@ class StoreTest : public testing::Test {
     if (!image) throw std::runtime_error(image.error().message);
     return *stored;
   }
+  static std::vector<KnownImage> known_images(const std::vector<Stored>& known) {
+    std::vector<KnownImage> images;
+    for (const auto& stored : known) images.push_back({stored.checksum, stored.size, false});
+    return images;
+  }
   void reopen(const std::vector<Stored>& known) {
     open();
-    ASSERT_TRUE(store_->adopt(known).empty());
+    const auto adopted = store_->adopt(known_images(known));
+    ASSERT_TRUE(adopted.missing.empty() && adopted.damaged.empty());
   }
   Result<void> check(const Digest& digest, std::uint64_t offset, std::uint64_t length) {
     Answer<Result<void>> answer;
@@ -157,7 +163,9 @@ class StoreTest : public testing::Test {
 
   TempDir dir_;
   StoreOptions options_;
-  Damages damages_;
+  Reports damages_;
+  Reports losses_;
+  Reports returns_;
   std::unique_ptr<Store> store_;
 };
 

@@ -69,7 +69,7 @@ TEST_F(ScrubTest, AVanishedImageIsFound) {
   reopen({stored});
   fs::remove(file(stored.checksum, ".img"));
   store_->start_scrub();
-  ASSERT_TRUE(damages_.wait_for(1));
+  ASSERT_TRUE(losses_.wait_for(1));
   EXPECT_FALSE(store_->image(stored.checksum));
 }
 

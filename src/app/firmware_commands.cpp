@@ -1,0 +1,150 @@
+// Orphans: images in the folder that no firmware in the database has. Only while no daemon runs, whose catalogue and
+// store would not know of it; beside a daemon, POST /firmware with such a file does the same as adopt.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <iostream>
+#include <optional>
+
+#include "app/commands.hpp"
+#include "app/instance_lock.hpp"
+#include "ota/base/log.hpp"
+#include "ota/domain/version.hpp"
+#include "ota/firmware/store.hpp"
+#include "ota/storage/database.hpp"
+#include "ota/storage/tables.hpp"
+
+namespace ota::app {
+namespace {
+
+int complain(const std::string& message, int status = kFault) {
+  std::cerr << "otad: " << message << '\n';
+  return status;
+}
+
+/// Database and images of a daemon that doesn't run.
+struct Data {
+  std::optional<InstanceLock> lock;
+  std::unique_ptr<storage::Database> db;
+  std::unique_ptr<firmware::Store> store;
+};
+
+Result<Data> open_data(const Settings& settings) {
+  std::error_code error;
+  const auto& path = settings.storage.database;
+  if (!std::filesystem::exists(path, error))
+    return fail(Errc::not_found, fmt::format("there is no database {}: is storage.database right?", path));
+  Data data;
+  auto lock = InstanceLock::take(path);
+  if (!lock) return lock.error();
+  data.lock.emplace(std::move(*lock));
+  auto db = storage::Database::open(path, storage::Mode::editor);
+  if (!db) return db.error();
+  data.db = std::move(*db);
+  firmware::StoreOptions options;
+  options.dir = settings.storage.firmware_dir;
+  auto store = firmware::Store::open(std::move(options), {});
+  if (!store) return store.error();
+  data.store = std::move(*store);
+  std::vector<firmware::KnownImage> known;
+  for (const auto& row : storage::FirmwareTable(*data.db).all()) known.push_back({row.checksum, row.size, row.damaged});
+  data.store->adopt(known);
+  return data;
+}
+
+/// Runs `work` on the data; its faults are said.
+int with_data(const Settings& settings, const std::function<int(Data&)>& work) {
+  if (auto quiet = log::configure(log::Level::off, "", log::Format::text); !quiet)
+    return complain(quiet.error().message);
+  try {
+    auto data = open_data(settings);
+    return data ? work(*data) : complain(data.error().message);
+  } catch (const storage::Fault& fault) {
+    return complain(fmt::format("the database {}: {}", settings.storage.database, fault.what()));
+  }
+}
+
+bool is_orphan(const firmware::Store& store, const std::string& name) {
+  for (const auto& orphan : store.orphans())
+    if (orphan.name == name) return true;
+  return false;
+}
+
+int no_orphan(const std::string& name) {
+  return complain(fmt::format("{} is no orphan: \"otad firmware orphans\" shows all", name));
+}
+
+/// One transaction: the row and its line of the audit.
+int insert(Data& data, Firmware firmware, const std::string& name) {
+  storage::FirmwareTable table(*data.db);
+  data.db->begin();
+  if (const auto there = table.find(firmware.version, firmware.hardware)) {
+    data.db->rollback();
+    return complain(
+        fmt::format("firmware {} for hardware '{}' is there with other content: give the image another "
+                    "version",
+                    firmware.version, firmware.hardware));
+  }
+  table.insert(firmware);
+  AuditEntry entry;
+  entry.at = firmware.created;
+  entry.caller = Caller("otad firmware", "this machine");
+  entry.action = "firmware.adopt";
+  entry.target = firmware.version + " " + firmware.hardware + " " + to_checksum(firmware.checksum);
+  entry.outcome = "done";
+  storage::AuditLog(*data.db).add(entry);
+  data.db->commit();
+  std::cerr << fmt::format("{} is firmware {} for {}\n", name, firmware.version,
+                           firmware.hardware.empty() ? "every hardware" : "hardware " + firmware.hardware);
+  return kStopped;
+}
+
+}  // namespace
+
+int list_orphans(const Settings& settings) {
+  return with_data(settings, [](Data& data) {
+    const auto orphans = data.store->orphans();
+    std::cout << fmt::format("{:<74} {:>12} {}\n", "IMAGE", "BYTES", "SINCE");
+    for (const auto& orphan : orphans)
+      std::cout << fmt::format("{:<74} {:>12} {}\n", orphan.name, orphan.size, to_rfc3339(orphan.since));
+    return kStopped;
+  });
+}
+
+int adopt_orphan(const Settings& settings, const Arguments& arguments) {
+  const auto& name = arguments.images.front();
+  Firmware firmware;
+  firmware.version = arguments.version;
+  firmware.hardware = arguments.hardware;
+  firmware.security = arguments.security;
+  firmware.created = SystemClock().wall();
+  if (!valid_version(firmware.version))
+    return complain("--version must be 1 to 128 of A-Z a-z 0-9 . _ + ~ : -, with no . or - in front", kBadSettings);
+  if (!valid_hardware(firmware.hardware))
+    return complain("--hardware must be at most 64 of A-Z a-z 0-9 _ . : @ -", kBadSettings);
+  return with_data(settings, [&](Data& data) {
+    if (!is_orphan(*data.store, name)) return no_orphan(name);
+    const auto examined = data.store->examine(name);
+    if (!examined) return complain(examined.error().message);
+    if (name.ends_with(".damaged"))
+      return complain(fmt::format("{} was set aside as damaged but is whole: name it {}.img, then adopt that", name,
+                                  to_hex(examined->checksum)));
+    firmware.checksum = examined->checksum;
+    firmware.size = examined->size;
+    return insert(data, firmware, name);
+  });
+}
+
+int purge_orphans(const Settings& settings, const Arguments& arguments) {
+  return with_data(settings, [&](Data& data) {
+    for (const auto& name : arguments.images)
+      if (!is_orphan(*data.store, name)) return no_orphan(name);
+    for (const auto& name : arguments.images) {
+      data.store->remove(*digest_from_hex(name.substr(0, 64)));
+      std::cerr << name << " is removed\n";
+    }
+    return kStopped;
+  });
+}
+
+}  // namespace ota::app

@@ -1,0 +1,51 @@
+// Images that the catalogue knows and that can't be handed out: their file is not there, or was found damaged.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "ota/domain/digest.hpp"
+
+namespace ota::firmware {
+
+/// By which a file that was read in vain is known to be the same still.
+struct FileMark {
+  std::uint64_t inode = 0;
+  std::uint64_t size = 0;
+  std::int64_t changed_ns = 0;  ///< of its content or its name
+  bool operator==(const FileMark&) const = default;
+};
+
+/// Nothing where there is no ordinary file.
+std::optional<FileMark> mark_of(const std::filesystem::path& path);
+
+struct AbsentImage {
+  std::uint64_t size = 0;
+  bool damaged = false;                ///< else it is only not there
+  std::optional<FileMark> read_image;  ///< the `.img` that had another digest
+  std::optional<FileMark> read_aside;  ///< the same of the `.damaged`
+};
+
+/// Thread-safe; its lock is a leaf.
+class AbsentImages {
+ public:
+  void put(const Digest& image, const AbsentImage& absent);
+  void remove(const Digest& image);
+  /// Not there, and not known as damaged. Costs one load where none is absent.
+  bool missing(const Digest& image) const;
+  bool contains(const Digest& image) const;
+  std::vector<std::pair<Digest, AbsentImage>> all() const;
+
+ private:
+  std::atomic<std::size_t> count_{0};
+  mutable std::mutex mutex_;
+  std::map<Digest, AbsentImage> images_;  // protected by mutex_
+};
+
+}  // namespace ota::firmware

@@ -1,0 +1,111 @@
+// Images whose file is not there: tasks wait, and go on once it is.
+#include <gtest/gtest.h>
+
+#include "engine/commands.hpp"
+#include "unit/engine/fixture.hpp"
+
+namespace ota::engine {
+namespace {
+
+class MissingImages : public LedgerTest {
+ protected:
+  /// As the engine does for a note: unit by unit until nothing is left. Answers how many it took.
+  int changed(const Digest& image) {
+    TaskCursor at;
+    int units = 1;
+    while (!unit([&](Ledger& l) { return on_image_changed(l, image, at); })) ++units;
+    return units;
+  }
+  void lose(const Firmware& firmware) {
+    images.absent.insert(firmware.checksum);
+    changed(firmware.checksum);
+  }
+  void find_again(const Firmware& firmware) {
+    images.absent.erase(firmware.checksum);
+    changed(firmware.checksum);
+  }
+};
+
+TEST_F(MissingImages, AnOrderWaitsAndItsTurnComesWithTheImage) {
+  const auto firmware = add_firmware("2.0.0");
+  lose(firmware);
+  const auto id = task_for("gw-1", "2.0.0");
+  EXPECT_EQ(state_of(id), TaskState::queued);
+  EXPECT_TRUE(std::holds_alternative<QueuedAnswer>(request("gw-1")));
+  EXPECT_EQ(images.asked, 0) << "its digests can't be made";
+  advance(600s);
+  EXPECT_EQ(state_of(id), TaskState::queued);
+  request("gw-1");
+  pushes();
+  find_again(firmware);
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 metadata"});
+  EXPECT_EQ(state_of(id), TaskState::offered);
+}
+
+TEST_F(MissingImages, ADownloadGoesOnWhereItWas) {
+  const auto firmware = add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  chunk("gw-1", id, 0, 1);
+  pushes();
+  lose(firmware);
+  EXPECT_EQ(state_of(id), TaskState::queued);
+  EXPECT_EQ(row(id).attempt, 1);
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 cancel"});
+  EXPECT_EQ(ledger->slots(), 0);
+  find_again(firmware);
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 metadata"});
+  const auto offer = std::get<Offer>(request("gw-1"));
+  EXPECT_EQ(offer.task, id);
+  EXPECT_EQ(offer.missing, (ChunkRanges{{2, 3}}));
+  EXPECT_EQ(offer.attempt, 1);
+}
+
+TEST_F(MissingImages, OthersTakeTheirTurnMeanwhile) {
+  lose(add_firmware("2.0.0", "gw-a", 1));
+  add_firmware("2.1.0", "gw-a", 2);
+  const auto waits = task_for("gw-1", "2.0.0", Priority::high);
+  const auto goes = task_for("gw-1", "2.1.0", Priority::low);
+  const auto other = task_for("gw-2", "2.1.0");
+  EXPECT_EQ(state_of(waits), TaskState::queued);
+  EXPECT_EQ(state_of(goes), TaskState::offered);
+  EXPECT_EQ(state_of(other), TaskState::offered);
+}
+
+TEST_F(MissingImages, WhatWasVerifiedAlreadyNeedsItNoMore) {
+  const auto firmware = add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0", {}, true);
+  chunk("gw-1", id, 0, 3);
+  verify("gw-1", id, 1);
+  ASSERT_EQ(state_of(id), TaskState::installing);
+  lose(firmware);
+  EXPECT_EQ(state_of(id), TaskState::installing);
+}
+
+TEST_F(MissingImages, FirmwareThatWasDamagedIsGoodAgain) {
+  const auto firmware = add_firmware("2.0.0");
+  unit([&](Ledger& l) { return on_image_damaged(l, firmware.checksum); });
+  ASSERT_TRUE(ledger->firmware.find(firmware.id)->damaged);
+  images.gone.insert(firmware.checksum);
+  changed(firmware.checksum);
+  EXPECT_TRUE(ledger->firmware.find(firmware.id)->damaged) << "neither missing nor whole";
+  images.gone.clear();
+  find_again(firmware);
+  EXPECT_FALSE(ledger->firmware.find(firmware.id)->damaged);
+  EXPECT_EQ(ledger->stats.damaged, 0u);
+  EXPECT_EQ(state_of(task_for("gw-1", "2.0.0")), TaskState::offered);
+}
+
+TEST_F(MissingImages, ManyTasksAreLookedAtBitByBit) {
+  add_firmware("1.0.0", "gw-b", 1);
+  const auto firmware = add_firmware("2.0.0");
+  lose(firmware);
+  const int tasks = 1'100;
+  for (int i = 0; i < tasks; ++i) task_for("gw-" + std::to_string(i), "2.0.0");
+  images.absent.clear();
+  EXPECT_GE(changed(firmware.checksum), 3);
+  EXPECT_EQ(ledger->slots(), 2);
+  EXPECT_EQ(ledger->tasks.ready_before(Priority::low, INT64_MAX, 10'000), tasks - 2);
+}
+
+}  // namespace
+}  // namespace ota::engine
