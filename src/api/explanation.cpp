@@ -10,7 +10,7 @@ namespace {
 std::string device_wait(const Task& task, const QueueFacts& facts) {
   const bool known = facts.device && facts.device->last_seen;
   const auto heard = known ? fmt::format("last heard at {}", to_rfc3339(*facts.device->last_seen)) : "never heard yet";
-  if (task.parked) return fmt::format("gave its slot back because the device fell silent; waits for it ({})", heard);
+  if (task.parked) return fmt::format("gave its slot back because the device went offline; waits for it ({})", heard);
   return fmt::format("waits for the device to be heard ({})", heard);
 }
 
@@ -32,8 +32,17 @@ std::string explain_queued(const Task& task, const QueueFacts& facts, WallTime n
   return device_wait(task, facts);
 }
 
+/// The device's own text on one line.
+std::string printable(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  return text;
+}
+
 std::string with_reason(std::string sentence, const Task& task) {
-  return task.reason.empty() ? sentence : fmt::format("{}: {}", sentence, task.reason);
+  if (!task.reason.empty()) sentence += ": " + task.reason;
+  if (!task.detail.empty()) sentence += " (the device: " + printable(task.detail) + ")";
+  return sentence;
 }
 
 std::string repeats(const Task& task) {
@@ -56,8 +65,9 @@ std::string explain_state(const Task& task, const QueueFacts& facts, WallTime no
       return fmt::format("the image is verified; waits{} for the device to come back with {}",
                          task.confirm_by ? " until " + to_rfc3339(*task.confirm_by) : "", task.version);
     case TaskState::succeeded:
-      return task.confirm ? fmt::format("the device runs {}", task.version)
-                          : fmt::format("the device has the verified image of {}", task.version);
+      return task.confirmed
+                 ? fmt::format("the device runs {}", task.version)
+                 : fmt::format("the device has the verified image of {}; it did not say that it runs it", task.version);
     case TaskState::failed:
       return with_reason(fmt::format("failed in attempt {} of {}", task.attempt, task.max_attempts), task);
     case TaskState::cancelled:

@@ -80,7 +80,7 @@ Result<engine::UpgradeOrder> order_of(std::string_view body, WallTime now) {
   order.priority = priority_of(*fields);
   order.not_before = time_of(*fields, "not_before");
   order.expires_at = time_of(*fields, "expires_at");
-  order.confirm = fields->boolean("confirm").value_or(false);
+  if (const auto confirm = fields->boolean("confirm")) order.confirm = *confirm ? Confirm::always : Confirm::never;
   order.force = fields->boolean("force").value_or(false);
   fields->refuse_unknown({"device_id", "firmware_version", "chunk_size", "checksum", "priority", "hardware",
                           "not_before", "expires_at", "confirm", "force"});

@@ -91,6 +91,13 @@ const Key kKeys[] = {
     {OTAD_KEY(tasks, retry_backoff_s), range(0, kDay), kLive,
      "The wait before the second attempt, in seconds; it doubles with each further one, with jitter."},
     {OTAD_KEY(tasks, retry_backoff_max_s), range(0, kDay), kLive, "The longest such wait, in seconds."},
+    {OTAD_KEY(tasks, confirm), kConfirm, kLive,
+     "auto: a task succeeds when its device says that it runs the new version; where it never said what it runs, with "
+     "the verified image. always: never without its report. never: always with the image."},
+    {OTAD_KEY(tasks, keep_days), range(1, 36'500), kLive,
+     "Ended tasks are kept so many days, then deleted with their transfer logs."},
+    {OTAD_KEY(tasks, default_expiry_s), range(0, 10 * 365 * kDay), kLive,
+     "An order without expires_at expires after so many seconds; 0: never."},
 
     {OTAD_KEY(devices, registration), kRegistration, kStart,
      "open: a device that is not known is taken in when it asks. closed: it is refused until an operator adds it."},

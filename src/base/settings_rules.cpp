@@ -161,6 +161,11 @@ constinit const Rule kMqttVersion{0, 0,
                                     return is_one_of(text, {"auto", "5", "3.1.1"});
                                   },
                                   "auto, 5 or 3.1.1"};
+constinit const Rule kConfirm{0, 0,
+                              [](std::string_view text) {
+                                return is_one_of(text, {"auto", "always", "never"});
+                              },
+                              "auto, always or never"};
 constinit const Rule kApiAuth{0, 0,
                               [](std::string_view text) {
                                 return is_one_of(text, {"auto", "required", "off"});

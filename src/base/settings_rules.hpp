@@ -32,6 +32,7 @@ extern const Rule kClientId;   ///< 1 to 128 printable ASCII characters without 
 extern const Rule kMaybeName;  ///< up to 256 bytes
 extern const Rule kTopicRoot;  ///< MQTT topic without wildcards or empty levels at its end
 extern const Rule kRegistration;
+extern const Rule kConfirm;
 extern const Rule kApiAuth;
 extern const Rule kLogLevel;
 extern const Rule kLogFormat;

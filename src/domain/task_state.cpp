@@ -11,8 +11,10 @@ constexpr Transition kTable[] = {
     {S::queued,      E::grant,            Cause::engine,    S::offered},
     {S::queued,      E::image_right,      Cause::device,    S::succeeded},   // said while it had lost its slot
     {S::queued,      E::image_right_hold, Cause::device,    S::installing},
+    {S::queued,      E::confirmed,        Cause::device,    S::succeeded},
     {S::queued,      E::cancel,           Cause::operator_, S::cancelled},
     {S::queued,      E::supersede,        Cause::engine,    S::cancelled},
+    {S::queued,      E::wrong_hardware,   Cause::engine,    S::failed},
     {S::queued,      E::expire,           Cause::timer,     S::expired},
     {S::queued,      E::damage,           Cause::engine,    S::failed},
 
@@ -23,6 +25,10 @@ constexpr Transition kTable[] = {
     {S::offered,     E::attempts_used_up, Cause::device,    S::failed},
     {S::offered,     E::offer_timeout,    Cause::timer,     S::queued},
     {S::offered,     E::preempt,          Cause::engine,    S::queued},
+    {S::offered,     E::withdraw,         Cause::engine,    S::queued},
+    {S::offered,     E::confirmed,        Cause::device,    S::succeeded},   // it runs the version, from wherever
+    {S::offered,     E::supersede,        Cause::engine,    S::cancelled},
+    {S::offered,     E::wrong_hardware,   Cause::engine,    S::failed},
     {S::offered,     E::cancel,           Cause::operator_, S::cancelled},
     {S::offered,     E::expire,           Cause::timer,     S::expired},
     {S::offered,     E::damage,           Cause::engine,    S::failed},
@@ -36,6 +42,10 @@ constexpr Transition kTable[] = {
     {S::downloading, E::attempts_used_up, Cause::timer,     S::failed},
     {S::downloading, E::silence,          Cause::timer,     S::queued},
     {S::downloading, E::preempt,          Cause::engine,    S::queued},
+    {S::downloading, E::withdraw,         Cause::engine,    S::queued},
+    {S::downloading, E::confirmed,        Cause::device,    S::succeeded},   // it runs the version, from wherever
+    {S::downloading, E::supersede,        Cause::engine,    S::cancelled},
+    {S::downloading, E::wrong_hardware,   Cause::engine,    S::failed},
     {S::downloading, E::cancel,           Cause::operator_, S::cancelled},
     {S::downloading, E::expire,           Cause::timer,     S::expired},
     {S::downloading, E::damage,           Cause::engine,    S::failed},
@@ -49,25 +59,40 @@ constexpr Transition kTable[] = {
     {S::retry_wait,  E::attempts_used_up, Cause::timer,     S::failed},
     {S::retry_wait,  E::silence,          Cause::timer,     S::queued},
     {S::retry_wait,  E::preempt,          Cause::engine,    S::queued},
+    {S::retry_wait,  E::withdraw,         Cause::engine,    S::queued},
+    {S::retry_wait,  E::confirmed,        Cause::device,    S::succeeded},   // it runs the version, from wherever
+    {S::retry_wait,  E::supersede,        Cause::engine,    S::cancelled},
+    {S::retry_wait,  E::wrong_hardware,   Cause::engine,    S::failed},
     {S::retry_wait,  E::cancel,           Cause::operator_, S::cancelled},
     {S::retry_wait,  E::expire,           Cause::timer,     S::expired},
     {S::retry_wait,  E::damage,           Cause::engine,    S::failed},
 
     {S::installing,  E::confirmed,        Cause::device,    S::succeeded},
     {S::installing,  E::rolled_back,      Cause::device,    S::failed},
-    {S::installing,  E::attempt_spent,    Cause::device,    S::retry_wait},  // its installation failed
-    {S::installing,  E::attempt_requeued, Cause::device,    S::queued},
-    {S::installing,  E::attempts_used_up, Cause::device,    S::failed},
+    {S::installing,  E::install_failed,   Cause::device,    S::failed},
+    {S::installing,  E::other_version,    Cause::device,    S::failed},
     {S::installing,  E::confirm_timeout,  Cause::timer,     S::failed},
+    {S::installing,  E::cancel,           Cause::operator_, S::cancelled},
+    {S::installing,  E::supersede,        Cause::engine,    S::cancelled},
+    {S::installing,  E::wrong_hardware,   Cause::engine,    S::failed},
+
+    {S::succeeded,   E::confirmed,        Cause::device,    S::succeeded},   // until then the verified image was all
+    {S::succeeded,   E::rolled_back,      Cause::device,    S::failed},
+    {S::succeeded,   E::install_failed,   Cause::device,    S::failed},
+    {S::succeeded,   E::other_version,    Cause::device,    S::failed},
+
+    {S::failed,      E::confirmed,        Cause::device,    S::succeeded},   // later than confirm_timeout, say
+    {S::failed,      E::rolled_back,      Cause::device,    S::failed},      // the cause, after confirm_timeout
+    {S::failed,      E::install_failed,   Cause::device,    S::failed},
 };
 
 constexpr std::array<std::string_view, kTaskStates> kStates{"queued",     "offered",   "downloading",
                                                            "retry_wait", "installing", "succeeded",
                                                            "failed",     "cancelled",  "expired"};
 constexpr std::array<std::string_view, kTaskEvents> kEvents{
-    "grant",      "chunk",           "image_right",   "image_right_hold", "attempt_spent", "attempt_requeued", "attempts_used_up",
-    "confirmed",  "rolled_back",     "confirm_timeout", "offer_timeout",  "silence",       "preempt",
-    "cancel",     "supersede",       "expire",        "damage"};
+    "grant",       "chunk",          "image_right",   "image_right_hold", "attempt_spent", "attempts_used_up", "confirmed",
+    "rolled_back", "install_failed", "other_version", "confirm_timeout",  "offer_timeout", "silence",          "preempt",
+    "withdraw",    "cancel",         "supersede",     "wrong_hardware",   "expire",        "damage"};
 constexpr std::array<std::string_view, 4> kCauses{"engine", "device", "operator", "timer"};
 
 }  // namespace

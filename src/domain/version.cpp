@@ -181,4 +181,12 @@ std::weak_ordering compare_versions(std::string_view a, std::string_view b) {
   return compare_names(a, b);
 }
 
+bool same_version(std::string_view a, std::string_view b) {
+  return valid_version(a) && valid_version(b) && (a == b || compare_versions(a, b) == 0);
+}
+
+bool newer_version(std::string_view a, std::string_view b) {
+  return valid_version(a) && valid_version(b) && compare_versions(a, b) > 0;
+}
+
 }  // namespace ota

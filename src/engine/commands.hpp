@@ -46,7 +46,7 @@ void remove_unneeded(Ledger& ledger, const Digest& image);
 /// The firmware for that version and hardware: its own before one that fits every device. `hardware` empty: unknown.
 /// Errc::no_such_firmware, Errc::wrong_hardware, Errc::malformed (several fit, name one), Errc::image_damaged.
 Result<Firmware> choose_firmware(Ledger& ledger, const std::string& version, const std::string& hardware);
-/// Errc::downgrade, Errc::already_installed.
+/// Errc::downgrade; Errc::already_installed where the device said itself that it runs that version.
 Result<void> check_upgrade(const Device& device, const std::string& version);
 
 }  // namespace ota::engine

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/commands.hpp"
+#include "engine/confirmation.hpp"
 #include "engine/speaker.hpp"
 #include "ota/domain/version.hpp"
 
@@ -16,19 +17,28 @@ ErrorAnswer refuse(Errc code, std::string message, std::optional<TaskId> task = 
   return {fail(code, std::move(message)), task};
 }
 
-Result<void> learn(Device& device, const DeviceRequest& message) {
-  if (message.hardware && *message.hardware != device.hardware) {
-    if (device.registered && !device.hardware.empty())
-      return fail(Errc::wrong_hardware,
-                  fmt::format("device {} is registered as {}, but says it is {}: correct the one or the other",
-                              device.id, device.hardware, *message.hardware));
-    device.hardware = *message.hardware;
-  }
-  if (message.current_version) device.current_version = *message.current_version;
+/// Takes over what the device says that it is, but for its version. Where its hardware isn't that of one of its tasks,
+/// that task ends and the request is refused: Errc::wrong_hardware.
+std::optional<ErrorAnswer> learn(Ledger& ledger, Device& device, const DeviceRequest& message) {
   if (message.transports) device.transports = *message.transports;
   if (message.max_chunk_bytes) device.max_chunk_bytes = message.max_chunk_bytes;
   if (message.max_message_bytes) device.max_message_bytes = message.max_message_bytes;
-  return {};
+  if (!message.hardware || *message.hardware == device.hardware) return {};
+  const bool contradicts = device.registered && !device.hardware.empty();
+  const auto ended = end_unfit_tasks(ledger, device.id, *message.hardware);
+  const auto id = ended ? std::optional{ended->id} : std::nullopt;
+  if (contradicts)
+    return refuse(Errc::wrong_hardware,
+                  fmt::format("device {} is registered as {}, but says it is {}: correct the one or the other",
+                              device.id, device.hardware, *message.hardware),
+                  id);
+  device.hardware = *message.hardware;
+  if (!ended) return {};
+  ledger.heard(device);
+  return refuse(Errc::wrong_hardware,
+                fmt::format("device {} is a {}; task {} was for {} and ended", device.id, device.hardware,
+                            ended->id.str(), ended->hardware),
+                id);
 }
 
 /// A task at normal priority for the version that a device names; nothing where there is no need.
@@ -40,16 +50,18 @@ Result<void> make_task(Ledger& ledger, const Device& device, const std::string& 
                                                         "which it is (hardware)",
                                                         version, device.id))
                : firmware.error();
-  if (auto fits = check_upgrade(device, version); !fits)
-    return fits.error().code == Errc::already_installed ? Result<void>{} : fits.error();
+  // What it asks for once more after it got it is no order of an operator: what the registry believes is enough here.
+  if (same_version(device.current_version, version)) return {};
+  if (auto fits = check_upgrade(device, version); !fits) return fits.error();
   Task task;
   task.device = device.id;
   task.firmware_id = firmware->id;
-  task.version = version;
+  task.version = firmware->version;
   task.hardware = firmware->hardware;
   task.checksum = firmware->checksum;
   task.size = firmware->size;
   task.chunk_bytes = fit_grid(firmware->size, kDefaultChunkBytes, device.max_chunk_bytes).chunk_bytes;
+  task.confirm = ledger.default_confirm();
   task.from_version = device.current_version;
   ledger.insert(task, "device");
   return {};
@@ -70,39 +82,32 @@ bool retry_wait_runs(const Ledger& ledger, const Task& task) {
   return task.retry_due && ledger.now() < *task.retry_due;
 }
 
-void confirm(Ledger& ledger, Task& task) {
-  if (ledger.change(task, TaskEvent::confirmed, by_device())) ledger.succeeded(task);
-}
-
 }  // namespace
 
 std::optional<Answer> on_request(Ledger& ledger, const DeviceId& id, const Credentials& who,
                                  const DeviceRequest& message) {
   auto device = speaker(ledger, id, who);
   if (!device) return ErrorAnswer{device.error(), {}};
-  if (auto learned = learn(*device, message); !learned) return ErrorAnswer{learned.error(), {}};
+  if (auto refused = learn(ledger, *device, message)) return *refused;
   ledger.heard(*device);
 
-  if (auto active = ledger.load_active(id.str())) {
-    if (active->state == TaskState::installing) {
-      if (message.current_version != active->version) return ledger.success_answer(*active);
-      confirm(ledger, *active);
-    } else {
-      const bool came_back = active->state == TaskState::downloading && active->chunks_have > 0;
-      if (came_back && ledger.now() - device->quality.trouble_at >= kBetweenResumes)
-        ledger.note_trouble(id.str(), LinkTrouble::resume);
-      ledger.spoke(*active);
-      ledger.settle(id.str());  // a security task of its own may come first
-      if (auto still = ledger.load_active(id.str())) return ledger.offer(*still);
-      return waiting_or_up_to_date(ledger, *device);
-    }
+  auto active = ledger.load_active(id.str());
+  if (message.current_version) version_reported(ledger, *device, active, *message.current_version);
+  if (active) {
+    if (active->state == TaskState::installing) return ledger.success_answer(*active);
+    const bool came_back = active->state == TaskState::downloading && active->chunks_have > 0;
+    if (came_back && ledger.now() - device->quality.trouble_at >= kBetweenResumes)
+      ledger.note_trouble(id.str(), LinkTrouble::resume);
+    ledger.spoke(*active);
+    ledger.settle(id.str());  // a security task of its own may come first
+    if (auto still = ledger.load_active(id.str())) return ledger.offer(*still);
+    return waiting_or_up_to_date(ledger, *device);
   }
-  if (message.current_version) ledger.supersede_up_to(id.str(), *message.current_version);
   if (message.version && !ledger.tasks.open_of(id.str(), *message.version))
     if (auto made = make_task(ledger, *device, *message.version); !made) return ErrorAnswer{made.error(), {}};
 
   ledger.settle(id.str());
-  if (auto active = ledger.load_active(id.str())) return ledger.offer(*active);
+  if (const auto granted = ledger.load_active(id.str())) return ledger.offer(*granted);
   return waiting_or_up_to_date(ledger, *device);
 }
 
@@ -152,10 +157,9 @@ std::optional<Answer> on_device_state(Ledger& ledger, Task& task, const Progress
   entry.kind = "device";
   entry.by = "device";
   entry.event = to_string(*message.state);
-  entry.reason = message.reason;
+  entry.detail = message.reason;
   ledger.log(task, std::move(entry));
 
-  const bool done = task.state == TaskState::succeeded;
   switch (*message.state) {
     case DeviceState::downloading:
       if (task.state == TaskState::offered) static_cast<void>(ledger.change(task, TaskEvent::chunk, by_device()));
@@ -164,30 +168,44 @@ std::optional<Answer> on_device_state(Ledger& ledger, Task& task, const Progress
     case DeviceState::rebooting:
       return {};
     case DeviceState::installed:
-      if (task.state == TaskState::installing)
-        confirm(ledger, task);
-      else if (!done)
-        return refuse(Errc::bad_message,
-                      fmt::format("task {} is {}: its image was not verified, so it can't be installed", task.id.str(),
-                                  to_string(task.state)),
-                      task.id);
-      else if (ledger.tasks.last_success_of(task.device) == task.id.number)  // not a late word of an older one
-        ledger.succeeded(task);
-      return {};
     case DeviceState::rolled_back:
-      if (task.state == TaskState::installing) {
-        static_cast<void>(ledger.change(task, TaskEvent::rolled_back, by_device(), "rolled_back"));
-        return FailedAnswer{task.id, "rolled_back", task.attempt};
-      }
-      return {};
     case DeviceState::failed:
-      if (done) return {};
-      if (task.state == TaskState::queued) return ledger.queued_answer(task);
-      // Said again before the wait is over: the same failure.
-      if (retry_wait_runs(ledger, task)) return ledger.retry_answer(task, task.reason);
-      return ledger.spend_attempt(task, by_device(), "device_failed");
+      break;
   }
-  return {};
+  if (auto told = installation_reported(ledger, task, *message.state, message.reason)) return told->answer;
+  if (*message.state == DeviceState::installed)
+    return refuse(Errc::bad_message,
+                  fmt::format("task {} is {}: its image was not verified, so it can't be installed", task.id.str(),
+                              to_string(task.state)),
+                  task.id);
+  if (*message.state == DeviceState::rolled_back) return {};
+  if (task.state == TaskState::queued) return ledger.queued_answer(task);
+  // Said again before the wait is over: the same failure.
+  if (retry_wait_runs(ledger, task)) return ledger.retry_answer(task, task.reason);
+  task.detail = message.reason;
+  return ledger.spend_attempt(task, by_device(), "device_failed");
+}
+
+/// What is said of a task after it ended.
+std::optional<Answer> on_late_report(Ledger& ledger, Task& task, const ProgressReport& message) {
+  const bool of_installation = message.state == DeviceState::installed || message.state == DeviceState::rolled_back ||
+                               message.state == DeviceState::failed;
+  if (of_installation) {
+    if (auto told = installation_reported(ledger, task, *message.state, message.reason)) {
+      LogEntry entry;
+      entry.kind = "device";
+      entry.by = "device";
+      entry.event = to_string(*message.state);
+      entry.detail = message.reason;
+      ledger.log(task, std::move(entry));
+      return told->answer;
+    }
+  }
+  if (task.state == TaskState::succeeded) return {};  // about an update that others came after
+  const bool again = task.state == TaskState::failed && of_installation && message.state != DeviceState::installed;
+  auto answer = ledger.ended_answer(task);
+  if (again || !std::holds_alternative<FailedAnswer>(answer)) return answer;
+  return refuse(Errc::task_ended, fmt::format("task {} failed: {}", task.id.str(), task.reason), task.id);
 }
 
 }  // namespace
@@ -201,16 +219,14 @@ std::optional<Answer> on_progress(Ledger& ledger, const DeviceId& id, const Cred
   ledger.heard(*device);
   auto task = task_of(ledger, id, message.task);
   if (!task) return ErrorAnswer{task.error(), message.task};
-  if (is_ended(task->state) && task->state != TaskState::succeeded) {
-    auto answer = ledger.ended_answer(*task);
-    if (!std::holds_alternative<FailedAnswer>(answer)) return answer;
-    return refuse(Errc::task_ended, fmt::format("task {} failed: {}", task->id.str(), task->reason), task->id);
-  }
+  if (is_ended(task->state)) return on_late_report(ledger, *task, message);
   ledger.spoke(*task);
 
   if (message.percent) {
     ledger.board().set_percent(task->id.number, *message.percent);
-    if (task->state == TaskState::offered) static_cast<void>(ledger.change(*task, TaskEvent::chunk, by_device()));
+    // A percentage alone says that an attempt began, too.
+    if (task->state == TaskState::offered || task->state == TaskState::retry_wait)
+      static_cast<void>(ledger.change(*task, TaskEvent::chunk, by_device()));
   }
   if (!message.chunks.empty())
     if (auto answer = on_chunks(ledger, *task, message)) return answer;
@@ -240,11 +256,9 @@ std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Creden
 
   if (message.checksum == task.checksum) {
     // It would hold the device while another of its tasks does: its turn comes after that.
-    if (task.confirm && task.state == TaskState::queued && ledger.tasks.active_of(id.str()))
+    if (task.state == TaskState::queued && waits_for_confirmation(task, *device) && ledger.tasks.active_of(id.str()))
       return ledger.queued_answer(task);
-    const auto event = task.confirm ? TaskEvent::image_right_hold : TaskEvent::image_right;
-    if (auto done = ledger.change(task, event, by_device()); !done) return ErrorAnswer{done.error(), task.id};
-    if (task.state == TaskState::succeeded) ledger.succeeded(task);
+    if (auto done = image_verified(ledger, task); !done) return ErrorAnswer{done.error(), task.id};
     return ledger.success_answer(task);
   }
   if (task.state == TaskState::queued) return ledger.queued_answer(task);

@@ -29,6 +29,8 @@ Millis last_timeline(storage::Keys& keys) {
 std::string end_line(const Task& task) {
   auto line = fmt::format("device={} task={} {}", task.device, task.id.str(), to_string(task.state));
   if (!task.reason.empty() && task.state != TaskState::succeeded) line += ": " + task.reason;
+  if (!task.detail.empty() && task.state != TaskState::succeeded) line += " (the device: " + task.detail + ")";
+  if (task.state == TaskState::succeeded && !task.confirmed) line += ", not confirmed by the device";
   return line + fmt::format(" ({} -> {}, {} bytes sent, attempt {} of {})",
                             task.from_version.empty() ? "unknown" : task.from_version, task.version, task.bytes_sent,
                             task.attempt, task.max_attempts);
@@ -195,6 +197,7 @@ Result<void> Ledger::change(Task& task, TaskEvent event, const Actor& by, const 
     entry.to = *to;
     entry.event = to_string(event);
     entry.reason = reason;
+    if (*to == TaskState::failed || *to == TaskState::retry_wait) entry.detail = task.detail;
     entry.bytes = task.bytes_sent;
     log(task, std::move(entry));
   }
@@ -269,24 +272,13 @@ Answer Ledger::spend_attempt(Task& task, const Actor& by, const std::string& rea
   const Backoff backoff{std::chrono::seconds{options_.tasks.retry_backoff_s},
                         std::chrono::seconds{options_.tasks.retry_backoff_max_s}};
   task.retry_due = now_ + backoff.wait(static_cast<unsigned>(task.attempt - 2), random_.unit());
-  const bool no_slot = !holds_slot(task.state) && slots_ >= options_.tasks.max_active;
-  const auto event = no_slot ? TaskEvent::attempt_requeued : TaskEvent::attempt_spent;
-  if (no_slot) task.wait_due = task.retry_due;
-  if (auto done = change(task, event, by, reason); !done) return ErrorAnswer{done.error(), task.id};
+  if (auto done = change(task, TaskEvent::attempt_spent, by, reason); !done) return ErrorAnswer{done.error(), task.id};
   return retry_answer(task, reason);
-}
-
-void Ledger::succeeded(const Task& task) {
-  if (auto device = find_device(task.device)) {
-    device->current_version = task.version;
-    save(*device);
-  }
-  supersede_up_to(task.device, task.version);
 }
 
 void Ledger::supersede_up_to(const std::string& device, const std::string& version) {
   for (auto& other : tasks.queued_of(device, kMaxQueuedOfDevice)) {
-    if (other.force || compare_versions(other.version, version) > 0) continue;
+    if (other.overrides_version() || newer_version(other.version, version)) continue;
     if (!change(other, TaskEvent::supersede, by_engine(), "superseded")) continue;
     if (other.offered) push(device, CancelAnswer{other.id, CancelReason::superseded});
   }

@@ -44,6 +44,8 @@ class Ledger {
   void set_clock();  ///< before each command
   void set_options(const Options& options) { options_ = options; }
   const Options& options() const { return options_; }
+  /// As tasks.confirm says.
+  Confirm default_confirm() const { return parse_confirm(options_.tasks.confirm).value_or(Confirm::automatic); }
   void after_commit(Effect effect) { effects_.push_back(std::move(effect)); }
   std::vector<Effect> take_effects() { return std::exchange(effects_, {}); }
   std::size_t effects() const { return effects_.size(); }
@@ -75,8 +77,6 @@ class Ledger {
   void close_run(const Task& task);
   /// Evidence against the present attempt: the next one, or the end. Answers what the device is told.
   Answer spend_attempt(Task& task, const Actor& by, const std::string& reason);
-  /// The end of a good task: the device's version, and what that makes needless.
-  void succeeded(const Task& task);
   /// Ends the device's waiting tasks for `version` and older ones.
   void supersede_up_to(const std::string& device, const std::string& version);
   /// Counts a chunk that arrived wrong; true at the third time in one attempt.

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/commands.hpp"
 #include "ota/domain/version.hpp"
 
@@ -74,7 +76,7 @@ Result<UpgradeOutcome> make_task(Ledger& ledger, const UpgradeOrder& order, cons
   task.size = firmware->size;
   task.chunk_bytes = grid->chunk_bytes;
   task.priority = order.priority.value_or(firmware->security ? Priority::security : Priority::normal);
-  task.confirm = order.confirm;
+  task.confirm = order.confirm.value_or(ledger.default_confirm());
   task.force = order.force;
   task.from_version = device->current_version;
   task.not_before = order.not_before;
@@ -86,7 +88,12 @@ Result<UpgradeOutcome> make_task(Ledger& ledger, const UpgradeOrder& order, cons
 }  // namespace
 
 Result<Firmware> choose_firmware(Ledger& ledger, const std::string& version, const std::string& hardware) {
-  const auto all = ledger.firmware.with_version(version);
+  const auto fits = [&](const Firmware& firmware) {
+    return hardware.empty() || firmware.hardware.empty() || firmware.hardware == hardware;
+  };
+  auto all = ledger.firmware.with_version(version);
+  // Written in another way it is the same version.
+  if (std::none_of(all.begin(), all.end(), fits)) all = ledger.firmware.with_same_version(version);
   if (all.empty()) return fail(Errc::no_such_firmware, fmt::format("there is no firmware {}", version));
   const Firmware* chosen = nullptr;
   for (const auto& firmware : all)
@@ -105,11 +112,12 @@ Result<Firmware> choose_firmware(Ledger& ledger, const std::string& version, con
 }
 
 Result<void> check_upgrade(const Device& device, const std::string& version) {
-  if (device.current_version.empty()) return {};
-  if (device.current_version == version)
+  if (same_version(device.current_version, version)) {
+    if (!device.version_confirmed) return {};
     return fail(Errc::already_installed,
-                fmt::format("device {} runs {} already; force installs it again", device.id, version));
-  if (compare_versions(version, device.current_version) < 0)
+                fmt::format("device {} runs {} already; force installs it again", device.id, device.current_version));
+  }
+  if (newer_version(device.current_version, version))
     return fail(Errc::downgrade, fmt::format("device {} runs {}, which is newer than {}; force allows it", device.id,
                                              device.current_version, version));
   return {};

@@ -151,13 +151,17 @@ bool Ledger::defer(const std::string& device, std::function<void(Ledger&)> reque
 bool Ledger::grant(Task& task, const std::string& asker) {
   const auto device = find_device(task.device);
   if (!device) return false;
+  if (!task.fits(device->hardware)) {
+    static_cast<void>(change(task, TaskEvent::wrong_hardware, by_engine(), "wrong_hardware"));
+    return false;
+  }
   if (!task.offered) {
     auto most = device->max_chunk_bytes.value_or(kMaxChunkBytes);
     const bool mqtt_only = device->transports == std::vector{Transport::mqtt};
     if (mqtt_only) most = std::min(most, kMaxMqttChunkBytes);
     task.chunk_bytes = fit_grid(task.size, task.chunk_bytes, most).chunk_bytes;
-    task.from_version = device->current_version;
   }
+  task.from_version = device->current_version;
   if (!grid_ready(task)) {
     task.state_due = now_ + kGridRetry;
     save(task);

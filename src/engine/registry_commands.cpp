@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/commands.hpp"
+#include "engine/confirmation.hpp"
 #include "ota/base/log.hpp"
 
 namespace ota::engine {
@@ -48,6 +49,7 @@ Result<Engine::PutDevice> on_put_device(Ledger& ledger, const Device& wanted) {
   device->tags = wanted.tags;
   device->registered = true;
   ledger.save(*device);
+  end_unfit_tasks(ledger, device->id, device->hardware);
   return Engine::PutDevice{*device, created};
 }
 

@@ -51,7 +51,7 @@ constexpr const char* kSelect =
     "SELECT id, hardware, current_version, registered, tags, secret, transports, max_chunk_bytes, created, last_seen, "
     "present_until_tl, transport, rtt_ms, rssi, loss, link_verdict, link_leaning, link_looks, link_rtt_ms, link_loss, "
     "link_rate, link_trouble, link_trouble_at_tl, link_stalls, link_resumes, link_mismatches, link_broken, "
-    "mqtt_heard_tl, mqtt_first_until_tl, held_uplink FROM devices ";
+    "mqtt_heard_tl, mqtt_first_until_tl, version_confirmed, tells_version, last_update, held_uplink FROM devices ";
 
 Device read(Rows& r) {
   Device d;
@@ -85,6 +85,9 @@ Device read(Rows& r) {
   q.broken = r.unsigned32();
   q.mqtt_heard = r.millis();
   q.mqtt_first_until = r.millis();
+  d.version_confirmed = r.flag();
+  d.tells_version = r.flag();
+  d.last_update = r.integer();
   d.held_uplink = r.maybe(&Rows::text).value_or("");
   if (!DeviceId::parse(d.id)) throw BadValue("id is no device id");
   return d;
@@ -101,8 +104,9 @@ struct Devices::Statements {
              "INSERT INTO devices (id, hardware, current_version, registered, tags, secret, transports, "
              "max_chunk_bytes, created, last_seen, present_until_tl, transport, rtt_ms, rssi, loss, link_verdict, "
              "link_leaning, link_looks, link_rtt_ms, link_loss, link_rate, link_trouble, link_trouble_at_tl, "
-             "link_stalls, link_resumes, link_mismatches, link_broken, mqtt_heard_tl, mqtt_first_until_tl) "
-             "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET "
+             "link_stalls, link_resumes, link_mismatches, link_broken, mqtt_heard_tl, mqtt_first_until_tl, "
+             "version_confirmed, tells_version, last_update) "
+             "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET "
              "hardware=excluded.hardware, "
              "current_version=excluded.current_version, registered=excluded.registered, tags=excluded.tags, "
              "secret=excluded.secret, transports=excluded.transports, max_chunk_bytes=excluded.max_chunk_bytes, "
@@ -114,7 +118,9 @@ struct Devices::Statements {
              "link_trouble_at_tl=excluded.link_trouble_at_tl, link_stalls=excluded.link_stalls, "
              "link_resumes=excluded.link_resumes, link_mismatches=excluded.link_mismatches, "
              "link_broken=excluded.link_broken, mqtt_heard_tl=excluded.mqtt_heard_tl, "
-             "mqtt_first_until_tl=excluded.mqtt_first_until_tl"};
+             "mqtt_first_until_tl=excluded.mqtt_first_until_tl, "
+             "version_confirmed=excluded.version_confirmed, tells_version=excluded.tells_version, "
+             "last_update=excluded.last_update"};
   Query hold{db, "UPDATE devices SET held_uplink=NULLIF(?2, ''), held_task=?3 WHERE id=?1"};
   Query first_held{db, "SELECT id FROM devices WHERE held_uplink=? ORDER BY held_task LIMIT 1"};
   Query verdicts{db, "SELECT link_verdict, COUNT(*) FROM devices GROUP BY link_verdict"};
@@ -136,7 +142,8 @@ void Devices::save(const Device& d) {
                d.max_chunk_bytes, d.created, d.last_seen, d.present_until_tl, d.transport, d.link.rtt_ms, d.link.rssi,
                d.link.loss, d.quality.verdict, d.quality.leaning, d.quality.looks, d.quality.rtt_ms, d.quality.loss,
                d.quality.rate, d.quality.trouble, d.quality.trouble_at, d.quality.stalls, d.quality.resumes,
-               d.quality.mismatches, d.quality.broken, d.quality.mqtt_heard, d.quality.mqtt_first_until);
+               d.quality.mismatches, d.quality.broken, d.quality.mqtt_heard, d.quality.mqtt_first_until,
+               d.version_confirmed, d.tells_version, d.last_update);
 }
 
 void Devices::hold(const std::string& id, const std::string& uplink, std::int64_t task) {

@@ -1,3 +1,4 @@
+#include "ota/domain/version.hpp"
 #include "ota/storage/tables.hpp"
 #include "storage/database_impl.hpp"
 
@@ -54,6 +55,7 @@ struct FirmwareTable::Statements {
   Query by_id{db, select("WHERE id=?")};
   Query by_version{db, select("WHERE version=? AND hardware=?")};
   Query with_version{db, select("WHERE version=? ORDER BY hardware LIMIT 1000")};
+  Query versions{db, "SELECT DISTINCT version FROM firmware"};
   Query with_image{db, select("WHERE checksum=?")};
   Query list{db, select("WHERE id<? ORDER BY id DESC")};
   Query all{db, select("ORDER BY id")};
@@ -81,6 +83,19 @@ std::optional<Firmware> FirmwareTable::find(const std::string& version, const st
 
 std::vector<Firmware> FirmwareTable::with_version(const std::string& version) {
   return all_of(q_->with_version.rows(version));
+}
+
+std::vector<Firmware> FirmwareTable::with_same_version(const std::string& version) {
+  std::vector<std::string> equal;
+  {
+    auto rows = q_->versions.rows();
+    while (rows.next())
+      if (auto text = rows.text(); same_version(text, version)) equal.push_back(std::move(text));
+  }
+  std::vector<Firmware> found;
+  for (const auto& text : equal)
+    for (auto& firmware : with_version(text)) found.push_back(std::move(firmware));
+  return found;
 }
 
 std::vector<Firmware> FirmwareTable::with_image(const Digest& image) { return all_of(q_->with_image.rows(image)); }

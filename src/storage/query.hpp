@@ -18,7 +18,7 @@
 #include "ota/domain/link.hpp"
 #include "ota/domain/messages.hpp"
 #include "ota/domain/priority.hpp"
-#include "ota/domain/task_state.hpp"
+#include "ota/domain/task.hpp"
 #include "ota/storage/bad_rows.hpp"
 #include "ota/storage/database.hpp"
 #include "ota/storage/tables.hpp"
@@ -52,6 +52,7 @@ class BadValue : public std::runtime_error {
 
 /// The last value of each enumeration that the database keeps as a number.
 constexpr std::int64_t last_value(Priority) { return static_cast<std::int64_t>(Priority::low); }
+constexpr std::int64_t last_value(Confirm) { return static_cast<std::int64_t>(Confirm::automatic); }
 constexpr std::int64_t last_value(TaskState) { return static_cast<std::int64_t>(kTaskStates) - 1; }
 constexpr std::int64_t last_value(LinkVerdict) { return static_cast<std::int64_t>(LinkVerdict::poor); }
 constexpr std::int64_t last_value(Transport) { return static_cast<std::int64_t>(Transport::mqtt); }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "ota/domain/version.hpp"
 #include "ota/storage/tables.hpp"
 #include "storage/database_impl.hpp"
 
@@ -13,9 +14,19 @@ constexpr const char* kColumns =
     "number, day, device, firmware, version, hardware, checksum, size, chunk_bytes, priority, state, attempt, "
     "max_attempts, confirm, force, reason, from_version, created_by, retry_of, created, updated, offered, ended, "
     "not_before, expires_at, confirm_by, queued_at_tl, wait_due, expiry_due, state_due, retry_due, stalls, heard, "
-    "parked, chunks_have, bytes_sent, percent";
+    "parked, chunks_have, bytes_sent, percent, detail, confirmed, downgrade_key_id, downgrade_value, "
+    "downgrade_device, downgrade_expires";
 
 std::string select(const std::string& rest) { return fmt::format("SELECT {} FROM tasks {}", kColumns, rest); }
+
+std::optional<DowngradePermission> read_downgrade(Rows& r) {
+  auto key_id = r.maybe(&Rows::text);
+  auto value = r.maybe(&Rows::text).value_or("");
+  auto device = r.maybe(&Rows::text).value_or("");
+  auto expires = r.maybe(&Rows::text).value_or("");
+  if (!key_id) return {};
+  return DowngradePermission{std::move(device), std::move(expires), {std::move(*key_id), std::move(value)}};
+}
 
 Task read(Rows& r) {
   Task t;
@@ -32,7 +43,7 @@ Task read(Rows& r) {
   t.state = r.word<TaskState>();
   t.attempt = r.small();
   t.max_attempts = r.small();
-  t.confirm = r.flag();
+  t.confirm = r.word<Confirm>();
   t.force = r.flag();
   t.reason = r.text();
   t.from_version = r.text();
@@ -56,6 +67,9 @@ Task read(Rows& r) {
   t.chunks_have = static_cast<std::uint32_t>(r.number(kMaxChunks));
   t.bytes_sent = static_cast<std::uint64_t>(r.number(INT64_MAX));
   t.percent = r.small();
+  t.detail = r.text();
+  t.confirmed = r.flag();
+  t.downgrade = read_downgrade(r);
   if (!DeviceId::parse(t.device)) throw BadValue("device is no device id");
   if (t.size == 0 || t.chunk_bytes == 0 || (t.size - 1) / t.chunk_bytes >= kMaxChunks)
     throw BadValue(fmt::format("size {} and chunk_bytes {} make no grid", t.size, t.chunk_bytes));
@@ -86,21 +100,18 @@ struct Tasks::Statements {
                "INSERT INTO tasks (day, device, firmware, version, hardware, checksum, size, chunk_bytes, priority, "
                "state, attempt, max_attempts, confirm, force, reason, from_version, created_by, retry_of, created, "
                "updated, not_before, expires_at, queued_at_tl, wait_due, expiry_due, due, stalls, heard, parked, "
-               "chunks_have, bytes_sent, percent) VALUES "
-               "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,0,0,0,0)"};
+               "chunks_have, bytes_sent, percent, downgrade_key_id, downgrade_value, downgrade_device, "
+               "downgrade_expires) VALUES "
+               "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,0,0,0,0,?,?,?,?)"};
   Query update{db,
                "UPDATE tasks SET chunk_bytes=?2, priority=?3, state=?4, attempt=?5, reason=?6, from_version=?7, "
                "updated=?8, offered=?9, ended=?10, confirm_by=?11, wait_due=?12, expiry_due=?13, state_due=?14, "
                "retry_due=?15, due=?16, stalls=?17, heard=?18, parked=?19, chunks_have=?20, bytes_sent=?21, "
-               "percent=?22 WHERE number=?1"};
+               "percent=?22, detail=?23, confirmed=?24 WHERE number=?1"};
   Query find{db, select("WHERE number=?")};
   Query active_of{db, select("INDEXED BY tasks_active WHERE device=? AND state>0 AND state<5")};
-  // By itself SQLite goes through all tasks of the version here.
-  Query open_of{db, select("INDEXED BY tasks_open WHERE device=? AND state<5 AND version=? LIMIT 1")};
+  Query open_of{db, "SELECT number, version FROM tasks INDEXED BY tasks_open WHERE device=? AND state<5"};
   Query queued_of{db, select("WHERE device=? AND state<5 AND state=0 ORDER BY priority, number LIMIT ?")};
-  Query last_success_of{db,
-                        "SELECT l.task, MAX(l.id) FROM tasks t JOIN transfer_log l ON l.task=t.number "
-                        "WHERE t.device=? AND t.state=5 AND l.to_state=5"};
   Query set_ready{db, "UPDATE tasks SET ready=?2 WHERE number=?1"};
   Query set_device_ready{db, "UPDATE devices SET ready_task=?2 WHERE id=(SELECT device FROM tasks WHERE number=?1)"};
   Query ready_of{db, "SELECT ready_task FROM devices WHERE id=?"};
@@ -128,10 +139,17 @@ Tasks::Tasks(Database& db) : q_(std::make_unique<Statements>(db.impl())) {}
 Tasks::~Tasks() = default;
 
 void Tasks::insert(Task& t) {
+  std::optional<std::string> key_id, value, device, expires;
+  if (const auto& permit = t.downgrade) {
+    key_id = permit->signature.key_id;
+    value = permit->signature.value;
+    device = permit->device;
+    expires = permit->expires;
+  }
   q_->insert.run(t.id.day, t.device, t.firmware_id, t.version, t.hardware, t.checksum, t.size, t.chunk_bytes,
                  t.priority, t.state, t.attempt, t.max_attempts, t.confirm, t.force, t.reason, t.from_version,
                  t.created_by, t.retry_of, t.created, t.updated, t.not_before, t.expires_at, t.queued_at_tl, t.wait_due,
-                 t.expiry_due, earliest_due(t));
+                 t.expiry_due, earliest_due(t), key_id, value, device, expires);
   t.id.number = q_->db.getLastInsertRowid();
   q_->impl.task_inserted = true;
 }
@@ -146,7 +164,7 @@ void Tasks::write_down() {
   const auto t = *std::exchange(unwritten_, std::nullopt);
   q_->update.run(t.id.number, t.chunk_bytes, t.priority, t.state, t.attempt, t.reason, t.from_version, t.updated,
                  t.offered, t.ended, t.confirm_by, t.wait_due, t.expiry_due, t.state_due, t.retry_due, earliest_due(t),
-                 t.stalls, t.heard, t.parked, t.chunks_have, t.bytes_sent, t.percent);
+                 t.stalls, t.heard, t.parked, t.chunks_have, t.bytes_sent, t.percent, t.detail, t.confirmed);
 }
 
 Tasks::Statements& Tasks::up_to_date() {
@@ -162,17 +180,19 @@ std::optional<Task> Tasks::find(std::int64_t number) {
 std::optional<Task> Tasks::active_of(const std::string& device) { return first(up_to_date().active_of.rows(device)); }
 
 std::optional<Task> Tasks::open_of(const std::string& device, const std::string& version) {
-  return first(up_to_date().open_of.rows(device, version));
+  std::optional<std::int64_t> number;
+  {
+    auto rows = up_to_date().open_of.rows(device);
+    while (!number && rows.next()) {
+      const auto found = rows.integer();
+      if (same_version(rows.text(), version)) number = found;
+    }
+  }
+  return number ? find(*number) : std::nullopt;
 }
 
 std::vector<Task> Tasks::queued_of(const std::string& device, int limit) {
   return all(up_to_date().queued_of.rows(device, limit));
-}
-
-std::optional<std::int64_t> Tasks::last_success_of(const std::string& device) {
-  auto rows = up_to_date().last_success_of.rows(device);
-  if (!rows.next()) return {};
-  return rows.maybe(&Rows::integer);
 }
 
 void Tasks::set_ready(std::int64_t number, bool ready) {

@@ -59,11 +59,11 @@ struct TransferLog::Statements {
   Query add{
       db,
       "INSERT INTO transfer_log (task, at, kind, by, from_state, to_state, event, reason, attempt, chunks, bytes, "
-      "ms, transport) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"};
+      "ms, transport, detail) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"};
   Query list{
       db,
-      "SELECT id, task, at, kind, by, from_state, to_state, event, reason, attempt, chunks, bytes, ms, transport "
-      "FROM transfer_log WHERE task=? AND id>? ORDER BY id"};
+      "SELECT id, task, at, kind, by, from_state, to_state, event, reason, attempt, chunks, bytes, ms, transport, "
+      "detail FROM transfer_log WHERE task=? AND id>? ORDER BY id"};
   // Ids grow with time, so the oldest are at the front and no index over `at` is needed.
   Query prune{db,
               "DELETE FROM transfer_log WHERE id IN (SELECT id FROM transfer_log ORDER BY id LIMIT ?2) AND at<?1 "
@@ -75,7 +75,7 @@ TransferLog::~TransferLog() = default;
 
 void TransferLog::add(const LogEntry& e) {
   q_->add.run(e.task, e.at, e.kind, e.by, e.from, e.to, e.event, e.reason, e.attempt, pack(e.chunks), e.bytes, e.ms,
-              e.transport);
+              e.transport, e.detail);
 }
 
 std::vector<LogEntry> TransferLog::list(std::int64_t task, std::int64_t after, int limit) {

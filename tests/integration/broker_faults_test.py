@@ -112,8 +112,7 @@ class BrokerCase(ServerCase):
         self.assertEqual(faults, [])
         self.assertEqual(ended, {device.id: "success" for device in devices})
         for task in tasks:
-            shown = self.rest.task(task)
-            self.assertEqual((shown["state"], shown["attempt"]), ("succeeded", 1))
+            self.assertEqual(self.rest.wait_state(task, "succeeded")["attempt"], 1)
 
 
 class Frozen(BrokerCase):

@@ -91,7 +91,7 @@ class OtherTopicsAndQos(ServerCase):
         task = self.upgrade("root", "2.0.0", hardware="hw-root")
         device = self.device("root", hardware="hw-root", version="1.0.0", root="/fleet/updates", qos=2)
         self.assertEqual(device.run()["type"], "success")
-        self.assertEqual(self.rest.state(task), "succeeded")
+        self.rest.wait_state(task, "succeeded")
         for message in device.seen:
             self.assertEqual(
                 message["…"]["qos"],

@@ -102,7 +102,7 @@ class Clock(ServerCase):
                 self.assertEqual(device.assembled(again), data)
                 self.assertEqual(device.verify(again)["type"], "success")
                 self.jump(0)
-                self.assertEqual(self.rest.state(metadata["task_id"]), "succeeded")
+                self.assertEqual(self.rest.state(metadata["task_id"]), "installing")
                 self.assertTrue(device.silent(0.5, ("metadata", "retry")), "it isn't repeated")
 
     def test_timers_neither_fire_early_nor_freeze(self):
@@ -152,7 +152,7 @@ class Clock(ServerCase):
         self.assertEqual(device.run()["type"], "success")
         self.daemon.shift(0)
         self.daemon.restart()
-        self.assertEqual(self.rest.state(metadata["task_id"]), "succeeded")
+        self.rest.wait_state(metadata["task_id"], "succeeded")
 
     def test_ids_are_unique_across_midnight_and_restarts(self):
         self.firmware("2.0.0", "hw-night", GRID)

@@ -74,7 +74,7 @@ class DiskCase(ServerCase):
         device.download(again, only=range(again["chunk_count"]))
         self.assertEqual(device.assembled(again), data)
         self.assertEqual(device.verify(again)["type"], "success")
-        self.assertEqual(self.rest.state(metadata["task_id"]), "succeeded")
+        self.assertEqual(self.rest.state(metadata["task_id"]), "installing")
 
     def post_until_refused(self, name, most=20_000):
         """Upgrades until one is refused; the ids of those that were taken."""

@@ -43,11 +43,12 @@ class Flow(ServerCase):
         self.assertEqual(device.assembled(metadata), data)
         success = device.verify(metadata)
         self.assertEqual((success["type"], success["task_id"], success["version"]), ("success", task, "1.4.0"))
-        self.assertNotIn("confirm_by", success)
-        self.assertEqual(self.rest.state(task), "succeeded")  # on disk before it was answered
+        self.assertIn("confirm_by", success)  # it tells its version, so it can confirm
+        self.assertEqual(self.rest.state(task), "installing")  # on disk before it was answered
 
         device.version = "1.4.0"
         self.assertEqual(device.request()["type"], "up_to_date")
+        self.assertEqual(self.rest.state(task), "succeeded")
         self.check_books(task, data)
 
     def check_metadata(self, metadata, task, data):
@@ -358,15 +359,24 @@ class Flow(ServerCase):
         task = self.rest.wait_state(old, "cancelled")
         self.assertRegex(str(task) + str(self.rest.get(f"/tasks/{old}/log")), "superseded")
 
-    def test_late_messages_change_nothing(self):
-        device, metadata, _ = self.offered("late")
+    def test_late_chunks_change_nothing_and_a_late_failure_does(self):
+        device, metadata, _ = self.offered("late", confirm=False)
         device.download(metadata)
         self.assertEqual(device.verify(metadata)["type"], "success")
         device.progress(metadata, chunk=1, status="mismatch")
-        device.progress(metadata, state="failed", reason="late")
-        device.progress(metadata, state="rolled_back")
         self.assertEqual(device.verify(metadata)["type"], "success")
-        self.assertEqual(self.rest.state(metadata["task_id"]), "succeeded")
+        task = self.rest.get(f"/tasks/{metadata['task_id']}")
+        self.assertEqual((task["state"], task["confirmed"]), ("succeeded", False))
+        device.progress(metadata, state="rolled_back", reason="no DNS\nafter the restart")
+        self.assertEqual(device.wait()["reason"], "rolled_back")
+        self.assertEqual(device.verify(metadata, "failed")["reason"], "rolled_back")
+        task = self.rest.get(f"/tasks/{metadata['task_id']}")
+        self.assertEqual((task["state"], task["reason"], task["detail"]),
+                         ("failed", "rolled_back", "no DNS\nafter the restart"))
+        self.assertIn("no DNS after the restart", task["explanation"])
+        self.assertEqual(self.rest.get("/devices/late")["current_version"], device.version)
+        self.assertEqual(self.rest.call("POST", "/firmware/upgrade",
+                                        {"device_id": "late", "firmware_version": metadata["version"]}).status, 201)
 
     def test_topics_and_types_agree(self):
         device, metadata, _ = self.offered("types")

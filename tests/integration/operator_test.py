@@ -42,7 +42,7 @@ class Operator(ServerCase):
         device = self.known("down", "op-down", "2.0.0")
         task = self.upgrade("down", "1.0.0", force=True)
         self.assertEqual(device.run()["type"], "success")
-        self.assertEqual(self.rest.state(task), "succeeded")
+        self.rest.wait_state(task, "succeeded")
 
     def test_hardware_is_needed_only_where_it_is_ambiguous(self):
         self.firmware("5.0.0", "op-c")

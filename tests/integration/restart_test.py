@@ -46,7 +46,7 @@ class Restart(ServerCase):
         self.assertEqual(device.assembled(metadata), data)
         self.assertEqual(device.verify(metadata)["type"], "success")
         self.daemon.restart()
-        self.assertEqual(self.rest.state(task), "succeeded")
+        self.assertEqual(self.rest.state(task), "installing")
         self.assertEqual(device.verify(metadata)["type"], "success")
         self.assertNotEqual(self.upgrade("stands-2", "2.0.0", hardware="hw-stands"), task)
 
@@ -87,7 +87,7 @@ class Restart(ServerCase):
             told = device.peek("success")
             self.daemon.start()
             if told:
-                self.assertEqual(self.rest.state(metadata["task_id"]), "succeeded")
+                self.assertEqual(self.rest.state(metadata["task_id"]), "installing")
             self.assertEqual(device.verify(metadata)["type"], "success")
             self.assertEqual(self.rest.task(metadata["task_id"])["attempt"], 1)
 

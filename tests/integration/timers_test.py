@@ -240,7 +240,7 @@ class OneSlot(ServerCase):
 
     def test_answer_comes_before_the_next_task(self):
         device = self.present("ordered")
-        tasks = [self.upgrade("ordered", "2.0.0", priority="high"), None]
+        tasks = [self.upgrade("ordered", "2.0.0", priority="high", confirm=False), None]
         metadata = device.wait("metadata")
         self.rest.upload("2.1.0", b"the one after" * 1000)
         tasks[1] = self.upgrade("ordered", "2.1.0", priority="low")

@@ -57,6 +57,9 @@ struct TaskSettings {
   int confirm_timeout_s = 900;
   int retry_backoff_s = 2;
   int retry_backoff_max_s = 60;
+  std::string confirm = "auto";  ///< auto | always | never
+  int keep_days = 365;
+  int default_expiry_s = 0;  ///< 0: none
 };
 
 struct DeviceSettings {

@@ -65,7 +65,8 @@ struct ProgressReport {
   bool mismatch = false;       ///< what `chunks` says: arrived wrong, else arrived right
   std::optional<int> percent;  ///< 0 to 100
   std::optional<DeviceState> state;
-  std::string reason;  ///< with DeviceState::failed
+  std::string reason;          ///< the device's own text, with DeviceState::failed and rolled_back
+  std::optional<int> attempt;  ///< which it is about; nothing: the present one
   std::optional<Transport> transport;
   LinkReport link;
 };
@@ -115,6 +116,7 @@ struct Offer {
   std::vector<Transport> transports;
   std::optional<FirmwareSignature> signature;
   std::optional<std::uint32_t> max_message_bytes{};  ///< the device's
+  std::optional<DowngradePermission> downgrade{};
 };
 
 struct SuccessAnswer {

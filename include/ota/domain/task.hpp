@@ -18,6 +18,13 @@
 
 namespace ota {
 
+/// Whether a task waits, once its image is verified, until its device says that it runs the new version: where the
+/// device can say so (it told a `current_version` before), always, or never. Kept as numbers in the database.
+enum class Confirm : std::uint8_t { never, always, automatic };
+/// As `tasks.confirm` has it: `never`, `always`, `auto`.
+std::string_view to_string(Confirm confirm);
+std::optional<Confirm> parse_confirm(std::string_view text);
+
 /// One firmware for one device. The firmware's facts are copied in, so that a task can be read by itself.
 /// Times named `…_due` and `…_at_tl` are on the engine's timeline (see engine/timeline.hpp), the others UTC.
 struct Task {
@@ -34,10 +41,13 @@ struct Task {
   TaskState state = TaskState::queued;
   int attempt = 1;
   int max_attempts = 3;
-  bool confirm = false;
+  Confirm confirm = Confirm::automatic;
   bool force = false;
   std::string reason;        ///< of the end, or of the last retry
-  std::string from_version;  ///< what the device ran when the task was made or first offered; empty: unknown
+  std::string detail;        ///< the device's own text about its failure, at most 1 KiB; empty: none
+  bool confirmed = false;    ///< succeeded, and the device said itself that it runs the version
+  std::string from_version;  ///< what the device ran last before the image was verified; empty: unknown
+  std::optional<DowngradePermission> downgrade;
   std::string created_by;
   std::int64_t retry_of = 0;  ///< number of the task that this one tries again; 0: none
 
@@ -63,14 +73,21 @@ struct Task {
   int percent = 0;               ///< what a device that doesn't know chunks said last
 
   ChunkGrid grid() const { return {size, chunk_bytes}; }
+  /// Whether its firmware may go to a device of that hardware; what isn't known fits.
+  bool fits(const std::string& its) const { return hardware.empty() || its.empty() || hardware == its; }
+  /// What the device runs doesn't make it needless: an operator or the vendor wants it all the same.
+  bool overrides_version() const { return force || downgrade.has_value(); }
 };
 
 /// A device as the registry knows it.
 struct Device {
   std::string id;
-  std::string hardware;         ///< empty: unknown
-  std::string current_version;  ///< empty: unknown
-  bool registered = false;      ///< by an operator: what a device says doesn't change its hardware then
+  std::string hardware;            ///< empty: unknown
+  std::string current_version;     ///< what the registry takes it to run; empty: unknown
+  bool version_confirmed = false;  ///< it said so itself; else that is the version of a verified image
+  bool tells_version = false;      ///< it said what it runs at least once, so it can confirm an update
+  std::int64_t last_update = 0;    ///< number of the task whose image it verified last; 0: none
+  bool registered = false;         ///< by an operator: what a device says doesn't change its hardware then
   std::map<std::string, std::string> tags;
   std::optional<Digest> secret;       ///< SHA-256 of its token
   std::vector<Transport> transports;  ///< as it said last; empty: never said
@@ -100,6 +117,7 @@ struct LogEntry {
   std::optional<TaskState> to;
   std::string event;  ///< of the state table, or what the device said
   std::string reason;
+  std::string detail;  ///< the device's own text
   int attempt = 0;
   ChunkRanges chunks;
   std::uint64_t bytes = 0;

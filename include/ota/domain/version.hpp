@@ -14,4 +14,11 @@ bool valid_version(std::string_view text);
 /// Build metadata does not count, as SemVer 2.0 section 10 says.
 std::weak_ordering compare_versions(std::string_view a, std::string_view b);
 
+/// Whether both name the same version: `v1.4.0`, `1.4.0+build.7` and `1.4.0` do. What is no version (valid_version) is
+/// the same as nothing.
+bool same_version(std::string_view a, std::string_view b);
+
+/// Whether `a` is newer than `b`. What is no version is neither newer nor older than anything.
+bool newer_version(std::string_view a, std::string_view b);
+
 }  // namespace ota

@@ -31,7 +31,7 @@ struct UpgradeOrder {
   std::optional<Priority> priority;
   std::optional<WallTime> not_before;
   std::optional<WallTime> expires_at;
-  bool confirm = false;
+  std::optional<Confirm> confirm;  ///< nothing: as tasks.confirm says
   bool force = false;
   std::string idempotency_key;  ///< empty: none
   Digest body_digest{};         ///< with a key: SHA-256 of the request's body

@@ -43,12 +43,10 @@ class Tasks {
 
   /// The device's task that is offered, downloading, in retry_wait or installing.
   std::optional<Task> active_of(const std::string& device);
-  /// Any open task of the device with that version.
+  /// Any open task of the device with that version, or one that compares as equal (same_version).
   std::optional<Task> open_of(const std::string& device, const std::string& version);
   /// The device's queued tasks, by priority and age, at most `limit`.
   std::vector<Task> queued_of(const std::string& device, int limit);
-  /// Which of the device's tasks succeeded last, as far back as the transfer log goes.
-  std::optional<std::int64_t> last_success_of(const std::string& device);
 
   /// Whether the task stands in the queue for a slot: its device present and free, its time come. A device has at most
   /// one such task.
@@ -130,6 +128,8 @@ class FirmwareTable {
   std::optional<Firmware> find(const std::string& version, const std::string& hardware);
   /// All hardware that has this version.
   std::vector<Firmware> with_version(const std::string& version);
+  /// The same for every version that compares as equal (same_version); goes through the catalogue's versions.
+  std::vector<Firmware> with_same_version(const std::string& version);
   std::vector<Firmware> with_image(const Digest& image);
   std::vector<Firmware> list(std::int64_t before, int limit);  ///< newest first
   std::vector<Firmware> all();

@@ -126,7 +126,7 @@ TEST(OneTask, HasAllOfIt) {
   EXPECT_EQ(json["firmware_version"], "1.4.0");
   EXPECT_EQ(json["created_by"], "anna");
   EXPECT_EQ(json["created_at"], "2026-11-22T08:30:00Z");
-  for (const auto* name : {"hardware", "from_version", "reason", "offered_at", "ended_at", "not_before", "expires_at",
+  for (const auto* name : {"hardware", "from_version", "reason", "detail", "confirm", "offered_at", "ended_at", "not_before", "expires_at",
                            "confirm_by", "retry_of"})
     EXPECT_TRUE(json.at(name).is_null()) << name;
   EXPECT_EQ(json["progress"],
@@ -284,7 +284,7 @@ TEST(Explanation, EveryReasonToWait) {
   facts.device->last_seen = now;
   EXPECT_EQ(explain(task, facts, now), "waits for the device to be heard (last heard at 2026-11-22T08:30:00Z)");
   task.parked = true;
-  EXPECT_THAT(explain(task, facts, now), HasSubstr("fell silent"));
+  EXPECT_THAT(explain(task, facts, now), HasSubstr("went offline"));
   facts.ahead = TaskId{20261122, 4};
   EXPECT_EQ(explain(task, facts, now), "waits behind OTA_20261122_000004, which is for the same device");
   facts.holder = TaskId{20261122, 3};

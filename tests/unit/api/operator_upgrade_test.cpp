@@ -70,7 +70,8 @@ TEST_F(Upgrade, AllThatCanBeSaid) {
   EXPECT_EQ(order.priority, Priority::security);
   EXPECT_EQ(to_rfc3339(order.not_before.value()), "2026-11-22T09:00:00Z");
   EXPECT_EQ(to_rfc3339(order.expires_at.value()), "2026-11-23T00:00:00Z");
-  EXPECT_TRUE(order.confirm && order.force);
+  EXPECT_EQ(order.confirm, Confirm::always);
+  EXPECT_TRUE(order.force);
 }
 
 TEST_F(Upgrade, TheRunningTaskIsAnsweredWithItsState) {

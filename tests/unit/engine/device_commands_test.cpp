@@ -177,7 +177,9 @@ TEST_F(DeviceCommands, AFailedDeviceSpendsOneAttemptHoweverOftenItSaysSo) {
   EXPECT_EQ(std::get<RetryAnswer>(*state("gw-1", id, DeviceState::failed)).offer.attempt, 3);
   clock.advance(5s);
   EXPECT_EQ(std::get<FailedAnswer>(*state("gw-1", id, DeviceState::failed)).reason, "device_failed");
-  EXPECT_EQ(error_in(*state("gw-1", id, DeviceState::failed)).error.code, Errc::task_ended);
+  EXPECT_EQ(std::get<FailedAnswer>(*state("gw-1", id, DeviceState::failed)).reason, "device_failed")
+      << "said again, answered again";
+  EXPECT_EQ(error_in(*state("gw-1", id, DeviceState::downloading)).error.code, Errc::task_ended);
 }
 
 TEST_F(DeviceCommands, ConfirmationByTheNewVersion) {
@@ -238,16 +240,13 @@ TEST_F(DeviceCommands, NoConfirmationInTimeEndsIt) {
   EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 failed"});
 }
 
-TEST_F(DeviceCommands, AFailedInstallationTakesASlotAgainOrWaitsForOne) {
+TEST_F(DeviceCommands, AFailedInstallationEndsItAtOnce) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0", {}, true);
   verify("gw-1", id, 1);
-  task_for("gw-2", "2.0.0");
-  task_for("gw-3", "2.0.0");
-  EXPECT_EQ(ledger->slots(), 2);
-  EXPECT_EQ(std::get<RetryAnswer>(*state("gw-1", id, DeviceState::failed)).offer.attempt, 2);
-  EXPECT_EQ(state_of(id), TaskState::queued) << "no slot is free";
-  EXPECT_EQ(ledger->slots(), 2);
+  EXPECT_EQ(std::get<FailedAnswer>(*state("gw-1", id, DeviceState::failed)).reason, "device_failed");
+  EXPECT_EQ(state_of(id), TaskState::failed) << "a device's installer isn't run again by itself";
+  EXPECT_EQ(row(id).attempt, 1);
 }
 
 TEST_F(DeviceCommands, AfterASuccessWaitingTasksForOlderVersionsAreNeedless) {
@@ -407,6 +406,51 @@ TEST_F(DeviceCommands, HardwareOfARegisteredDeviceIsTheOperators) {
   request("gw-2", says("gw-a"));
   request("gw-2", says("gw-b"));
   EXPECT_EQ(row_of("gw-2")->hardware, "gw-b") << "one that nobody registered says it itself";
+}
+
+TEST_F(DeviceCommands, AnImageForOtherHardwareIsNeverOffered) {
+  add_firmware("2.0.0");
+  const auto id = upgrade(order("gw-1", "2.0.0")).value().task.id;  // made before the device was ever heard
+  const auto answer = request("gw-1", says("gw-b", "1.0.0"));
+  EXPECT_EQ(error_in(answer).error.code, Errc::wrong_hardware);
+  EXPECT_EQ(error_in(answer).task, id);
+  EXPECT_EQ(state_of(id), TaskState::failed);
+  EXPECT_EQ(row(id).reason, "wrong_hardware");
+  EXPECT_TRUE(pushes().empty());
+  EXPECT_TRUE(std::holds_alternative<UpToDateAnswer>(request("gw-1", says("gw-b", "1.0.0"))));
+}
+
+TEST_F(DeviceCommands, OtherHardwareEndsATaskInEveryState) {
+  add_firmware("2.0.0");
+  options.tasks.max_active = 10;
+  ledger->set_options(options);
+  const std::vector<std::pair<std::string, std::function<void(const TaskId&)>>> ways = {
+      {"offered", [](const TaskId&) {}},
+      {"downloading", [&](const TaskId& id) { chunk("downloading", id, 0, 0); }},
+      {"retry_wait", [&](const TaskId& id) { verify("retry_wait", id, 9); }},
+      {"installing", [&](const TaskId& id) { verify("installing", id, 1); }},
+  };
+  for (const auto& [device, bring] : ways) {
+    const auto id = task_for(device, "2.0.0", {}, true);
+    bring(id);
+    ASSERT_EQ(to_string(state_of(id)), device);
+    EXPECT_EQ(error_in(request(device, says("gw-b"))).error.code, Errc::wrong_hardware) << device;
+    EXPECT_EQ(state_of(id), TaskState::failed) << device;
+    EXPECT_EQ(row(id).reason, "wrong_hardware") << device;
+  }
+}
+
+TEST_F(DeviceCommands, ADeviceRegisteredAsOtherHardwareLosesTasksThatDoNotFit) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  pushes();
+  Device wanted;
+  wanted.id = "gw-1";
+  wanted.hardware = "gw-b";
+  unit([&](Ledger& l) { return on_put_device(l, wanted); }).value();
+  EXPECT_EQ(state_of(id), TaskState::failed);
+  EXPECT_EQ(row(id).reason, "wrong_hardware");
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 failed"});
 }
 
 TEST_F(DeviceCommands, LateWordsForAnEndedTaskAreTold) {

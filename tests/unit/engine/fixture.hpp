@@ -165,7 +165,7 @@ class LedgerTest : public ::testing::Test {
     if (!row_of(device)) request(device);
     auto o = order(device, version);
     o.priority = priority;
-    o.confirm = confirm;
+    if (confirm) o.confirm = Confirm::always;
     return upgrade(o).value().task.id;
   }
 

@@ -34,6 +34,11 @@ bool in_table(State from, TaskEvent event, Cause by, State to) {
 
 }  // namespace
 
+int rank_of(const std::string& version) {
+  const auto digit = version.find_first_of("0123456789");
+  return digit == std::string::npos ? -1 : version[digit] - '0';
+}
+
 std::string name_of(const TaskModel& task) {
   return "task " + std::to_string(task.facts.id.number) + " (" + task.facts.device + ", " + task.facts.version + ", " +
          std::string(to_string(task.facts.priority)) + ", " + std::string(to_string(task.state)) + ", attempt " +
@@ -61,7 +66,6 @@ void Model::begin(Millis at, WallTime wall_time) {
   following_ = true;
   expected_ = {};
   asked_.reset();
-  may_run_ = {};
   request_refusals_.clear();
   heard_.clear();
   granted_.clear();
@@ -88,7 +92,7 @@ void Model::follow(const Event& line, const std::function<Task(std::int64_t)>& r
     task->facts.chunk_bytes = read(line.task).chunk_bytes;
     task->have.resize(task->facts.grid().count());
   }
-  if (*event == attempt_spent || *event == attempt_requeued) smaller_grid(*task, read(line.task).chunk_bytes);
+  if (*event == attempt_spent) smaller_grid(*task, read(line.task).chunk_bytes);
   if (!line.reason.empty()) task->reason = line.reason;
 }
 
@@ -113,6 +117,7 @@ void Model::created(const Task& row) {
   created_ = true;
   TaskModel task;
   task.facts = row;
+  task.from = row.from_version;
   task.have.assign(row.grid().count(), false);
   task.stored = task.have;
   task.created = task.queued_since = task.entered = now;
@@ -150,13 +155,12 @@ void Model::judge(TaskModel& task, TaskEvent event, const Event& line) {
       return;
     case supersede: {
       const auto& device = task.facts.device;
-      const auto& current = may_run_.first == device ? may_run_.second : devices[device].current;
-      if (task.facts.force || task.state != State::queued || current.empty() || current < task.facts.version)
+      const auto& current = devices[device].current;
+      if (task.facts.force || current.empty() || rank_of(current) < rank_of(task.facts.version))
         refuse("its device has '" + current + "'");
       return;
     }
     case attempt_spent:
-    case attempt_requeued:
     case attempts_used_up:
       if (by_timer) {
         if (line.reason != "stalled") refuse("a timer is no evidence of " + line.reason);
@@ -203,7 +207,7 @@ void Model::apply(TaskModel& task, TaskEvent event, TaskState to) {
   task.state = to;
   task.entered = now;
   task.stirred = false;
-  if (event == attempt_spent || event == attempt_requeued) {
+  if (event == attempt_spent) {
     ++task.attempt;
     task.wrong.clear();
     task.wrong_unsure = false;
@@ -224,12 +228,34 @@ void Model::apply(TaskModel& task, TaskEvent event, TaskState to) {
     task.queued_since = now;
     if (was_active) task.wrong_unsure = true;
   }
+  auto& device = devices[task.facts.device];
+  if (event == grant) task.from = device.current;
+  if (event == image_right || event == image_right_hold) {
+    if (!device.current.empty()) task.from = device.current;
+    task.confirmed = false;
+    device.last_update = task.facts.id.number;
+  }
+  if (event == image_right) {
+    device.current = task.facts.version;
+    device.confirmed = false;
+  }
+  if (event == confirmed) {
+    task.confirmed = true;
+    task.reason.clear();
+    device.last_update = task.facts.id.number;
+  }
+  if (event == rolled_back || event == install_failed || event == other_version) {
+    task.confirmed = false;
+    if (rank_of(device.current) == rank_of(task.facts.version) && task.from != task.facts.version) {
+      device.current = task.from;
+      device.confirmed = false;
+    }
+  }
   if (to == State::succeeded) {
-    devices[task.facts.device].current = task.facts.version;
     for (auto* other : open_tasks())
       if (other->facts.device == task.facts.device && other->state == State::queued && !other->facts.force &&
-          other->facts.version <= task.facts.version)
-        permit(*other, {supersede}, true);
+          rank_of(other->facts.version) <= rank_of(task.facts.version))
+        permit(*other, {supersede, confirmed}, true);
   }
   if (event == supersede) use_permit(task.facts.id.number, event, {});
 }

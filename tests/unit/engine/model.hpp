@@ -27,6 +27,8 @@ struct TaskModel {
   std::vector<bool> stored;            ///< those that are in the database
   std::map<std::uint32_t, int> wrong;  ///< mismatches of a chunk in this attempt
   bool wrong_unsure = false;           ///< it left its slot since: the engine may count anew
+  std::string from;                    ///< what its device ran before
+  bool confirmed = false;              ///< the device said that it runs it
   bool parked = false;
   bool ever_offered = false;
   bool stirred = false;    ///< chunks went out, unseen by the log as yet
@@ -43,6 +45,9 @@ struct TaskModel {
 struct DeviceModel {
   std::string hardware, current;
   bool registered = false;
+  bool confirmed = false;        ///< `current` is what it said itself
+  bool tells = false;            ///< it ever said what it runs
+  std::int64_t last_update = 0;  ///< the task whose image it verified last
   Millis present_until{0};
   bool board_moved = false;  ///< it downloads: whether that counts as heard is left open
 };
@@ -174,8 +179,12 @@ class Model {
   void check_queue();
   void check_row(TaskModel& task, const Row& row, bool all_flushed);
   std::set<Errc> refusals(const std::string& device, const std::string& version,
-                          const std::optional<std::string>& hardware, bool force);
-  bool is_last_success(const TaskModel& task) const;
+                          const std::optional<std::string>& hardware, bool force, bool by_device);
+  /// Tasks for other hardware than `hardware` end; whether there are any.
+  bool end_unfit(const std::string& device, const std::string& hardware);
+  /// It says that it runs `version`; true where its active task ends by that.
+  bool runs(const std::string& device, const std::string& version);
+  void expect_late_report(TaskModel& task, const ProgressReport& message);
   void expect_progress(TaskModel& task, const ProgressReport& message);
   void expect_verify(TaskModel& task, const VerifyReport& message);
   void expect_request(const std::string& device);
@@ -194,13 +203,14 @@ class Model {
   std::int64_t last_number_ = 0;
   Expected expected_;
   std::optional<DeviceRequest> asked_;
-  std::pair<std::string, std::string> may_run_;  ///< device and version: left open in this step
   std::set<Errc> request_refusals_;
   std::map<std::string, bool> heard_;                          // in this step; true: surely
   std::set<std::int64_t> granted_, preempted_, told_, spent_;  // in this step
 };
 
 std::string name_of(const TaskModel& task);
+/// Histories know versions such as `3.0.0` and `v3.0.0`.
+int rank_of(const std::string& version);
 ChunkRanges missing_of(const std::vector<bool>& have);
 
 }  // namespace ota::engine::model

@@ -114,7 +114,7 @@ void Model::agree_offer(const std::string& device, const Offer& offer) {
 }
 
 std::set<Errc> Model::refusals(const std::string& device, const std::string& version,
-                               const std::optional<std::string>& hardware, bool force) {
+                               const std::optional<std::string>& hardware, bool force, bool by_device) {
   std::set<Errc> all;
   const auto known = devices.find(device);
   const std::string its = known == devices.end() ? "" : known->second.hardware;
@@ -139,13 +139,15 @@ std::set<Errc> Model::refusals(const std::string& device, const std::string& ver
   const auto own = std::find_if(fits.begin(), fits.end(), [&](const auto* each) { return each->hardware == wanted; });
   const auto* chosen = own != fits.end() ? *own : fits.empty() ? nullptr : fits.front();
   if (chosen && chosen->damaged) all.insert({Errc::image_damaged, Errc::no_such_firmware, Errc::server_fault});
-  if (!force && !current.empty() && version < current) all.insert(Errc::downgrade);
-  if (!force && version == current) all.insert(Errc::already_installed);
+  if (!force && rank_of(version) < rank_of(current)) all.insert(Errc::downgrade);
+  // Where the device didn't say itself that it runs it, an operator's order is no reinstallation.
+  const bool sure = by_device || (known != devices.end() && known->second.confirmed);
+  if (!force && sure && rank_of(version) == rank_of(current)) all.insert(Errc::already_installed);
   return all;
 }
 
 std::set<Errc> Model::upgrade(const UpgradeOrder& order) {
-  auto all = refusals(order.device, order.version, order.hardware, order.force);
+  auto all = refusals(order.device, order.version, order.hardware, order.force, false);
   if (order.expires_at && (*order.expires_at <= wall || (order.not_before && *order.not_before >= *order.expires_at)))
     all.insert(Errc::malformed);
   if (order.checksum) all.insert(Errc::checksum_differs);  // histories name none but wrong ones
@@ -171,7 +173,7 @@ void Model::ordered(const UpgradeOrder& order, const std::set<Errc>& refusals, c
 std::set<Errc> Model::retry(std::int64_t number) {
   const auto* task = find(number);
   if (!task || !is_ended(task->state) || task->state == State::succeeded) return {Errc::wrong_state};
-  auto all = refusals(task->facts.device, task->facts.version, task->facts.hardware, task->facts.force);
+  auto all = refusals(task->facts.device, task->facts.version, task->facts.hardware, task->facts.force, false);
   // What it was to do may be over, or its firmware gone and come again as another.
   all.insert({Errc::no_such_firmware, Errc::malformed, Errc::unknown_device});
   if (open_of(task->facts.device, task->facts.version))
@@ -183,7 +185,7 @@ std::set<Errc> Model::retry(std::int64_t number) {
 
 void Model::cancel(std::int64_t number) {
   const auto* task = find(number);
-  if (task && !is_ended(task->state) && task->state != State::installing) permit(*task, {TaskEvent::cancel}, true);
+  if (task && !is_ended(task->state)) permit(*task, {TaskEvent::cancel}, true);
 }
 
 void Model::set_priority(std::int64_t number, Priority priority) {
@@ -196,13 +198,12 @@ void Model::put_device(const Device& device) {
   auto& mine = devices[device.id];
   mine.registered = true;
   mine.hardware = device.hardware;
+  end_unfit(device.id, device.hardware);
 }
 
 void Model::remove_device(const std::string& device) {
-  const auto* active = active_of(device);
-  const bool must = !active || active->state != State::installing;
   for (auto* task : open_tasks())
-    if (task->facts.device == device) permit(*task, {TaskEvent::cancel}, must);
+    if (task->facts.device == device) permit(*task, {TaskEvent::cancel}, true);
 }
 
 void Model::damage(const Digest& image) {

@@ -33,12 +33,16 @@ void History::begin(const std::string& what) {
 }
 
 void History::observe(bool all_flushed, bool restarted) {
-  SQLite::Statement present(db->impl().db, "SELECT id, hardware, current_version, present_until_tl FROM devices");
+  SQLite::Statement present(db->impl().db,
+                            "SELECT id, hardware, current_version, present_until_tl, version_confirmed FROM devices");
   std::map<std::string, DeviceModel> rows_of_devices;
-  while (present.executeStep())
-    rows_of_devices[present.getColumn(0).getString()] = {present.getColumn(1).getString(),
-                                                         present.getColumn(2).getString(), false,
-                                                         Millis{present.getColumn(3).getInt64()}, false};
+  while (present.executeStep()) {
+    auto& row = rows_of_devices[present.getColumn(0).getString()];
+    row.hardware = present.getColumn(1).getString();
+    row.current = present.getColumn(2).getString();
+    row.present_until = Millis{present.getColumn(3).getInt64()};
+    row.confirmed = present.getColumn(4).getInt() != 0;
+  }
   for (const auto& [id, row] : rows_of_devices) model->compare_presence(id, row);
   SQLite::Statement log(db->impl().db,
                         "SELECT id, task, kind, by, event, reason, from_state, to_state FROM transfer_log WHERE id > ? "

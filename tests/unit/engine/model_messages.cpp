@@ -15,7 +15,7 @@ void Model::permit(const TaskModel& task, std::set<TaskEvent> events, bool must,
 
 void Model::permit_spend(const TaskModel& task, bool must, const std::string& reason) {
   if (task.attempt >= options_.tasks.max_attempts) return permit(task, {attempts_used_up}, must, reason);
-  permit(task, {attempt_spent, attempt_requeued}, must, reason);
+  permit(task, {attempt_spent}, must, reason);
 }
 
 void Model::heard(const std::string& device, bool sure) {
@@ -46,29 +46,83 @@ void Model::record(TaskModel& task, const ChunkRanges& ranges, bool good) {
     }
 }
 
+bool Model::end_unfit(const std::string& device, const std::string& hardware) {
+  bool any = false;
+  for (auto* task : open_tasks()) {
+    if (task->facts.device != device || task->facts.hardware.empty() || task->facts.hardware == hardware) continue;
+    permit(*task, {wrong_hardware}, true, "wrong_hardware");
+    any = true;
+  }
+  return any;
+}
+
+bool Model::runs(const std::string& device, const std::string& version) {
+  auto& entry = devices[device];
+  const bool news = !entry.confirmed || !entry.tells || entry.current != version;
+  entry.current = version;
+  entry.confirmed = entry.tells = true;
+  const int rank = rank_of(version);
+  auto* active = active_of(device);
+  auto* last = find(entry.last_update);
+  if (news && last && last != active && is_ended(last->state)) {
+    const int wanted = rank_of(last->facts.version);
+    if (rank == wanted && (last->state == State::failed || (last->state == State::succeeded && !last->confirmed)))
+      permit(*last, {confirmed}, true);
+    else if (rank != wanted && last->state == State::succeeded && (rank < wanted || rank == rank_of(last->from)))
+      permit(*last, {other_version}, true, "rolled_back");
+  }
+  bool ends = false;
+  for (auto* task : open_tasks()) {
+    if (task->facts.device != device) continue;
+    const int wanted = rank_of(task->facts.version);
+    std::set<TaskEvent> how;
+    if (task->state == State::installing) {
+      const bool before = rank == rank_of(task->from);
+      if (rank == wanted) {
+        how = {confirmed};
+      } else if (!before && !task->facts.force && rank > wanted) {
+        how = {supersede};
+      } else if (task->from.empty()) {
+        task->from = version;
+      } else if (!before) {
+        how = {other_version};
+      }
+    } else if (news) {
+      if (task == active) task->from = version;
+      if (task->facts.force || rank < wanted) continue;
+      how = {supersede};
+      if (rank == wanted) how = {confirmed};
+      if (rank == wanted && task->state == State::queued) how = {confirmed, supersede};
+    }
+    if (how.empty()) continue;
+    permit(*task, how, true);
+    ends = ends || task == active;
+  }
+  return ends;
+}
+
 void Model::request(const std::string& device, const DeviceRequest& message) {
   auto& entry = devices[device];
   asked_ = message;
-  if (entry.registered && message.hardware && *message.hardware != entry.hardware) {
+  const bool other = message.hardware && *message.hardware != entry.hardware;
+  const bool unfit = other && end_unfit(device, *message.hardware);
+  if (other && entry.registered && !entry.hardware.empty()) {
     expected_ = {{"error"}, {Errc::wrong_hardware}, {}, {}};
     return heard(device, false);
   }
   heard(device, true);
   if (message.hardware) entry.hardware = *message.hardware;
-  if (message.current_version) entry.current = *message.current_version;
-  for (auto* task : open_tasks()) {
-    if (task->facts.device != device) continue;
-    if (task->state == State::installing && message.current_version == task->facts.version)
-      permit(*task, {confirmed}, true);
-    else if (task->state == State::queued)
-      permit(*task, {supersede}, false);
+  if (unfit) {
+    expected_ = {{"error"}, {Errc::wrong_hardware}, {}, {}};
+    return;
   }
   auto* active = active_of(device);
   if (active) word_on(*active);
-  const bool done = active && active->state == State::installing && message.current_version == active->facts.version;
+  const bool done = message.current_version && runs(device, *message.current_version);
   if (!message.version || (active && !done)) return;
-  request_refusals_ = refusals(device, *message.version, {}, false);
-  if ((request_refusals_.empty() || hardware_open_) && !open_of(device, *message.version)) {
+  request_refusals_ = refusals(device, *message.version, {}, false, true);
+  const auto* open_one = open_of(device, *message.version);
+  if ((request_refusals_.empty() || hardware_open_) && (!open_one || (done && open_one == active))) {
     may_create_.insert({device, *message.version});
     // With other tasks waiting, or one that just ended, the documents don't say whether the named one is made as well.
     const auto open = open_tasks();
@@ -94,8 +148,6 @@ void Model::progress(const std::string& device, const ProgressReport& message) {
   const bool known = devices.contains(device);
   auto* task = addressed(device, message.task);
   if (!task) return;
-  if (message.state == DeviceState::installed && task->state == State::succeeded && is_last_success(*task))
-    may_run_ = {device, task->facts.version};
   if (!known) {  // it was removed, so its tasks have ended
     expected_.types = {"error", "none", "failed"};
     expected_.errors.insert({Errc::task_ended, Errc::bad_chunk_range});
@@ -107,6 +159,7 @@ void Model::progress(const std::string& device, const ProgressReport& message) {
   if (is_ended(task->state)) {
     expected_.types = {"error", "none", "failed"};
     expected_.errors = {Errc::task_ended};
+    if (message.state) expect_late_report(*task, message);
     if (!inside) expected_.errors.insert(Errc::bad_chunk_range);
     return heard(device, false);
   }
@@ -118,12 +171,22 @@ void Model::progress(const std::string& device, const ProgressReport& message) {
   expect_progress(*task, message);
 }
 
-bool Model::is_last_success(const TaskModel& task) const {
-  return task.state == State::succeeded && std::none_of(tasks.begin(), tasks.end(), [&](const auto& each) {
-           const auto& other = each.second;
-           return other.facts.device == task.facts.device && other.state == State::succeeded &&
-                  other.entered > task.entered;
-         });
+/// What a device says of its last update counts though it ended; of others it doesn't.
+void Model::expect_late_report(TaskModel& task, const ProgressReport& message) {
+  auto& device = devices[task.facts.device];
+  if (device.last_update != task.facts.id.number) return;
+  const bool open = task.state == State::succeeded || task.state == State::failed;
+  if (message.state == DeviceState::installed) {
+    if (open && !(task.state == State::succeeded && task.confirmed)) permit(task, {confirmed}, true);
+    device.current = task.facts.version;
+    device.confirmed = true;
+    expected_.types = {"none"};
+  } else if (open && (message.state == DeviceState::rolled_back || message.state == DeviceState::failed)) {
+    const bool back = message.state == DeviceState::rolled_back;
+    expected_.types = {"failed"};
+    if (task.state == State::succeeded || task.reason == "confirm_timeout")
+      permit(task, {back ? rolled_back : install_failed}, true, back ? "rolled_back" : "device_failed");
+  }
 }
 
 void Model::expect_progress(TaskModel& task, const ProgressReport& message) {
@@ -174,13 +237,21 @@ void Model::expect_progress(TaskModel& task, const ProgressReport& message) {
     case DeviceState::rebooting:
       return;
     case DeviceState::installed:
-      if (task.state == State::installing) permit(task, {confirmed}, true), expected_.types = {"none"};
+      if (task.state != State::installing) return;
+      permit(task, {confirmed}, true);
+      devices[task.facts.device].current = task.facts.version;
+      devices[task.facts.device].confirmed = true;
+      expected_.types = {"none"};
       return;
     case DeviceState::rolled_back:
       if (task.state != State::installing) return;
       expected_ = {{"failed"}, {}, task.facts.id.number, "rolled_back"};
       return permit(task, {rolled_back}, true);
     case DeviceState::failed:
+      if (task.state == State::installing) {
+        expected_ = {{"failed"}, {}, task.facts.id.number, "device_failed"};
+        return permit(task, {install_failed}, true, "device_failed");
+      }
       if (!slot && task.state == State::queued) {
         expected_.types.insert({"retry", "failed", "queued", "cancel"});
         return permit_spend(task, false, "device_failed");
@@ -236,7 +307,9 @@ void Model::expect_verify(TaskModel& task, const VerifyReport& message) {
   word_on(task);
   // One task a device is held at a time: a confirmation that would hold it waits for its turn.
   const auto* holder = active_of(task.facts.device);
-  if (right && task.facts.confirm && holder && holder != &task) {
+  const bool confirms = task.facts.confirm == Confirm::always ||
+                     (task.facts.confirm == Confirm::automatic && devices[task.facts.device].tells);
+  if (right && confirms && holder && holder != &task) {
     expected_.types = {"queued"};
     return;
   }
@@ -244,7 +317,7 @@ void Model::expect_verify(TaskModel& task, const VerifyReport& message) {
     const bool repeat = message.attempt.value_or(task.attempt) < task.attempt;
     expected_.types = {"success"};
     if (repeat) expected_.types.insert("retry");
-    return permit(task, {task.facts.confirm ? image_right_hold : image_right}, !repeat);
+    return permit(task, {confirms ? image_right_hold : image_right}, !repeat);
   }
   const bool named = message.attempt.has_value();
   const bool older = named && *message.attempt < task.attempt;

@@ -143,10 +143,11 @@ void Model::compare_presence(const std::string& id, const DeviceModel& row) {
 
 void Model::compare_device(const std::string& id, const DeviceModel& row) {
   auto& mine = devices[id];
-  if (row.current != mine.current && may_run_ != std::pair(id, row.current))
+  if (row.current != mine.current || row.confirmed != mine.confirmed)
     fault(id + " runs " + row.current + " in the registry, not " + mine.current);
   if (mine.registered && row.hardware != mine.hardware) fault(id + " has another hardware than it was registered with");
   mine.current = row.current;
+  mine.confirmed = row.confirmed;
   mine.hardware = row.hardware;
 }
 

@@ -40,9 +40,10 @@ History::Message History::some_request(const std::string& device) {
   if (chance(20)) message.max_chunk_bytes = 131'072;
   const auto* active = model->active_of(device);
   if (active && active->state == TaskState::installing && chance(50))
-    message.current_version = active->facts.version;
-  else if (chance(10))
-    message.current_version = chance(70) ? "0.5.0" : some_version();
+    message.current_version = chance(70) ? active->facts.version : active->from;
+  else if (chance(15))
+    message.current_version = chance(60) ? "0.5.0" : chance(20) ? "v" + some_version() : some_version();
+  if (message.current_version == "") message.current_version.reset();
   return {device, message};
 }
 
@@ -201,7 +202,7 @@ void History::device_behaves(const std::string& device) {
     if (!report.chunks.empty()) deliver({device, report});
     deliver({device, VerifyReport{id, task->attempt, task->facts.checksum, {}}});
   }
-  if (!task->facts.confirm || task->state != TaskState::installing) return;
+  if (task->state != TaskState::installing) return;
   ask.current_version = task->facts.version;
   deliver({device, ask});
 }

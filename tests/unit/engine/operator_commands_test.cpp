@@ -96,7 +96,7 @@ TEST_F(OperatorCommands, AnIdempotencyKeyBringsTheFirstAnswerBack) {
   EXPECT_EQ(refused(o), Errc::key_reused);
 }
 
-TEST_F(OperatorCommands, CancelsWhatIsNotVerifiedYet) {
+TEST_F(OperatorCommands, CancelsWhatHasNotEnded) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
   pushes();
@@ -107,7 +107,12 @@ TEST_F(OperatorCommands, CancelsWhatIsNotVerifiedYet) {
   EXPECT_EQ(unit([&](Ledger& l) { return on_cancel(l, {20261122, 77}, "alice"); }).error().code, Errc::unknown_task);
   const auto confirming = task_for("gw-1", "2.0.0", {}, true);
   verify("gw-1", confirming, 1);
-  EXPECT_EQ(unit([&](Ledger& l) { return on_cancel(l, confirming, "alice"); }).error().code, Errc::wrong_state);
+  pushes();
+  EXPECT_EQ(unit([&](Ledger& l) { return on_cancel(l, confirming, "alice"); }).value().state, TaskState::cancelled);
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 cancel"});
+  state("gw-1", confirming, DeviceState::installed);
+  EXPECT_EQ(state_of(confirming), TaskState::cancelled) << "the order is withdrawn";
+  EXPECT_EQ(row_of("gw-1")->current_version, "2.0.0") << "and the device runs it all the same";
 }
 
 TEST_F(OperatorCommands, RetryMakesANewTaskForAnEndedOne) {
@@ -192,6 +197,15 @@ TEST_F(OperatorCommands, RemovingADeviceCancelsItsTasks) {
   EXPECT_EQ(state_of(b), TaskState::cancelled);
   EXPECT_EQ(unit([&](Ledger& l) { return on_remove_device(l, "gw-1", "alice"); }).error().code, Errc::unknown_device);
   EXPECT_EQ(unit([&](Ledger& l) { return on_set_secret(l, "gw-1", digest_of(1)); }).error().code, Errc::unknown_device);
+}
+
+TEST_F(OperatorCommands, ADeviceThatIsInstallingCanBeRemoved) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0", {}, true);
+  verify("gw-1", id, 1);
+  EXPECT_TRUE(unit([&](Ledger& l) { return on_remove_device(l, "gw-1", "alice"); }));
+  EXPECT_EQ(state_of(id), TaskState::cancelled);
+  EXPECT_FALSE(row_of("gw-1"));
 }
 
 TEST_F(OperatorCommands, EveryChangeOfStateIsInTheLog) {

@@ -61,7 +61,8 @@ TEST_F(Tables, ATaskComesBackAsItWasKept) {
   t.checksum = digest_of(3);
   t.size = 4ull << 30;
   t.priority = Priority::low;
-  t.confirm = true;
+  t.confirm = Confirm::always;
+  t.downgrade = DowngradePermission{"gw-1", "2026-12-01T00:00:00Z", {"vendor", "c2ln"}};
   t.force = true;
   t.created_by = "alice";
   t.retry_of = 3;
@@ -87,6 +88,8 @@ TEST_F(Tables, ATaskComesBackAsItWasKept) {
   t.chunks_have = 16;
   t.bytes_sent = 1ull << 40;
   t.percent = 50;
+  t.detail = "no space";
+  t.confirmed = true;
   tasks.update(t);
   EXPECT_EQ(tasks.find(t.id.number)->percent, 50) << "as it will be";
   tasks.write_down();
@@ -101,7 +104,10 @@ TEST_F(Tables, ATaskComesBackAsItWasKept) {
   EXPECT_EQ(back.priority, Priority::low);
   EXPECT_EQ(back.state, TaskState::retry_wait);
   EXPECT_EQ(back.attempt, 2);
-  EXPECT_TRUE(back.confirm && back.force && back.heard && back.parked);
+  EXPECT_EQ(back.confirm, Confirm::always);
+  EXPECT_TRUE(back.force && back.heard && back.parked && back.confirmed);
+  EXPECT_EQ(back.detail, "no space");
+  EXPECT_EQ(back.downgrade, t.downgrade);
   EXPECT_EQ(back.reason, t.reason);
   EXPECT_EQ(back.from_version, "1.0");
   EXPECT_EQ(back.created_by, "alice");
