@@ -14,6 +14,7 @@
 namespace ota::api {
 namespace {
 
+constexpr std::int64_t kMostAttempts = 1'000'000;
 constexpr std::size_t kMaxWord = 256;
 constexpr std::size_t kMaxReason = 256;
 constexpr std::uint32_t kMaxMessageBytes = 1u << 30;  // more is no bound
@@ -122,13 +123,13 @@ void read(JsonFields& fields, ProgressReport& message, std::optional<TaskId>& ta
   message.state = checked_word(
       fields, "state", parse_device_state,
       "must be one of \"downloading\", \"installing\", \"rebooting\", \"installed\", \"rolled_back\", \"failed\"");
+  if (const auto attempt = fields.integer("attempt", 1, kMostAttempts)) message.attempt = static_cast<int>(*attempt);
   message.reason = fields.text("reason", kMaxReason).value_or("");
   message.transport = checked_word(fields, "transport", parse_transport, "must be \"http\" or \"mqtt\"");
   message.link = link(fields);
 }
 
 void read(JsonFields& fields, VerifyReport& message, std::optional<TaskId>& task) {
-  constexpr std::int64_t kMostAttempts = 1'000'000;
   task = task_id(fields);
   if (task) message.task = *task;
   if (const auto attempt = fields.integer("attempt", 1, kMostAttempts)) message.attempt = static_cast<int>(*attempt);

@@ -76,6 +76,15 @@ void put_offer(JsonText& json, const Offer& offer, const Urls& urls, const firmw
     signature.put("value", offer.signature->value);
     json.put_raw("signature", signature.take());
   }
+  if (offer.downgrade) {
+    JsonText permission;
+    permission.put("algorithm", "ed25519");
+    permission.put("key_id", offer.downgrade->signature.key_id);
+    permission.put("device", offer.downgrade->device);
+    permission.put("expires", offer.downgrade->expires);
+    permission.put("value", offer.downgrade->signature.value);
+    json.put_raw("downgrade", permission.take());
+  }
 }
 
 void put(JsonText& json, const SuccessAnswer& answer) {

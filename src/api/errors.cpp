@@ -39,6 +39,7 @@ constexpr Row kRows[] = {
     {Errc::version_exists, "version_exists", "server_fault", 409, "That version exists with other content"},
     {Errc::key_reused, "key_reused", "bad_message", 422, "The Idempotency-Key was used with another body"},
     {Errc::signature_invalid, "signature_invalid", "server_fault", 422, "The signature is missing or wrong"},
+    {Errc::untrusted_firmware, "untrusted_firmware", "no_such_firmware", 409, "The firmware is not trusted"},
     {Errc::too_large, "too_large", "bad_message", 413, "Too large"},
     {Errc::disk_full, "disk_full", "server_fault", 507, "The disk is full"},
     {Errc::image_damaged, "image_damaged", "server_fault", 503, http::kImageDamaged},

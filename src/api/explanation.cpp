@@ -21,7 +21,17 @@ std::string slot_wait(const QueueFacts& facts) {
                      facts.before == 1 ? "" : "s");
 }
 
+std::string trust_wait(const QueueFacts& facts) {
+  if (!facts.firmware || !facts.firmware->signature)
+    return "waits: its firmware is not signed, and security.require_signed_firmware is set";
+  return fmt::format(
+      "waits: its firmware is signed with the key {}, which is not trusted now "
+      "(security.trusted_keys_dir)",
+      facts.firmware->signature->key_id);
+}
+
 std::string explain_queued(const Task& task, const QueueFacts& facts, WallTime now) {
+  if (task.reason == "untrusted_firmware") return trust_wait(facts);
   if (task.not_before && *task.not_before > now) return "waits until " + to_rfc3339(*task.not_before);
   if (facts.image_missing) return "waits for its image, which is not in storage.firmware_dir (image_missing)";
   if (facts.ready) return slot_wait(facts);

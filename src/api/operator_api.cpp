@@ -54,15 +54,8 @@ bool changes(const http::Request& request) {
 class OperatorApiImpl final : public OperatorApi {
  public:
   OperatorApiImpl(OperatorOptions options, const Clock& clock, engine::Engine& engine, storage::Readers& readers,
-                  firmware::Store& store, firmware::TrustedKeys trusted, Probes probes)
-      : context_{options,
-                 clock,
-                 engine,
-                 readers,
-                 store,
-                 std::move(trusted),
-                 std::move(probes),
-                 {readers, engine, clock}},
+                  firmware::Store& store, std::shared_ptr<const firmware::Trust> trust, Probes probes)
+      : context_{options, clock, engine, readers, store, std::move(trust), std::move(probes), {readers, engine, clock}},
         gate_(clock) {}
 
   boost::asio::awaitable<http::Reply> handle(http::Request& request) override {
@@ -160,9 +153,8 @@ class OperatorApiImpl final : public OperatorApi {
 
 std::unique_ptr<OperatorApi> OperatorApi::create(OperatorOptions options, const Clock& clock, engine::Engine& engine,
                                                  storage::Readers& readers, firmware::Store& store,
-                                                 firmware::TrustedKeys trusted, Probes probes) {
-  return std::make_unique<OperatorApiImpl>(options, clock, engine, readers, store, std::move(trusted),
-                                           std::move(probes));
+                                                 std::shared_ptr<const firmware::Trust> trust, Probes probes) {
+  return std::make_unique<OperatorApiImpl>(options, clock, engine, readers, store, std::move(trust), std::move(probes));
 }
 
 }  // namespace ota::api

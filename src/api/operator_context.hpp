@@ -26,7 +26,7 @@ struct Context {
   engine::Engine& engine;
   storage::Readers& readers;
   firmware::Store& store;
-  firmware::TrustedKeys trusted;
+  std::shared_ptr<const firmware::Trust> trust;
   Probes probes;
   KeyRing keys;
   std::atomic<int> uploads{0};               ///< under way

@@ -41,6 +41,7 @@ QueueFacts queue_facts(storage::ReadView& view, const firmware::Store& store, co
   facts.device = device;
   if (task.state != TaskState::queued) return facts;
   facts.image_missing = store.missing(task.checksum);
+  facts.firmware = view.firmware.find(task.firmware_id);
   const auto in_line = view.tasks.ready_of(task.device);
   facts.ready = in_line == task.id.number;
   if (const auto ahead = in_line && !facts.ready ? view.tasks.find(*in_line) : std::nullopt) facts.ahead = ahead->id;

@@ -60,14 +60,19 @@ std::optional<Digest> checksum_of(JsonFields& fields) {
   return checksum;
 }
 
-void check_times(JsonFields& fields, const engine::UpgradeOrder& order, WallTime now) {
-  if (!order.expires_at) return;
-  if (*order.expires_at <= now) fields.errors().add("expires_at", "lies in the past");
-  if (order.not_before && *order.expires_at <= *order.not_before)
-    fields.errors().add("expires_at", "must be after not_before");
+/// All four texts, and no other; whether they are right is the engine's to judge.
+std::optional<DowngradePermission> downgrade_of(JsonFields& fields) {
+  const auto texts = fields.text_map("downgrade_permission", 4, 16, 256);
+  if (!texts) return std::nullopt;
+  for (const auto* name : {"key_id", "value", "device", "expires"})
+    if (!texts->contains(name)) {
+      fields.errors().add("downgrade_permission", "must have the texts key_id, value, device and expires");
+      return std::nullopt;
+    }
+  return DowngradePermission{texts->at("device"), texts->at("expires"), {texts->at("key_id"), texts->at("value")}};
 }
 
-Result<engine::UpgradeOrder> order_of(std::string_view body, WallTime now) {
+Result<engine::UpgradeOrder> order_of(std::string_view body) {
   auto fields = JsonFields::parse(body, Errc::malformed);
   if (!fields) return fields.error();
   engine::UpgradeOrder order;
@@ -82,9 +87,9 @@ Result<engine::UpgradeOrder> order_of(std::string_view body, WallTime now) {
   order.expires_at = time_of(*fields, "expires_at");
   if (const auto confirm = fields->boolean("confirm")) order.confirm = *confirm ? Confirm::always : Confirm::never;
   order.force = fields->boolean("force").value_or(false);
+  order.downgrade = downgrade_of(*fields);
   fields->refuse_unknown({"device_id", "firmware_version", "chunk_size", "checksum", "priority", "hardware",
-                          "not_before", "expires_at", "confirm", "force"});
-  check_times(*fields, order, now);
+                          "not_before", "expires_at", "confirm", "force", "downgrade_permission"});
   if (auto checked = fields->check(Errc::malformed); !checked) return checked.error();
   return order;
 }
@@ -106,7 +111,7 @@ Answering post_upgrade(Context& context, Call& call) {
   if (!key) co_return key.error();
   auto body = co_await call.request.read_all(kMaxBody);
   if (!body) co_return body.error();
-  auto order = order_of(*body, context.clock.wall());
+  auto order = order_of(*body);
   if (!order) co_return order.error();
   order->idempotency_key = std::move(*key);
   if (!order->idempotency_key.empty()) order->body_digest = firmware::sha256(*body);

@@ -92,7 +92,7 @@ Result<void> may_begin(const Context& context, const Call& call, const Firmware&
   const auto length = call.request.content_length();
   if (length && *length > limit)
     return fail(Errc::too_large, fmt::format("the image has {} bytes; at most {} are taken", *length, limit));
-  if (context.options.require_signed_firmware && !firmware.signature) {
+  if (context.trust->signature_required() && !firmware.signature) {
     return fail(Errc::signature_invalid,
                 "only signed firmware is taken here: give signature and key_id (security.require_signed_firmware)");
   }
@@ -147,8 +147,7 @@ Result<void> judge(Context& context, Call& call, const Announced& announced) {
     error.fields.push_back({"checksum", "is not that of the body"});
     return error;
   }
-  if (firmware.signature) return context.trusted.verify(firmware);
-  return {};
+  return context.trust->judge(firmware);
 }
 
 }  // namespace

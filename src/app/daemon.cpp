@@ -123,7 +123,9 @@ Result<void> Daemon::open_data() {
         return mqtt_->publish(std::move(topic), std::move(payload), qos);
       },
       max_payload);
+  if (auto trusted = load_trust(); !trusted) return trusted;
   auto wanted = engine_options(settings_);
+  wanted.trust = trust_;
   wanted.let_go = [this] {
     if (readers_) readers_->let_go();
   };
@@ -164,8 +166,6 @@ Result<void> Daemon::adopt_images() {
 }
 
 Result<void> Daemon::build_api() {
-  auto trusted = firmware::TrustedKeys::load(settings_.security.trusted_keys_dir);
-  if (!trusted) return trusted.error();
   auto password = read_password(settings_.mqtt);
   if (!password) return password.error();
 
@@ -192,7 +192,6 @@ Result<void> Daemon::build_api() {
   api::OperatorOptions options;
   options.auth_required = auth_required(settings_);
   options.max_upload_bytes = settings_.http.max_upload_bytes;
-  options.require_signed_firmware = settings_.security.require_signed_firmware;
   options.device_registration_closed = settings_.devices.registration == "closed";
   // Apart from the devices' listener operators come directly, not through what stands in front of that.
   if (settings_.http.admin_listen.empty()) options.public_path = public_path(settings_.http);
@@ -201,8 +200,7 @@ Result<void> Daemon::build_api() {
   probes.broker = [this] { return mqtt_->status(); };
   probes.http = [this] { return server_->counters(); };
   probes.devices = [this] { return device_api_->counters(); };
-  operator_api_ =
-      api::OperatorApi::create(options, clock_, *engine_, *readers_, *store_, std::move(*trusted), std::move(probes));
+  operator_api_ = api::OperatorApi::create(options, clock_, *engine_, *readers_, *store_, trust_, std::move(probes));
   return {};
 }
 
@@ -274,6 +272,13 @@ void Daemon::stop() {
   if (mqtt_) mqtt_->stop(std::max(left(), kShortestGrace));
 }
 
+Result<void> Daemon::load_trust() {
+  auto trusted = firmware::TrustedKeys::load(settings_.security.trusted_keys_dir);
+  if (!trusted) return trusted.error();
+  trust_->set(std::move(*trusted), settings_.security.require_signed_firmware);
+  return {};
+}
+
 void Daemon::reload(const Settings& wanted) {
   const auto changed = changes_between(settings_, wanted);
   for (const auto& change : changed) {
@@ -286,7 +291,11 @@ void Daemon::reload(const Settings& wanted) {
   }
   settings_ = with_changes(settings_, wanted);
   if (auto configured = log::configure(settings_.log); !configured) log::error(configured.error().message);
-  engine_->apply(engine_options(settings_));
+  if (auto trusted = load_trust(); !trusted)
+    log::error(fmt::format("the trusted keys stay as they were: {}", trusted.error().message));
+  auto options = engine_options(settings_);
+  options.trust = trust_;
+  engine_->apply(options);
   server_->set_rates(download_rates(settings_.http));
   if (auto reloaded = reload_certificates(); !reloaded)
     log::error(fmt::format("the certificates stay as they were: {}", reloaded.error().message));

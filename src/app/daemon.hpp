@@ -15,6 +15,7 @@
 #include "ota/base/settings.hpp"
 #include "ota/engine/engine.hpp"
 #include "ota/firmware/store.hpp"
+#include "ota/firmware/trust.hpp"
 #include "ota/http/server.hpp"
 #include "ota/mqtt/client.hpp"
 #include "ota/storage/readers.hpp"
@@ -47,6 +48,8 @@ class Daemon {
  private:
   Result<void> open_data();
   Result<void> adopt_images();
+  /// The keys and the rule of the settings, from now on.
+  Result<void> load_trust();
   Result<void> build_api();
   Result<void> listen();
   Result<std::string> listen_on(const std::string& address, http::Handler handler, bool devices, bool operators);
@@ -63,6 +66,7 @@ class Daemon {
   // Destroyed from the last to the first: disk threads may call the engine and the outbox until the store is gone, and
   // what the server still holds of a handler's coroutine may use all the others.
   std::optional<InstanceLock> lock_;
+  const std::shared_ptr<firmware::Trust> trust_ = std::make_shared<firmware::Trust>();
   std::unique_ptr<api::Outbox> outbox_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<firmware::Store> store_;

@@ -108,10 +108,12 @@ const Key kKeys[] = {
 
     {OTAD_KEY(security, api_auth), kApiAuth, kStart,
      "auto: operators need an API key unless their routes are on loopback only. required: always. off: never."},
-    {OTAD_KEY(security, require_signed_firmware), kFlag, kStart,
-     "true: firmware without a good signature of a trusted key is refused at upload."},
-    {OTAD_KEY(security, trusted_keys_dir), kPath, kStart,
-     "The folder with the vendors' public keys (Ed25519, PEM); the file's name without .pem is the key id."},
+    {OTAD_KEY(security, require_signed_firmware), kFlag, kLive,
+     "true: firmware without a good signature of a trusted key is refused at upload, and not offered."},
+    {OTAD_KEY(security, trusted_keys_dir), kPath, kLive,
+     "The folder with the vendors' public keys (Ed25519, PEM), read again on SIGHUP; the file's name without .pem is "
+     "the "
+     "key id. Signed firmware whose key isn't there is not offered."},
 
     {OTAD_KEY(log, level), kLogLevel, kLive,
      "trace, debug, info, warn or error. debug tells each message of a device."},

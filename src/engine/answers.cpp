@@ -32,7 +32,8 @@ Offer Ledger::offer(const Task& task) {
                chunks(task).missing(),
                transports(task, device),
                found ? found->signature : std::nullopt,
-               device ? device->max_message_bytes : std::nullopt};
+               device ? device->max_message_bytes : std::nullopt,
+               task.downgrade};
 }
 
 RetryAnswer Ledger::retry_answer(const Task& task, const std::string& reason) {

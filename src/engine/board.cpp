@@ -217,6 +217,7 @@ void TransferBoard::open(Transfer transfer) {
   entry.allowance = transfer.allowance;
   entry.transfer_class.repeats = transfer.bytes_sent > transfer.allowance;
   entry.signature = std::move(transfer.signature);
+  entry.change.percent = transfer.percent;
   entry.rate_since = clock_.steady();
   std::lock_guard lock(mutex_);
   if (const auto before = entries_.find(number); before != entries_.end()) drop(before);

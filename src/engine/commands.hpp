@@ -44,7 +44,8 @@ bool on_image_changed(Ledger& ledger, const Digest& image, TaskCursor& at);
 void remove_unneeded(Ledger& ledger, const Digest& image);
 
 /// The firmware for that version and hardware: its own before one that fits every device. `hardware` empty: unknown.
-/// Errc::no_such_firmware, Errc::wrong_hardware, Errc::malformed (several fit, name one), Errc::image_damaged.
+/// Errc::no_such_firmware, Errc::wrong_hardware, Errc::malformed (several fit, name one), Errc::image_damaged,
+/// Errc::untrusted_firmware.
 Result<Firmware> choose_firmware(Ledger& ledger, const std::string& version, const std::string& hardware);
 /// Errc::downgrade; Errc::already_installed where the device said itself that it runs that version.
 Result<void> check_upgrade(const Device& device, const std::string& version);

@@ -77,8 +77,10 @@ Answer waiting_or_up_to_date(Ledger& ledger, const Device& device) {
   return ledger.queued_answer(next == queued.end() ? queued.front() : *next);
 }
 
-/// Before retry_after_s is over, bad news is that which the retry answered already.
-bool retry_wait_runs(const Ledger& ledger, const Task& task) {
+/// Whether bad news is that which a retry answered already: it is about an earlier attempt or, where the device named
+/// none, comes before retry_after_s is over.
+bool repeats(const Ledger& ledger, const Task& task, const std::optional<int>& attempt) {
+  if (attempt) return *attempt < task.attempt;
   return task.retry_due && ledger.now() < *task.retry_due;
 }
 
@@ -134,6 +136,8 @@ std::optional<Answer> on_chunks(Ledger& ledger, Task& task, const ProgressReport
     ledger.load(task.id.number);
     return {};
   }
+  // A copy from an earlier attempt: those chunks may be good by now.
+  if (message.attempt && *message.attempt < task.attempt) return ledger.retry_answer(task, task.reason);
   LogEntry entry;
   entry.kind = "mismatch";
   entry.by = "device";
@@ -180,8 +184,7 @@ std::optional<Answer> on_device_state(Ledger& ledger, Task& task, const Progress
                   task.id);
   if (*message.state == DeviceState::rolled_back) return {};
   if (task.state == TaskState::queued) return ledger.queued_answer(task);
-  // Said again before the wait is over: the same failure.
-  if (retry_wait_runs(ledger, task)) return ledger.retry_answer(task, task.reason);
+  if (repeats(ledger, task, message.attempt)) return ledger.retry_answer(task, task.reason);
   task.detail = message.reason;
   return ledger.spend_attempt(task, by_device(), "device_failed");
 }
@@ -256,13 +259,15 @@ std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Creden
 
   if (message.checksum == task.checksum) {
     // It would hold the device while another of its tasks does: its turn comes after that.
+    if (!ledger.trusted(task))
+      return ledger.queued_answer(task);  // it isn't installed on the word of a key that is gone
     if (task.state == TaskState::queued && waits_for_confirmation(task, *device) && ledger.tasks.active_of(id.str()))
       return ledger.queued_answer(task);
     if (auto done = image_verified(ledger, task); !done) return ErrorAnswer{done.error(), task.id};
     return ledger.success_answer(task);
   }
   if (task.state == TaskState::queued) return ledger.queued_answer(task);
-  if (message.attempt ? *message.attempt < task.attempt : retry_wait_runs(ledger, task)) {
+  if (repeats(ledger, task, message.attempt)) {
     ledger.spoke(task);
     return ledger.retry_answer(task, task.reason);
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "ota/base/log.hpp"
 #include "ota/domain/backoff.hpp"
@@ -21,8 +22,12 @@ constexpr auto kKeepAnswers = std::chrono::hours{24};
 constexpr int kPruneAtOnce = 1'000;
 
 Millis last_timeline(storage::Keys& keys) {
-  const auto value = keys.value(kTimelineKey);
-  return Millis{value ? std::stoll(*value) : 0};
+  const auto text = keys.value(kTimelineKey).value_or("0");
+  std::int64_t value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (read.ec != std::errc{} || value < 0)
+    log::error("the database's timeline_ms can't be read and starts afresh: " + text);
+  return Millis{read.ec == std::errc{} ? std::max<std::int64_t>(value, 0) : 0};
 }
 
 /// One line for how a task ended.
@@ -143,6 +148,8 @@ Task& Ledger::insert(Task& task, const std::string& actor) {
   task.queued_at_tl = now_;
   task.max_attempts = options_.tasks.max_attempts;
   if (task.not_before && *task.not_before > wall_) task.wait_due = timeline_.at(*task.not_before);
+  if (const auto life = options_.tasks.default_expiry_s; life > 0 && !task.expires_at)
+    task.expires_at = std::max(task.not_before.value_or(wall_), wall_) + std::chrono::seconds{life};
   if (task.expires_at) task.expiry_due = timeline_.at(*task.expires_at);
   tasks.insert(task);
   LogEntry entry;
@@ -246,6 +253,7 @@ void Ledger::show(const Task& task, const std::optional<Device>& device, ChunkBi
   transfer.have = std::move(have);
   transfer.bytes_sent = task.bytes_sent;
   transfer.allowance = download_allowance(task);
+  transfer.percent = task.percent;
   transfer.priority = task.priority;
   if (const auto image = firmware.find(task.firmware_id)) transfer.signature = image->signature;
   board_.open(std::move(transfer));
@@ -268,6 +276,8 @@ Answer Ledger::spend_attempt(Task& task, const Actor& by, const std::string& rea
   ++task.attempt;
   board_.set_allowance(task.id.number, download_allowance(task));
   ++stats.retries;
+  task.percent = 0;  // an attempt begins at its beginning
+  board_.set_percent(task.id.number, 0);
   shrink_grid(task);
   const Backoff backoff{std::chrono::seconds{options_.tasks.retry_backoff_s},
                         std::chrono::seconds{options_.tasks.retry_backoff_max_s}};
@@ -310,6 +320,8 @@ void Ledger::resync() {
     holders.push_back(task.id.number);
     if (!board_.active(task.id.number)) {
       begin_run(task);
+    } else if (!runs_.contains(task.id.number)) {
+      note_new_run(task, find_device(task.device), chunks(task));  // the board outlives a ledger that is opened afresh
     } else if (const auto& uplink = runs_[task.id.number].uplink; !uplink.empty()) {
       ++uplinks_[uplink];
     }
@@ -319,6 +331,7 @@ void Ledger::resync() {
 }
 
 void Ledger::resume_active() {
+  withdraw_untrusted();
   for (auto& task : tasks.all_active()) {
     const auto due = task.state_due;
     arm(task);
@@ -347,7 +360,26 @@ bool Ledger::housekeeping() {
   const auto old = wall_ - std::chrono::days{options_.keep_logs_days};
   const int most = std::max({keys.forget_answers(wall_ - kKeepAnswers, kPruneAtOnce),
                              transfer_log.prune(old, kPruneAtOnce), audit_log.prune(old, kPruneAtOnce)});
-  return most >= kPruneAtOnce;
+  const bool more_tasks = prune_tasks();
+  return most >= kPruneAtOnce || more_tasks;
+}
+
+bool Ledger::prune_tasks() {
+  const auto old = wall_ - std::chrono::days{options_.tasks.keep_days};
+  const auto oldest = tasks.oldest(pruned_up_to_, kPruneAtOnce);
+  int left = kPruneAtOnce;
+  for (const auto& task : oldest) {
+    if (task.created >= old) break;  // and so are all after it
+    if (task.ended && *task.ended < old) {
+      left -= transfer_log.remove_of(task.number, left);
+      if (left <= 0) return true;
+      tasks.remove(task.number);
+    }
+    pruned_up_to_ = task.number;
+  }
+  const bool more = oldest.size() == kPruneAtOnce && pruned_up_to_ == oldest.back().number;
+  if (!more) pruned_up_to_ = 0;
+  return more;
 }
 
 }  // namespace ota::engine

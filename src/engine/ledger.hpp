@@ -31,6 +31,9 @@ inline Actor by_timer() { return {Cause::timer, "timer"}; }
 inline Actor by_device() { return {Cause::device, "device"}; }
 inline Actor by_operator(std::string name) { return {Cause::operator_, std::move(name)}; }
 
+/// The reason of a task that waits for its firmware to be trusted.
+inline constexpr const char* kUntrusted = "untrusted_firmware";
+
 class Ledger {
  public:
   /// `later` puts a job on the engine's queue from any thread: for grids that are ready.
@@ -101,6 +104,8 @@ class Ledger {
   void heard(Device& device);
   /// The device said something of this very task: a sign of life, which keeps an offer open.
   void spoke(Task& task);
+  /// Whether the task's firmware is trusted now.
+  bool trusted(const Task& task);
   /// To be looked at again before this command ends.
   void touch(const std::string& device) { touched_.insert(device); }
   /// Ends a command: brings touched devices' places in the queue up to date, fills free slots. An offer to `asker` is
@@ -159,6 +164,8 @@ class Ledger {
   void note_transport(Device& device, TransferRun& run, const TransferChange& change);
   /// What a task that got a slot, or kept it over a start, is known by in memory.
   void begin_run(const Task& task);
+  /// What begin_run() keeps, for a task that is on the board.
+  void note_new_run(const Task& task, std::optional<Device> device, ChunkBitmap had);
   void end_run(const Task& task);
   /// Tells devices amid a download to go on over another transport.
   void watch_transports();
@@ -179,6 +186,12 @@ class Ledger {
   void fill_slots(const std::string& asker);
   bool grant(Task& task, const std::string& asker);
   bool awaits_grid(const Task& task) const;
+  /// Keeps a task out of the queue while its firmware isn't trusted.
+  bool awaits_trust(Task& task);
+  /// Where the keys were changed, takes back what was offered and isn't trusted any more.
+  void withdraw_untrusted();
+  /// Tasks that ended before tasks.keep_days go with their logs, oldest first; true where more may be left.
+  bool prune_tasks();
   /// After the commit fetches the digests of the task's chunks, then runs `then`.
   void with_grid(const Task& task, std::function<void(Ledger&, bool ready)> then);
   void preempt(Task& task);
@@ -200,6 +213,10 @@ class Ledger {
   std::optional<Device> device_;  // the last one: nearly every step of a command asks for its device
   bool device_unwritten_ = false;
   std::set<std::string> touched_;
+  std::uint64_t withdrawn_at_ = 0;                  // generation of the keys that the offers go by
+  std::uint64_t trust_seen_ = 0;                    // generation of the keys that trusted_ goes by
+  std::unordered_map<std::int64_t, bool> trusted_;  // by firmware
+  std::int64_t pruned_up_to_ = 0;                   // the last task that prune_tasks() looked at
   std::int64_t slots_ = 0;
   std::unordered_map<std::int64_t, TransferRun> runs_;                         // of tasks on the board
   std::unordered_map<std::int64_t, std::map<std::uint32_t, int>> mismatches_;  // of tasks on the board

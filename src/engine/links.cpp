@@ -20,9 +20,14 @@ constexpr std::uint32_t kLostForSmaller = 2;
 void Ledger::begin_run(const Task& task) {
   auto device = find_device(task.device);
   auto have = chunks(task);
+  note_new_run(task, device, have);
+  show(task, device, std::move(have));
+}
+
+void Ledger::note_new_run(const Task& task, std::optional<Device> device, ChunkBitmap had) {
   TransferRun run;
-  run.had = have;
-  run.since = run.moved = run.told = now_;
+  run.had = std::move(had);
+  run.since = run.moved = run.told = run.looked = run.judged = now_;
   if (device) {
     auto& until = device->quality.mqtt_first_until;
     if (until > Millis{0} && until <= now_) {
@@ -35,7 +40,6 @@ void Ledger::begin_run(const Task& task) {
   }
   if (!run.uplink.empty()) ++uplinks_[run.uplink];
   runs_[task.id.number] = std::move(run);
-  show(task, device, std::move(have));
 }
 
 void Ledger::end_run(const Task& task) {

@@ -46,6 +46,18 @@ Result<Device> device_for(Ledger& ledger, const UpgradeOrder& order) {
   return device;
 }
 
+/// Whether the vendor permits this order to go below what the device runs. Errc::signature_invalid, Errc::malformed.
+Result<void> check_permission(Ledger& ledger, const UpgradeOrder& order, const Firmware& firmware) {
+  const auto& permission = *order.downgrade;
+  if (const auto& trust = ledger.options().trust)
+    if (auto good = trust->judge(firmware, permission); !good)
+      return Error{Errc::signature_invalid, good.error().message, {{"downgrade_permission", good.error().message}}};
+  if (!firmware::permits_downgrade(permission, order.device, ledger.wall()))
+    return bad_field("downgrade_permission", fmt::format("is for {} until {}: not for device {} now", permission.device,
+                                                         permission.expires, order.device));
+  return {};
+}
+
 Result<UpgradeOutcome> make_task(Ledger& ledger, const UpgradeOrder& order, const std::string& actor,
                                  std::int64_t retry_of = 0) {
   if (auto times = check_times(order, ledger.wall()); !times) return times.error();
@@ -63,8 +75,11 @@ Result<UpgradeOutcome> make_task(Ledger& ledger, const UpgradeOrder& order, cons
   auto grid = grid_for(*firmware, order, *device);
   if (!grid) return grid.error();
   if (auto open = ledger.tasks.open_of(device->id, order.version)) return UpgradeOutcome{*open, false, open->state};
+  if (order.downgrade)
+    if (auto permitted = check_permission(ledger, order, *firmware); !permitted) return permitted.error();
   if (!order.force)
-    if (auto fits = check_upgrade(*device, order.version); !fits) return fits.error();
+    if (auto fits = check_upgrade(*device, order.version); !fits)
+      if (!order.downgrade || fits.error().code != Errc::downgrade) return fits.error();
 
   if (!ledger.find_device(device->id)) ledger.save(*device);
   Task task;
@@ -78,6 +93,7 @@ Result<UpgradeOutcome> make_task(Ledger& ledger, const UpgradeOrder& order, cons
   task.priority = order.priority.value_or(firmware->security ? Priority::security : Priority::normal);
   task.confirm = order.confirm.value_or(ledger.default_confirm());
   task.force = order.force;
+  task.downgrade = order.downgrade;
   task.from_version = device->current_version;
   task.not_before = order.not_before;
   task.expires_at = order.expires_at;
@@ -108,6 +124,10 @@ Result<Firmware> choose_firmware(Ledger& ledger, const std::string& version, con
   if (chosen->damaged)
     return fail(Errc::image_damaged,
                 fmt::format("the stored image of firmware {} is damaged: upload it again", version));
+  if (const auto& trust = ledger.options().trust)
+    if (auto good = trust->judge(*chosen); !good)
+      return fail(Errc::untrusted_firmware,
+                  fmt::format("firmware {} is not trusted now: {}", chosen->version, good.error().message));
   return *chosen;
 }
 
@@ -125,7 +145,9 @@ Result<void> check_upgrade(const Device& device, const std::string& version) {
 
 Result<UpgradeOutcome> on_upgrade(Ledger& ledger, const UpgradeOrder& order, const std::string& actor) {
   if (order.idempotency_key.empty()) return make_task(ledger, order, actor);
-  if (const auto before = ledger.keys.answered(order.idempotency_key)) {
+  // Two operators may take the same key.
+  const auto key = actor + '\n' + order.idempotency_key;
+  if (const auto before = ledger.keys.answered(key)) {
     if (before->body != order.body_digest)
       return fail(Errc::key_reused, "this Idempotency-Key came with another request before: take a new one");
     const auto task = ledger.tasks.find(before->task);
@@ -134,7 +156,7 @@ Result<UpgradeOutcome> on_upgrade(Ledger& ledger, const UpgradeOrder& order, con
   }
   auto outcome = make_task(ledger, order, actor);
   if (outcome)
-    ledger.keys.remember(order.idempotency_key,
+    ledger.keys.remember(key,
                          {order.body_digest, outcome->task.id.number, outcome->created, outcome->state, ledger.wall()});
   return outcome;
 }
@@ -164,6 +186,7 @@ Result<Task> on_retry(Ledger& ledger, const TaskId& id, const std::string& actor
   order.priority = ended->priority;
   order.confirm = ended->confirm;
   order.force = ended->force;
+  order.downgrade = ended->downgrade;
   auto made = make_task(ledger, order, actor, id.number);
   if (!made) return made.error();
   if (!made->created)

@@ -14,6 +14,7 @@ constexpr int kMaxQueuedOfDevice = 1'000;
 constexpr int kTimersAtOnce = 500;
 // Who waits for an image's chunk digests is looked at again after so long, should their making be lost in a crash.
 constexpr Millis kGridRetry{10'000};
+constexpr Millis kTrustRetry{60'000};        // firmware that isn't trusted is looked at again for a present device
 constexpr int kPlacesOfPoorUplink = 2;       // slots at a time for devices with poor links behind one
 constexpr std::size_t kMaxDeferred = 1'000;  // requests that wait for one grid; more are answered `queued`
 
@@ -59,7 +60,8 @@ std::optional<Task> Ledger::refresh(const std::string& id, bool alone) {
   std::optional<Task> best;
   if (device && device->present_until_tl > now_) {
     for (auto& task : tasks.queued_of(id, kMaxQueuedOfDevice)) {
-      if (task.parked || task.wait_due || awaits_grid(task) || images_.missing(task.checksum)) continue;
+      if (task.parked || task.wait_due || awaits_grid(task) || images_.missing(task.checksum) || awaits_trust(task))
+        continue;
       if (!best || std::pair{effective(task), task.id.number} < std::pair{effective(*best), best->id.number})
         best = std::move(task);
     }
@@ -168,6 +170,8 @@ bool Ledger::grant(Task& task, const std::string& asker) {
     return false;
   }
   if (!task.offered) task.offered = wall_;
+  if (task.reason == kUntrusted) task.reason.clear();
+  task.percent = 0;
   if (auto done = change(task, TaskEvent::grant, by_engine()); !done) return false;
   if (task.device != asker) push(task.device, offer(task));
   return true;
@@ -221,7 +225,43 @@ std::optional<Millis> Ledger::next_timer() {
   return due ? due : lapse;
 }
 
+bool Ledger::trusted(const Task& task) {
+  const auto& trust = options_.trust;
+  if (!trust) return true;
+  if (trusted_.empty() || trust_seen_ != trust->generation()) {
+    trusted_.clear();
+    trust_seen_ = trust->generation();
+  }
+  const auto known = trusted_.find(task.firmware_id);
+  if (known != trusted_.end()) return known->second;
+  const auto found = firmware.find(task.firmware_id);
+  const bool good = !found || trust->judge(*found);
+  trusted_.emplace(task.firmware_id, good);
+  return good;
+}
+
+bool Ledger::awaits_trust(Task& task) {
+  if (trusted(task)) return false;
+  if (!task.state_due || task.reason != kUntrusted) {
+    task.reason = kUntrusted;
+    task.state_due = now_ + kTrustRetry;
+    save(task);
+  }
+  return true;
+}
+
+void Ledger::withdraw_untrusted() {
+  if (!options_.trust || options_.trust->generation() == withdrawn_at_) return;
+  withdrawn_at_ = options_.trust->generation();
+  for (auto& task : tasks.all_active()) {
+    if (!holds_slot(task.state) || trusted(task)) continue;
+    if (!change(task, TaskEvent::withdraw, by_engine(), kUntrusted)) continue;
+    push(task.device, CancelAnswer{task.id, CancelReason::preempted});
+  }
+}
+
 void Ledger::run_timers() {
+  withdraw_untrusted();
   write_device();
   for (const auto& found : tasks.due(now_, kTimersAtOnce))
     if (auto task = load(found.id.number)) on_due(*task);

@@ -46,7 +46,7 @@ void Ledger::merge(Task& task, const TransferChange& change) {
   if (change.heard || moved || change.broken > 0) note_device(task, change);
   const bool further = change.percent > task.percent;
   task.bytes_sent = change.bytes_sent;
-  task.percent = std::max(task.percent, change.percent);
+  task.percent = change.percent;  // also a smaller one: it began again
   task.heard |= change.heard;
   if (task.bytes_sent > download_allowance(task)) note_repeats(task);
   // Where what was written of them was undone, none is fresh any more. A client that fetches by ranges may never bring

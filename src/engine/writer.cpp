@@ -29,6 +29,15 @@ void act(const Effect& effect) {
   }
 }
 
+/// Says no; what the caller makes of that ends nothing here.
+void refuse(Command& command, Error error) {
+  try {
+    command.failed(std::move(error));
+  } catch (const std::exception& e) {
+    log::error(std::string("a refusal could not be given: ") + e.what());
+  }
+}
+
 /// Whether what was thrown is the database's fault, not that of one command.
 bool breaks_unit(const std::exception& e) {
   const auto* fault = dynamic_cast<const storage::Fault*>(&e);
@@ -60,7 +69,7 @@ Result<void> Writer::open() {
                                        [this](std::function<void(Ledger&)> job) { later(std::move(job)); });
     ledger_->stats = counters_;
     ledger_->resync();
-  } catch (const storage::Fault& e) {
+  } catch (const std::exception& e) {
     ledger_.reset();
     db_.reset();
     return fail(Errc::server_fault, "the database " + path_ + " can't be read: " + e.what());
@@ -82,11 +91,11 @@ void Writer::stop() {
 void Writer::send(Command command) {
   const auto put = queue_.put(command);
   if (put == CommandQueue::Put::taken) return;
-  if (put == CommandQueue::Put::closed) return command.failed(fail(Errc::cancelled, "the server is stopping"));
+  if (put == CommandQueue::Put::closed) return refuse(command, fail(Errc::cancelled, "the server is stopping"));
   refused_.fetch_add(1, std::memory_order_relaxed);
   auto full = fail(Errc::overloaded, "too much waits to be decided: try again later");
   full.retry_after_s = spread_s();
-  command.failed(std::move(full));
+  refuse(command, std::move(full));
 }
 
 void Writer::later(std::function<void(Ledger&)> job) {
@@ -131,13 +140,11 @@ Options Writer::options() const {
 
 void Writer::loop() {
   while (!queue_.done()) {
-    last_turn_.store(clock_.steady().count(), std::memory_order_relaxed);
-    auto commands = queue_.take(next_turn(), options().max_batch);
-    if (!ledger_ && !reopen()) {
-      for (auto& command : commands) command.failed(unwritable());
-      continue;
+    try {
+      step();
+    } catch (const std::exception& e) {
+      log::error(std::string("a turn of the engine failed: ") + e.what());
     }
-    if (!turn(commands)) reopen();
   }
   if (ledger_) {
     std::vector<Command> last{{[](Ledger& ledger) {
@@ -147,6 +154,16 @@ void Writer::loop() {
                                [](const Error&) {}}};
     turn(last);
   }
+}
+
+void Writer::step() {
+  last_turn_.store(clock_.steady().count(), std::memory_order_relaxed);
+  auto commands = queue_.take(next_turn(), options().max_batch);
+  if (!ledger_ && !reopen()) {
+    for (auto& command : commands) refuse(command, unwritable());
+    return;
+  }
+  if (!turn(commands)) reopen();
 }
 
 steady_clock::time_point Writer::next_turn() {
@@ -167,6 +184,7 @@ bool Writer::turn(std::vector<Command>& commands) {
     try {
       db_->begin();
       decide(ledger, commands, undone, false);
+      chores(ledger);
     } catch (const std::exception& e) {
       if (breaks_unit(e)) throw;
       db_->rollback();
@@ -177,12 +195,12 @@ bool Writer::turn(std::vector<Command>& commands) {
       ledger.forget();
       ledger.resync();
       decide(ledger, commands, undone, true);
+      chores_apart(ledger);
     }
-    chores(ledger);
     const auto began = steady_clock::now();
     db_->commit();
     ledger.stats.commit_seconds += std::chrono::duration<double>(steady_clock::now() - began).count();
-  } catch (const storage::Fault& e) {
+  } catch (const std::exception& e) {
     db_->rollback();
     image_notes_.undone();
     counters_ = counted;
@@ -191,7 +209,7 @@ bool Writer::turn(std::vector<Command>& commands) {
                "; nothing of this was answered as done; check the disk (space, rights, errors)");
     close(e.what());
     for (std::size_t i = 0; i < commands.size(); ++i)
-      if (!undone[i]) commands[i].failed(unwritable());
+      if (!undone[i]) refuse(commands[i], unwritable());
     return false;
   }
   if (image_notes_.committed()) queue_.stir();
@@ -264,8 +282,27 @@ bool Writer::run_apart(Ledger& ledger, Command& command) {
     ledger.drop_effects(effects);
     ledger.forget();
     resync_ = true;
-    command.failed(fail(Errc::server_fault, "the server could not do this; its log says why"));
+    refuse(command, fail(Errc::server_fault, "the server could not do this; its log says why"));
     return false;
+  }
+}
+
+/// The engine's own work in a nested unit, after something threw: what it throws undoes it alone, and is logged once.
+void Writer::chores_apart(Ledger& ledger) {
+  const auto effects = ledger.effects();
+  try {
+    storage::Database::Savepoint savepoint(*db_);
+    chores(ledger);
+    savepoint.release();
+    chores_fault_.clear();
+  } catch (const std::exception& e) {
+    if (breaks_unit(e)) throw;
+    if (std::exchange(chores_fault_, e.what()) != e.what())
+      log::error(std::string("timers, progress and housekeeping failed and were undone: ") + e.what());
+    ledger.drop_effects(effects);
+    ledger.forget();
+    resync_ = true;
+    timer_.reset();
   }
 }
 

@@ -46,12 +46,14 @@ class Writer {
 
  private:
   void loop();
+  void step();
   std::chrono::steady_clock::time_point next_turn();
   bool turn(std::vector<Command>& commands);
   void decide(Ledger& ledger, std::vector<Command>& commands, std::vector<bool>& undone, bool apart);
   void run(Ledger& ledger, Command& command);
   bool run_apart(Ledger& ledger, Command& command);
   void chores(Ledger& ledger);
+  void chores_apart(Ledger& ledger);
   bool checkpoint(bool few);
   bool reopen();
   Result<void> prove();
@@ -86,7 +88,8 @@ class Writer {
   Millis flushed_{0};
   Millis looked_{0};
   Millis kept_{0};
-  bool resync_ = false;  // a command was undone
+  bool resync_ = false;       // a command was undone
+  std::string chores_fault_;  // what chores_apart() logged last
   std::chrono::steady_clock::time_point looked_at_log_;
   bool log_stays_ = false;   // the write-ahead log could not be copied for lack of room
   bool distrusted_ = false;  // a sync failed

@@ -128,6 +128,8 @@ struct Tasks::Statements {
   Query chunks{db, "SELECT bitmap FROM task_chunks WHERE task=?"};
   Query save_chunks{db, "INSERT OR REPLACE INTO task_chunks (task, bitmap) VALUES (?,?)"};
   Query drop_chunks{db, "DELETE FROM task_chunks WHERE task=?"};
+  Query oldest{db, "SELECT number, created, ended FROM tasks WHERE number>? ORDER BY number LIMIT ?"};
+  Query remove{db, "DELETE FROM tasks WHERE number=?"};
   Query needs_firmware{db, "SELECT 1 FROM tasks WHERE firmware=? AND state<5 LIMIT 1"};
   Query with_image{db, select("WHERE firmware IN (SELECT id FROM firmware WHERE checksum=?) AND state<5 AND state<4 "
                               "LIMIT ?")};
@@ -243,6 +245,21 @@ std::optional<Millis> Tasks::next_due() {
   if (!rows.next()) return {};
   return rows.maybe(&Rows::millis);
 }
+
+std::vector<Tasks::Age> Tasks::oldest(std::int64_t after, int limit) {
+  std::vector<Age> found;
+  auto rows = up_to_date().oldest.rows(after, limit);
+  while (rows.next()) {
+    Age age;
+    age.number = rows.integer();
+    age.created = rows.time();
+    age.ended = rows.maybe(&Rows::time);
+    found.push_back(age);
+  }
+  return found;
+}
+
+void Tasks::remove(std::int64_t number) { up_to_date().remove.run(number); }
 
 ChunkBitmap Tasks::chunks(const Task& task) {
   auto rows = q_->chunks.rows(task.id.number);

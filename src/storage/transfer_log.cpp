@@ -47,6 +47,7 @@ LogEntry read(Rows& rows) {
   e.bytes = static_cast<std::uint64_t>(rows.number(INT64_MAX));
   e.ms = rows.integer();
   e.transport = rows.maybe(&Rows::word<Transport>);
+  e.detail = rows.text();
   return e;
 }
 
@@ -68,6 +69,8 @@ struct TransferLog::Statements {
   Query prune{db,
               "DELETE FROM transfer_log WHERE id IN (SELECT id FROM transfer_log ORDER BY id LIMIT ?2) AND at<?1 "
               "RETURNING 1"};
+  Query remove_of{
+      db, "DELETE FROM transfer_log WHERE id IN (SELECT id FROM transfer_log WHERE task=? LIMIT ?) RETURNING 1"};
 };
 
 TransferLog::TransferLog(Database& db) : q_(std::make_unique<Statements>(db.impl().db)) {}
@@ -80,6 +83,13 @@ void TransferLog::add(const LogEntry& e) {
 
 std::vector<LogEntry> TransferLog::list(std::int64_t task, std::int64_t after, int limit) {
   return readable_rows(q_->list.rows(task, after), "transfer_log", read, limit);
+}
+
+int TransferLog::remove_of(std::int64_t task, int limit) {
+  int removed = 0;
+  auto rows = q_->remove_of.rows(task, limit);
+  while (rows.next()) ++removed;
+  return removed;
 }
 
 int TransferLog::prune(WallTime before, int limit) {

@@ -5,6 +5,7 @@
 // As soon as a cycle is done the next device begins one; there are so many that none says more in a second than a
 // device may. All share one connection.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -22,9 +23,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kChunks = 4;
-constexpr std::size_t kDevices = 8192;
 constexpr std::string_view kRequest =
-    R"({"current_version":"1.0","version":"2.0","hardware":"bench","max_chunk_bytes":65536,"transports":["http"]})";
+    R"({"version":"2.0","hardware":"bench","max_chunk_bytes":65536,"transports":["http"]})";
 
 struct Device {
   std::string topic;
@@ -40,14 +40,16 @@ class Load {
         in_flight_(in_flight),
         cycles_(cycles),
         line_(port, "otad-bench-load"),
-        devices_(kDevices) {
+        devices_(cycles) {
     line_.subscribe({root_ + "/+/metadata", root_ + "/+/success", root_ + "/+/queued", root_ + "/+/retry",
                      root_ + "/+/failed", root_ + "/+/error", root_ + "/+/up_to_date"});
     took_.reserve(cycles);
   }
 
   void run() {
-    for (std::size_t i = 0; i < devices_.size(); ++i) devices_[i].topic = fmt::format("{}/gw-bench-{}", root_, i);
+    // New ones in each run: a device that got its update needs none.
+    for (std::size_t i = 0; i < devices_.size(); ++i)
+      devices_[i].topic = fmt::format("{}/gw-bench-{}-{}", root_, ::getpid(), i);
     const auto began = Clock::now();
     for (std::size_t i = 0; i < in_flight_; ++i) begin();
     while (took_.size() < cycles_)
@@ -61,7 +63,7 @@ class Load {
  private:
   void begin() {
     if (begun_ == cycles_) return;
-    auto& device = devices_[begun_++ % kDevices];
+    auto& device = devices_[begun_++];
     device.began = Clock::now();
     device.offered = false;
     line_.publish(device.topic + "/request", kRequest);

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Messages: whole life cycles of devices over Mosquitto, otad beside a server that only echoes.
 
-A cycle is request, metadata, four times progress, verify, success, at QoS 1, with 1, 32 and 256 devices in flight. otad
+A cycle is request, metadata, four times progress, verify, success, at QoS 1, with 1, 32 and 256 devices in flight. Each
+is that of a new device which never tells what it runs, so that the verified image ends it. otad
 commits each of its answers durably; the echo server stands on the same MQTT library, keeps nothing and answers
 constants. Broker and load generator are the same for both. Debian package: mosquitto.
 """

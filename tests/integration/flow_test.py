@@ -126,7 +126,7 @@ class Flow(ServerCase):
                 task = self.upgrade(name, "2.0.0", hardware=f"hw-{name}")
                 device = self.device(name, hardware=f"hw-{name}", version="1.0.0", mqtt5=mqtt5)
                 self.assertEqual(device.run()["type"], "success")
-                self.assertEqual(self.rest.state(task), "succeeded")
+                self.rest.wait_state(task, "succeeded")
 
     def test_empty_payload_is_an_empty_object(self):
         device = self.device("empty")

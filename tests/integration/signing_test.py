@@ -1,11 +1,12 @@
 """The walk through signing in docs/security.md with openssl alone, run as it stands there, on server and device."""
+import base64
 import os
 import pathlib
 import re
 import subprocess
 import unittest
 
-from harness import BUILD, ENVIRONMENT, ROOT, ServerCase, image, main
+from harness import BUILD, ENVIRONMENT, ROOT, ServerCase, digest, image, main
 
 
 def blocks():
@@ -74,6 +75,91 @@ class Signing(ServerCase):
         done = self.run_block(agent.replace("vendor-2026.pem", "other.pem").replace("--state-dir state", "--state-dir s2"))
         self.assertNotEqual(done.returncode, 0)
         self.assertFalse((self.work / "installed").exists())
+
+
+class TrustNow(ServerCase):
+    """Trust is judged at each order and each offer, by the keys that are there now."""
+
+    settings = {"security.require_signed_firmware": True}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.keys = cls.folder / "keys"
+        cls.keys.mkdir()
+        cls.vendor = cls.folder / "vendor.key"
+        cls.openssl("genpkey", "-algorithm", "ed25519", "-out", cls.vendor)
+        cls.public = cls.openssl("pkey", "-in", cls.vendor, "-pubout")
+
+    @staticmethod
+    def openssl(*arguments):
+        return subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True).stdout
+
+    def sign(self, text):
+        (self.folder / "text").write_text(text)
+        made = self.openssl("pkeyutl", "-sign", "-inkey", self.vendor, "-rawin", "-in", self.folder / "text")
+        return base64.b64encode(made).decode()
+
+    def described(self, version, data):
+        return f"hardware:gw-a\nversion:{version}\nsize:{len(data)}\nsha256:{digest(data)[7:]}\n"
+
+    def signed(self, version):
+        data = image(f"signed {version}", 50_000)
+        signature = self.sign("otad-firmware-v1\n" + self.described(version, data))
+        answer = self.rest.upload(version, data, "gw-a", signature=signature, key_id="vendor")
+        self.assertEqual(answer.status, 201, answer)
+        return data
+
+    def trust(self, *names):
+        for file in self.keys.iterdir():
+            file.unlink()
+        for name in names:
+            (self.keys / f"{name}.pem").write_bytes(self.public)
+        self.reload({"security.trusted_keys_dir": str(self.keys)})
+
+    def test_a_key_that_is_taken_out_stops_orders_and_offers(self):
+        self.trust("vendor")
+        self.signed("3.0.0")
+        device = self.device("trusts", hardware="gw-a", version="1.0.0")
+        self.assertEqual(device.request()["type"], "up_to_date")
+        task = self.upgrade("trusts", "3.0.0")
+        self.assertEqual(device.wait("metadata")["task_id"], task)
+        self.trust("another")
+        cancel = device.wait("cancel")
+        self.assertEqual((cancel["task_id"], cancel["reason"]), (task, "preempted"))
+        problem = self.assert_problem(self.rest.upgrade("trusts-2", "3.0.0"), 409)
+        self.assertEqual(problem["code"], "untrusted_firmware")
+        self.assertEqual(device.request()["type"], "queued")
+        shown = self.rest.task(task)
+        self.assertEqual((shown["state"], shown["reason"]), ("queued", "untrusted_firmware"))
+        self.assertIn("the key vendor, which is not trusted", shown["explanation"])
+        self.assertEqual(self.rest.call("GET", "/readyz").status, 200)
+        self.daemon.restart()
+        self.assertEqual(device.request()["type"], "queued")
+        self.trust("vendor")
+        self.assertEqual(device.request("metadata")["task_id"], task)
+        device.run()
+        self.rest.wait_state(task, "succeeded")
+
+    def test_the_vendor_permits_a_downgrade(self):
+        self.trust("vendor")
+        data = self.signed("2.0.0")
+        device = self.device("goes-back", hardware="gw-a", version="2.5.0")
+        device.request()
+        self.assertEqual(self.assert_problem(self.rest.upgrade("goes-back", "2.0.0"), 409)["code"], "downgrade")
+        permit = {"key_id": "vendor", "device": "goes-back", "expires": "2099-01-01T00:00:00Z"}
+        text = f"otad-downgrade-v1\n{self.described('2.0.0', data)}device:goes-back\nexpires:{permit['expires']}\n"
+        permit["value"] = self.sign(text)
+        for wrong, status in (({"device": "*"}, 422), ({"expires": "2098-01-01T00:00:00Z"}, 422), ({"value": "AAAA"}, 422),
+                              ({"key_id": "another"}, 422)):
+            with self.subTest(wrong):
+                answer = self.rest.upgrade("goes-back", "2.0.0", downgrade_permission=permit | wrong)
+                self.assert_problem(answer, status, "downgrade_permission")
+        task = self.upgrade("goes-back", "2.0.0", downgrade_permission=permit)
+        metadata = device.request("metadata")
+        self.assertEqual((metadata["task_id"], metadata["downgrade"]), (task, {"algorithm": "ed25519", **permit}))
+        device.run()
+        self.rest.wait_state(task, "succeeded")
 
 
 if __name__ == "__main__":

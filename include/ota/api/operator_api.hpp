@@ -11,8 +11,8 @@
 #include "ota/api/device_api.hpp"
 #include "ota/base/clock.hpp"
 #include "ota/engine/engine.hpp"
-#include "ota/firmware/signature.hpp"
 #include "ota/firmware/store.hpp"
+#include "ota/firmware/trust.hpp"
 #include "ota/http/host_names.hpp"
 #include "ota/http/message.hpp"
 #include "ota/http/server.hpp"
@@ -24,7 +24,6 @@ namespace ota::api {
 struct OperatorOptions {
   bool auth_required = true;  ///< security.api_auth, resolved
   std::uint64_t max_upload_bytes = 4ull << 30;
-  bool require_signed_firmware = false;
   bool device_registration_closed = false;
   std::string
       public_path{};  ///< what stands in front of paths for clients, such as `/ota` of a proxy; no slash at its end
@@ -43,7 +42,7 @@ class OperatorApi {
  public:
   static std::unique_ptr<OperatorApi> create(OperatorOptions options, const Clock& clock, engine::Engine& engine,
                                              storage::Readers& readers, firmware::Store& store,
-                                             firmware::TrustedKeys trusted, Probes probes);
+                                             std::shared_ptr<const firmware::Trust> trust, Probes probes);
   virtual ~OperatorApi() = default;
   virtual boost::asio::awaitable<http::Reply> handle(http::Request& request) = 0;
 };

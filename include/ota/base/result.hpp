@@ -36,6 +36,7 @@ enum class Errc {
   version_exists,      ///< that version is there with other content
   key_reused,          ///< an Idempotency-Key that came with another body
   signature_invalid,   ///< signature missing, wrong, or by an untrusted key
+  untrusted_firmware,  ///< its signature is missing, or not by a key that is trusted now
   too_large,           ///< body beyond its limit
   disk_full,
   image_damaged,     ///< stored bytes no longer have their digest

@@ -70,7 +70,7 @@ struct Task {
 
   std::uint32_t chunks_have = 0;
   std::uint64_t bytes_sent = 0;  ///< by this server, for this task
-  int percent = 0;               ///< what a device that doesn't know chunks said last
+  int percent = 0;               ///< what a device that doesn't know chunks said last, in this attempt
 
   ChunkGrid grid() const { return {size, chunk_bytes}; }
   /// Whether its firmware may go to a device of that hardware; what isn't known fits.

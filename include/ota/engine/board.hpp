@@ -66,6 +66,7 @@ struct Transfer {
   ChunkBitmap have;
   std::uint64_t bytes_sent = 0;     ///< since the task was made
   std::uint64_t allowance = ~0ull;  ///< of them that go at full speed (download_allowance)
+  int percent = 0;  ///< what its device said last in this attempt
   Priority priority = Priority::normal;
   std::optional<FirmwareSignature> signature;  ///< of its firmware, for manifests
 };

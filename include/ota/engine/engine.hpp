@@ -18,6 +18,7 @@
 #include "ota/domain/task.hpp"
 #include "ota/engine/board.hpp"
 #include "ota/firmware/grids.hpp"
+#include "ota/firmware/trust.hpp"
 
 namespace ota::engine {
 
@@ -33,6 +34,7 @@ struct UpgradeOrder {
   std::optional<WallTime> expires_at;
   std::optional<Confirm> confirm;  ///< nothing: as tasks.confirm says
   bool force = false;
+  std::optional<DowngradePermission> downgrade;
   std::string idempotency_key;  ///< empty: none
   Digest body_digest{};         ///< with a key: SHA-256 of the request's body
 };
@@ -64,8 +66,9 @@ struct Options {
   TaskSettings tasks;
   DeviceSettings devices;
   int keep_logs_days = 90;
-  std::size_t max_waiting = 20'000;  ///< commands in the queue; one more is answered Errc::overloaded
-  std::size_t max_batch = 512;       ///< commands in one commit
+  std::shared_ptr<const firmware::Trust> trust;  ///< null: all firmware is trusted
+  std::size_t max_waiting = 20'000;              ///< commands in the queue; one more is answered Errc::overloaded
+  std::size_t max_batch = 512;                   ///< commands in one commit
   /// Closes all other connections of this program to the database. Called on the engine's thread where the disk failed
   /// a sync and the database must be opened afresh; as given to create(), never changed.
   std::function<void()> let_go;

@@ -67,6 +67,15 @@ class Tasks {
   std::vector<Task> due(Millis now, int limit);
   std::optional<Millis> next_due();
 
+  struct Age {
+    std::int64_t number = 0;
+    WallTime created{};
+    std::optional<WallTime> ended;
+  };
+  /// Oldest first, from the one after `after`.
+  std::vector<Age> oldest(std::int64_t after, int limit);
+  void remove(std::int64_t number);
+
   ChunkBitmap chunks(const Task& task);
   void save_chunks(const Task& task, const ChunkBitmap& bitmap);
 
@@ -149,6 +158,8 @@ class TransferLog {
   std::vector<LogEntry> list(std::int64_t task, std::int64_t after, int limit);
   /// Removes entries older than `before`, at most `limit`; answers how many.
   int prune(WallTime before, int limit);
+  /// Removes entries of one task, at most `limit`; answers how many.
+  int remove_of(std::int64_t task, int limit);
 
  private:
   struct Statements;

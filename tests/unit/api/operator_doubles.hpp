@@ -211,7 +211,7 @@ class Bench {
     probes.broker = [this] { return broker; };
     probes.http = [] { return http::ServerCounters{}; };
     probes.devices = [] { return DeviceCounters{}; };
-    api = OperatorApi::create(options, clock, engine, *readers, *store, firmware::TrustedKeys{}, std::move(probes));
+    api = OperatorApi::create(options, clock, engine, *readers, *store, trust, std::move(probes));
   }
 
   static OperatorOptions no_auth() {
@@ -291,6 +291,7 @@ class Bench {
   std::unique_ptr<firmware::Store> store;
   std::unique_ptr<storage::Readers> readers;
   ScriptedEngine engine{clock};
+  std::shared_ptr<firmware::Trust> trust = std::make_shared<firmware::Trust>();
   std::unique_ptr<OperatorApi> api;
 };
 

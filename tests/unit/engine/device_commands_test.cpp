@@ -182,6 +182,26 @@ TEST_F(DeviceCommands, AFailedDeviceSpendsOneAttemptHoweverOftenItSaysSo) {
   EXPECT_EQ(error_in(*state("gw-1", id, DeviceState::downloading)).error.code, Errc::task_ended);
 }
 
+TEST_F(DeviceCommands, CopiesOfBadNewsSpendNoAttempt) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  ProgressReport wrong;
+  wrong.task = id;
+  wrong.chunks = {{0, 0}};
+  wrong.mismatch = true;
+  wrong.attempt = 1;
+  for (int i = 0; i < 12; ++i) EXPECT_EQ(std::get<RetryAnswer>(*progress("gw-1", wrong)).offer.attempt, i < 2 ? 1 : 2);
+  ProgressReport failed;
+  failed.task = id;
+  failed.state = DeviceState::failed;
+  failed.attempt = 1;
+  clock.advance(100s);
+  EXPECT_EQ(std::get<RetryAnswer>(*progress("gw-1", failed)).offer.attempt, 2) << "late, of the attempt before";
+  failed.attempt = 2;
+  EXPECT_EQ(std::get<RetryAnswer>(*progress("gw-1", failed)).offer.attempt, 3);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(std::get<RetryAnswer>(*progress("gw-1", wrong)).offer.attempt, 3);
+}
+
 TEST_F(DeviceCommands, ConfirmationByTheNewVersion) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0", {}, true);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "engine/writer.hpp"
+#include "storage/database_impl.hpp"
 #include "support/eventually.hpp"
 #include "support/fakes.hpp"
 #include "support/faults.hpp"
@@ -446,6 +447,57 @@ TEST_F(EngineTest, NewSettingsCountFromTheNextCommand) {
   engine->apply(options);
   const auto refused = wait<UpgradeOutcome>([&](auto done) { engine->upgrade(order(1), "tester", done); });
   EXPECT_EQ(refused.error().code, Errc::unknown_device);
+}
+
+TEST_F(EngineTest, NoExceptionEndsItsThread) {
+  make();
+  engine->start();
+  add_firmware();
+  std::atomic<int> thrown{0};
+  // What a caller's callback throws, at its answer or at its refusal.
+  engine->upgrade(order(1), "tester", [&](const auto&) {
+    ++thrown;
+    throw std::runtime_error("thrown by a callback");
+  });
+  engine->cancel({20200101, 7}, "tester", [&](const auto&) {
+    ++thrown;
+    throw std::runtime_error("thrown by a callback");
+  });
+  EXPECT_TRUE(wait<UpgradeOutcome>([&](auto done) { engine->upgrade(order(2), "tester", done); }));
+  EXPECT_EQ(thrown, 2);
+  engine->stop();
+  engine->cancel({20200101, 7}, "tester", [&](const auto&) {
+    ++thrown;
+    throw std::runtime_error("thrown by a callback");
+  });
+  EXPECT_EQ(thrown, 3);
+}
+
+TEST_F(EngineTest, WhatItsOwnWorkThrowsIsUndoneAloneAndCommandsGoOn) {
+  make();
+  auto db = std::move(storage::Database::open(dir / "otad.db", storage::Mode::writer).value());
+  storage::Keys(*db).set_value("timeline_ms", "seventeen");  // what no otad wrote
+  db->impl().db.exec(
+      "CREATE TRIGGER broken BEFORE UPDATE ON tasks WHEN NEW.state = 8 BEGIN SELECT RAISE(ABORT, 'by the test'); END");
+  engine.reset();
+  make();
+  engine->start();
+  add_firmware();
+  auto soon = order(1);
+  soon.expires_at = clock.wall() + std::chrono::milliseconds(100);
+  const auto id = wait<UpgradeOutcome>([&](auto done) { engine->upgrade(soon, "tester", done); }).value().task.id;
+  test::eventually([&] { return clock.wall() > *soon.expires_at; }, std::chrono::seconds(5));
+  for (int i = 2; i < 10; ++i)
+    EXPECT_TRUE(wait<UpgradeOutcome>([&](auto done) { engine->upgrade(order(i), "tester", done); }));
+  EXPECT_TRUE(engine->stats().fault.empty());
+  EXPECT_EQ(storage::Tasks(*db).find(id.number)->state, TaskState::queued);
+  db->impl().db.exec("DROP TRIGGER broken");
+  EXPECT_TRUE(test::eventually(
+      [&] {
+        storage::Tasks tasks(*db);
+        return tasks.find(id.number)->state == TaskState::expired;
+      },
+      std::chrono::seconds(30)));
 }
 
 }  // namespace

@@ -95,6 +95,14 @@ class LedgerTest : public ::testing::Test {
     unit([](Ledger& l) { l.resume_active(); });
   }
 
+  /// As the engine's thread does after a disk fault: the ledger and the database are opened afresh, the board stays.
+  void reopen() {
+    ledger.reset();
+    db.reset();
+    open();
+    unit([](Ledger& l) { l.resume_active(); });
+  }
+
   void advance(Millis by) {
     clock.advance(by);
     unit([](Ledger& l) {

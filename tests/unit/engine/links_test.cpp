@@ -202,6 +202,68 @@ TEST_F(Links, PercentThatGrowsIsNotStuckAndPercentThatStaysIs) {
   EXPECT_EQ(row(id).stalls, 1);
 }
 
+TEST_F(Links, ALedgerThatWasOpenedAfreshJudgesByNoBlankRecord) {
+  make_poor("gw-1", "u");
+  const auto id = begin("gw-1");
+  http_chunk(id, 0);
+  pass(5);
+  unit([&](Ledger& l) { l.close_run(*l.load(id.number)); });
+  const auto lines = kinds(id, "chunks");
+  ASSERT_EQ(lines, 1);
+  pushes();
+  reopen();
+  pass(3);
+  EXPECT_TRUE(pushes().empty()) << "nothing is stalled";
+  EXPECT_EQ(ledger->stats.transport_orders, 0u);
+  http_chunk(id, 1);
+  pass(1);
+  unit([&](Ledger& l) { l.close_run(*l.load(id.number)); });
+  ASSERT_EQ(kinds(id, "chunks"), 2);
+  const auto line = log_of(id).back();
+  EXPECT_EQ(line.chunks, (ChunkRanges{{1, 1}})) << "what was logged before isn't logged again";
+  EXPECT_LE(line.ms, 5'000);
+  for (const auto* other : {"gw-2", "gw-3"}) {
+    make_poor(other, "u");
+    task_for(other, "2.0");
+  }
+  EXPECT_EQ(ledger->slots(), 2) << "its place at the uplink still counts";
+}
+
+TEST_F(Links, APercentageStartsAgainWithEachAttemptAndEachOffer) {
+  const auto id = begin("gw-1");
+  int percent = 90;
+  const auto tell = [&] {
+    ProgressReport report;
+    report.task = id;
+    report.percent = percent;
+    progress("gw-1", report);
+  };
+  tell();
+  EXPECT_EQ(board.view(id.number)->percent, 90);
+  verify("gw-1", id, 9);
+  ASSERT_EQ(row(id).attempt, 2);
+  EXPECT_EQ(row(id).percent, 0);
+  EXPECT_EQ(board.view(id.number)->percent, 0);
+  pushes();
+  percent = 0;
+  pass(80, [&] { ++percent, tell(); });
+  EXPECT_EQ(state_of(id), TaskState::downloading);
+  EXPECT_EQ(row(id).attempt, 2);
+  EXPECT_EQ(row(id).stalls, 0) << "it grows, though it was greater in the attempt before";
+  const int before = percent;
+  restart();
+  EXPECT_EQ(board.view(id.number)->percent, before);
+  percent = 3;
+  pass(50, [&] { ++percent, tell(); });
+  EXPECT_EQ(row(id).stalls, 0) << "also where it began again by itself";
+  pass(200);
+  ASSERT_EQ(state_of(id), TaskState::queued);
+  request("gw-1");
+  ASSERT_EQ(state_of(id), TaskState::offered);
+  EXPECT_EQ(row(id).percent, 0);
+  EXPECT_EQ(board.view(id.number)->percent, 0);
+}
+
 TEST_F(Links, ALinkThatKeepsLosingChunksGetsSmallerOnesInTheNextAttempt) {
   const auto id = begin("gw-1");
   chunk("gw-1", id, 0, 1);

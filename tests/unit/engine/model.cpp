@@ -209,6 +209,7 @@ void Model::apply(TaskModel& task, TaskEvent event, TaskState to) {
   task.stirred = false;
   if (event == attempt_spent) {
     ++task.attempt;
+    task.percent = 0;
     task.wrong.clear();
     task.wrong_unsure = false;
     task.stall_told.reset();
@@ -219,6 +220,7 @@ void Model::apply(TaskModel& task, TaskEvent event, TaskState to) {
   if (event == offer_timeout || event == silence) task.parked = true;
   if (event == grant) {
     task.parked = false;
+    task.percent = 0;
     granted_.insert(task.facts.id.number);
     task.last_word = now;
     task.stall_told.reset();

@@ -28,6 +28,7 @@ struct TaskModel {
   std::map<std::uint32_t, int> wrong;  ///< mismatches of a chunk in this attempt
   bool wrong_unsure = false;           ///< it left its slot since: the engine may count anew
   std::string from;                    ///< what its device ran before
+  int percent = 0;                     ///< what it said last in this attempt
   bool confirmed = false;              ///< the device said that it runs it
   bool parked = false;
   bool ever_offered = false;

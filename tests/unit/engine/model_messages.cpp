@@ -224,6 +224,9 @@ void Model::expect_progress(TaskModel& task, const ProgressReport& message) {
   } else if (message.percent) {
     task.unsure_since_stall = true;
     if (slot) permit(task, {chunk}, false);
+    // One that grows is no stall.
+    if (slot && *message.percent > task.percent) task.stall_told.reset();
+    if (slot) task.percent = *message.percent;
     expected_.types = {"none"};
   }
   if (!message.state) return;
@@ -308,7 +311,7 @@ void Model::expect_verify(TaskModel& task, const VerifyReport& message) {
   // One task a device is held at a time: a confirmation that would hold it waits for its turn.
   const auto* holder = active_of(task.facts.device);
   const bool confirms = task.facts.confirm == Confirm::always ||
-                     (task.facts.confirm == Confirm::automatic && devices[task.facts.device].tells);
+                        (task.facts.confirm == Confirm::automatic && devices[task.facts.device].tells);
   if (right && confirms && holder && holder != &task) {
     expected_.types = {"queued"};
     return;

@@ -96,6 +96,126 @@ TEST_F(OperatorCommands, AnIdempotencyKeyBringsTheFirstAnswerBack) {
   EXPECT_EQ(refused(o), Errc::key_reused);
 }
 
+TEST_F(OperatorCommands, ARepeatAfterItsExpiryGetsTheFirstAnswerAndKeysArePerOperator) {
+  add_firmware("2.0.0");
+  auto o = order("gw-1", "2.0.0");
+  o.idempotency_key = "abc";
+  o.body_digest = digest_of(1);
+  o.expires_at = clock.wall() + 10s;
+  const auto first = upgrade(o).value();
+  advance(20s);
+  ASSERT_EQ(state_of(first.task.id), TaskState::expired);
+  EXPECT_EQ(upgrade(o).value().task.id, first.task.id);
+  o.idempotency_key = "def";
+  EXPECT_EQ(refused(o), Errc::malformed);
+  auto other = order("gw-2", "2.0.0");
+  other.idempotency_key = "abc";
+  other.body_digest = digest_of(2);
+  const auto theirs = unit([&](Ledger& l) { return on_upgrade(l, other, "somebody else"); });
+  EXPECT_NE(theirs.value().task.id, first.task.id);
+}
+
+TEST_F(OperatorCommands, AnOrderWithoutAnExpiryGetsTheDefault) {
+  add_firmware("2.0.0");
+  options.tasks.default_expiry_s = 100;
+  ledger->set_options(options);
+  const auto id = upgrade(order("gw-1", "2.0.0")).value().task.id;
+  EXPECT_EQ(row(id).expires_at, clock.wall() + 100s);
+  auto later = order("gw-2", "2.0.0");
+  later.not_before = clock.wall() + 1h;
+  EXPECT_EQ(upgrade(later).value().task.expires_at, clock.wall() + 1h + 100s);
+  auto own = order("gw-3", "2.0.0");
+  own.expires_at = clock.wall() + 5s;
+  EXPECT_EQ(upgrade(own).value().task.expires_at, clock.wall() + 5s);
+  advance(101s);
+  EXPECT_EQ(state_of(id), TaskState::expired);
+}
+
+TEST_F(OperatorCommands, EndedTasksGoWithTheirLogsAfterTheirTimeABoundedNumberAtOnce) {
+  add_firmware("2.0.0");
+  options.tasks.keep_days = 10;
+  ledger->set_options(options);
+  const auto open = upgrade(order("waits", "2.0.0")).value().task.id;
+  std::vector<TaskId> ended;
+  for (int i = 0; i < 1'500; ++i) {
+    ended.push_back(upgrade(order("gw-" + std::to_string(i), "2.0.0")).value().task.id);
+    unit([&](Ledger& l) { return on_cancel(l, ended.back(), "tester"); }).value();
+  }
+  const auto keep = [&] { return unit([](Ledger& l) { return l.housekeeping(); }); };
+  EXPECT_FALSE(keep());
+  clock.advance(std::chrono::hours{24 * 10} + 1s);
+  const auto late = upgrade(order("late", "2.0.0")).value().task.id;
+  unit([&](Ledger& l) { return on_cancel(l, late, "tester"); }).value();
+  EXPECT_TRUE(keep()) << "not all at once";
+  int rounds = 1;
+  while (keep() && rounds < 20) ++rounds;
+  EXPECT_GE(rounds, 2);
+  for (const auto& id : {ended.front(), ended.back()}) {
+    EXPECT_FALSE(ledger->tasks.find(id.number));
+    EXPECT_TRUE(log_of(id).empty());
+  }
+  EXPECT_EQ(state_of(open), TaskState::queued);
+  EXPECT_EQ(state_of(late), TaskState::cancelled);
+  EXPECT_GT(upgrade(order("next", "2.0.0")).value().task.id.number, late.number) << "no number comes twice";
+}
+
+TEST_F(OperatorCommands, WhatIsNotTrustedNowIsNeitherOrderedNorOffered) {
+  const auto trust = std::make_shared<firmware::Trust>();
+  options.trust = trust;
+  ledger->set_options(options);
+  add_firmware("2.0.0");
+  request("gw-1", says("gw-a", "1.0.0"));
+  const auto id = upgrade(order("gw-1", "2.0.0")).value().task.id;
+  const auto waits = upgrade(order("gw-2", "2.0.0")).value().task.id;
+  ASSERT_EQ(state_of(id), TaskState::offered);
+  chunk("gw-1", id, 0, 1);
+  pushes();
+
+  trust->set({}, true);  // what isn't signed is no longer taken
+  advance(1s);
+  EXPECT_EQ(state_of(id), TaskState::queued);
+  EXPECT_EQ(row(id).reason, "untrusted_firmware");
+  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 cancel"});
+  EXPECT_EQ(refused(order("gw-3", "2.0.0")), Errc::untrusted_firmware);
+  EXPECT_TRUE(std::holds_alternative<QueuedAnswer>(request("gw-1", says("gw-a", "1.0.0"))));
+  EXPECT_TRUE(std::holds_alternative<QueuedAnswer>(request("gw-2", says("gw-a", "1.0.0"))));
+  EXPECT_TRUE(std::holds_alternative<QueuedAnswer>(verify("gw-1", id, 1))) << "nor installed";
+  auto ask = says("gw-a", "1.0.0");
+  ask.version = "2.0.0";
+  EXPECT_EQ(error_in(request("gw-4", ask)).error.code, Errc::untrusted_firmware);
+  restart();
+  EXPECT_EQ(state_of(waits), TaskState::queued);
+
+  trust->set({}, false);
+  const auto again = std::get<Offer>(request("gw-1", says("gw-a", "1.0.0")));
+  EXPECT_EQ(again.missing, (ChunkRanges{{2, 3}}));
+  EXPECT_EQ(row(id).reason, "");
+  advance(61s);
+  EXPECT_EQ(state_of(waits), TaskState::offered) << "present, and not asked again";
+}
+
+TEST_F(OperatorCommands, ADowngradeNeedsForceOrTheVendorsPermission) {
+  add_firmware("1.0.0");
+  request("gw-1", says("gw-a", "2.0.0"));
+  auto o = order("gw-1", "1.0.0");
+  EXPECT_EQ(refused(o), Errc::downgrade);
+  o.downgrade = DowngradePermission{"gw-2", to_rfc3339(clock.wall() + 1h), {"vendor", "c2ln"}};
+  EXPECT_EQ(refused(o), Errc::malformed) << "for another device";
+  o.downgrade->device = "*";
+  o.downgrade->expires = to_rfc3339(clock.wall() - 1h);
+  EXPECT_EQ(refused(o), Errc::malformed) << "over";
+  o.downgrade->expires = to_rfc3339(clock.wall() + 1h);
+  const auto id = upgrade(o).value().task.id;
+  const auto offer = std::get<Offer>(request("gw-1", says("gw-a", "2.0.0")));
+  EXPECT_EQ(offer.task, id) << "a newer version doesn't supersede it";
+  EXPECT_EQ(offer.downgrade, o.downgrade);
+  options.trust = std::make_shared<firmware::Trust>();  // knows no vendor
+  ledger->set_options(options);
+  auto signed_by_nobody = order("gw-2", "1.0.0");
+  signed_by_nobody.downgrade = o.downgrade;
+  EXPECT_EQ(refused(signed_by_nobody), Errc::signature_invalid);
+}
+
 TEST_F(OperatorCommands, CancelsWhatHasNotEnded) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");

@@ -1,0 +1,46 @@
+// Which firmware is trusted now: asked at upload, at each order and at each offer.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "ota/base/result.hpp"
+#include "ota/domain/firmware.hpp"
+#include "ota/firmware/signature.hpp"
+
+namespace ota::firmware {
+
+/// Thread-safe; its lock is a leaf.
+class Trust {
+ public:
+  /// No keys, and no signature is required.
+  Trust() = default;
+  Trust(TrustedKeys keys, bool signature_required);
+
+  /// After a reload of the settings; what is asked from then on goes by these.
+  void set(TrustedKeys keys, bool signature_required);
+  /// One more at each set().
+  std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
+  bool signature_required() const;
+
+  /// Errc::signature_invalid, with the cause in words: not signed where it must be, signed by a key that isn't trusted,
+  /// or not right.
+  Result<void> judge(const Firmware& firmware) const;
+  /// The same for a permission to install `firmware` as a downgrade.
+  Result<void> judge(const Firmware& firmware, const DowngradePermission& permission) const;
+
+ private:
+  struct Policy {
+    TrustedKeys keys;
+    bool signature_required = false;
+  };
+  std::shared_ptr<const Policy> policy() const;
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Policy> policy_ = std::make_shared<Policy>();  // protected by mutex_
+  std::atomic<std::uint64_t> generation_{1};
+};
+
+}  // namespace ota::firmware
