@@ -95,7 +95,7 @@ class Agent(ServerCase):
 
     def installed_and_waiting(self, device):
         """Ordered, fetched, installed into the other slot; the restart is still to come."""
-        task = self.upgrade(device.id, NEW, chunk_size=16, confirm=True)
+        task = self.upgrade(device.id, NEW, chunk_size=16)
         wait_until(lambda: device.events("rebooting"), "the install command asked for a restart", 60)
         self.assertEqual(device.at("next").read_bytes(), self.uploaded)
         self.assertEqual(self.rest.state(task), "installing")
@@ -119,6 +119,7 @@ class Agent(ServerCase):
         device.power_cycle(into_new=False)
         ended = self.ended(task, "failed")
         self.assertEqual(ended["reason"], "rolled_back")
+        self.assertIn(f"{NEW} is in slot b, next to boot", ended["detail"])
         self.assertEqual(device.runs(), OLD)
         wait_until(lambda: self.registry(device)["current_version"] == OLD, "the registry has the old version")
 
@@ -133,7 +134,7 @@ class Agent(ServerCase):
 
     def test_killed_in_the_middle_of_the_download(self):
         device = self.device_named("middle", "--rate", "100000")
-        task = self.upgrade(device.id, NEW, chunk_size=16, confirm=True)
+        task = self.upgrade(device.id, NEW, chunk_size=16)
         for percent in (20, 60):
             wait_until(lambda: self.rest.task(task)["progress"]["percent"] >= percent, f"{percent} % are there", 60)
             device.kill()
@@ -145,16 +146,29 @@ class Agent(ServerCase):
 
     def test_an_install_command_that_fails(self):
         device = self.device_named("broken", install="echo writing; echo no room on slot b >&2; exit 1")
-        task = self.upgrade(device.id, NEW, chunk_size=16, confirm=True)
+        task = self.upgrade(device.id, NEW, chunk_size=16)
         ended = self.ended(task, "failed")
         self.assertEqual(ended["reason"], "device_failed")
+        self.assertIn("no room on slot b", ended["detail"])
         self.assertEqual(self.registry(device)["current_version"], OLD)
+
+    def test_a_new_version_that_is_not_well(self):
+        device = self.device_named("unwell")
+        task = self.installed_and_waiting(device)
+        device.power_cycle(more=("--health-command", "echo no modem; exit 1", "--health-timeout", "1"))
+        ended = self.ended(task, "failed")
+        self.assertEqual(ended["reason"], "device_failed")
+        self.assertIn("no modem", ended["detail"])
+        seen = self.registry(device)["last_seen"]
+        wait_until(lambda: self.registry(device)["last_seen"] != seen, "it was heard again")
+        self.assertEqual(self.rest.state(task), "failed", "being heard from is no confirmation")
 
     def test_an_install_command_that_only_says_so(self):
         device = self.device_named("liar", install="exit 0")
-        task = self.upgrade(device.id, NEW, chunk_size=16, confirm=True)
+        task = self.upgrade(device.id, NEW, chunk_size=16)
         ended = self.ended(task, "failed")
         self.assertEqual(ended["reason"], "device_failed")
+        self.assertIn(f"{OLD} runs, not {NEW}", ended["detail"])
         self.assertEqual(self.registry(device)["current_version"], OLD)
 
     def test_the_server_is_away_while_the_device_restarts(self):
