@@ -287,8 +287,10 @@ TEST(DeviceNext, BringsWhatIsPushedRightBehindTheEnginesAnswer) {
   world.begin(request, reply);
   world.io.poll();
   ASSERT_EQ(world.engine.listening.size(), 1u);
+  const auto answer = std::move(world.engine.listening.front());
+  world.engine.listening.clear();
   // As on the engine's thread: both before the waiting request gets its turn.
-  world.engine.listening.front()(std::nullopt);
+  answer(std::nullopt);
   world.outbox->push("gw-17", offer);
   world.io.restart();
   world.io.poll();
