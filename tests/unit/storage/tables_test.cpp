@@ -452,5 +452,23 @@ TEST_F(Tables, KeysAndAnswers) {
   EXPECT_FALSE(parse_role("root"));
 }
 
+TEST_F(Tables, NoStatementReplacesAnEntryOfTheAudit) {
+  AuditLog audit(*db);
+  AuditEntry entry;
+  entry.action = "upgrade";
+  audit.add(entry);
+  for (const auto* sql :
+       {"REPLACE INTO audit (id, at, actor, remote, action, target, outcome) VALUES (1, 0, 'x', '', '', '', '')",
+        "INSERT OR REPLACE INTO audit (id, at, actor, remote, action, target, outcome) VALUES (1, 0, 'x', '', '', '', "
+        "'')",
+        "INSERT INTO audit (id, at, actor, remote, action, target, outcome) VALUES (1, 0, 'x', '', '', '', '') "
+        "ON CONFLICT (id) DO UPDATE SET actor='x'",
+        "UPDATE OR REPLACE audit SET actor='x'"})
+    EXPECT_THROW(db->impl().db.exec(sql), SQLite::Exception) << sql;
+  audit.add(entry);
+  ASSERT_EQ(audit.list({}, {}, 0, 10).size(), 2u);
+  EXPECT_EQ(audit.list({}, {}, 0, 10)[1].action, "upgrade");
+}
+
 }  // namespace
 }  // namespace ota::storage
