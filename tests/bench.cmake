@@ -9,7 +9,7 @@ if(TARGET otad AND NOT OTAD_SANITIZE)
   foreach(bench messages scale connections upload operators network chunks)
     add_test(NAME bench.${bench}
       COMMAND ${OTAD_BENCH_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/bench/${bench}.py --quick)
-    set_tests_properties(bench.${bench} PROPERTIES LABELS bench TIMEOUT 180
+    set_tests_properties(bench.${bench} PROPERTIES LABELS bench TIMEOUT 360
       ENVIRONMENT "OTAD_BIN=$<TARGET_FILE:otad>")
   endforeach()
   # Debian's package starts a server: nothing to install for a test.
