@@ -60,7 +60,10 @@ class Slow(ServerCase):
         self.assertLess(slowest, 5 * PATIENCE)
         for name, one in attacks.items():
             told = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", one.result().stdout)  # its colours
-            self.assertEqual(set(re.findall(r"service available:\s*(\w+)", told)), {"YES"}, (name, told))
+            verdicts = re.findall(r"service available:\s*(\w+)", told)
+            self.assertTrue(verdicts, (name, told))
+            if metadata["url"] not in modes[name]:  # there it asks as the device that it keeps busy itself
+                self.assertEqual(set(verdicts), {"YES"}, (name, told))
         # Whoever is still there when the tool goes is dropped.
         wait_until(lambda: self.connections() <= 3, "the slow lines are dropped", 20)
         self.assertEqual(device.run(timeout=60)["type"], "success")
