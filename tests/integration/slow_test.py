@@ -37,7 +37,9 @@ class Slow(ServerCase):
         self.firmware("2.0.0", "slow", size=8_000_000)
         device = self.device("slow-1", hardware="slow")
         self.upgrade("slow-1", "2.0.0")
-        metadata = device.request("metadata")
+        device.request("metadata")
+        self.upgrade("slow-0", "2.0.0", hardware="slow")
+        metadata = self.device("slow-0", hardware="slow").request("metadata")
         base = f"http://127.0.0.1:{self.daemon.port}"
         modes = {
             "slow headers": ["-H", "-i", "1", "-u", f"{base}/tasks"],
