@@ -87,7 +87,13 @@ void Ledger::push(const std::string& device, Answer answer) {
 }
 
 std::optional<Task> Ledger::load(std::int64_t number) {
-  auto task = tasks.find(number);
+  std::optional<Task> task;
+  try {
+    task = tasks.find(number);
+  } catch (const storage::BadRow&) {
+    board_.close(number);  // named by the storage; what the board knows of it can be written nowhere
+    return {};
+  }
   if (task) catch_up(*task);
   return task;
 }
@@ -100,12 +106,26 @@ std::optional<Task> Ledger::load_active(const std::string& device) {
 
 std::optional<Device> Ledger::find_device(const std::string& id) {
   if (device_ && device_->id == id) return device_;
-  auto device = devices.find(id);
+  std::optional<Device> device;
+  try {
+    device = devices.find(id);
+  } catch (const storage::BadRow&) {
+    return {};  // named by the storage; nobody else is stopped by it
+  }
   if (device) {
     write_device();
     device_ = device;
   }
   return device;
+}
+
+Result<void> Ledger::check_readable(const std::string& id) {
+  try {
+    devices.find(id);
+    return {};
+  } catch (const storage::BadRow& e) {
+    return fail(Errc::server_fault, e.what());
+  }
 }
 
 void Ledger::save(const Device& device) {

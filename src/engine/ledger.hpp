@@ -98,6 +98,8 @@ class Ledger {
 
   /// As it was read or saved last, most often without asking the database.
   std::optional<Device> find_device(const std::string& id);
+  /// Where find_device() has nothing: whether the device is new, not a row that can't be read. Errc::server_fault.
+  Result<void> check_readable(const std::string& id);
   void save(const Device& device);
   void remove_device(const std::string& id);
   /// The device said something: it is present, what was parked waits its turn again.

@@ -37,6 +37,7 @@ Result<void> check_times(const UpgradeOrder& order, WallTime now) {
 /// The device of an order, made where it is new and registration is open.
 Result<Device> device_for(Ledger& ledger, const UpgradeOrder& order) {
   if (auto device = ledger.find_device(order.device)) return *device;
+  if (auto readable = ledger.check_readable(order.device); !readable) return readable.error();
   if (ledger.options().devices.registration != "open")
     return fail(Errc::unknown_device,
                 fmt::format("device {} is not registered (PUT /devices/{})", order.device, order.device));

@@ -188,7 +188,12 @@ void Ledger::fill_slots(const std::string& asker) {
           return std::pair{effective(x), x.id.number} < std::pair{effective(y), y.id.number};
         });
     // Another task of that device may have risen since this one took its place.
-    refresh(best->device);
+    try {
+      refresh(best->device);
+    } catch (const storage::BadRow&) {
+      tasks.set_ready(best->id.number, false);
+      continue;
+    }
     if (tasks.ready_of(best->device) != best->id.number) continue;
     if (full) {
       auto holder = tasks.lowest_routine_holder();
@@ -212,7 +217,11 @@ void Ledger::settle(const std::string& asker) {
   do {
     while (!touched_.empty()) {
       const auto device = std::move(touched_.extract(touched_.begin()).value());
-      if (auto next = refresh(device, touched_.empty())) grant(*next, asker);
+      try {
+        if (auto next = refresh(device, touched_.empty())) grant(*next, asker);
+      } catch (const storage::BadRow&) {
+        // One of its tasks can't be read, and is named; the others of the fleet go on.
+      }
     }
     fill_slots(asker);
   } while (!touched_.empty());

@@ -41,6 +41,7 @@ Result<Engine::PutDevice> on_put_device(Ledger& ledger, const Device& wanted) {
   auto device = ledger.find_device(wanted.id);
   const bool created = !device;
   if (!device) {
+    if (auto readable = ledger.check_readable(wanted.id); !readable) return readable.error();
     device.emplace();
     device->id = wanted.id;
     device->created = ledger.wall();
@@ -54,7 +55,8 @@ Result<Engine::PutDevice> on_put_device(Ledger& ledger, const Device& wanted) {
 }
 
 Result<void> on_remove_device(Ledger& ledger, const std::string& id, const std::string& actor) {
-  if (!ledger.find_device(id)) return fail(Errc::unknown_device, fmt::format("there is no device {}", id));
+  const bool readable = ledger.check_readable(id).has_value();
+  if (readable && !ledger.find_device(id)) return fail(Errc::unknown_device, fmt::format("there is no device {}", id));
   if (const auto active = ledger.load_active(id)) {
     auto cancelled = on_cancel(ledger, active->id, actor);
     if (!cancelled) return cancelled.error();
@@ -67,6 +69,7 @@ Result<void> on_remove_device(Ledger& ledger, const std::string& id, const std::
   }
   if (const auto ready = ledger.tasks.ready_of(id)) ledger.tasks.set_ready(*ready, false);
   ledger.remove_device(id);
+  if (!readable) storage::bad_rows().forget("devices", id);
   return {};
 }
 

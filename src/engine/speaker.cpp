@@ -46,6 +46,7 @@ Device take_in(Ledger& ledger, const DeviceId& id, const Credentials& who) {
 Result<Device> speaker(Ledger& ledger, const DeviceId& id, const Credentials& who) {
   auto device = ledger.find_device(id.str());
   if (!device) {
+    if (auto readable = ledger.check_readable(id.str()); !readable) return readable.error();
     if (ledger.options().devices.registration != "open")
       return fail(Errc::unknown_device, fmt::format("device {} is not registered", id.str()));
     device = take_in(ledger, id, who);

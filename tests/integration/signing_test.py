@@ -42,7 +42,7 @@ class Signing(ServerCase):
         return done
 
     def test_as_documented(self):
-        make, serve, device = blocks()
+        make, serve, device, permit = blocks()
         done = self.run_block(make)
         self.assertEqual((done.returncode, done.stdout.strip()), (0, "Signature Verified Successfully"), done.stderr)
         self.assertEqual((self.work / "vendor.key").stat().st_mode & 0o777, 0o600)
@@ -62,6 +62,9 @@ class Signing(ServerCase):
         self.assertIn('"key_id":"vendor-2026"', done.stdout)
         # Another version with that signature is another firmware.
         self.assertNotEqual(self.run_block(upload, **{"version=1.4.0": "version=1.4.1"}).returncode, 0)
+
+        self.assertEqual(self.run_block(permit).returncode, 0)
+        self.assertEqual((self.work / "permission.sig").stat().st_size, 64)
 
         self.rest.call("PUT", "/devices/gw-17", {"hardware": "gw-a"})
         self.upgrade("gw-17", "1.4.0")

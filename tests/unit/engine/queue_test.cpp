@@ -1,4 +1,5 @@
 #include "ota/domain/download_allowance.hpp"
+#include "storage/database_impl.hpp"
 #include "unit/engine/fixture.hpp"
 
 namespace ota::engine {
@@ -382,6 +383,43 @@ TEST_F(Queue, ARemovedDeviceLeavesTheQueue) {
   unit([](Ledger& l) { return on_remove_device(l, "gw-1", "alice"); }).value();
   verify("gw-0", holder, 1);
   EXPECT_EQ(state_of(next), TaskState::offered);
+}
+
+TEST_F(Queue, ARowThatCanNotBeReadStopsNobodyElse) {
+  add_firmware("2.0.0");
+  options.tasks.max_active = 10;
+  ledger->set_options(options);
+  const auto broken_device = task_for("gw-1", "2.0.0");
+  const auto broken_task = task_for("gw-2", "2.0.0");
+  chunk("gw-1", broken_device, 0, 0);
+  const auto corrupt = [&](const std::string& sql) {
+    ledger->forget();
+    db->impl().db.exec(sql);
+  };
+  corrupt("UPDATE devices SET transport = 9 WHERE id = 'gw-1'");
+  corrupt("UPDATE tasks SET priority = 77 WHERE number = " + std::to_string(broken_task.number));
+  board.bytes(broken_device.number, 1'000);
+
+  const auto good = task_for("gw-3", "2.0.0");
+  EXPECT_EQ(state_of(good), TaskState::offered);
+  for (int i = 0; i < 5; ++i) advance(61s);
+  request("gw-3");
+  verify("gw-3", good, 1);
+  EXPECT_EQ(state_of(good), TaskState::succeeded);
+  EXPECT_EQ(error_in(request("gw-1")).error.code, Errc::server_fault) << "its secret isn't given to whoever comes";
+  EXPECT_EQ(upgrade(order("gw-1", "2.0.0")).error().code, Errc::server_fault);
+  EXPECT_GE(storage::bad_rows().count(), 2u);
+  restart();
+  EXPECT_EQ(std::get<Offer>(request("gw-4",
+                                    [&] {
+                                      auto ask = says();
+                                      ask.version = "2.0.0";
+                                      return ask;
+                                    }()))
+                .version,
+            "2.0.0");
+  EXPECT_TRUE(unit([](Ledger& l) { return on_remove_device(l, "gw-1", "alice"); })) << "that mends it";
+  EXPECT_TRUE(std::holds_alternative<UpToDateAnswer>(request("gw-1")));
 }
 
 TEST_F(Queue, WhatIsVerifiedDoesNotExpire) {
