@@ -17,14 +17,16 @@ from common import (GIB, MIB, PATIENT, Broker, Daemon, Report, by_turns, folder,
                     options, running, stat_seconds, subfolder)
 
 CONNECTIONS = 32
+TARGETS = 64  # tasks whose addresses a run uses by turns: a device that fetches the same over and over is slowed
 
 SCRIPT = """
 local size, step = %d, %d
+local targets = {%s}
 local requests, at = {}, 0
 function init()
   for i = 0, math.min(size / step, 512) - 1 do
     local first = (i * 7919 * step) %% size
-    requests[i] = wrk.format("GET", nil, {Range = string.format("bytes=%%d-%%d", first, first + step - 1)})
+    requests[i] = wrk.format("GET", targets[i %% #targets + 1], {Range = string.format("bytes=%%d-%%d", first, first + step - 1)})
   end
 end
 function request() at = (at + 1) %% (#requests + 1); return requests[at] end
@@ -62,6 +64,15 @@ http {{
 """
 
 
+SIZE = 64 * MIB
+
+
+def target_of(metadata):
+    """Path and query of the image's signed address."""
+    url = urlsplit(metadata["url"])
+    return f"{url.path}?{url.query}"
+
+
 class Nginx(harness.Process):
     def __init__(self, where, cert, key):
         super().__init__(where / "nginx.log")
@@ -97,8 +108,10 @@ def cipher(port):
     return next(line.split("Cipher is ")[1] for line in shown.splitlines() if "Cipher is " in line)
 
 
-def measure(pid, url, script, connections, seconds):
-    """One run of wrk, with one thread, and the CPU that the server took meanwhile."""
+def measure(pid, url, targets, step, where, connections, seconds):
+    """One run of wrk, with one thread, and the CPU that the server took meanwhile: ranges of `step` bytes."""
+    script = where / "ranges.lua"
+    script.write_text(SCRIPT % (SIZE, step, ", ".join(f'"{target}"' for target in targets)))
     before = stat_seconds(pid)
     shown = subprocess.run([need("wrk", "wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s",
                             script, url], capture_output=True, text=True, check=True).stdout
@@ -116,15 +129,13 @@ def read_all(url):
         return reply.read()
 
 
-def compare(report, kind, otad, nginx, sizes, where, rounds, seconds):
-    """`otad` and `nginx`: process id and URL."""
-    if read_all(otad[1]) != read_all(nginx[1]):
+def compare(report, kind, otad, nginx, sets, sizes, where, rounds, seconds):
+    """`otad` and `nginx`: process id and where they listen; `sets` of addresses, one for each run."""
+    if read_all(otad[1] + sets[0][0]) != read_all(nginx[1] + sets[0][0]):
         raise AssertionError("the two send different bytes")
     for size in sizes:
-        script = where / f"ranges-{size}.lua"
-        script.write_text(SCRIPT % (64 * MIB, size))
-        ours, theirs = map(medians, by_turns(rounds, *(lambda side=side: measure(*side, script, CONNECTIONS, seconds)
-                                                       for side in (otad, nginx))))
+        ours, theirs = map(medians, by_turns(rounds, *(
+            lambda side=side: measure(*side, sets.pop(), size, where, CONNECTIONS, seconds) for side in (otad, nginx))))
         report.add(**{"ranges": f"{kind} {size // 1024} KiB", "otad/s": ours["rate"], "nginx/s": theirs["rate"],
                       "MiB/s": ours["bytes"] / MIB, "rate ratio": ours["rate"] / theirs["rate"],
                       "CPU s/GiB": ours["cpu_gib"], "nginx CPU": theirs["cpu_gib"],
@@ -142,21 +153,22 @@ def main():
     with folder() as where, running(Broker(where)) as broker:
         cert, key = certificate(where)
         broker.start()
-        daemon = Daemon(subfolder(where, "otad"), broker.port, {**PATIENT, "http.threads": 1})
+        daemon = Daemon(subfolder(where, "otad"), broker.port, {**PATIENT, "http.threads": 1, "tasks.max_active": 100_000})
         nginx = Nginx(subfolder(where, "nginx"), cert, key)
         with running(daemon), running(nginx):
             daemon.start()
-            image = harness.image("bench", 64 * MIB)
+            image = harness.image("bench", SIZE)
             if daemon.rest.upload("2.0", image, "bench").status != 201:
                 raise AssertionError("upload")
-            url = urlsplit(offered(daemon.rest, "gw-bench", "2.0")["url"])
-            target = f"{url.path}?{url.query}"
-            path = where / "nginx" / "root" / url.path.lstrip("/")
+            runs = 2 * rounds * len(sizes)
+            sets = [[target_of(offered(daemon.rest, f"gw-{run}-{number}", "2.0")) for number in range(TARGETS)]
+                    for run in range(2 * runs)]
+            path = where / "nginx" / "root" / sets[0][0].split("?")[0].lstrip("/")
             path.parent.mkdir(parents=True)
             path.write_bytes(image)
             nginx.start()
-            compare(report, "plain", (daemon.process.pid, f"http://127.0.0.1:{daemon.port}{target}"),
-                    (nginx.worker, f"http://127.0.0.1:{nginx.plain}{target}"), sizes, where, rounds, seconds)
+            compare(report, "plain", (daemon.process.pid, f"http://127.0.0.1:{daemon.port}"),
+                    (nginx.worker, f"http://127.0.0.1:{nginx.plain}"), sets[:runs], sizes, where, rounds, seconds)
 
             daemon.stop()
             daemon.settings |= {"http.tls_cert": str(cert), "http.tls_key": str(key)}
@@ -164,8 +176,8 @@ def main():
             ciphers = cipher(daemon.port), cipher(nginx.tls)
             if ciphers[0] != ciphers[1]:
                 raise AssertionError(f"not the same cipher: {ciphers}")
-            compare(report, "TLS", (daemon.process.pid, f"https://127.0.0.1:{daemon.port}{target}"),
-                    (nginx.worker, f"https://127.0.0.1:{nginx.tls}{target}"), sizes, where, rounds, seconds)
+            compare(report, "TLS", (daemon.process.pid, f"https://127.0.0.1:{daemon.port}"),
+                    (nginx.worker, f"https://127.0.0.1:{nginx.tls}"), sets[runs:], sizes, where, rounds, seconds)
             print(f"TLS cipher: {ciphers[0]}")
     report.done()
 

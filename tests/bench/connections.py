@@ -8,9 +8,8 @@ import contextlib
 import resource
 import socket
 import time
-from urllib.parse import urlsplit
 
-from chunks import SCRIPT, measure
+from chunks import SIZE, TARGETS, measure, target_of
 from common import (MIB, PATIENT, Broker, Daemon, Report, by_turns, exact_seconds, folder, harness, medians, memory,
                     need, options, running, subfolder)
 
@@ -22,19 +21,23 @@ class Server:
     def __init__(self, where, broker, name, image, connections):
         self.daemon = Daemon(subfolder(where, name), broker.port, {
             **PATIENT, "http.threads": 1, "http.max_connections": connections + 2 * ACTIVE, "mqtt.client_id": name,
-            "mqtt.topic_root": "/" + name})
+            "mqtt.topic_root": "/" + name, "tasks.max_active": 100_000})
+        self.name, self.offers = name, 0
         self.daemon.start()
         if self.daemon.rest.upload("2.0", image, "bench").status != 201:
             raise AssertionError("upload")
-        self.daemon.rest.upgrade("gw-bench", "2.0", hardware="bench")
-        metadata = self.daemon.rest.call("POST", f"/{name}/gw-bench/request", {"hardware": "bench"}).json
-        url = urlsplit(metadata["url"])
-        self.target = f"{url.path}?{url.query}"
         self.idle = []
+
+    def offered(self):
+        """The address of a new task."""
+        self.offers += 1
+        device = f"gw-{self.offers}"
+        self.daemon.rest.upgrade(device, "2.0", hardware="bench")
+        return target_of(self.daemon.rest.call("POST", f"/{self.name}/{device}/request", {"hardware": "bench"}).json)
 
     def connect(self, count):
         """Idle keep-alive connections, each with one range behind it."""
-        request = f"GET {self.target} HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-4095\r\n\r\n".encode()
+        request = f"GET {self.offered()} HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-4095\r\n\r\n".encode()
         for _ in range(count):
             line = socket.create_connection(("127.0.0.1", self.daemon.port), 30)
             line.sendall(request)
@@ -48,9 +51,9 @@ class Server:
                 raise AssertionError(received[:200])
             self.idle.append(line)
 
-    def load(self, script, seconds):
-        return measure(self.daemon.process.pid, f"http://127.0.0.1:{self.daemon.port}{self.target}", script, ACTIVE,
-                       seconds)
+    def load(self, where, seconds):
+        return measure(self.daemon.process.pid, f"http://127.0.0.1:{self.daemon.port}",
+                       [self.offered() for _ in range(TARGETS)], RANGE, where, ACTIVE, seconds)
 
 
 def main():
@@ -65,15 +68,13 @@ def main():
     report = Report(arguments, "connections", f"{count} idle, {ACTIVE} active, {rounds} rounds of {seconds} s")
     with folder() as where, running(Broker(where)) as broker, contextlib.ExitStack() as stack:
         broker.start()
-        image = harness.image("bench", 64 * MIB)
+        image = harness.image("bench", SIZE)
         servers = [Server(where, broker, name, image, count) for name in ("full", "bare")]
         for server in servers:
             stack.enter_context(running(server.daemon))
         full, bare = servers
-        script = where / "ranges.lua"
-        script.write_text(SCRIPT % (64 * MIB, RANGE))
         for server in servers:
-            server.load(script, 1)  # every block checked, every pool filled
+            server.load(where, 1)  # every block checked, every pool filled
         pid = full.daemon.process.pid
         before = memory(pid)
         full.connect(count)
@@ -83,8 +84,8 @@ def main():
         idle_cpu = (exact_seconds(pid) - cpu) / (1 if arguments.quick else 10)
         report.add(**{"idle": f"{count}", "bytes each": each, "MiB before": before / MIB,
                       "MiB with them": memory(pid) / MIB, "idle CPU %": idle_cpu * 100})
-        with_idle, without = map(medians, by_turns(rounds, lambda: full.load(script, seconds),
-                                                   lambda: bare.load(script, seconds)))
+        with_idle, without = map(medians, by_turns(rounds, lambda: full.load(where, seconds),
+                                                   lambda: bare.load(where, seconds)))
         report.add(**{"active": f"{ACTIVE} of {RANGE // 1024} KiB", "with idle/s": with_idle["rate"],
                       "without/s": without["rate"], "rate ratio": with_idle["rate"] / without["rate"],
                       "CPU ratio": with_idle["cpu_gib"] / without["cpu_gib"],
