@@ -16,6 +16,6 @@ inline std::uint64_t download_allowance(const Task& task) {
 }
 
 /// Bytes/s for what goes beyond, all connections of the device together.
-inline constexpr std::uint64_t kRepeatedDownloadRate = 64 * 1024;
+inline constexpr std::uint64_t kRepeatedDownloadRate = 256 * 1024;
 
 }  // namespace ota
