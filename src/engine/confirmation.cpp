@@ -75,9 +75,10 @@ void judge_ended(Ledger& ledger, Task& task, const std::string& version) {
 
 /// A task whose image isn't verified yet.
 void judge_open(Ledger& ledger, Task& task, const std::string& version) {
+  // What it ran before stays what it falls back to.
+  if (!task.overrides_version() && same_version(version, task.version)) return confirm(ledger, task);
   task.from_version = version;
   if (task.overrides_version()) return ledger.save(task);
-  if (same_version(version, task.version)) return confirm(ledger, task);
   if (!newer_version(version, task.version)) return ledger.save(task);
   if (ledger.change(task, TaskEvent::supersede, by_engine(), "superseded") && task.offered)
     ledger.push(task.device, CancelAnswer{task.id, CancelReason::superseded});

@@ -249,6 +249,16 @@ TEST_F(Confirmation, WhatItRunsEndsATaskInEveryState) {
   }
 }
 
+TEST_F(Confirmation, ItFallsBackToWhatItRanBeforeItConfirmed) {
+  request("gw-1", says("gw-a", "1.0.0"));
+  const auto id = task_for("gw-1", "2.0.0");
+  request("gw-1", says("gw-a", "2.0.0"));
+  EXPECT_EQ(how(id), "succeeded confirmed");
+  says_state("gw-1", id, DeviceState::failed, "no boot");
+  EXPECT_EQ(how(id), "failed device_failed");
+  EXPECT_EQ(runs("gw-1"), "1.0.0?");
+}
+
 TEST_F(Confirmation, AForcedTaskGoesOnWhateverTheDeviceRuns) {
   for (const std::string version : {"2.0.0", "2.5.0"}) {
     request("gw-1", says("gw-a", "1.0.0"));
