@@ -16,7 +16,7 @@ std::string_view bearer_token(std::string_view authorization) {
   auto token = authorization.substr(kScheme.size());
   while (!token.empty() && token.front() == ' ') token.remove_prefix(1);
   while (!token.empty() && token.back() == ' ') token.remove_suffix(1);
-  return token.size() <= kMaxToken ? token : std::string_view();
+  return token;
 }
 
 Credentials token_credentials(std::string_view token) {

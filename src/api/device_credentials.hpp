@@ -9,7 +9,7 @@
 
 namespace ota::api {
 
-/// The token of `Authorization: Bearer …` (RFC 6750, 2.1); empty where there is none or it is too long to be one.
+/// The token of `Authorization: Bearer …` (RFC 6750, 2.1); empty where there is none.
 std::string_view bearer_token(std::string_view authorization);
 
 /// What a token says of who sent it; nothing where it is empty.

@@ -9,6 +9,7 @@
 
 #include "api/device_credentials.hpp"
 #include "api/json_fields.hpp"
+#include "ota/base/text.hpp"
 #include "ota/domain/version.hpp"
 
 namespace ota::api {
@@ -16,9 +17,10 @@ namespace {
 
 constexpr std::int64_t kMostAttempts = 1'000'000;
 constexpr std::size_t kMaxWord = 256;
-constexpr std::size_t kMaxReason = 256;
+constexpr std::size_t kMaxReason = 1024;
+constexpr std::size_t kMaxVersionText = 128;
 constexpr std::uint32_t kMaxMessageBytes = 1u << 30;  // more is no bound
-constexpr JsonLimits kLimits{kMaxDevicePayload, 8, 20'000};
+constexpr JsonLimits kLimits{kMaxDevicePayload, 8, 20'000, true};
 
 /// A text that `valid` accepts.
 template <class Valid>
@@ -46,6 +48,17 @@ std::optional<std::string> version(JsonFields& fields, std::string_view name) {
                       "must be a version: 1 to 128 of A-Z a-z 0-9 . _ + ~ : -, no leading . or -, no ..");
 }
 
+/// What the device runs: kept as it stands where it is no version. What is cut ends in a character that no version has,
+/// so that it can't become one by that.
+std::optional<std::string> current_version(JsonFields& fields) {
+  constexpr std::string_view kCut = "…";
+  auto text = fields.text("current_version", kMaxDevicePayload);
+  if (text && text->size() > kMaxVersionText)
+    text = std::string(utf8_prefix(*text, kMaxVersionText - kCut.size())).append(kCut);
+  return text;
+}
+
+/// Those that otad has too; others are passed over.
 std::optional<std::vector<Transport>> transports(JsonFields& fields) {
   constexpr std::size_t kMost = 8;
   const auto words = fields.texts("transports", kMost, kMaxWord);
@@ -53,14 +66,10 @@ std::optional<std::vector<Transport>> transports(JsonFields& fields) {
   std::vector<Transport> found;
   for (const auto& word : *words) {
     const auto transport = parse_transport(word);
-    if (!transport) {
-      fields.errors().add("transports", "must hold only \"http\" and \"mqtt\"");
-      return std::nullopt;
-    }
-    if (std::find(found.begin(), found.end(), *transport) == found.end()) found.push_back(*transport);
+    if (transport && std::find(found.begin(), found.end(), *transport) == found.end()) found.push_back(*transport);
   }
   if (!found.empty()) return found;
-  fields.errors().add("transports", "must name at least one transport");
+  fields.errors().add("transports", "must name \"http\" or \"mqtt\"");
   return std::nullopt;
 }
 
@@ -100,15 +109,15 @@ void chunks(JsonFields& fields, ProgressReport& report) {
 
 LinkReport link(JsonFields& fields) {
   LinkReport report;
-  report.rtt_ms = fields.number("rtt_ms", 0, 1e7);
-  report.rssi = fields.number("rssi", -1000, 1000);
-  report.loss = fields.number("loss", 0, 1);
+  report.rtt_ms = fields.figure("rtt_ms", 0, 1e7);
+  report.rssi = fields.figure("rssi", -1000, 1000);
+  report.loss = fields.figure("loss", 0, 1);
   return report;
 }
 
 void read(JsonFields& fields, DeviceRequest& message, std::optional<TaskId>&) {
   message.version = version(fields, "version");
-  message.current_version = version(fields, "current_version");
+  message.current_version = current_version(fields);
   message.hardware = checked_text(fields, "hardware", valid_hardware, "must be at most 64 of A-Z a-z 0-9 _ . : @ -");
   message.transports = transports(fields);
   message.max_chunk_bytes = max_chunk_bytes(fields);
@@ -124,8 +133,8 @@ void read(JsonFields& fields, ProgressReport& message, std::optional<TaskId>& ta
       fields, "state", parse_device_state,
       "must be one of \"downloading\", \"installing\", \"rebooting\", \"installed\", \"rolled_back\", \"failed\"");
   if (const auto attempt = fields.integer("attempt", 1, kMostAttempts)) message.attempt = static_cast<int>(*attempt);
-  message.reason = fields.text("reason", kMaxReason).value_or("");
-  message.transport = checked_word(fields, "transport", parse_transport, "must be \"http\" or \"mqtt\"");
+  message.reason = fields.note("reason", kMaxReason).value_or("");
+  message.transport = parse_transport(fields.note("transport", kMaxWord).value_or(""));
   message.link = link(fields);
 }
 
@@ -135,7 +144,7 @@ void read(JsonFields& fields, VerifyReport& message, std::optional<TaskId>& task
   if (const auto attempt = fields.integer("attempt", 1, kMostAttempts)) message.attempt = static_cast<int>(*attempt);
   fields.require("checksum");
   const auto checksum =
-      checked_word(fields, "checksum", parse_checksum, "must be \"sha256:\" and 64 lower-case hexadecimal digits");
+      checked_word(fields, "checksum", parse_checksum, "must be \"sha256:\" and 64 hexadecimal digits");
   if (checksum) message.checksum = *checksum;
   message.bad_chunks = fields.ranges("bad_chunks", 0, kMaxRanges);
   if (message.bad_chunks && message.bad_chunks->empty()) message.bad_chunks.reset();
@@ -166,7 +175,8 @@ Decoded<Message> decode(std::string_view payload) {
 }  // namespace
 
 Decoded<DeviceRequest> decode_request(std::string_view payload) {
-  return decode<DeviceRequest>(payload.empty() ? std::string_view("{}") : payload);
+  const bool empty = payload.find_first_not_of('\0') == std::string_view::npos;
+  return decode<DeviceRequest>(empty ? std::string_view("{}") : payload);
 }
 Decoded<ProgressReport> decode_progress(std::string_view payload) { return decode<ProgressReport>(payload); }
 Decoded<VerifyReport> decode_verify(std::string_view payload) { return decode<VerifyReport>(payload); }

@@ -130,17 +130,18 @@ DeviceHttp::DeviceHttp(DeviceContext& context) : context_(context), prefix_(pref
 
 asio::awaitable<http::Reply> DeviceHttp::handle(http::Request& request) {
   const auto path = request.path();
-  const auto parts = path.starts_with(prefix_) ? http::split_path(path.substr(prefix_.size() - 1)) : std::nullopt;
-  const auto word = parts && parts->size() == 2 ? parse_device_word(parts->back()) : std::nullopt;
-  const bool is_next = parts && parts->size() == 2 && parts->back() == "next";
+  const auto rest = path.starts_with(prefix_) ? path.substr(prefix_.size()) : std::string_view();
+  const auto slash = std::min(rest.find('/'), rest.size());
+  const auto last = http::percent_decode(rest.substr(std::min(slash + 1, rest.size()))).value_or("");
+  const auto word = parse_device_word(last);
+  const bool is_next = last == "next";
   if (!word && !is_next)
     co_return refused(
         {}, {fail(Errc::not_found, "no such path; it is <root>/<device>/request, progress, verify or next"), {}});
-  const auto device = DeviceId::parse(parts->front());
+  const auto device = DeviceId::parse(http::percent_decode(rest.substr(0, slash)).value_or(""));
   if (!device) {
     ++context_.bad_messages;
-    co_return refused({},
-                      {fail(Errc::bad_message, "the path's device id is not 1 to 128 of A-Z a-z 0-9 _ . : @ -"), {}});
+    co_return refused({}, {fail(Errc::bad_message, fmt::format("the path's device id {}", kDeviceIdRule)), {}});
   }
   const auto method = is_next ? http::Method::get : http::Method::post;
   if (request.method() != method) {

@@ -106,7 +106,7 @@ std::optional<DeviceMqtt::Address> DeviceMqtt::parse_topic(std::string_view topi
   if (device) return Address{*device, word};
   ++context_.bad_messages;
   context_.refusals.write(rest.substr(0, std::min<std::size_t>(slash, 128)), {},
-                          fail(Errc::bad_message, "the topic's device id is not 1 to 128 of A-Z a-z 0-9 _ . : @ -"));
+                          fail(Errc::bad_message, fmt::format("the topic's device id {}", kDeviceIdRule)));
   return std::nullopt;
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/json_parse.hpp"
+#include "ota/base/text.hpp"
 
 namespace ota::api {
 namespace {
@@ -17,12 +18,9 @@ constexpr std::size_t kMaxFieldErrors = 16;
 constexpr std::size_t kMaxNameShown = 64;
 constexpr auto kAnyIndex = std::int64_t{1} << 53;
 
-/// Cut at a character's start, so that it stays UTF-8.
 std::string shown(std::string_view name) {
   if (name.size() <= kMaxNameShown) return std::string(name);
-  std::size_t end = kMaxNameShown;
-  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0u) == 0x80u) --end;
-  return std::string(name.substr(0, end)) + "…";
+  return std::string(utf8_prefix(name, kMaxNameShown)) + "…";
 }
 
 std::string element(std::string_view name, std::size_t index) { return fmt::format("{}[{}]", name, index); }
@@ -65,17 +63,19 @@ Result<JsonFields> JsonFields::parse(std::string_view text, Errc code, const Jso
   auto value = parse_json(text, code, limits);
   if (!value) return value.error();
   if (!(*value)->is_object()) return fail(code, "the message must be a JSON object");
-  return JsonFields(std::move(*value));
+  return JsonFields(std::move(*value), limits.lenient);
 }
 
-JsonFields::JsonFields(std::unique_ptr<json> object) : object_(std::move(object)) {}
+JsonFields::JsonFields(std::unique_ptr<json> object, bool lenient) : object_(std::move(object)), lenient_(lenient) {}
 JsonFields::JsonFields(JsonFields&&) noexcept = default;
 JsonFields& JsonFields::operator=(JsonFields&&) noexcept = default;
 JsonFields::~JsonFields() = default;
 
 const json* JsonFields::find(std::string_view name) const {
   const auto at = object_->find(name);
-  return at == object_->end() ? nullptr : &*at;
+  if (at == object_->end()) return nullptr;
+  const bool blank = at->empty() || (at->is_string() && at->get_ref<const std::string&>().empty());
+  return lenient_ && blank ? nullptr : &*at;
 }
 
 bool JsonFields::has(std::string_view name) const { return find(name) != nullptr; }
@@ -93,6 +93,20 @@ std::optional<std::string> JsonFields::text(std::string_view name, std::size_t m
     return std::nullopt;
   }
   return found;
+}
+
+std::optional<std::string> JsonFields::note(std::string_view name, std::size_t max_bytes) const {
+  const json* value = find(name);
+  if (!value) return std::nullopt;
+  const auto text = value->is_string() ? value->get<std::string>() : value->dump();
+  return std::string(utf8_prefix(text, max_bytes));
+}
+
+std::optional<double> JsonFields::figure(std::string_view name, double min, double max) const {
+  const json* value = find(name);
+  if (!value || !value->is_number()) return std::nullopt;
+  const auto number = value->get<double>();
+  return number >= min && number <= max ? std::optional(number) : std::nullopt;
 }
 
 std::optional<std::int64_t> JsonFields::integer(std::string_view name, std::int64_t min, std::int64_t max) {

@@ -21,6 +21,9 @@ struct JsonLimits {
   std::size_t max_bytes = 64 * 1024;
   std::size_t max_depth = 8;        ///< of arrays and objects inside one another
   std::size_t max_values = 20'000;  ///< of every kind, all levels together
+  /// What devices send (protocol.md, request): a field that is null, or an empty text, list or object, counts as
+  /// missing, and zeros behind the JSON are passed over.
+  bool lenient = false;
 };
 
 /// What is wrong with one input, field by field; kept up to a bound, counted beyond it.
@@ -52,6 +55,10 @@ class JsonFields {
   bool has(std::string_view name) const;
 
   std::optional<std::string> text(std::string_view name, std::size_t max_bytes);
+  /// What only informs is never wrong: a text cut to `max_bytes` at a character's end, anything else as its JSON.
+  std::optional<std::string> note(std::string_view name, std::size_t max_bytes) const;
+  /// The same for a figure: nothing where it is none from `min` to `max`.
+  std::optional<double> figure(std::string_view name, double min, double max) const;
   std::optional<std::int64_t> integer(std::string_view name, std::int64_t min, std::int64_t max);
   std::optional<double> number(std::string_view name, double min, double max);
   std::optional<bool> boolean(std::string_view name);
@@ -74,10 +81,11 @@ class JsonFields {
   Result<void> check(Errc code) const;
 
  private:
-  explicit JsonFields(std::unique_ptr<nlohmann::json> object);
+  JsonFields(std::unique_ptr<nlohmann::json> object, bool lenient);
   const nlohmann::json* find(std::string_view name) const;
 
   std::unique_ptr<nlohmann::json> object_;
+  bool lenient_;
   FieldErrors errors_;
   FieldErrors out_of_grid_;
 };

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "ota/base/text.hpp"
+
 namespace ota::api {
 namespace {
 
@@ -44,10 +46,7 @@ class Builder {
  private:
   static std::string shorten(std::string_view name) {
     constexpr std::size_t kMost = 64;
-    if (name.size() <= kMost) return std::string(name);
-    std::size_t end = kMost;
-    while ((static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) --end;  // no character is cut
-    return std::string(name.substr(0, end)) + "…";
+    return name.size() <= kMost ? std::string(name) : std::string(utf8_prefix(name, kMost)) + "…";
   }
 
   bool refuse(std::string why) {
@@ -101,9 +100,14 @@ class Builder {
 Result<std::unique_ptr<json>> parse_json(std::string_view text, Errc code, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes)
     return fail(code, fmt::format("the message has {} bytes, more than {}", text.size(), limits.max_bytes));
+  // Clients in C send the end of their string along.
+  while (limits.lenient && text.ends_with('\0')) text.remove_suffix(1);
   // The parser takes a NUL for the end, and would not look at what comes behind it.
   if (const auto nul = text.find('\0'); nul != std::string_view::npos)
-    return fail(code, fmt::format("the message can't be read: it is not valid JSON (UTF-8) at byte {}", nul + 1));
+    return fail(
+        code,
+        fmt::format("the message can't be read: a zero byte, with more behind it, is not valid JSON (UTF-8) at byte {}",
+                    nul + 1));
   Builder builder(limits);
   try {
     if (!json::sax_parse(text.begin(), text.end(), &builder))

@@ -18,7 +18,13 @@ class JsonText {
   }
 
   void put(std::string_view name, std::string_view text);
-  void put(std::string_view name, std::integral auto number) { put_raw(name, std::to_string(number)); }
+  /// A number, or `true` and `false`.
+  void put(std::string_view name, std::integral auto value) {
+    if constexpr (std::same_as<decltype(value), bool>)
+      put_raw(name, value ? "true" : "false");
+    else
+      put_raw(name, std::to_string(value));
+  }
   void put_null(std::string_view name) { put_raw(name, "null"); }
   /// `json` is JSON already.
   void put_raw(std::string_view name, std::string_view json);

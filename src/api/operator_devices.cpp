@@ -31,7 +31,7 @@ struct Listed {
 
 Result<DeviceId> device_id_of(const Call& call) {
   if (auto id = DeviceId::parse(call.arguments.at(0))) return std::move(*id);
-  return fail(Errc::unknown_device, "there is no such device: an id is 1 to 128 of A-Z a-z 0-9 _ . : @ -");
+  return fail(Errc::unknown_device, fmt::format("there is no such device: an id {}", kDeviceIdRule));
 }
 
 bool has_control(std::string_view text) {
@@ -112,7 +112,7 @@ Answering put_device(Context& context, Call& call) {
   if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
   if (auto json = require_json(call); !json) co_return json.error();
   auto id = DeviceId::parse(call.arguments.at(0));
-  if (!id) co_return field_error("id", "must be 1 to 128 of A-Z a-z 0-9 _ . : @ -");
+  if (!id) co_return field_error("id", kDeviceIdRule);
   auto body = co_await call.request.read_all(kMaxBody);
   if (!body) co_return body.error();
   auto device = device_of(*body, *id);

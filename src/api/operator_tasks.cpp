@@ -25,7 +25,7 @@ storage::TaskFilter filter_of(QueryFields& query) {
     if (!filter.state) query.errors().add("state", "must be a state, such as queued or failed");
   }
   filter.device = query.text("device_id");
-  if (filter.device && !DeviceId::parse(*filter.device)) query.errors().add("device_id", "is no device id");
+  if (filter.device && !DeviceId::parse(*filter.device)) query.errors().add("device_id", kDeviceIdRule);
   filter.version = query.text("version");
   if (filter.version && !valid_version(*filter.version))
     query.errors().add("version", "is no version (in a query, write + as %2B)");

@@ -31,7 +31,7 @@ std::string device_of(JsonFields& fields) {
   fields.require("device_id");
   auto text = fields.text("device_id", kMaxText);
   if (text && !DeviceId::parse(*text)) {
-    fields.errors().add("device_id", "must be 1 to 128 of A-Z a-z 0-9 _ . : @ -");
+    fields.errors().add("device_id", kDeviceIdRule);
   }
   return std::move(text).value_or("");
 }
@@ -56,7 +56,7 @@ std::optional<Digest> checksum_of(JsonFields& fields) {
   const auto text = fields.text("checksum", kMaxText);
   if (!text) return std::nullopt;
   const auto checksum = parse_checksum(*text);
-  if (!checksum) fields.errors().add("checksum", "must be sha256: and 64 lower-case hex digits");
+  if (!checksum) fields.errors().add("checksum", "must be sha256: and 64 hexadecimal digits");
   return checksum;
 }
 

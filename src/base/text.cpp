@@ -106,6 +106,14 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string_view utf8_prefix(std::string_view text, std::size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  const auto follows = [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) == 0x80u; };
+  std::size_t end = max_bytes;
+  for (int back = 0; back < 3 && end > 0 && follows(text[end]); ++back) --end;
+  return text.substr(0, follows(text[end]) ? max_bytes : end);
+}
+
 void append_printable(std::string& out, std::string_view text) {
   while (!text.empty()) {
     const Decoded next = decode(text);

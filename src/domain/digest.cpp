@@ -49,8 +49,11 @@ std::optional<Digest> digest_from_hex(std::string_view hex) {
 std::string to_checksum(const Digest& digest) { return std::string(kPrefix) + to_hex(digest); }
 
 std::optional<Digest> parse_checksum(std::string_view text) {
-  if (!text.starts_with(kPrefix)) return std::nullopt;
-  return digest_from_hex(text.substr(kPrefix.size()));
+  std::string lower(text.substr(0, kPrefix.size() + 2 * Digest{}.size() + 1));
+  for (char& c : lower)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  if (!lower.starts_with(kPrefix)) return std::nullopt;
+  return digest_from_hex(std::string_view(lower).substr(kPrefix.size()));
 }
 
 }  // namespace ota

@@ -37,7 +37,7 @@ bool is_date(std::int32_t day) {
 }  // namespace
 
 std::optional<DeviceId> DeviceId::parse(std::string_view text) {
-  if (!is_name(text, 128)) return std::nullopt;
+  if (!is_name(text, 128) || text == "." || text == "..") return std::nullopt;
   return DeviceId(std::string(text));
 }
 

@@ -75,12 +75,12 @@ class BadMessages(ServerCase):
 
     def test_request_fields(self):
         for field, values in (
-            ("version", BAD_VERSIONS),
-            ("current_version", BAD_VERSIONS[3:5] + BAD_VERSIONS[8:]),
+            ("version", [value for value in BAD_VERSIONS if value != ""]),
+            ("current_version", BAD_VERSIONS[8:]),
             ("hardware", (5, "a\nb", "x" * 10_000)),
             ("max_chunk_bytes", (0, -1, "65536", 2**63, 10**30, 1.5, True)),
             ("transports", ("http", [5], {"a": 1})),
-            ("token", (5, [], {})),
+            ("token", (5, [5], {"a": 1})),
         ):
             for value in values:
                 with self.subTest(field=field, value=str(value)[:20]):
@@ -156,7 +156,7 @@ class BadMessages(ServerCase):
                 self.assert_refused("verify", {"task_id": task, "checksum": CHECKSUM, "attempt": 1}, *codes)
 
     def test_longest_ids_are_fine(self):
-        for name in ("x" * 128, "..", "A-Z_a.z:0@9-"):
+        for name in ("x" * 128, "...", "A-Z_a.z:0@9-"):
             with self.subTest(name[:12]):
                 self.assertEqual(self.device(name).request()["type"], "up_to_date")
 
@@ -232,7 +232,7 @@ class LogLines(ServerCase):
 
     def test_odd_ids_and_topics(self):
         device = self.device("publisher", version="1.0.0")
-        odd = ["", " ", "a b", "ä", "x" * 129, "x" * 20_000, "a%2fb", "a'b", 'a"b', "$SYS", "<b>"]
+        odd = ["", " ", "a b", "ä", "x" * 129, "x" * 20_000, "a%2fb", "a'b", 'a"b', "$SYS", "<b>", ".", ".."]
         for name in odd:
             mark = len(self.daemon.log())
             device.mqtt.publish(f"/ota/{name}/request", b"{}", 1).wait_for_publish(10)

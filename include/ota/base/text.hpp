@@ -11,6 +11,9 @@ namespace ota {
 /// RFC 3629: no overlong forms, no surrogates, up to U+10FFFF.
 bool is_utf8(std::string_view text);
 
+/// The longest beginning of at most `max_bytes` that ends at a character's end; of what is no UTF-8, `max_bytes`.
+std::string_view utf8_prefix(std::string_view text, std::size_t max_bytes);
+
 /// Appends `text` to `out` with everything that could break or forge a line on a terminal written as `\n`, `\x1b`,
 /// `\u202e`: control characters (C0, DEL, C1), line and paragraph separators, bidirectional overrides, bad UTF-8.
 void append_printable(std::string& out, std::string_view text);

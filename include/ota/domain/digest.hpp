@@ -12,11 +12,11 @@ namespace ota {
 
 using Digest = std::array<std::uint8_t, 32>;
 
-/// 64 lower-case hex digits.
+/// 64 lower-case hex digits, as files and URLs are named: one digest has one spelling there.
 std::string to_hex(const Digest& digest);
 std::optional<Digest> digest_from_hex(std::string_view hex);
 
-/// `sha256:<64 lower-case hex>` (protocol.md); nothing for upper case, another prefix or another length.
+/// `sha256:<64 hex>` (protocol.md): written in lower case, read in either. Nothing for another prefix or length.
 std::string to_checksum(const Digest& digest);
 std::optional<Digest> parse_checksum(std::string_view text);
 

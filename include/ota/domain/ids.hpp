@@ -9,7 +9,11 @@
 
 namespace ota {
 
-/// 1 to 128 of `A-Z a-z 0-9 _ . : @ -` (protocol.md).
+/// The rule of a device id, for refusals.
+inline constexpr const char* kDeviceIdRule =
+    "must be 1 to 128 of A-Z a-z 0-9 _ . : @ -, and neither . nor .. (no URL can name those)";
+
+/// 1 to 128 of `A-Z a-z 0-9 _ . : @ -` (protocol.md); not `.` or `..`, which a URL takes for folders (RFC 3986, 5.2.4).
 class DeviceId {
  public:
   static std::optional<DeviceId> parse(std::string_view text);

@@ -35,7 +35,7 @@ bool fit_secret(std::string_view token);
 /// protocol.md, request.
 struct DeviceRequest {
   std::optional<std::string> version;
-  std::optional<std::string> current_version;
+  std::optional<std::string> current_version;  ///< any text; what is no version is compared with nothing
   std::optional<std::string> hardware;
   std::optional<std::vector<Transport>> transports;
   std::optional<std::uint32_t> max_chunk_bytes;
@@ -65,7 +65,7 @@ struct ProgressReport {
   bool mismatch = false;       ///< what `chunks` says: arrived wrong, else arrived right
   std::optional<int> percent;  ///< 0 to 100
   std::optional<DeviceState> state;
-  std::string reason;          ///< the device's own text, with DeviceState::failed and rolled_back
+  std::string reason;          ///< up to 1 KiB: the device's own text, with DeviceState::failed and rolled_back
   std::optional<int> attempt;  ///< which it is about; nothing: the present one
   std::optional<Transport> transport;
   LinkReport link;

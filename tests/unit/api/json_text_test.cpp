@@ -21,10 +21,14 @@ TEST(JsonText, FieldsStandInTheirOrder) {
   json.put("z", "text");
   json.put("n", std::uint64_t{1} << 63);
   json.put("m", -7);
+  json.put("yes", true);
+  json.put("no", false);
   json.put_null("none");
   json.put_raw("list", "[1,2]");
   json.put_raw("inner", inner.take());
-  EXPECT_EQ(json.take(), R"({"z":"text","n":9223372036854775808,"m":-7,"none":null,"list":[1,2],"inner":{"a":"b"}})");
+  EXPECT_EQ(
+      json.take(),
+      R"({"z":"text","n":9223372036854775808,"m":-7,"yes":true,"no":false,"none":null,"list":[1,2],"inner":{"a":"b"}})");
   EXPECT_EQ(JsonText().take(), "{}");
 }
 

@@ -12,6 +12,19 @@ using namespace std::string_view_literals;
 constexpr std::array kStates{"queued"sv,    "offered"sv, "downloading"sv, "retry_wait"sv, "installing"sv,
                              "succeeded"sv, "failed"sv,  "cancelled"sv,   "expired"sv};
 
+TEST(Utf8Prefix, EndsAtACharactersEnd) {
+  EXPECT_EQ(utf8_prefix("abc", 3), "abc");
+  EXPECT_EQ(utf8_prefix("abc", 2), "ab");
+  EXPECT_EQ(utf8_prefix("abc", 0), "");
+  EXPECT_EQ(utf8_prefix("aé", 2), "a");
+  EXPECT_EQ(utf8_prefix("aéb", 3), "aé");
+  EXPECT_EQ(utf8_prefix("a✓b", 3), "a");
+  EXPECT_EQ(utf8_prefix("a\U0001F600b", 4), "a");
+  EXPECT_EQ(utf8_prefix("a\U0001F600b", 5), "a\U0001F600");
+  EXPECT_EQ(utf8_prefix("✓", 2), "");
+  EXPECT_EQ(utf8_prefix(std::string(9, '\x80'), 5).size(), 5u) << "no character has so many";
+}
+
 TEST(Closest, FindsWhatWasMeant) {
   EXPECT_EQ(closest("downloadng", kStates), "downloading");
   EXPECT_EQ(closest("Queued", kStates), "queued");

@@ -40,13 +40,13 @@ TEST(Digest, EveryOtherCharacterIsRefusedAtEveryPlace) {
   }
 }
 
-TEST(Digest, ChecksumHasOneSpelling) {
+TEST(Digest, ChecksumIsReadInEitherCase) {
   const auto digest = digest_from_hex(kHex);
   EXPECT_EQ(parse_checksum("sha256:" + kHex), digest);
   EXPECT_FALSE(parse_checksum(kHex));
   EXPECT_FALSE(parse_checksum(""));
   EXPECT_FALSE(parse_checksum("sha256:"));
-  EXPECT_FALSE(parse_checksum("SHA256:" + kHex));
+  EXPECT_EQ(parse_checksum("SHA256:" + kHex), digest);
   EXPECT_FALSE(parse_checksum("sha512:" + kHex));
   EXPECT_FALSE(parse_checksum("sha256:" + kHex.substr(1)));
   EXPECT_FALSE(parse_checksum("sha256:" + kHex + "0"));
@@ -54,8 +54,11 @@ TEST(Digest, ChecksumHasOneSpelling) {
   EXPECT_FALSE(parse_checksum(" sha256:" + kHex));
   EXPECT_FALSE(parse_checksum("sha256:sha256:" + kHex));
   auto upper = kHex;
-  upper[2] = 'F';
-  EXPECT_FALSE(parse_checksum("sha256:" + upper));
+  std::transform(upper.begin(), upper.end(), upper.begin(), [](char c) { return c >= 'a' ? c - 'a' + 'A' : c; });
+  ASSERT_NE(upper, kHex);
+  EXPECT_EQ(parse_checksum("sha256:" + upper), digest);
+  EXPECT_FALSE(digest_from_hex(upper)) << "names of files and URLs have one spelling";
+  EXPECT_EQ(to_checksum(*parse_checksum("Sha256:" + upper)), "sha256:" + kHex) << "written in lower case";
 }
 
 }  // namespace
