@@ -31,6 +31,7 @@ Credentials http_credentials(const http::Request& request, const DeviceId& devic
   const auto token = bearer_token(request.header("Authorization"));
   if (!token.empty()) message = token_credentials(token);
   message.certified = request.client_name() == device.str();
+  if (message.token_digest) message.remote = request.remote();
   return message;
 }
 

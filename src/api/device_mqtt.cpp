@@ -128,6 +128,7 @@ void DeviceMqtt::drop(const DeviceId& device, const std::optional<TaskId>& task,
 void DeviceMqtt::answer(const DeviceId& device, const std::optional<Answer>& answer) {
   if (!answer) return;
   if (const auto* refused = std::get_if<ErrorAnswer>(&*answer)) {
+    if (refused->error.code == Errc::too_many_new) return drop(device, refused->task, refused->error);
     context_.refusals.write(device.str(), refused->task ? refused->task->str() : std::string(), refused->error);
     if (refused->error.code == Errc::overloaded) ++context_.dropped;
     // An answer to each message of a flood would be a flood of its own.

@@ -46,6 +46,7 @@ constexpr Row kRows[] = {
     {Errc::cancelled, "cancelled", "overloaded", 503, "The server is stopping"},
     {Errc::misdirected, "misdirected_request", "not_authorized", 421, "The request is for another server"},
     {Errc::unsupported_type, "unsupported_media_type", "bad_message", 415, "The body's type is not taken here"},
+    {Errc::too_many_new, "too_many_new", "overloaded", 503, "Too many new devices at once"},
 };
 
 constexpr bool in_order() {

@@ -34,6 +34,8 @@ std::string explain_queued(const Task& task, const QueueFacts& facts, WallTime n
   if (task.reason == "untrusted_firmware") return trust_wait(facts);
   if (task.not_before && *task.not_before > now) return "waits until " + to_rfc3339(*task.not_before);
   if (facts.image_missing) return "waits for its image, which is not in storage.firmware_dir (image_missing)";
+  if (facts.ready && task.unasked)
+    return slot_wait(facts) + "; the device asked for it itself and is not registered: what operators order goes first";
   if (facts.ready) return slot_wait(facts);
   if (facts.holder) return fmt::format("waits behind {}, which has the device now", facts.holder->str());
   if (facts.device && !facts.device->held_uplink.empty())

@@ -45,7 +45,7 @@ QueueFacts queue_facts(storage::ReadView& view, const firmware::Store& store, co
   const auto in_line = view.tasks.ready_of(task.device);
   facts.ready = in_line == task.id.number;
   if (const auto ahead = in_line && !facts.ready ? view.tasks.find(*in_line) : std::nullopt) facts.ahead = ahead->id;
-  if (facts.ready) facts.before = view.tasks.ready_before(task.priority, task.id.number, kCountedBefore);
+  if (facts.ready) facts.before = view.tasks.ready_before(task, kCountedBefore);
   if (const auto holder = view.tasks.active_of(task.device)) facts.holder = holder->id;
   return facts;
 }

@@ -105,6 +105,12 @@ const Key kKeys[] = {
      "A device heard within so many seconds counts as present; tasks of absent ones hold no slot."},
     {OTAD_KEY(devices, token_required), kFlag, kStart,
      "true: devices must show their secret, over MQTT too. false: one that was never given a secret may go without."},
+    {OTAD_KEY(devices, unproven_per_minute), range(1, 1'000'000), kLive,
+     "So many new ids that nobody registered and that have no certificate are taken in a minute; more are told to come "
+     "again."},
+    {OTAD_KEY(devices, forget_unproven_days), range(1, 36'500), kLive,
+     "Devices that nobody registered and that have neither secret, certificate nor an operator's task are removed "
+     "after so many days without a word."},
 
     {OTAD_KEY(security, api_auth), kApiAuth, kStart,
      "auto: operators need an API key unless their routes are on loopback only. required: always. off: never."},

@@ -44,7 +44,7 @@ RetryAnswer Ledger::retry_answer(const Task& task, const std::string& reason) {
 QueuedAnswer Ledger::queued_answer(const Task& task) {
   QueuedAnswer answer{task.id, 1, kAskAgainForDigests};
   if (awaits_grid(task)) return answer;
-  answer.position = 1 + tasks.ready_before(task.priority, task.id.number, kCountedPlaces);
+  answer.position = 1 + tasks.ready_before(task, kCountedPlaces);
   const double spread = 0.5 + random_.unit();
   const double wait = (kAskAgainLeast + kAskAgainPlace * static_cast<double>(answer.position)) * spread;
   const double most = kAskAgainMost * options_.devices.present_s;

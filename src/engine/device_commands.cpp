@@ -63,6 +63,7 @@ Result<void> make_task(Ledger& ledger, const Device& device, const std::string& 
   task.chunk_bytes = fit_grid(firmware->size, kDefaultChunkBytes, device.max_chunk_bytes).chunk_bytes;
   task.confirm = ledger.default_confirm();
   task.from_version = device.current_version;
+  task.unasked = !device.proven();
   ledger.insert(task, "device");
   return {};
 }

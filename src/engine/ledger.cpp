@@ -381,7 +381,8 @@ bool Ledger::housekeeping() {
   const int most = std::max({keys.forget_answers(wall_ - kKeepAnswers, kPruneAtOnce),
                              transfer_log.prune(old, kPruneAtOnce), audit_log.prune(old, kPruneAtOnce)});
   const bool more_tasks = prune_tasks();
-  return most >= kPruneAtOnce || more_tasks;
+  const bool more_strangers = forget_strangers();
+  return most >= kPruneAtOnce || more_tasks || more_strangers;
 }
 
 bool Ledger::prune_tasks() {

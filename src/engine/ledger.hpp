@@ -8,10 +8,12 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "engine/allowance.hpp"
 #include "engine/timeline.hpp"
 #include "engine/transfer_run.hpp"
 #include "ota/engine/engine.hpp"
@@ -102,6 +104,16 @@ class Ledger {
   Result<void> check_readable(const std::string& id);
   void save(const Device& device);
   void remove_device(const std::string& id);
+  /// Counts one more device that is new and proves nothing. Answers 0, or the seconds until the next one may come
+  /// (devices.unproven_per_minute).
+  int admit_stranger();
+  /// A new device brought its own secret: into the audit log, so many of them.
+  void audit_claim(const std::string& device, const std::string& from);
+  /// The device is proven now: what it asked for itself counts as asked for.
+  void vouch_for(const std::string& device);
+  /// Removes devices that nobody vouches for and that were not heard for devices.forget_unproven_days, with the tasks
+  /// that only they asked for; a bounded number. True where more may be left.
+  bool forget_strangers();
   /// The device said something: it is present, what was parked waits its turn again.
   void heard(Device& device);
   /// The device said something of this very task: a sign of life, which keeps an offer open.
@@ -200,6 +212,8 @@ class Ledger {
   void on_due(Task& task);
   void on_stall(Task& task);
   Priority effective(const Task& task) const;
+  /// The place among waiting tasks; the lowest is the next.
+  std::tuple<bool, Priority, std::int64_t> rank(const Task& task) const;
 
   Options options_;
   const Clock& clock_;
@@ -224,6 +238,10 @@ class Ledger {
   std::unordered_map<std::int64_t, std::map<std::uint32_t, int>> mismatches_;  // of tasks on the board
   std::unordered_map<std::string, int> uplinks_;                  // slots held by devices with poor links behind each
   std::map<std::pair<Digest, std::uint32_t>, Awaiting> awaited_;  // by image and chunk size
+  Allowance strangers_;
+  Allowance claims_;
+  std::uint64_t claims_left_out_ = 0;
+  std::string looked_at_;  // the last device that forget_strangers() looked at
 };
 
 }  // namespace ota::engine

@@ -75,7 +75,15 @@ Result<UpgradeOutcome> make_task(Ledger& ledger, const UpgradeOrder& order, cons
                 fmt::format("firmware {} has the checksum {}", order.version, to_checksum(firmware->checksum)));
   auto grid = grid_for(*firmware, order, *device);
   if (!grid) return grid.error();
-  if (auto open = ledger.tasks.open_of(device->id, order.version)) return UpgradeOutcome{*open, false, open->state};
+  if (auto open = ledger.tasks.open_of(device->id, order.version)) {
+    if (open->unasked && retry_of == 0) {
+      open = ledger.load(open->id.number);
+      open->unasked = false;
+      ledger.save(*open);
+      ledger.touch(open->device);
+    }
+    return UpgradeOutcome{*open, false, open->state};
+  }
   if (order.downgrade)
     if (auto permitted = check_permission(ledger, order, *firmware); !permitted) return permitted.error();
   if (!order.force)
@@ -202,12 +210,13 @@ Result<Task> on_set_priority(Ledger& ledger, const TaskId& id, Priority priority
   if (is_ended(task->state) || task->state == TaskState::installing)
     return fail(Errc::wrong_state, fmt::format("task {} of device {} is {}: its priority changes nothing any more",
                                                id.str(), task->device, to_string(task->state)));
-  if (task->priority == priority) return task;
+  if (task->priority == priority && !task->unasked) return task;
   LogEntry entry;
   entry.kind = "priority";
   entry.by = actor;
   entry.reason = fmt::format("{} to {}", to_string(task->priority), to_string(priority));
   task->priority = priority;
+  task->unasked = false;
   ledger.board().set_priority(task->id.number, priority);
   ledger.log(*task, std::move(entry));
   ledger.save(*task);

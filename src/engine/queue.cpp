@@ -24,6 +24,10 @@ Priority Ledger::effective(const Task& task) const {
   return now_ - task.queued_at_tl >= kRiseAfter ? risen(task.priority) : task.priority;
 }
 
+std::tuple<bool, Priority, std::int64_t> Ledger::rank(const Task& task) const {
+  return {task.unasked, effective(task), task.id.number};
+}
+
 void Ledger::heard(Device& device) {
   device.last_seen = wall_;
   device.present_until_tl = now_ + std::chrono::seconds{options_.devices.present_s};
@@ -62,8 +66,7 @@ std::optional<Task> Ledger::refresh(const std::string& id, bool alone) {
     for (auto& task : tasks.queued_of(id, kMaxQueuedOfDevice)) {
       if (task.parked || task.wait_due || awaits_grid(task) || images_.missing(task.checksum) || awaits_trust(task))
         continue;
-      if (!best || std::pair{effective(task), task.id.number} < std::pair{effective(*best), best->id.number})
-        best = std::move(task);
+      if (!best || rank(task) < rank(*best)) best = std::move(task);
     }
   }
   const bool held = best && best->priority != Priority::security && uplink_is_full(*device);
@@ -78,9 +81,9 @@ std::optional<Task> Ledger::refresh(const std::string& id, bool alone) {
   }
   if (best) {
     if (auto active = load_active(id)) {
-      const bool gives_way =
-          best->priority == Priority::security && active->priority != Priority::security && holds_slot(active->state);
-      if (gives_way)
+      const bool more_urgent = best->priority == Priority::security && active->priority != Priority::security;
+      const bool asked_for = active->unasked && !best->unasked;
+      if (holds_slot(active->state) && (more_urgent || asked_for))
         preempt(*active);
       else
         best.reset();
@@ -182,11 +185,11 @@ void Ledger::fill_slots(const std::string& asker) {
     auto heads = tasks.ready_heads();
     if (heads.empty()) return;
     const bool full = slots_ >= options_.tasks.max_active;
-    if (full && heads.front().priority != Priority::security) return;
-    auto best =
-        full ? heads.begin() : std::min_element(heads.begin(), heads.end(), [this](const Task& x, const Task& y) {
-          return std::pair{effective(x), x.id.number} < std::pair{effective(y), y.id.number};
-        });
+    const bool urgent = heads.front().priority == Priority::security;
+    if (full && !urgent && (heads.front().unasked || !tasks.unasked_holds_slot())) return;
+    auto best = full && urgent ? heads.begin()
+                               : std::min_element(heads.begin(), heads.end(),
+                                                  [this](const Task& x, const Task& y) { return rank(x) < rank(y); });
     // Another task of that device may have risen since this one took its place.
     try {
       refresh(best->device);

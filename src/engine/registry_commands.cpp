@@ -50,6 +50,7 @@ Result<Engine::PutDevice> on_put_device(Ledger& ledger, const Device& wanted) {
   device->tags = wanted.tags;
   device->registered = true;
   ledger.save(*device);
+  ledger.vouch_for(device->id);
   end_unfit_tasks(ledger, device->id, device->hardware);
   return Engine::PutDevice{*device, created};
 }
@@ -77,7 +78,9 @@ Result<void> on_set_secret(Ledger& ledger, const std::string& id, const Digest& 
   auto device = ledger.find_device(id);
   if (!device) return fail(Errc::unknown_device, fmt::format("there is no device {}", id));
   device->secret = secret;
+  device->claimed = false;
   ledger.save(*device);
+  ledger.vouch_for(id);
   // What is on the board was opened with the secret before this one, or with none.
   if (const auto active = ledger.load_active(id); active && holds_slot(active->state))
     ledger.show(*active, device, ledger.chunks(*active));

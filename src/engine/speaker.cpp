@@ -11,7 +11,9 @@ Result<void> prove(const Ledger& ledger, const Device& device, const Credentials
   if (who.certified) return {};
   if (device.secret && who.token_digest) {
     if (firmware::equal_secrets(*device.secret, *who.token_digest)) return {};
-    return fail(Errc::not_authorized, fmt::format("device {} came with a wrong token", device.id));
+    return fail(Errc::not_authorized, fmt::format("device {} came with a wrong token: an operator issues a new one "
+                                                  "(POST /devices/{}/token)",
+                                                  device.id, device.id));
   }
   const bool required = ledger.options().devices.token_required || (device.secret && !who.via_broker);
   if (!required) return {};
@@ -26,32 +28,56 @@ Result<void> prove(const Ledger& ledger, const Device& device, const Credentials
 
 /// A device that is new. The token that it comes with is its secret from then on; one that is known without a secret
 /// doesn't get one so, since anybody could bring it.
-Device take_in(Ledger& ledger, const DeviceId& id, const Credentials& who) {
+Result<Device> newcomer(const Ledger& ledger, const DeviceId& id, const Credentials& who) {
+  if (ledger.options().devices.registration != "open")
+    return fail(Errc::unknown_device,
+                fmt::format("device {} is not registered: an operator adds it (PUT /devices/{})", id.str(), id.str()));
+  if (who.token_digest && !who.token_fit && !who.certified)
+    return fail(Errc::not_authorized,
+                fmt::format("device {} is new, and the token that it brings can't become its secret: it must have 16 "
+                            "to 128 visible characters of ASCII, no blanks",
+                            id.str()));
   Device device;
   device.id = id.str();
   device.created = ledger.wall();
-  if (!who.token_digest || !who.token_fit) return device;
-  device.secret = who.token_digest;
-  AuditEntry entry;
-  entry.caller = Caller("device", who.via_broker ? "mqtt" : "http");
-  entry.action = "device.token";
-  entry.target = device.id;
-  entry.outcome = "done";
-  ledger.audit(std::move(entry));
+  if (who.token_fit) device.secret = who.token_digest;
+  device.claimed = device.secret.has_value();
   return device;
+}
+
+/// Ids cost their maker nothing, rows cost the disk: so many are taken in.
+Result<void> admit(Ledger& ledger, const Device& device, const Credentials& who) {
+  if (const int wait = who.certified ? 0 : ledger.admit_stranger(); wait > 0) {
+    auto busy =
+        fail(Errc::too_many_new,
+             fmt::format("device {} is new, and more new devices came than {} a minute (devices.unproven_per_minute): "
+                         "ask again in {} s, or an operator registers it (PUT /devices/{})",
+                         device.id, ledger.options().devices.unproven_per_minute, wait, device.id));
+    busy.retry_after_s = wait;
+    return busy;
+  }
+  if (device.claimed) ledger.audit_claim(device.id, who.via_broker ? "mqtt" : who.remote);
+  return {};
 }
 
 }  // namespace
 
 Result<Device> speaker(Ledger& ledger, const DeviceId& id, const Credentials& who) {
   auto device = ledger.find_device(id.str());
-  if (!device) {
+  const bool is_new = !device;
+  if (is_new) {
     if (auto readable = ledger.check_readable(id.str()); !readable) return readable.error();
-    if (ledger.options().devices.registration != "open")
-      return fail(Errc::unknown_device, fmt::format("device {} is not registered", id.str()));
-    device = take_in(ledger, id, who);
+    auto made = newcomer(ledger, id, who);
+    if (!made) return made.error();
+    device = std::move(*made);
   }
   if (auto proven = prove(ledger, *device, who); !proven) return proven.error();
+  if (is_new)
+    if (auto admitted = admit(ledger, *device, who); !admitted) return admitted.error();
+  if (who.certified && !device->certified) {
+    device->certified = true;
+    if (!is_new) ledger.vouch_for(device->id);
+  }
   if (who.via_broker) device->quality.mqtt_heard = ledger.now();
   return *device;
 }
@@ -59,7 +85,8 @@ Result<Device> speaker(Ledger& ledger, const DeviceId& id, const Credentials& wh
 Result<Task> task_of(Ledger& ledger, const DeviceId& id, const TaskId& task_id) {
   auto task = ledger.load(task_id.number);
   if (!task || task->id != task_id || task->device != id.str())
-    return fail(Errc::unknown_task, fmt::format("device {} has no task {}", id.str(), task_id.str()));
+    return fail(Errc::unknown_task,
+                fmt::format("device {} has no task {}: send a request for the one it has", id.str(), task_id.str()));
   return *task;
 }
 

@@ -43,8 +43,10 @@ void Ledger::merge(Task& task, const TransferChange& change) {
   }
   note_run(task, change);
   const bool moved = change.bytes_fresh > 0 || change.line.acked > 0;
+  // Where nobody stands behind task and device, what the device says is no evidence: bytes from here are.
+  const bool believed = moved || !task.unasked;
   if (change.heard || moved || change.broken > 0) note_device(task, change);
-  const bool further = change.percent > task.percent;
+  const bool further = change.percent > task.percent && believed;
   task.bytes_sent = change.bytes_sent;
   task.percent = change.percent;  // also a smaller one: it began again
   task.heard |= change.heard;
@@ -56,6 +58,7 @@ void Ledger::merge(Task& task, const TransferChange& change) {
   if (change.fresh > 0 || begins || change.have.have() != task.chunks_have) {
     task.chunks_have = change.have.have();
     tasks.save_chunks(task, change.have);
+    if (task.state == TaskState::downloading && !believed) return save(task);
     // Refused by no row of the table: the task holds a slot.
     static_cast<void>(this->change(task, TaskEvent::chunk, by_device()));
     return;

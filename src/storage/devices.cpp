@@ -51,7 +51,8 @@ constexpr const char* kSelect =
     "SELECT id, hardware, current_version, registered, tags, secret, transports, max_chunk_bytes, created, last_seen, "
     "present_until_tl, transport, rtt_ms, rssi, loss, link_verdict, link_leaning, link_looks, link_rtt_ms, link_loss, "
     "link_rate, link_trouble, link_trouble_at_tl, link_stalls, link_resumes, link_mismatches, link_broken, "
-    "mqtt_heard_tl, mqtt_first_until_tl, version_confirmed, tells_version, last_update, held_uplink FROM devices ";
+    "mqtt_heard_tl, mqtt_first_until_tl, version_confirmed, tells_version, last_update, held_uplink, certified, "
+    "claimed FROM devices ";
 
 Device read(Rows& r) {
   Device d;
@@ -89,6 +90,8 @@ Device read(Rows& r) {
   d.tells_version = r.flag();
   d.last_update = r.integer();
   d.held_uplink = r.maybe(&Rows::text).value_or("");
+  d.certified = r.flag();
+  d.claimed = r.flag();
   if (!DeviceId::parse(d.id)) throw BadValue("id is no device id");
   return d;
 }
@@ -100,27 +103,28 @@ struct Devices::Statements {
 
   SQLite::Database& db;
   Query find{db, std::string(kSelect) + "WHERE id=?"};
-  Query save{db,
-             "INSERT INTO devices (id, hardware, current_version, registered, tags, secret, transports, "
-             "max_chunk_bytes, created, last_seen, present_until_tl, transport, rtt_ms, rssi, loss, link_verdict, "
-             "link_leaning, link_looks, link_rtt_ms, link_loss, link_rate, link_trouble, link_trouble_at_tl, "
-             "link_stalls, link_resumes, link_mismatches, link_broken, mqtt_heard_tl, mqtt_first_until_tl, "
-             "version_confirmed, tells_version, last_update) "
-             "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET "
-             "hardware=excluded.hardware, "
-             "current_version=excluded.current_version, registered=excluded.registered, tags=excluded.tags, "
-             "secret=excluded.secret, transports=excluded.transports, max_chunk_bytes=excluded.max_chunk_bytes, "
-             "last_seen=excluded.last_seen, present_until_tl=excluded.present_until_tl, "
-             "transport=excluded.transport, rtt_ms=excluded.rtt_ms, rssi=excluded.rssi, loss=excluded.loss, "
-             "link_verdict=excluded.link_verdict, link_leaning=excluded.link_leaning, "
-             "link_looks=excluded.link_looks, link_rtt_ms=excluded.link_rtt_ms, link_loss=excluded.link_loss, "
-             "link_rate=excluded.link_rate, link_trouble=excluded.link_trouble, "
-             "link_trouble_at_tl=excluded.link_trouble_at_tl, link_stalls=excluded.link_stalls, "
-             "link_resumes=excluded.link_resumes, link_mismatches=excluded.link_mismatches, "
-             "link_broken=excluded.link_broken, mqtt_heard_tl=excluded.mqtt_heard_tl, "
-             "mqtt_first_until_tl=excluded.mqtt_first_until_tl, "
-             "version_confirmed=excluded.version_confirmed, tells_version=excluded.tells_version, "
-             "last_update=excluded.last_update"};
+  Query save{
+      db,
+      "INSERT INTO devices (id, hardware, current_version, registered, tags, secret, transports, "
+      "max_chunk_bytes, created, last_seen, present_until_tl, transport, rtt_ms, rssi, loss, link_verdict, "
+      "link_leaning, link_looks, link_rtt_ms, link_loss, link_rate, link_trouble, link_trouble_at_tl, "
+      "link_stalls, link_resumes, link_mismatches, link_broken, mqtt_heard_tl, mqtt_first_until_tl, "
+      "version_confirmed, tells_version, last_update, certified, claimed) "
+      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET "
+      "hardware=excluded.hardware, "
+      "current_version=excluded.current_version, registered=excluded.registered, tags=excluded.tags, "
+      "secret=excluded.secret, transports=excluded.transports, max_chunk_bytes=excluded.max_chunk_bytes, "
+      "last_seen=excluded.last_seen, present_until_tl=excluded.present_until_tl, "
+      "transport=excluded.transport, rtt_ms=excluded.rtt_ms, rssi=excluded.rssi, loss=excluded.loss, "
+      "link_verdict=excluded.link_verdict, link_leaning=excluded.link_leaning, "
+      "link_looks=excluded.link_looks, link_rtt_ms=excluded.link_rtt_ms, link_loss=excluded.link_loss, "
+      "link_rate=excluded.link_rate, link_trouble=excluded.link_trouble, "
+      "link_trouble_at_tl=excluded.link_trouble_at_tl, link_stalls=excluded.link_stalls, "
+      "link_resumes=excluded.link_resumes, link_mismatches=excluded.link_mismatches, "
+      "link_broken=excluded.link_broken, mqtt_heard_tl=excluded.mqtt_heard_tl, "
+      "mqtt_first_until_tl=excluded.mqtt_first_until_tl, "
+      "version_confirmed=excluded.version_confirmed, tells_version=excluded.tells_version, "
+      "last_update=excluded.last_update, certified=excluded.certified, claimed=excluded.claimed"};
   Query hold{db, "UPDATE devices SET held_uplink=NULLIF(?2, ''), held_task=?3 WHERE id=?1"};
   Query first_held{db, "SELECT id FROM devices WHERE held_uplink=? ORDER BY held_task LIMIT 1"};
   Query verdicts{db, "SELECT link_verdict, COUNT(*) FROM devices GROUP BY link_verdict"};
@@ -130,6 +134,9 @@ struct Devices::Statements {
                "LIMIT ?"};
   Query next_lapse{db, "SELECT MIN(present_until_tl) FROM devices WHERE ready_task IS NOT NULL"};
   Query list{db, std::string(kSelect) + "WHERE id>? ORDER BY id"};
+  Query strangers{db,
+                  "SELECT id, registered=0 AND certified=0 AND secret IS NULL AND COALESCE(last_seen, created)<?2 FROM "
+                  "devices WHERE id>?1 ORDER BY id LIMIT ?3"};
 };
 
 Devices::Devices(Database& db) : q_(std::make_unique<Statements>(db.impl().db)) {}
@@ -143,7 +150,7 @@ void Devices::save(const Device& d) {
                d.link.loss, d.quality.verdict, d.quality.leaning, d.quality.looks, d.quality.rtt_ms, d.quality.loss,
                d.quality.rate, d.quality.trouble, d.quality.trouble_at, d.quality.stalls, d.quality.resumes,
                d.quality.mismatches, d.quality.broken, d.quality.mqtt_heard, d.quality.mqtt_first_until,
-               d.version_confirmed, d.tells_version, d.last_update);
+               d.version_confirmed, d.tells_version, d.last_update, d.certified, d.claimed);
 }
 
 void Devices::hold(const std::string& id, const std::string& uplink, std::int64_t task) {
@@ -179,6 +186,17 @@ std::optional<Millis> Devices::next_lapse() {
   auto rows = q_->next_lapse.rows();
   if (!rows.next()) return {};
   return rows.maybe(&Rows::millis);
+}
+
+Devices::Strangers Devices::strangers(const std::string& after, WallTime before, int limit) {
+  Strangers found;
+  int looked = 0;
+  for (auto rows = q_->strangers.rows(after, before, limit); rows.next(); ++looked) {
+    found.last = rows.text();
+    if (rows.flag()) found.ids.push_back(found.last);
+  }
+  if (looked < limit) found.last.clear();
+  return found;
 }
 
 std::vector<Device> Devices::list(const std::string& after, int limit) {

@@ -14,7 +14,7 @@ constexpr const char* kColumns =
     "number, day, device, firmware, version, hardware, checksum, size, chunk_bytes, priority, state, attempt, "
     "max_attempts, confirm, force, reason, from_version, created_by, retry_of, created, updated, offered, ended, "
     "not_before, expires_at, confirm_by, queued_at_tl, wait_due, expiry_due, state_due, retry_due, stalls, heard, "
-    "parked, chunks_have, bytes_sent, percent, detail, confirmed, downgrade_key_id, downgrade_value, "
+    "parked, chunks_have, bytes_sent, percent, detail, confirmed, unasked, downgrade_key_id, downgrade_value, "
     "downgrade_device, downgrade_expires";
 
 std::string select(const std::string& rest) { return fmt::format("SELECT {} FROM tasks {}", kColumns, rest); }
@@ -69,6 +69,7 @@ Task read(Rows& r) {
   t.percent = r.small();
   t.detail = r.text();
   t.confirmed = r.flag();
+  t.unasked = r.flag();
   t.downgrade = read_downgrade(r);
   if (!DeviceId::parse(t.device)) throw BadValue("device is no device id");
   if (t.size == 0 || t.chunk_bytes == 0 || (t.size - 1) / t.chunk_bytes >= kMaxChunks)
@@ -99,15 +100,15 @@ struct Tasks::Statements {
   Query insert{db,
                "INSERT INTO tasks (day, device, firmware, version, hardware, checksum, size, chunk_bytes, priority, "
                "state, attempt, max_attempts, confirm, force, reason, from_version, created_by, retry_of, created, "
-               "updated, not_before, expires_at, queued_at_tl, wait_due, expiry_due, due, stalls, heard, parked, "
-               "chunks_have, bytes_sent, percent, downgrade_key_id, downgrade_value, downgrade_device, "
+               "updated, not_before, expires_at, queued_at_tl, wait_due, expiry_due, due, unasked, stalls, heard, "
+               "parked, chunks_have, bytes_sent, percent, downgrade_key_id, downgrade_value, downgrade_device, "
                "downgrade_expires) VALUES "
-               "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,0,0,0,0,?,?,?,?)"};
+               "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,0,0,0,0,?,?,?,?)"};
   Query update{db,
                "UPDATE tasks SET chunk_bytes=?2, priority=?3, state=?4, attempt=?5, reason=?6, from_version=?7, "
                "updated=?8, offered=?9, ended=?10, confirm_by=?11, wait_due=?12, expiry_due=?13, state_due=?14, "
                "retry_due=?15, due=?16, stalls=?17, heard=?18, parked=?19, chunks_have=?20, bytes_sent=?21, "
-               "percent=?22, detail=?23, confirmed=?24 WHERE number=?1"};
+               "percent=?22, detail=?23, confirmed=?24, unasked=?25 WHERE number=?1"};
   Query find{db, select("WHERE number=?")};
   Query active_of{db, select("INDEXED BY tasks_active WHERE device=? AND state>0 AND state<5")};
   Query open_of{db, "SELECT number, version FROM tasks INDEXED BY tasks_open WHERE device=? AND state<5"};
@@ -116,12 +117,16 @@ struct Tasks::Statements {
   Query set_device_ready{db, "UPDATE devices SET ready_task=?2 WHERE id=(SELECT device FROM tasks WHERE number=?1)"};
   Query ready_of{db, "SELECT ready_task FROM devices WHERE id=?"};
   Query ready_any{db, "SELECT 1 FROM tasks WHERE ready=1 LIMIT 1"};
-  Query ready_head{db, select("WHERE ready=1 AND priority=? ORDER BY number")};
+  Query ready_head{db, select("WHERE ready=1 AND unasked=0 AND priority=? ORDER BY number")};
+  Query ready_unasked{db, select("WHERE ready=1 AND unasked=1 ORDER BY priority, number")};
   Query ready_before{db,
-                     "SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE ready=1 AND (priority, number)<(?,?) LIMIT ?)"};
+                     "SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE ready=1 AND (unasked, priority, number)<(?,?,?) "
+                     "LIMIT ?)"};
   Query slots{db, "SELECT COUNT(*) FROM tasks INDEXED BY tasks_slots WHERE state>0 AND state<4"};
-  Query holder{db, select("INDEXED BY tasks_slots WHERE state>0 AND state<4 AND priority>0 ORDER BY priority DESC, "
-                          "number DESC LIMIT 1")};
+  Query holder{db, select("INDEXED BY tasks_slots WHERE state>0 AND state<4 AND (unasked, priority)>(0, 0) ORDER BY "
+                          "unasked DESC, priority DESC, number DESC LIMIT 1")};
+  Query unasked_holder{db,
+                       "SELECT 1 FROM tasks INDEXED BY tasks_slots WHERE state>0 AND state<4 AND unasked=1 LIMIT 1"};
   Query due{db, select("WHERE due<=? ORDER BY due")};
   Query set_aside{db, "UPDATE tasks SET ready=0, due=NULL WHERE number=?"};
   Query next_due{db, "SELECT MIN(due) FROM tasks WHERE due IS NOT NULL"};
@@ -135,6 +140,10 @@ struct Tasks::Statements {
                               "LIMIT ?")};
   Query unverified_of{db, select("WHERE firmware=? AND state<5 AND state<4 AND number>? ORDER BY number LIMIT ?")};
   Query active{db, select("INDEXED BY tasks_active WHERE state>0 AND state<5")};
+  Query asked_by_others{db, "SELECT 1 FROM tasks INDEXED BY tasks_device WHERE device=? AND unasked=0 LIMIT 1"};
+  Query remove_logs{db, "DELETE FROM transfer_log WHERE task IN (SELECT number FROM tasks WHERE device=?)"};
+  Query remove_chunks{db, "DELETE FROM task_chunks WHERE task IN (SELECT number FROM tasks WHERE device=?)"};
+  Query remove_of{db, "DELETE FROM tasks WHERE device=?"};
 };
 
 Tasks::Tasks(Database& db) : q_(std::make_unique<Statements>(db.impl())) {}
@@ -151,7 +160,7 @@ void Tasks::insert(Task& t) {
   q_->insert.run(t.id.day, t.device, t.firmware_id, t.version, t.hardware, t.checksum, t.size, t.chunk_bytes,
                  t.priority, t.state, t.attempt, t.max_attempts, t.confirm, t.force, t.reason, t.from_version,
                  t.created_by, t.retry_of, t.created, t.updated, t.not_before, t.expires_at, t.queued_at_tl, t.wait_due,
-                 t.expiry_due, earliest_due(t), key_id, value, device, expires);
+                 t.expiry_due, earliest_due(t), t.unasked, key_id, value, device, expires);
   t.id.number = q_->db.getLastInsertRowid();
   q_->impl.task_inserted = true;
 }
@@ -166,7 +175,7 @@ void Tasks::write_down() {
   const auto t = *std::exchange(unwritten_, std::nullopt);
   q_->update.run(t.id.number, t.chunk_bytes, t.priority, t.state, t.attempt, t.reason, t.from_version, t.updated,
                  t.offered, t.ended, t.confirm_by, t.wait_due, t.expiry_due, t.state_due, t.retry_due, earliest_due(t),
-                 t.stalls, t.heard, t.parked, t.chunks_have, t.bytes_sent, t.percent, t.detail, t.confirmed);
+                 t.stalls, t.heard, t.parked, t.chunks_have, t.bytes_sent, t.percent, t.detail, t.confirmed, t.unasked);
 }
 
 Tasks::Statements& Tasks::up_to_date() {
@@ -213,17 +222,20 @@ bool Tasks::queue_is_empty() { return !q_->ready_any.rows().next(); }
 std::vector<Task> Tasks::ready_heads() {
   std::vector<Task> heads;
   if (queue_is_empty()) return heads;  // most often
-  for (const auto priority : {Priority::security, Priority::high, Priority::normal, Priority::low}) {
+  const auto add_first = [&](Rows rows) {
     std::vector<std::string> bad;
-    auto head = readable_rows(up_to_date().ready_head.rows(priority), "tasks", read, 1, &bad);
+    auto head = readable_rows(std::move(rows), "tasks", read, 1, &bad);
     for (const auto& number : bad) q_->set_aside.run(number);
     if (!head.empty()) heads.push_back(std::move(head.front()));
-  }
+  };
+  for (const auto priority : {Priority::security, Priority::high, Priority::normal, Priority::low})
+    add_first(up_to_date().ready_head.rows(priority));
+  if (heads.empty()) add_first(q_->ready_unasked.rows());
   return heads;
 }
 
-std::int64_t Tasks::ready_before(Priority priority, std::int64_t number, std::int64_t cap) {
-  auto rows = up_to_date().ready_before.rows(priority, number, cap);
+std::int64_t Tasks::ready_before(const Task& task, std::int64_t cap) {
+  auto rows = up_to_date().ready_before.rows(task.unasked, task.priority, task.id.number, cap);
   return rows.next() ? rows.integer() : 0;
 }
 
@@ -233,6 +245,7 @@ std::int64_t Tasks::slots_held() {
 }
 
 std::optional<Task> Tasks::lowest_routine_holder() { return first(up_to_date().holder.rows()); }
+bool Tasks::unasked_holds_slot() { return up_to_date().unasked_holder.rows().next(); }
 std::vector<Task> Tasks::due(Millis now, int limit) {
   std::vector<std::string> bad;
   auto found = readable_rows(up_to_date().due.rows(now), "tasks", read, limit, &bad);
@@ -299,5 +312,14 @@ std::vector<Task> Tasks::list(const TaskFilter& filter, std::int64_t before, int
 }
 
 std::vector<Task> Tasks::all_active() { return all(up_to_date().active.rows()); }
+
+bool Tasks::asked_by_others(const std::string& device) { return up_to_date().asked_by_others.rows(device).next(); }
+
+void Tasks::remove_of(const std::string& device) {
+  auto& q = up_to_date();
+  q.remove_logs.run(device);
+  q.remove_chunks.run(device);
+  q.remove_of.run(device);
+}
 
 }  // namespace ota::storage

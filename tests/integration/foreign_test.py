@@ -208,8 +208,11 @@ class FirstContact(ServerCase):
                 self.assertEqual(self.contact(name, token).status, 200, (name, token))
             self.assertFalse(self.rest.get(f"/devices/{name}")["has_token"], name)
 
-    def test_one_that_is_too_short_is_passed_over(self):
-        self.assertEqual(self.contact("first-short", "short").status, 200)
+    def test_one_that_is_too_short_is_refused(self):
+        refused = self.contact("first-short", "short")
+        self.assertEqual((refused.status, refused.json["code"]), (403, "not_authorized"))
+        self.assertIn("16 to 128 visible characters", refused.json["message"])
+        self.assert_problem(self.rest.call("GET", "/devices/first-short"), 404)
         self.assertEqual(self.contact("first-short", None).status, 200)
         self.assertFalse(self.rest.get("/devices/first-short")["has_token"])
 

@@ -235,6 +235,10 @@ class Rest:
         )
 
 
+# Tests are in a hurry; the rate of new devices has tests of its own.
+MANY_NEW = {"devices.unproven_per_minute": 1_000_000}
+
+
 class Daemon(Process):
     """An otad with fresh data, on a port that stays the same over restarts."""
 
@@ -314,7 +318,7 @@ class ServerCase(unittest.TestCase):
         cls.broker = Broker(cls.folder, cls.persistence)
         try:
             cls.broker.start()
-            cls.daemon = Daemon(cls.folder, cls.broker.port, cls.settings).start()
+            cls.daemon = Daemon(cls.folder, cls.broker.port, {**MANY_NEW, **cls.settings}).start()
         except BaseException:
             cls.clean()
             raise

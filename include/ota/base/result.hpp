@@ -43,6 +43,7 @@ enum class Errc {
   cancelled,         ///< the caller went away, or the daemon is stopping
   misdirected,       ///< the request names a host that this daemon isn't called
   unsupported_type,  ///< a body of a type or coding that isn't taken there
+  too_many_new,      ///< more new devices at once than are taken in (devices.unproven_per_minute)
 };
 
 struct FieldError {

@@ -66,6 +66,8 @@ struct DeviceSettings {
   std::string registration = "open";  ///< open | closed
   int present_s = 300;
   bool token_required = false;
+  int unproven_per_minute = 600;
+  int forget_unproven_days = 7;
 };
 
 struct SecuritySettings {

@@ -27,6 +27,7 @@ struct Credentials {
   bool token_fit = false;              ///< that token may become the secret of a device that is new (fit_secret)
   bool certified = false;              ///< a client certificate with its id as common name
   bool via_broker = false;             ///< over MQTT, where the broker may have authenticated it
+  std::string remote;                  ///< over HTTP with a token: the address that it came from
 };
 
 /// Whether a device may choose this as its secret: 16 to 128 visible characters of ASCII, which a header can carry too.

@@ -43,6 +43,7 @@ struct Task {
   int max_attempts = 3;
   Confirm confirm = Confirm::automatic;
   bool force = false;
+  bool unasked = false;      ///< nobody but an unproven device asked for it: it ranks behind all others
   std::string reason;        ///< of the end, or of the last retry
   std::string detail;        ///< the device's own text about its failure, at most 1 KiB; empty: none
   bool confirmed = false;    ///< succeeded, and the device said itself that it runs the version
@@ -83,13 +84,15 @@ struct Task {
 struct Device {
   std::string id;
   std::string hardware;            ///< empty: unknown
-  std::string current_version;     ///< what the registry takes it to run; empty: unknown
+  std::string current_version;     ///< what the registry takes it to run; any text that it said; empty: unknown
   bool version_confirmed = false;  ///< it said so itself; else that is the version of a verified image
   bool tells_version = false;      ///< it said what it runs at least once, so it can confirm an update
   std::int64_t last_update = 0;    ///< number of the task whose image it verified last; 0: none
   bool registered = false;         ///< by an operator: what a device says doesn't change its hardware then
   std::map<std::string, std::string> tags;
   std::optional<Digest> secret;       ///< SHA-256 of its token
+  bool claimed = false;               ///< it brought that secret itself, at its first contact
+  bool certified = false;             ///< it came with a client certificate of its id
   std::vector<Transport> transports;  ///< as it said last; empty: never said
   std::optional<std::uint32_t> max_chunk_bytes;
   std::optional<std::uint32_t> max_message_bytes;  ///< of an answer's payload, as it said last
@@ -101,6 +104,8 @@ struct Device {
   LinkRecord quality;                  ///< what was seen of it
   std::string held_uplink;             ///< its task waits because others behind this uplink download; empty: it doesn't
 
+  /// An operator or an authority stands behind it: a secret of its own choice only says that it is the same as before.
+  bool proven() const { return registered || certified || (secret && !claimed); }
   /// The tag `uplink`: what it shares with others; empty: nothing is known.
   const std::string& uplink() const;
 };

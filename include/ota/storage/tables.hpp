@@ -53,16 +53,19 @@ class Tasks {
   void set_ready(std::int64_t number, bool ready);
   /// The device's task in the queue, if any.
   std::optional<std::int64_t> ready_of(const std::string& device);
-  /// The oldest ready task of each priority: at most four, one index seek each. A row that can't be read loses its
-  /// place in the queue and its timers for good.
+  /// The oldest ready task of each priority: at most four, one index seek each. Tasks that nobody asked for come only
+  /// where there is no other, and then the first of them. A row that can't be read loses its place in the queue and its
+  /// timers for good.
   std::vector<Task> ready_heads();
   bool queue_is_empty();  ///< nobody is ready
   /// How many ready tasks go before that one; counts up to `cap`.
-  std::int64_t ready_before(Priority priority, std::int64_t number, std::int64_t cap);
+  std::int64_t ready_before(const Task& task, std::int64_t cap);
 
   std::int64_t slots_held();
-  /// The slot holder that gives way to a security task: lowest priority, then youngest; never `security`.
+  /// The slot holder that gives way to a security task: one that nobody asked for, lowest priority, then youngest;
+  /// never `security`.
   std::optional<Task> lowest_routine_holder();
+  bool unasked_holds_slot();
   /// Open tasks whose earliest timer is not after `now`, soonest first. For rows that can't be read as ready_heads().
   std::vector<Task> due(Millis now, int limit);
   std::optional<Millis> next_due();
@@ -90,6 +93,10 @@ class Tasks {
   std::vector<Task> list(const TaskFilter& filter, std::int64_t before, int limit);
   /// All that hold a slot or wait for a confirmation.
   std::vector<Task> all_active();
+  /// Whether anybody but the device itself, unproven, asked for a task of it.
+  bool asked_by_others(const std::string& device);
+  /// All tasks of a device, with their logs.
+  void remove_of(const std::string& device);
 
  private:
   struct Statements;
@@ -119,6 +126,13 @@ class Devices {
   std::array<std::int64_t, 4> verdicts();
   /// In the order of ids, after `after`.
   std::vector<Device> list(const std::string& after, int limit);
+  struct Strangers {
+    std::vector<std::string> ids;
+    std::string last;  ///< go on after it; empty: that was the last device
+  };
+  /// Which of the `limit` devices after `after` have neither operator nor secret nor certificate behind them and were
+  /// not heard since `before`.
+  Strangers strangers(const std::string& after, WallTime before, int limit);
 
  private:
   struct Statements;

@@ -19,7 +19,7 @@ std::string header_of(const http::Reply& reply, std::string_view name) {
 
 std::vector<Errc> every_code() {
   std::vector<Errc> codes;
-  for (int i = 0; i <= static_cast<int>(Errc::cancelled); ++i) codes.push_back(static_cast<Errc>(i));
+  for (int i = 0; i <= static_cast<int>(Errc::too_many_new); ++i) codes.push_back(static_cast<Errc>(i));
   return codes;
 }
 

@@ -295,6 +295,9 @@ TEST(Explanation, EveryReasonToWait) {
   EXPECT_EQ(explain(task, facts, now), "waits for a free slot behind 1 other task");
   facts.before = kCountedBefore;
   EXPECT_EQ(explain(task, facts, now), "waits for a free slot behind at least 1000 other tasks");
+  task.unasked = true;
+  EXPECT_THAT(explain(task, facts, now), HasSubstr("not registered: what operators order goes first"));
+  task.unasked = false;
   task.not_before = now + Millis{60'000};
   EXPECT_EQ(explain(task, facts, now), "waits until 2026-11-22T08:31:00Z");
 }

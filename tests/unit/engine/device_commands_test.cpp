@@ -1,9 +1,12 @@
+#include <gmock/gmock.h>
+
 #include "unit/engine/fixture.hpp"
 
 namespace ota::engine {
 namespace {
 
 using DeviceCommands = LedgerTest;
+using testing::HasSubstr;
 
 TEST_F(DeviceCommands, AnUnknownDeviceIsTakenInAndUpToDate) {
   const auto answer = request("gw-1", says("gw-a", "1.0.0"));
@@ -336,7 +339,9 @@ class FirstContact : public LedgerTest {
 };
 
 TEST_F(FirstContact, TheTokenOfANewDeviceIsItsSecretFromThenOn) {
-  EXPECT_TRUE(welcome("gw-1", with(7)));
+  auto first = with(7);
+  first.remote = "192.0.2.7:4711";
+  EXPECT_TRUE(welcome("gw-1", first));
   EXPECT_EQ(row_of("gw-1")->secret, digest_of(7));
   EXPECT_TRUE(welcome("gw-1", with(7)));
   EXPECT_FALSE(welcome("gw-1", with(8)));
@@ -344,7 +349,7 @@ TEST_F(FirstContact, TheTokenOfANewDeviceIsItsSecretFromThenOn) {
   const auto entries = ledger->audit_log.list({}, {}, 0, 100);
   ASSERT_EQ(entries.size(), 1u);
   EXPECT_EQ(entries[0].caller.name, "device");
-  EXPECT_EQ(entries[0].caller.remote, "http");
+  EXPECT_EQ(entries[0].caller.remote, "192.0.2.7:4711");
   EXPECT_EQ(entries[0].action + " " + entries[0].target + " " + entries[0].outcome, "device.token gw-1 done");
   unit([&](Ledger& l) { return on_set_secret(l, "gw-1", digest_of(9)); });
   EXPECT_FALSE(welcome("gw-1", with(7))) << "an issued one replaces it";
@@ -386,11 +391,16 @@ TEST_F(FirstContact, AKnownDeviceWithoutASecretGetsNoneThisWay) {
   EXPECT_EQ(audited(), 0u);
 }
 
-TEST_F(FirstContact, AnUnfitTokenIsPassedOver) {
-  EXPECT_TRUE(welcome("gw-1", with(7, false)));
-  EXPECT_FALSE(row_of("gw-1")->secret);
-  EXPECT_TRUE(welcome("gw-1", with(8, false)));
+TEST_F(FirstContact, AnUnfitTokenIsRefusedByItsRule) {
+  const auto answer =
+      unit([&](Ledger& l) { return on_request(l, *DeviceId::parse("gw-1"), with(7, false), says()); }).value();
+  EXPECT_EQ(error_in(answer).error.code, Errc::not_authorized);
+  EXPECT_THAT(error_in(answer).error.message, HasSubstr("device gw-1 is new"));
+  EXPECT_THAT(error_in(answer).error.message, HasSubstr("16 to 128 visible characters of ASCII, no blanks"));
+  EXPECT_FALSE(row_of("gw-1")) << "it would count as one without a secret, for anybody to speak as";
   EXPECT_EQ(audited(), 0u);
+  EXPECT_TRUE(welcome("gw-1", with(8)));
+  EXPECT_TRUE(row_of("gw-1")->secret);
 }
 
 TEST_F(FirstContact, WhereTokensAreRequiredOnlyAFitOneLetsANewDeviceIn) {

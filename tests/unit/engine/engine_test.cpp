@@ -212,6 +212,7 @@ TEST_F(EngineTest, WhoFailsIsUndoneAndTheOthersOfItsUnitAreNot) {
   const auto save = [](Ledger& ledger, const std::string& id) {
     Device device;
     device.id = id;
+    device.registered = true;
     ledger.save(device);
   };
   const auto good = [&](const std::string& id) {

@@ -61,6 +61,7 @@ class LedgerTest : public ::testing::Test {
  protected:
   LedgerTest() {
     options.tasks.max_active = 2;
+    options.devices.unproven_per_minute = 1'000'000;  // what isn't about new devices is in a hurry
     open();
   }
 

@@ -104,7 +104,10 @@ TEST_F(MissingImages, ManyTasksAreLookedAtBitByBit) {
   images.absent.clear();
   EXPECT_GE(changed(firmware.checksum), 3);
   EXPECT_EQ(ledger->slots(), 2);
-  EXPECT_EQ(ledger->tasks.ready_before(Priority::low, INT64_MAX, 10'000), tasks - 2);
+  Task last;
+  last.priority = Priority::low;
+  last.id.number = INT64_MAX;
+  EXPECT_EQ(ledger->tasks.ready_before(last, 10'000), tasks - 2);
 }
 
 }  // namespace

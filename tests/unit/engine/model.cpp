@@ -2,6 +2,7 @@
 #include "unit/engine/model.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace ota::engine::model {
@@ -130,6 +131,9 @@ void Model::judge(TaskModel& task, TaskEvent event, const Event& line) {
   auto refuse = [&](const std::string& why) { fault(name_of(task) + ": " + line.event + ", though " + why); };
   const Millis stall = std::chrono::seconds(options_.tasks.stall_timeout_s);
   const bool by_timer = line.by == "timer";
+  // Where nobody but the device asked for the task, or did when it said so, what it says it has moves nothing.
+  const bool by_itself = task.facts.created_by == "device";
+  const auto told = by_itself && !task.stall_told ? task.stall_before : task.stall_told;
   if (event == attempt_spent && task.attempt >= options_.tasks.max_attempts) refuse("no attempt is left");
   if (event == attempts_used_up && task.attempt < options_.tasks.max_attempts) refuse("attempts are left");
   switch (event) {
@@ -150,7 +154,7 @@ void Model::judge(TaskModel& task, TaskEvent event, const Event& line) {
       if (now - task.entered < std::chrono::seconds(options_.tasks.confirm_timeout_s)) refuse("there is time left");
       return;
     case silence:
-      if (!task.stall_told || now - *task.stall_told < stall) return refuse("it was not told of a stall before");
+      if (!told || now - *told < stall) return refuse("it was not told of a stall before");
       if (task.heard_since_stall) refuse("it was heard");
       return;
     case supersede: {
@@ -164,7 +168,7 @@ void Model::judge(TaskModel& task, TaskEvent event, const Event& line) {
     case attempts_used_up:
       if (by_timer) {
         if (line.reason != "stalled") refuse("a timer is no evidence of " + line.reason);
-        if (!task.stall_told || now - *task.stall_told < stall) return refuse("it was not told of a stall before");
+        if (!told || now - *told < stall) return refuse("it was not told of a stall before");
         if (!task.heard_since_stall && !task.unsure_since_stall) refuse("it was not heard");
         return;
       }
@@ -187,17 +191,21 @@ void Model::judge_preempt(const TaskModel& task) {
   if (task.facts.priority == Priority::security) return fault(name_of(task) + " gave way, though it is security");
   bool needed = false;
   for (const auto* other : open_tasks()) {
-    if (other->facts.priority != Priority::security || !could_start(*other, &task)) continue;
+    const bool ordered =
+        task.facts.unasked && !other->facts.unasked;  // nobody asked for the one, somebody for the other
+    if ((other->facts.priority != Priority::security && !ordered) || !could_start(*other, &task)) continue;
     needed = needed || other->facts.device == task.facts.device || slots() >= options_.tasks.max_active;
   }
   if (!needed) return fault(name_of(task) + " gave way to nobody");
   for (const auto* other : open_tasks()) {
-    const bool own = other->facts.priority == Priority::security && other->facts.device == task.facts.device;
+    const bool ordered = task.facts.unasked && !other->facts.unasked;
+    const bool own =
+        (other->facts.priority == Priority::security || ordered) && other->facts.device == task.facts.device;
     if (own && could_start(*other, &task)) return;  // its own device needs it: which is lowest doesn't matter
   }
   for (const auto* other : open_tasks())
     if (holds_slot(other->state) && other->facts.priority != Priority::security &&
-        best_class(*other) > worst_class(task))
+        std::pair(other->facts.unasked, best_class(*other)) > std::pair(task.facts.unasked, worst_class(task)))
       fault(name_of(task) + " gave way, though " + name_of(*other) + " is lower");
 }
 
@@ -313,7 +321,8 @@ Priority Model::worst_class(const TaskModel& task) const {
 }
 
 bool Model::surely_before(const TaskModel& a, const TaskModel& b) const {
-  return std::pair(worst_class(a), a.facts.id.number) < std::pair(best_class(b), b.facts.id.number);
+  return std::tuple(a.facts.unasked, worst_class(a), a.facts.id.number) <
+         std::tuple(b.facts.unasked, best_class(b), b.facts.id.number);
 }
 
 }  // namespace ota::engine::model

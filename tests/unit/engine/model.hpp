@@ -115,6 +115,8 @@ class Model {
 
   /// The reasons to refuse it; none: it must be done (or be there already).
   std::set<Errc> upgrade(const UpgradeOrder& order);
+  /// An operator wants that task, whoever made it.
+  void adopted(std::int64_t task);
   void ordered(const UpgradeOrder& order, const std::set<Errc>& refusals, const Result<UpgradeOutcome>& result);
   /// The reasons that it may be refused for.
   std::set<Errc> retry(std::int64_t task);

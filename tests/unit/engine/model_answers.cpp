@@ -157,6 +157,10 @@ std::set<Errc> Model::upgrade(const UpgradeOrder& order) {
   return all;
 }
 
+void Model::adopted(std::int64_t number) {
+  if (auto* task = find(number)) task->facts.unasked = false;
+}
+
 void Model::ordered(const UpgradeOrder& order, const std::set<Errc>& refusals, const Result<UpgradeOutcome>& result) {
   if (!result) {
     if (!refusals.contains(result.error().code)) fault("upgrade was refused: " + result.error().message);
@@ -192,12 +196,16 @@ void Model::set_priority(std::int64_t number, Priority priority) {
   auto* task = find(number);
   if (!task || is_ended(task->state)) return;
   task->facts.priority = priority;
+  task->facts.unasked = false;
 }
 
 void Model::put_device(const Device& device) {
   auto& mine = devices[device.id];
   mine.registered = true;
   mine.hardware = device.hardware;
+  // An operator stands behind it now, so behind what it asked for.
+  for (auto* task : open_tasks())
+    if (task->facts.device == device.id) task->facts.unasked = false;
   end_unfit(device.id, device.hardware);
 }
 

@@ -225,7 +225,8 @@ void Model::expect_progress(TaskModel& task, const ProgressReport& message) {
     task.unsure_since_stall = true;
     if (slot) permit(task, {chunk}, false);
     // One that grows is no stall.
-    if (slot && *message.percent > task.percent) task.stall_told.reset();
+    if (slot && *message.percent > task.percent && task.stall_told)
+      task.stall_before = std::exchange(task.stall_told, std::nullopt);
     if (slot) task.percent = *message.percent;
     expected_.types = {"none"};
   }

@@ -29,6 +29,7 @@ void History::upgrade_some() {
         (o.not_before ? ", later" : "") + (o.expires_at ? ", limited" : ""));
   auto refusals = model->upgrade(o);
   const auto result = upgrade(o);
+  if (result) model->adopted(result->task.id.number);
   observe();
   if (!result) story.back() += " <- " + result.error().message;
   model->ordered(o, refusals, result);

@@ -160,6 +160,16 @@ void Model::check_queue() {
     fault(name_of(*waiting.front()) + " waits, though a slot is free");
 
   for (const auto* task : open_tasks()) {
+    if (task->facts.unasked || task->state != State::queued || resting(*task)) continue;
+    const auto* own = active_of(task->facts.device);
+    if (own && holds_slot(own->state) && own->facts.unasked && could_start(*task, own))
+      fault(name_of(*task) + " waits for " + name_of(*own) + " of its own device, for which nobody asked");
+    if (own || !could_start(*task)) continue;
+    for (const auto* holder : open_tasks())
+      if (holds_slot(holder->state) && holder->facts.unasked)
+        fault(name_of(*task) + " waits, though " + name_of(*holder) + " holds a slot, for which nobody asked");
+  }
+  for (const auto* task : open_tasks()) {
     if (task->facts.priority != Priority::security || task->state != State::queued || resting(*task)) continue;
     const auto* own = active_of(task->facts.device);
     if (own && holds_slot(own->state) && own->facts.priority != Priority::security && could_start(*task, own))

@@ -116,7 +116,7 @@ TEST_F(BadRowsTest, NoTimerAndNoTurnComesForARowThatCannotBeRead) {
   const auto heads = tasks.ready_heads();
   ASSERT_EQ(heads.size(), 1u);
   EXPECT_EQ(heads[0].id.number, 2);
-  EXPECT_EQ(tasks.ready_before(Priority::normal, 2, 100), 0);
+  EXPECT_EQ(tasks.ready_before(heads[0], 100), 0);
 }
 
 }  // namespace

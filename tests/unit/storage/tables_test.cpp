@@ -165,12 +165,41 @@ TEST_F(Tables, ReadyTasksByPriorityAndAge) {
   EXPECT_EQ(heads[1].id, low.id);
   tasks.set_ready(security.id.number, true);
   EXPECT_EQ(tasks.ready_heads()[0].id, security.id);
-  EXPECT_EQ(tasks.ready_before(Priority::low, low.id.number, 100), 3);
-  EXPECT_EQ(tasks.ready_before(Priority::low, low.id.number, 2), 2);
+  EXPECT_EQ(tasks.ready_before(low, 100), 3);
+  EXPECT_EQ(tasks.ready_before(low, 2), 2);
   EXPECT_EQ(tasks.ready_of("c"), younger.id.number);
   tasks.set_ready(younger.id.number, false);
   EXPECT_FALSE(tasks.ready_of("c"));
-  EXPECT_EQ(tasks.ready_before(Priority::low, low.id.number, 100), 2);
+  EXPECT_EQ(tasks.ready_before(low, 100), 2);
+}
+
+TEST_F(Tables, WhatNobodyAskedForComesLastAndGivesWayFirst) {
+  for (const auto* id : {"a", "b", "c"}) device(id);
+  auto unasked = make("a", Priority::high);
+  unasked.unasked = true;
+  put(unasked, TaskState::queued);
+  tasks.write_down();
+  EXPECT_TRUE(tasks.find(unasked.id.number)->unasked);
+  tasks.set_ready(unasked.id.number, true);
+  ASSERT_EQ(tasks.ready_heads().size(), 1u);
+  EXPECT_EQ(tasks.ready_heads()[0].id, unasked.id);
+  auto low = make("b", Priority::low);
+  tasks.set_ready(low.id.number, true);
+  ASSERT_EQ(tasks.ready_heads().size(), 1u);
+  EXPECT_EQ(tasks.ready_heads()[0].id, low.id);
+  EXPECT_EQ(tasks.ready_before(unasked, 100), 1);
+  EXPECT_EQ(tasks.ready_before(low, 100), 0);
+  put(low, TaskState::downloading);
+  EXPECT_FALSE(tasks.unasked_holds_slot());
+  put(unasked, TaskState::downloading);
+  EXPECT_TRUE(tasks.unasked_holds_slot());
+  EXPECT_EQ(tasks.lowest_routine_holder()->id, unasked.id);
+  EXPECT_FALSE(tasks.asked_by_others("a"));
+  EXPECT_TRUE(tasks.asked_by_others("b"));
+  EXPECT_FALSE(tasks.asked_by_others("c"));
+  tasks.remove_of("a");
+  EXPECT_FALSE(tasks.find(unasked.id.number));
+  EXPECT_TRUE(tasks.find(low.id.number));
 }
 
 TEST_F(Tables, SlotsAndTheirLowestHolder) {
