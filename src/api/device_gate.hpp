@@ -11,9 +11,10 @@
 
 namespace ota::api {
 
-/// Stands in front of the engine. Counts by device, never by address: a whole site may sit behind one. What a stranger
-/// does under a device's name keeps the device itself out only until it proved itself once: its own secret is then
-/// let through, and counted apart. Tables have a fixed size. Thread-safe, without a lock.
+/// Stands in front of the engine. Counts by device, never by address: a whole site may sit behind one. A secret is
+/// compared before anything is held against who brings it, and each counts apart, so that a right one is never kept out
+/// by wrong ones; messages that came through the broker don't count with those over HTTP. Only failures are slowed
+/// down. Tables have a fixed size. Thread-safe, without a lock.
 class DeviceGate {
  public:
   static constexpr double kMessagesPerSecond = 200;  ///< of one device, after a burst of
@@ -29,25 +30,18 @@ class DeviceGate {
 
   /// Before anybody looks at what came. Errc::overloaded with the time to wait; nothing: go on. `name` is the device's.
   std::optional<Error> refuse(std::string_view name, const Credentials& who, bool report = false);
-  /// What came of it: whether it is who it says. Only what carried a proof counts as proven.
-  void judged(std::string_view name, const Credentials& who, bool believed);
+  /// What came of it: whether it is who it says. Errc::overloaded, in place of the refusal, where that name, or all
+  /// together, failed too often.
+  std::optional<Error> judged(std::string_view name, const Credentials& who, bool believed);
 
   /// The same with what the engine answered.
-  void judged(std::string_view name, const Credentials& who, const std::optional<Answer>& answer);
+  std::optional<Error> judged(std::string_view name, const Credentials& who, const std::optional<Answer>& answer);
   /// Whether a message that was refused is worth an answer: over MQTT each would go out through the broker.
   bool may_tell(std::string_view name);
 
-  /// refuse() for secrets alone, without a rate: downloads, by their task.
-  std::optional<Error> refuse_guess(std::string_view name, const Credentials& who) const;
-
  private:
-  struct Names {
-    std::uint64_t name = 0;
-    std::uint64_t proof = 0;  // of the name with this secret
-    bool proven = false;      // not long ago
-  };
-  Names names(std::string_view name, const Credentials& who) const;
-  std::optional<Error> refuse_guess(const Names& names, std::string_view name, const Credentials& who) const;
+  /// Whose allowance a message takes from.
+  std::uint64_t speaker(std::string_view name, const Credentials& who) const;
 
   const SaltedHash hash_;
   RateLimit messages_;
@@ -55,7 +49,6 @@ class DeviceGate {
   RateLimit failures_;
   RateLimit all_failures_;
   RateLimit told_;
-  ZeroedTable<std::uint64_t> proofs_;  // the last good one of each name
 };
 
 }  // namespace ota::api

@@ -193,7 +193,10 @@ asio::awaitable<http::Reply> DeviceHttp::message(http::Request& request, DeviceI
   };
   auto calling = http::await_call<std::optional<Answer>>(std::move(call));
   const auto answer = co_await std::move(calling);
-  context_.gate.judged(device.str(), who, answer);
+  if (const auto slower = context_.gate.judged(device.str(), who, answer)) {
+    ++context_.dropped;
+    co_return refused(device.str(), {*slower, decoded.task});
+  }
   if (!answer) co_return nothing();
   if (const auto* error = std::get_if<ErrorAnswer>(&*answer)) {
     if (error->error.code == Errc::overloaded) ++context_.dropped;
@@ -216,7 +219,11 @@ asio::awaitable<http::Reply> DeviceHttp::next(http::Request& request, DeviceId d
       wait->count() > 0 ? std::make_shared<LongPoll>(context_.outbox, device.str(), base_url(request)) : nullptr;
   auto asking = listen(device, who, poll);
   const auto told = co_await std::move(asking);
-  context_.gate.judged(device.str(), who, told ? *told : std::optional<Answer>(ErrorAnswer{told.error(), {}}));
+  if (const auto slower = context_.gate.judged(device.str(), who,
+                                               told ? *told : std::optional<Answer>(ErrorAnswer{told.error(), {}}))) {
+    ++context_.dropped;
+    co_return refused(device.str(), {*slower, {}});
+  }
   if (!told) co_return refused(device.str(), {told.error(), {}});
   if (*told) co_return told_reply(device.str(), **told, base_url(request));
   if (!poll) co_return nothing();

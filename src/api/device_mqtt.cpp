@@ -35,9 +35,8 @@ void DeviceMqtt::on_message(std::string_view topic, std::string_view payload) {
     return drop(address->device, decoded.task, std::move(*error));
   ++context_.messages;
   call_engine(context_.engine, address->device, decoded.who, std::move(*decoded.message),
-              [this, device = address->device, who = decoded.who](std::optional<Answer> reply) {
-                context_.gate.judged(device.str(), who, reply);
-                answer(device, reply);
+              [this, device = address->device, who = decoded.who, task = decoded.task](std::optional<Answer> reply) {
+                judge(device, who, task, reply);
               });
 }
 
@@ -50,10 +49,14 @@ void DeviceMqtt::on_chunk_get(const DeviceId& device, std::string_view payload) 
   ++context_.messages;
   context_.engine.fetch(device, decoded.who, task,
                         [this, device, who = decoded.who, request = std::move(*decoded.message)](const auto& access) {
-                          const auto told = send_chunks(device, request, access);
-                          context_.gate.judged(device.str(), who, told);
-                          answer(device, told);
+                          judge(device, who, request.task, send_chunks(device, request, access));
                         });
+}
+
+void DeviceMqtt::judge(const DeviceId& device, const Credentials& who, const std::optional<TaskId>& task,
+                       const std::optional<Answer>& reply) {
+  if (auto slower = context_.gate.judged(device.str(), who, reply)) return drop(device, task, std::move(*slower));
+  answer(device, reply);
 }
 
 std::optional<Answer> DeviceMqtt::send_chunks(const DeviceId& device, const ChunkRequest& request,
@@ -113,7 +116,9 @@ std::optional<DeviceMqtt::Address> DeviceMqtt::parse_topic(std::string_view topi
 void DeviceMqtt::refuse(const DeviceId& device, const std::optional<TaskId>& task, Error error) {
   ++context_.bad_messages;
   // What can't be read says nothing of who sent it; answering each would be a flood of its own.
-  if (auto slower = context_.gate.refuse(device.str(), {})) return drop(device, task, std::move(*slower));
+  Credentials who;
+  who.via_broker = true;
+  if (auto slower = context_.gate.refuse(device.str(), who)) return drop(device, task, std::move(*slower));
   context_.refusals.write(device.str(), task ? task->str() : std::string(), error);
   context_.outbox.send(device.str(), ErrorAnswer{std::move(error), task, kMinMessageBytes});
 }

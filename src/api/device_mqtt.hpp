@@ -38,6 +38,9 @@ class DeviceMqtt {
   void refuse(const DeviceId& device, const std::optional<TaskId>& task, Error error);
   /// For a device that says too much: told so once a second, the rest is only counted.
   void drop(const DeviceId& device, const std::optional<TaskId>& task, Error error);
+  /// What the engine said, or that there were too many failures.
+  void judge(const DeviceId& device, const Credentials& who, const std::optional<TaskId>& task,
+             const std::optional<Answer>& reply);
   void answer(const DeviceId& device, const std::optional<Answer>& answer);
 
   DeviceContext& context_;

@@ -173,7 +173,6 @@ std::optional<Error> Downloads::refuse_proof(const http::Request& request, engin
     return fail(Errc::not_authorized, fmt::format("the task's chunks have {} bytes", grant.chunk_bytes));
   }
   if (!task || context_.engine.board().active(task->number)) return fail(Errc::not_authorized, kNotYours);
-  if (auto error = context_.gate.refuse_guess(task->str(), guess_of(proof))) return error;
   claim.emplace(engine::DownloadClaim{*task, std::move(proof)});
   return std::nullopt;
 }
@@ -189,7 +188,9 @@ asio::awaitable<std::optional<Error>> Downloads::refuse_claim(engine::DownloadCl
   auto admission = co_await std::move(asking);
   if (!admission) co_return admission.error();
   const auto access = admission->access;
-  if (grant.own) context_.gate.judged(grant.task.str(), guess, access != engine::Access::unknown);
+  if (grant.own)
+    if (auto slower = context_.gate.judged(grant.task.str(), guess, access != engine::Access::unknown))
+      co_return slower;
   if (access == engine::Access::granted) {
     if (grant.own) grant.chunk_bytes = admission->chunk_bytes;
     signature = std::move(admission->signature);

@@ -1,6 +1,7 @@
 // How much devices may say, and how often a secret may be wrong.
 #include "api/device_gate.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "device_doubles.hpp"
@@ -51,7 +52,8 @@ class Gate : public testing::Test {
     return !gate.refuse("gw-2", who) || !gate.refuse("gw-3", who) || !gate.refuse("gw-4", who);
   }
   void fail_often(std::string_view name, int times) {
-    for (int i = 0; i < times; ++i) gate.judged(name, with("guess " + std::to_string(i)), false);
+    for (int i = 0; i < times; ++i)
+      static_cast<void>(gate.judged(name, with("guess " + std::to_string(i)), false));
   }
   test::TestClock clock;
   DeviceGate gate{clock};
@@ -76,74 +78,100 @@ TEST_F(Gate, ReportsOfChunksAreCountedApart) {
 }
 
 TEST_F(Gate, AStrangersNoiseIsNotTheDevicesOwn) {
-  gate.judged("gw-1", with("right"), true);
   until_refused("gw-1", with("wrong"));
   until_refused("gw-1", {});
-  EXPECT_EQ(until_refused("gw-1", with("right")), DeviceGate::kMessageBurst);
+  EXPECT_EQ(until_refused("gw-1", with("right")), DeviceGate::kMessageBurst) << "its first message, too";
+  Credentials certified;
+  certified.certified = true;
+  EXPECT_EQ(until_refused("gw-1", certified), DeviceGate::kMessageBurst);
+  Credentials via_broker;
+  via_broker.via_broker = true;
+  EXPECT_EQ(until_refused("gw-1", via_broker), DeviceGate::kMessageBurst) << "the broker knows who it is";
 }
 
 TEST_F(Gate, WrongSecretsAreSlowedDown) {
   fail_often("gw-1", static_cast<int>(DeviceGate::kFailureBurst));
-  const auto error = gate.refuse("gw-1", with("next guess"));
+  const auto error = gate.judged("gw-1", with("next guess"), false);
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code, Errc::overloaded);
   EXPECT_EQ(error->retry_after_s, 2);
-  EXPECT_TRUE(gate.refuse("gw-1", {}));
-  EXPECT_TRUE(gate.refuse_guess("gw-1", with("next guess")));
-  EXPECT_TRUE(others_are_let_through(with("guess")));
+  EXPECT_NE(error->message.find("gw-1"), std::string::npos);
+  EXPECT_TRUE(gate.judged("gw-1", {}, false));
+  EXPECT_TRUE(!gate.judged("gw-2", with("guess"), false) || !gate.judged("gw-3", with("guess"), false) ||
+              !gate.judged("gw-4", with("guess"), false));
+  Credentials via_broker;
+  via_broker.via_broker = true;
+  EXPECT_FALSE(gate.judged("gw-1", via_broker, false)) << "strangers over HTTP are counted apart";
   clock.steady_time += Millis{2'000};
-  EXPECT_FALSE(gate.refuse("gw-1", with("next guess")));
+  EXPECT_FALSE(gate.judged("gw-1", with("next guess"), false));
 }
 
-TEST_F(Gate, TheDeviceItselfIsLetThroughAllTheSame) {
-  gate.judged("gw-1", with("right"), true);
+TEST_F(Gate, ARightSecretIsNeverKeptOut) {
   fail_often("gw-1", 1000);
   EXPECT_FALSE(gate.refuse("gw-1", with("right")));
-  EXPECT_TRUE(gate.refuse("gw-1", with("wrong")));
+  EXPECT_FALSE(gate.judged("gw-1", with("right"), true));
+  EXPECT_FALSE(gate.refuse("gw-1", with("wrong"))) << "nobody compared it yet";
+  EXPECT_TRUE(gate.judged("gw-1", with("wrong"), false));
   Credentials certified;
   certified.certified = true;
   EXPECT_FALSE(gate.refuse("gw-1", certified));
+  EXPECT_FALSE(gate.judged("gw-1", certified, true));
 }
 
 TEST_F(Gate, GuessingAtManyNamesIsSlowedDownToo) {
-  gate.judged("gw-right", with("right"), true);
-  for (int i = 0; i < DeviceGate::kAllFailureBurst; ++i) gate.judged("gw-" + std::to_string(i), with("guess"), false);
-  EXPECT_TRUE(gate.refuse("gw-fresh", with("guess")));
-  EXPECT_FALSE(gate.refuse("gw-fresh", {})) << "it guesses nothing";
-  EXPECT_FALSE(gate.refuse("gw-right", with("right")));
+  for (int i = 0; i < DeviceGate::kAllFailureBurst; ++i)
+    static_cast<void>(gate.judged("gw-" + std::to_string(i), with("guess"), false));
+  EXPECT_TRUE(gate.judged("gw-fresh", with("guess"), false));
+  EXPECT_TRUE(!gate.judged("gw-a", {}, false) || !gate.judged("gw-b", {}, false) || !gate.judged("gw-c", {}, false))
+      << "it guesses nothing";
+  EXPECT_FALSE(gate.judged("gw-right", with("right"), true));
 }
 
 TEST_F(Gate, OnlyWhatWasLookedAtIsJudged) {
+  const auto answered = [&](Errc code) {
+    return gate.judged("gw-1", with("guess"), std::optional<Answer>(ErrorAnswer{fail(code, ""), {}}));
+  };
   for (int i = 0; i < 1000; ++i) {
-    gate.judged("gw-1", with("guess"), std::optional<Answer>(ErrorAnswer{fail(Errc::overloaded, ""), {}}));
-    gate.judged("gw-1", with("guess"), std::optional<Answer>(ErrorAnswer{fail(Errc::cancelled, ""), {}}));
+    EXPECT_FALSE(answered(Errc::overloaded));
+    EXPECT_FALSE(answered(Errc::cancelled));
+    EXPECT_FALSE(answered(Errc::unknown_task)) << "it is who it says";
   }
-  EXPECT_FALSE(gate.refuse("gw-1", with("guess")));
-  for (int i = 0; i < DeviceGate::kFailureBurst; ++i)
-    gate.judged("gw-1", with("guess"), std::optional<Answer>(ErrorAnswer{fail(Errc::not_authorized, ""), {}}));
-  EXPECT_TRUE(gate.refuse("gw-1", with("guess")));
+  for (int i = 0; i < DeviceGate::kFailureBurst; ++i) EXPECT_FALSE(answered(Errc::not_authorized));
+  EXPECT_TRUE(answered(Errc::not_authorized));
 }
 
 TEST(GateInFront, OfHttpAndMqtt) {
   test::DeviceWorld world;
-  const auto post = [&] {
-    test::TestRequest request(http::Method::post, "/ota/gw-1/request", {}, R"({"token":"wrong"})");
+  const auto post = [&](const char* token) {
+    test::TestRequest request(http::Method::post, "/ota/gw-1/request", {}, fmt::format(R"({{"token":"{}"}})", token));
     return world.handle(request);
   };
   world.engine.answer = ErrorAnswer{fail(Errc::not_authorized, "device gw-1 came with a wrong token"), {}};
-  for (int i = 0; i < DeviceGate::kFailureBurst; ++i) EXPECT_EQ(post().status, 403u);
-  const auto heard = world.engine.heard();
-  const auto slowed = post();
+  for (int i = 0; i < DeviceGate::kFailureBurst; ++i) EXPECT_EQ(post("wrong").status, 403u);
+  const auto slowed = post("wrong");
   EXPECT_EQ(slowed.status, 503u);
   EXPECT_NE(slowed.body.find("\"code\":\"overloaded\""), std::string::npos) << slowed.body;
   EXPECT_NE(slowed.body.find("\"retry_after_s\":2"), std::string::npos) << slowed.body;
   EXPECT_EQ(test::header_of(slowed, "Retry-After"), "2");
-  for (int i = 0; i < 100; ++i) world.api->on_message("/ota/gw-1/request", R"({"token":"wrong"})");
-  EXPECT_EQ(world.engine.heard(), heard) << "the engine isn't asked";
-  ASSERT_EQ(world.published.size(), 1u) << "told once a second";
-  EXPECT_EQ(world.published[0].topic, "/ota/gw-1/error");
-  EXPECT_NE(world.published[0].payload.find("retry_after_s"), std::string::npos);
-  EXPECT_EQ(world.api->counters().dropped, 101u);
+  world.engine.answer = UpToDateAnswer{};
+  EXPECT_EQ(post("right").status, 200u) << "its secret is compared before anything is held against it";
+
+  world.engine.answer = ErrorAnswer{fail(Errc::not_authorized, "device gw-1 must send its token"), {}};
+  for (int i = 0; i < 100; ++i) world.api->on_message("/ota/gw-1/request", "{}");
+  ASSERT_EQ(world.published.size(), static_cast<std::size_t>(DeviceGate::kFailureBurst) + 1) << "then once a second";
+  EXPECT_EQ(world.published.back().topic, "/ota/gw-1/error");
+  EXPECT_NE(world.published.back().payload.find("retry_after_s"), std::string::npos);
+  EXPECT_EQ(world.api->counters().dropped, 1u + 100u - static_cast<unsigned>(DeviceGate::kFailureBurst));
+}
+
+TEST(GateInFront, TellsANewDeviceToComeAgain) {
+  test::DeviceWorld world;
+  auto busy = fail(Errc::too_many_new, "device gw-1 is new, and more new devices came than 600 a minute");
+  busy.retry_after_s = 7;
+  world.engine.answer = ErrorAnswer{busy, {}};
+  for (int i = 0; i < 100; ++i) world.api->on_message("/ota/gw-1/request", "{}");
+  ASSERT_EQ(world.published.size(), 1u);
+  EXPECT_NE(world.published[0].payload.find("\"retry_after_s\":7"), std::string::npos) << world.published[0].payload;
 }
 
 TEST(GateInFront, OfWhatCannotBeRead) {
