@@ -80,6 +80,11 @@ const json* JsonFields::find(std::string_view name) const {
 
 bool JsonFields::has(std::string_view name) const { return find(name) != nullptr; }
 
+bool JsonFields::is_null(std::string_view name) const {
+  const json* value = find(name);
+  return value && value->is_null();
+}
+
 std::optional<std::string> JsonFields::text(std::string_view name, std::size_t max_bytes) {
   const json* value = find(name);
   if (!value) return std::nullopt;
@@ -154,20 +159,23 @@ std::optional<std::vector<std::string>> JsonFields::texts(std::string_view name,
   return found;
 }
 
-std::optional<std::map<std::string, std::string>> JsonFields::text_map(std::string_view name, std::size_t max_items,
-                                                                       std::size_t max_key_bytes,
-                                                                       std::size_t max_bytes) {
+std::optional<JsonFields::TextMap> JsonFields::text_map(std::string_view name, std::size_t max_items,
+                                                        std::size_t max_key_bytes, std::size_t max_bytes) {
   const json* value = find(name);
   if (!value) return std::nullopt;
   if (!value->is_object() || value->size() > max_items) {
     errors_.add(name, fmt::format("must be an object of at most {} strings", max_items));
     return std::nullopt;
   }
-  std::map<std::string, std::string> found;
+  TextMap found;
   for (const auto& [key, item] : value->items()) {
     if (key.empty() || key.size() > max_key_bytes) {
       errors_.add(fmt::format("{}.{}", name, key), fmt::format("must have a name of 1 to {} bytes", max_key_bytes));
       return std::nullopt;
+    }
+    if (item.is_null()) {
+      found.emplace(key, std::nullopt);
+      continue;
     }
     if (!item.is_string() || item.get_ref<const std::string&>().size() > max_bytes) {
       errors_.add(fmt::format("{}.{}", name, key), fmt::format("must be a string of at most {} bytes", max_bytes));

@@ -53,6 +53,7 @@ class JsonFields {
   ~JsonFields();
 
   bool has(std::string_view name) const;
+  bool is_null(std::string_view name) const;
 
   std::optional<std::string> text(std::string_view name, std::size_t max_bytes);
   /// What only informs is never wrong: a text cut to `max_bytes` at a character's end, anything else as its JSON.
@@ -63,9 +64,10 @@ class JsonFields {
   std::optional<double> number(std::string_view name, double min, double max);
   std::optional<bool> boolean(std::string_view name);
   std::optional<std::vector<std::string>> texts(std::string_view name, std::size_t max_items, std::size_t max_bytes);
-  /// An object whose values are texts.
-  std::optional<std::map<std::string, std::string>> text_map(std::string_view name, std::size_t max_items,
-                                                             std::size_t max_key_bytes, std::size_t max_bytes);
+  using TextMap = std::map<std::string, std::optional<std::string>>;
+  /// An object whose values are texts, or null.
+  std::optional<TextMap> text_map(std::string_view name, std::size_t max_items, std::size_t max_key_bytes,
+                                  std::size_t max_bytes);
   /// `[[first, last], …]`, inclusive, first <= last. Indexes from kMaxChunks on are Errc::bad_chunk_range.
   std::optional<ChunkRanges> ranges(std::string_view name, std::size_t min_items, std::size_t max_items);
   /// One chunk's index; from kMaxChunks on it is Errc::bad_chunk_range.

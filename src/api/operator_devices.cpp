@@ -19,7 +19,6 @@ namespace ota::api {
 namespace {
 
 constexpr std::size_t kMaxBody = 64 * 1024;
-constexpr std::size_t kMaxTags = 64;
 constexpr std::size_t kLongestTagName = 64;
 constexpr std::size_t kLongestTag = 256;
 constexpr std::size_t kTokenBytes = 32;
@@ -45,22 +44,25 @@ Json json_of(Context& context, const Listed& row) {
   return device_json(row.device, row.active, live);
 }
 
-/// `hardware` and `tags`, which replace what was set before.
-Result<Device> device_of(std::string_view body, const DeviceId& id) {
+/// `hardware` and `tags`: what isn't there stays, `null` clears (RFC 7396).
+Result<engine::DeviceChange> change_of(std::string_view body, const DeviceId& id) {
   auto fields = JsonFields::parse(body.empty() ? "{}" : body, Errc::malformed);
   if (!fields) return fields.error();
-  Device device;
-  device.id = id.str();
-  device.registered = true;
-  device.hardware = fields->text("hardware", 4096).value_or("");
-  if (!valid_hardware(device.hardware)) fields->errors().add("hardware", "must be at most 64 of A-Z a-z 0-9 _ . : @ -");
-  if (auto tags = fields->text_map("tags", kMaxTags, kLongestTagName, kLongestTag)) device.tags = std::move(*tags);
-  for (const auto& [name, value] : device.tags) {
-    if (has_control(name) || has_control(value)) fields->errors().add("tags", "must not hold control characters");
-  }
+  engine::DeviceChange change;
+  change.device = id.str();
+  change.hardware = fields->is_null("hardware") ? std::optional<std::string>("") : fields->text("hardware", 4096);
+  if (change.hardware && !valid_hardware(*change.hardware))
+    fields->errors().add("hardware", "must be at most 64 of A-Z a-z 0-9 _ . : @ -");
+  change.clear_tags = fields->is_null("tags");
+  if (!change.clear_tags)
+    change.tags = fields->text_map("tags", engine::DeviceChange::kMaxTags, kLongestTagName, kLongestTag)
+                      .value_or(JsonFields::TextMap{});
+  for (const auto& [name, value] : change.tags)
+    if (has_control(name) || has_control(value.value_or("")))
+      fields->errors().add("tags", "must not hold control characters");
   fields->refuse_unknown({"hardware", "tags"});
   if (auto checked = fields->check(Errc::malformed); !checked) return checked.error();
-  return device;
+  return change;
 }
 
 }  // namespace
@@ -108,19 +110,22 @@ Answering get_device(Context& context, Call& call) {
   co_return json_reply(200, to_text(json_of(context, *row)));
 }
 
-Answering put_device(Context& context, Call& call) {
+namespace {
+
+Answering change_device(Context& context, Call& call, bool may_create) {
   if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
   if (auto json = require_json(call); !json) co_return json.error();
   auto id = DeviceId::parse(call.arguments.at(0));
   if (!id) co_return field_error("id", kDeviceIdRule);
   auto body = co_await call.request.read_all(kMaxBody);
   if (!body) co_return body.error();
-  auto device = device_of(*body, *id);
-  if (!device) co_return device.error();
+  auto change = change_of(*body, *id);
+  if (!change) co_return change.error();
+  change->may_create = may_create;
 
   using Put = engine::Engine::PutDevice;
-  std::function<void(engine::Done<Put>)> start = [&context, device = *device, caller = call.caller()](auto done) {
-    context.engine.put_device(device, caller, std::move(done));
+  std::function<void(engine::Done<Put>)> start = [&context, change = *change, caller = call.caller()](auto done) {
+    context.engine.change_device(change, caller, std::move(done));
   };
   auto put = co_await command<Put>(std::move(start));
   if (!put) co_return put.error();
@@ -128,6 +133,12 @@ Answering put_device(Context& context, Call& call) {
   if (put->created) add_location(context, reply, "/devices/" + http::percent_encode(id->str()));
   co_return reply;
 }
+
+}  // namespace
+
+Answering put_device(Context& context, Call& call) { return change_device(context, call, true); }
+
+Answering patch_device(Context& context, Call& call) { return change_device(context, call, false); }
 
 Answering delete_device(Context& context, Call& call) {
   if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();

@@ -23,6 +23,7 @@ Answering patch_task(Context& context, Call& call);
 Answering list_devices(Context& context, Call& call);
 Answering get_device(Context& context, Call& call);
 Answering put_device(Context& context, Call& call);
+Answering patch_device(Context& context, Call& call);
 Answering delete_device(Context& context, Call& call);
 Answering issue_device_token(Context& context, Call& call);
 

@@ -65,11 +65,12 @@ std::optional<DowngradePermission> downgrade_of(JsonFields& fields) {
   const auto texts = fields.text_map("downgrade_permission", 4, 16, 256);
   if (!texts) return std::nullopt;
   for (const auto* name : {"key_id", "value", "device", "expires"})
-    if (!texts->contains(name)) {
+    if (const auto text = texts->find(name); text == texts->end() || !text->second) {
       fields.errors().add("downgrade_permission", "must have the texts key_id, value, device and expires");
       return std::nullopt;
     }
-  return DowngradePermission{texts->at("device"), texts->at("expires"), {texts->at("key_id"), texts->at("value")}};
+  const auto text = [&](const char* name) { return texts->at(name).value(); };
+  return DowngradePermission{text("device"), text("expires"), {text("key_id"), text("value")}};
 }
 
 Result<engine::UpgradeOrder> order_of(std::string_view body) {

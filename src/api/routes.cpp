@@ -29,6 +29,7 @@ constexpr Route kRoutes[] = {
     {Method::get, "/devices", Needs::viewer, list_devices},
     {Method::get, "/devices/{}", Needs::viewer, get_device},
     {Method::put, "/devices/{}", Needs::admin, put_device},
+    {Method::patch, "/devices/{}", Needs::admin, patch_device},
     {Method::delete_, "/devices/{}", Needs::admin, delete_device},
     {Method::post, "/devices/{}/token", Needs::admin, issue_device_token},
 

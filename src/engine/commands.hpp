@@ -25,7 +25,7 @@ Result<Task> on_cancel(Ledger& ledger, const TaskId& id, const std::string& acto
 Result<Task> on_retry(Ledger& ledger, const TaskId& id, const std::string& actor);
 Result<Task> on_set_priority(Ledger& ledger, const TaskId& id, Priority priority, const std::string& actor);
 
-Result<Engine::PutDevice> on_put_device(Ledger& ledger, const Device& wanted);
+Result<Engine::PutDevice> on_change_device(Ledger& ledger, const DeviceChange& change);
 Result<void> on_remove_device(Ledger& ledger, const std::string& id, const std::string& actor);
 Result<void> on_set_secret(Ledger& ledger, const std::string& id, const Digest& secret);
 Result<Engine::AddedFirmware> on_add_firmware(Ledger& ledger, Firmware wanted);

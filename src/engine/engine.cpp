@@ -129,10 +129,10 @@ class EngineImpl final : public Engine {
         [task, priority, name = caller.name](Ledger& ledger) { return on_set_priority(ledger, task, priority, name); });
   }
 
-  void put_device(Device device, Caller caller, Done<PutDevice> done) override {
-    auto target = device.id;
-    order_by<PutDevice>(std::move(done), caller, "device.put", std::move(target),
-                        [device = std::move(device)](Ledger& ledger) { return on_put_device(ledger, device); });
+  void change_device(DeviceChange change, Caller caller, Done<PutDevice> done) override {
+    auto target = change.device;
+    order_by<PutDevice>(std::move(done), caller, change.may_create ? "device.put" : "device.patch", std::move(target),
+                        [change = std::move(change)](Ledger& ledger) { return on_change_device(ledger, change); });
   }
 
   void remove_device(std::string device, Caller caller, Done<void> done) override {

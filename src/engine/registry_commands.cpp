@@ -37,17 +37,31 @@ void remove_unneeded(Ledger& ledger, const Digest& image) {
   });
 }
 
-Result<Engine::PutDevice> on_put_device(Ledger& ledger, const Device& wanted) {
-  auto device = ledger.find_device(wanted.id);
+Result<Engine::PutDevice> on_change_device(Ledger& ledger, const DeviceChange& change) {
+  auto device = ledger.find_device(change.device);
   const bool created = !device;
   if (!device) {
-    if (auto readable = ledger.check_readable(wanted.id); !readable) return readable.error();
+    if (auto readable = ledger.check_readable(change.device); !readable) return readable.error();
+    if (!change.may_create)
+      return fail(Errc::unknown_device,
+                  fmt::format("there is no device {}: PUT /devices/{} registers it", change.device, change.device));
     device.emplace();
-    device->id = wanted.id;
+    device->id = change.device;
     device->created = ledger.wall();
   }
-  device->hardware = wanted.hardware;
-  device->tags = wanted.tags;
+  if (change.hardware) device->hardware = *change.hardware;
+  if (change.clear_tags) device->tags.clear();
+  for (const auto& [name, value] : change.tags) {
+    if (value)
+      device->tags[name] = *value;
+    else
+      device->tags.erase(name);
+  }
+  if (device->tags.size() > DeviceChange::kMaxTags) {
+    const auto message = fmt::format("device {} would have {} tags, more than {}: remove some (null)", device->id,
+                                     device->tags.size(), DeviceChange::kMaxTags);
+    return Error{Errc::malformed, message, {{"tags", message}}};
+  }
   device->registered = true;
   ledger.save(*device);
   ledger.vouch_for(device->id);

@@ -66,7 +66,8 @@ class MemoryFile {
 void operator_body(std::string_view bytes) {
   static constexpr Place kPlaces[] = {{Method::post, "/firmware/upgrade"},
                                       {Method::patch, "/tasks/OTA_20261122_000001"},
-                                      {Method::put, "/devices/gw-1"}};
+                                      {Method::put, "/devices/gw-1"},
+                                      {Method::patch, "/devices/gw-1"}};
   const auto& place = kPlaces[first_byte(bytes) % std::size(kPlaces)];
   call(place.method, place.path, bytes);
 }

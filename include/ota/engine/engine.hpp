@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,17 @@ struct UpgradeOrder {
   std::optional<DowngradePermission> downgrade;
   std::string idempotency_key;  ///< empty: none
   Digest body_digest{};         ///< with a key: SHA-256 of the request's body
+};
+
+/// What an operator changes of a device (JSON Merge Patch, RFC 7396): what isn't given stays as it is.
+struct DeviceChange {
+  static constexpr std::size_t kMaxTags = 64;  ///< of one device
+
+  std::string device;
+  bool may_create = false;                                 ///< a device that is not known is registered
+  std::optional<std::string> hardware;                     ///< empty: unknown from now on
+  bool clear_tags = false;                                 ///< before `tags`
+  std::map<std::string, std::optional<std::string>> tags;  ///< nothing: that tag goes
 };
 
 struct UpgradeOutcome {
@@ -159,8 +171,9 @@ class Engine {
     Device device;
     bool created = false;
   };
-  /// Sets hardware and tags of a device, new or known, as registered.
-  virtual void put_device(Device device, Caller caller, Done<PutDevice> done) = 0;
+  /// Hardware and tags of a device, which is registered from then on. Errc::unknown_device, Errc::malformed (more than
+  /// DeviceChange::kMaxTags).
+  virtual void change_device(DeviceChange change, Caller caller, Done<PutDevice> done) = 0;
   /// Its open tasks are cancelled. Errc::unknown_device.
   virtual void remove_device(std::string device, Caller caller, Done<void> done) = 0;
   virtual void set_device_secret(std::string device, Digest secret, Caller caller, Done<void> done) = 0;

@@ -68,7 +68,7 @@ class TestEngine final : public engine::Engine {
   void cancel(TaskId, Caller, engine::Done<Task>) override {}
   void retry(TaskId, Caller, engine::Done<Task>) override {}
   void set_priority(TaskId, Priority, Caller, engine::Done<Task>) override {}
-  void put_device(Device, Caller, engine::Done<PutDevice>) override {}
+  void change_device(engine::DeviceChange, Caller, engine::Done<PutDevice>) override {}
   void remove_device(std::string, Caller, engine::Done<void>) override {}
   void set_device_secret(std::string, Digest, Caller, engine::Done<void>) override {}
   void add_firmware(Firmware, Caller, engine::Done<AddedFirmware>) override {}

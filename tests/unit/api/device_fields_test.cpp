@@ -110,9 +110,9 @@ TEST(JsonFields, MissingFieldsAreNoErrors) {
 }
 
 TEST(JsonFields, ListsAndMapsAreRead) {
-  auto fields = fields_of(R"({"l":["a","b"],"m":{"x":"1","y":"2"},"b":false,"r":[[0,0],[3,65535]]})");
+  auto fields = fields_of(R"({"l":["a","b"],"m":{"x":"1","y":null},"b":false,"r":[[0,0],[3,65535]]})");
   EXPECT_EQ(fields.texts("l", 2, 1), (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(fields.text_map("m", 2, 1, 1), (std::map<std::string, std::string>{{"x", "1"}, {"y", "2"}}));
+  EXPECT_EQ(fields.text_map("m", 2, 1, 1), (JsonFields::TextMap{{"x", "1"}, {"y", std::nullopt}}));
   EXPECT_EQ(fields.boolean("b"), false);
   EXPECT_EQ(fields.ranges("r", 1, 2), (ChunkRanges{{0, 0}, {3, 65535}}));
   EXPECT_TRUE(fields.check(Errc::malformed));

@@ -78,11 +78,43 @@ TEST(Devices, Put) {
   EXPECT_EQ(seen.reply.status, 201u);
   EXPECT_EQ(seen.header("Location"), "/devices/gw-1");
   EXPECT_EQ(seen.json["tags"], Json::parse(R"({"site": "north", "rack": "7"})"));
-  EXPECT_TRUE(bench.engine.device->registered);
-  EXPECT_EQ(bench.engine.device->hardware, "gw-a");
+  EXPECT_TRUE(bench.engine.change->may_create);
+  EXPECT_EQ(bench.engine.change->hardware, "gw-a");
   bench.engine.created = false;
   EXPECT_EQ(bench.call(Method::put, "/devices/gw-1", "{}").reply.status, 200u);
   EXPECT_EQ(bench.call(Method::put, "/devices/gw-1").reply.status, 200u);
+}
+
+TEST(Devices, WhatIsNotGivenStays) {
+  Bench bench;
+  for (const auto method : {Method::put, Method::patch}) {
+    bench.engine.created = false;
+    const auto sent = [&](const char* body) {
+      EXPECT_EQ(bench.call(method, "/devices/gw-1", body).reply.status, 200u) << body;
+      EXPECT_EQ(bench.engine.change->device, "gw-1");
+      EXPECT_EQ(bench.engine.change->may_create, method == Method::put);
+      return *bench.engine.change;
+    };
+    EXPECT_FALSE(sent("{}").hardware);
+    const auto tags = sent(R"({"tags": {"site": "north", "rack": null}})");
+    EXPECT_FALSE(tags.hardware);
+    EXPECT_FALSE(tags.clear_tags);
+    EXPECT_EQ(tags.tags,
+              (std::map<std::string, std::optional<std::string>>{{"site", "north"}, {"rack", std::nullopt}}));
+    const auto hardware = sent(R"({"hardware": null})");
+    EXPECT_EQ(hardware.hardware, "");
+    EXPECT_TRUE(hardware.tags.empty());
+    EXPECT_TRUE(sent(R"({"tags": null})").clear_tags);
+    EXPECT_EQ(sent(R"({"hardware": ""})").hardware, "");
+  }
+}
+
+TEST(Devices, PatchOfAnUnknownOne) {
+  Bench bench;
+  bench.engine.trouble = fail(Errc::unknown_device, "there is no device nobody");
+  const auto seen = bench.call(Method::patch, "/devices/nobody", R"({"hardware": "gw-a"})");
+  EXPECT_EQ(seen.reply.status, 404u);
+  EXPECT_EQ(seen.code(), "unknown_device");
 }
 
 TEST(Devices, WrongPuts) {

@@ -57,11 +57,17 @@ class ScriptedEngine final : public engine::Engine {
     priority = wanted;
     task_command(id, by, done);
   }
-  void put_device(Device wanted, Caller by, engine::Done<PutDevice> done) override {
-    device = std::move(wanted);
+  void change_device(engine::DeviceChange wanted, Caller by, engine::Done<PutDevice> done) override {
+    change = std::move(wanted);
     actor = std::move(by.name);
     ++commands;
-    done(Result<PutDevice>(PutDevice{*device, created}));
+    if (trouble) return done(*trouble);
+    Device device;
+    device.id = change->device;
+    device.hardware = change->hardware.value_or("");
+    for (const auto& [name, value] : change->tags)
+      if (value) device.tags[name] = *value;
+    done(Result<PutDevice>(PutDevice{device, created}));
   }
   void remove_device(std::string id, Caller by, engine::Done<void> done) override {
     device_command(std::move(id), by, done);
@@ -97,7 +103,7 @@ class ScriptedEngine final : public engine::Engine {
   std::optional<engine::UpgradeOrder> order;
   std::optional<TaskId> task_id;
   std::optional<Priority> priority;
-  std::optional<Device> device;
+  std::optional<engine::DeviceChange> change;
   std::string device_id;
   std::optional<Digest> secret;
   std::optional<Firmware> firmware;

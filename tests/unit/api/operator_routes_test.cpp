@@ -51,7 +51,7 @@ TEST(Routes, EverySettledCallIsThere) {
       {Method::post, "/tasks/T/retry"},   {Method::patch, "/tasks/T"},         {Method::get, "/devices"},
       {Method::get, "/devices/d"},        {Method::put, "/devices/d"},         {Method::delete_, "/devices/d"},
       {Method::post, "/devices/d/token"}, {Method::get, "/healthz"},           {Method::get, "/readyz"},
-      {Method::get, "/metrics"},          {Method::get, "/firmware/orphans"}};
+      {Method::get, "/metrics"},          {Method::get, "/firmware/orphans"},  {Method::patch, "/devices/d"}};
   for (const auto& [method, path] : calls) EXPECT_NE(match_route(method, path).route, nullptr) << path;
 }
 
@@ -68,7 +68,7 @@ TEST(Routes, AnUnknownMethodNamesTheKnown) {
   EXPECT_EQ(seen.header("Allow"), "GET, HEAD");
   EXPECT_EQ(bench.call(Method::put, "/tasks/x").header("Allow"), "GET, HEAD, PATCH");
   EXPECT_EQ(bench.call(Method::get, "/firmware/upgrade").header("Allow"), "POST");
-  EXPECT_EQ(bench.call(Method::other, "/devices/x").header("Allow"), "GET, HEAD, PUT, DELETE");
+  EXPECT_EQ(bench.call(Method::other, "/devices/x").header("Allow"), "GET, HEAD, PUT, PATCH, DELETE");
 }
 
 TEST(Routes, UnknownPathsAreNotFound) {

@@ -379,9 +379,10 @@ TEST_F(FirstContact, AKnownDeviceWithoutASecretGetsNoneThisWay) {
   EXPECT_TRUE(welcome("gw-1", with(7)));
   EXPECT_TRUE(welcome("gw-1", with(8)));
   EXPECT_FALSE(row_of("gw-1")->secret);
-  Device wanted;
-  wanted.id = "gw-2";
-  unit([&](Ledger& l) { return on_put_device(l, wanted); });
+  DeviceChange wanted;
+  wanted.device = "gw-2";
+  wanted.may_create = true;
+  ASSERT_TRUE(unit([&](Ledger& l) { return on_change_device(l, wanted); }));
   EXPECT_TRUE(welcome("gw-2", with(7)));
   EXPECT_FALSE(row_of("gw-2")->secret);
   add_firmware("2.0.0");
@@ -427,10 +428,11 @@ TEST_F(FirstContact, ClosedRegistrationTakesNoSecrets) {
 }
 
 TEST_F(DeviceCommands, HardwareOfARegisteredDeviceIsTheOperators) {
-  Device wanted;
-  wanted.id = "gw-1";
+  DeviceChange wanted;
+  wanted.device = "gw-1";
+  wanted.may_create = true;
   wanted.hardware = "gw-a";
-  EXPECT_TRUE(unit([&](Ledger& l) { return on_put_device(l, wanted); }).value().created);
+  EXPECT_TRUE(unit([&](Ledger& l) { return on_change_device(l, wanted); }).value().created);
   EXPECT_EQ(error_in(request("gw-1", says("gw-b"))).error.code, Errc::wrong_hardware);
   EXPECT_EQ(row_of("gw-1")->hardware, "gw-a");
   request("gw-2", says("gw-a"));
@@ -474,10 +476,10 @@ TEST_F(DeviceCommands, ADeviceRegisteredAsOtherHardwareLosesTasksThatDoNotFit) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
   pushes();
-  Device wanted;
-  wanted.id = "gw-1";
+  DeviceChange wanted;
+  wanted.device = "gw-1";
   wanted.hardware = "gw-b";
-  unit([&](Ledger& l) { return on_put_device(l, wanted); }).value();
+  unit([&](Ledger& l) { return on_change_device(l, wanted); }).value();
   EXPECT_EQ(state_of(id), TaskState::failed);
   EXPECT_EQ(row(id).reason, "wrong_hardware");
   EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 failed"});

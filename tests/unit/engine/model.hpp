@@ -122,7 +122,7 @@ class Model {
   std::set<Errc> retry(std::int64_t task);
   void cancel(std::int64_t task);
   void set_priority(std::int64_t task, Priority priority);
-  void put_device(const Device& device);
+  void put_device(const std::string& id, const std::string& hardware);
   void remove_device(const std::string& device);
   void damage(const Digest& image);
   void restart();

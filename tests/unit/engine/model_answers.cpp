@@ -199,14 +199,14 @@ void Model::set_priority(std::int64_t number, Priority priority) {
   task->facts.unasked = false;
 }
 
-void Model::put_device(const Device& device) {
-  auto& mine = devices[device.id];
+void Model::put_device(const std::string& id, const std::string& hardware) {
+  auto& mine = devices[id];
   mine.registered = true;
-  mine.hardware = device.hardware;
+  mine.hardware = hardware;
   // An operator stands behind it now, so behind what it asked for.
   for (auto* task : open_tasks())
-    if (task->facts.device == device.id) task->facts.unasked = false;
-  end_unfit(device.id, device.hardware);
+    if (task->facts.device == id) task->facts.unasked = false;
+  end_unfit(id, hardware);
 }
 
 void Model::remove_device(const std::string& device) {

@@ -82,11 +82,12 @@ void History::registry_changes() {
     if (static_cast<bool>(result) != known) faults.push_back("removal of " + id + " went the wrong way");
   } else {
     begin("registration of " + id);
-    Device device;
-    device.id = id;
-    device.hardware = hardware_of(id);
-    unit([&](Ledger& l) { return on_put_device(l, device); }).value();
-    model->put_device(device);
+    DeviceChange change;
+    change.device = id;
+    change.may_create = true;
+    change.hardware = hardware_of(id);
+    unit([&](Ledger& l) { return on_change_device(l, change); }).value();
+    model->put_device(id, hardware_of(id));
   }
   observe();
   finish();
