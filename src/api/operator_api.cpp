@@ -11,6 +11,7 @@
 #include "api/routes.hpp"
 #include "ota/base/log.hpp"
 #include "ota/base/text.hpp"
+#include "ota/http/url.hpp"
 
 namespace ota::api {
 namespace {
@@ -19,10 +20,23 @@ constexpr const char* kPlaces = "/firmware, /tasks, /devices, /audit, /healthz, 
 
 std::string_view name_of(Needs needs) { return needs == Needs::admin ? "admin" : "operator"; }
 
+/// A client takes `.` and `..` for folders (RFC 3986, 5.2.4), escaped or not, and so would any proxy.
+bool has_dot_segment(std::string_view path) {
+  while (!path.empty()) {
+    const auto end = std::min(path.find('/'), path.size());
+    const auto segment = http::percent_decode(path.substr(0, end));
+    if (segment == "." || segment == "..") return true;
+    path.remove_prefix(std::min(end + 1, path.size()));
+  }
+  return false;
+}
+
 Error no_such_path(std::string_view path) {
   constexpr std::size_t kMost = 200;
   std::string shown;
   append_printable(shown, path.substr(0, kMost));
+  if (has_dot_segment(path))
+    return fail(Errc::not_found, fmt::format("there is nothing at {}: no part of a path may be . or ..", shown));
   const auto meant = path.size() <= kMost ? nearest_path(path) : std::string();
   return fail(Errc::not_found, meant.empty() ? fmt::format("there is nothing at {}; there are {}", shown, kPlaces)
                                              : fmt::format("there is nothing at {}; did you mean {}?", shown, meant));
@@ -33,7 +47,7 @@ void log_failure(const Call& call, unsigned status, const Error& error, std::uin
   auto line =
       fmt::format("{} {} answered {} {} actor={} from={}: {}", http::to_string(call.request.method()),
                   call.request.path(), status, rest_code(error.code), call.actor, call.request.remote(), error.message);
-  if (left_out > 0) line += fmt::format(" ({} more calls without a key were not logged)", left_out);
+  if (left_out > 0) line += fmt::format(" ({} more refused calls of {} were not logged)", left_out, call.actor);
   const bool ours = status >= 500 && error.code != Errc::cancelled;  // who went away is at fault for that
   log::write(ours ? log::Level::error : log::Level::warn, line);
 }
@@ -68,33 +82,34 @@ class OperatorApiImpl final : public OperatorApi {
 
  private:
   Answering answer_of(Call& call) {
-    if (auto error = refuse_request(call.request, *context_.options.hosts, ReadsChange::no)) {
-      call.from_stranger = true;
+    if (auto error = refuse_request(call.request, *context_.options.hosts, ReadsChange::no))
       co_return std::move(*error);
-    }
     auto match = match_route(call.request.method(), call.request.path());
+    auto allowed = co_await authorize(call, match.route);
+    if (!allowed) co_return allowed.error();
     if (!match.route && match.allow.empty()) co_return no_such_path(call.request.path());
     if (!match.route) co_return refuse_method(call, match.allow);
     call.arguments = std::move(match.arguments);
-    auto allowed = co_await authorize(call, match.route->needs);
-    if (!allowed) co_return allowed.error();
     co_return co_await match.route->handler(context_, call);
   }
 
-  boost::asio::awaitable<Result<void>> authorize(Call& call, Needs needs) {
-    if (needs == Needs::nothing || !context_.options.auth_required) co_return Result<void>{};
+  /// Whose key it is, and whether its role is enough. A call that leads nowhere is told so whoever calls, and is
+  /// recorded under the key's name.
+  boost::asio::awaitable<Result<void>> authorize(Call& call, const Route* route) {
+    if ((route && route->needs == Needs::nothing) || !context_.options.auth_required) co_return Result<void>{};
     const auto authorization = call.request.header("Authorization");
     auto caller = co_await context_.keys.authenticate(authorization);
     if (!caller) {
       if (caller.error().code != Errc::unauthenticated) co_return caller.error();
+      if (!route) co_return Result<void>{};
       if (const auto slower = gate_.refuse_failure(bearer_of(authorization))) co_return too_many(call, *slower);
       co_return caller.error();
     }
     call.actor = caller->name;
     if (const auto slower = gate_.refuse_call(caller->name)) co_return too_many(call, *slower);
-    if (may(needs, caller->role)) co_return Result<void>{};
-    co_return fail(Errc::forbidden, fmt::format("this call needs the role {}; the key \"{}\" has {}", name_of(needs),
-                                                caller->name, storage::to_string(caller->role)));
+    if (!route || may(route->needs, caller->role)) co_return Result<void>{};
+    co_return fail(Errc::forbidden, fmt::format("this call needs the role {}; the key \"{}\" has {}",
+                                                name_of(route->needs), caller->name, storage::to_string(caller->role)));
   }
 
   http::Reply refuse_method(const Call& call, const std::string& allow) {
@@ -108,23 +123,22 @@ class OperatorApiImpl final : public OperatorApi {
     return problem_reply(error, status);
   }
 
-  /// Into the log, and into the audit log what would have changed something or wasn't allowed. Of those who have no key
-  /// only so much: they could fill the disk.
+  /// Into the log, and into the audit log what would have changed something or wasn't allowed. Of each key, and of all
+  /// without one, only so much: they could fill the disk.
   void write_down(const Call& call, unsigned status, const Error& error) {
-    const bool nobody = call.from_stranger || (context_.options.auth_required && call.actor == kNobody);
     std::uint64_t left_out = 0;
-    if (!nobody || gate_.log_lines.take(left_out)) log_failure(call, status, error, left_out);
+    if (gate_.log_lines.take(call.actor, left_out)) log_failure(call, status, error, left_out);
     const bool barred = status == 401 || status == 403 || status == 421 || status == 429;
     if (!changes(call.request) && !barred) return;
     left_out = 0;
-    if (nobody && !gate_.audit_entries.take(left_out)) return;
-    if (left_out > 0) audit_left_out(left_out);
+    if (!gate_.audit_entries.take(call.actor, left_out)) return;
+    if (left_out > 0) audit_left_out(call, left_out);
     audit_refusal(call, error);
   }
 
-  void audit_left_out(std::uint64_t count) {
+  void audit_left_out(const Call& call, std::uint64_t count) {
     AuditEntry entry;
-    entry.caller.name = kNobody;
+    entry.caller.name = call.actor;
     entry.action = "refused";
     entry.target = fmt::format("{} calls", count);
     entry.outcome = "not written down";

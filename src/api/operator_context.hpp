@@ -40,7 +40,6 @@ struct Call {
   std::string actor = "anonymous";
   Caller caller() const { return {actor, request.remote()}; }
 
-  bool from_stranger = false;   ///< refused before it was looked at: for another host, or from another site's page
   unsigned problem_status = 0;  ///< for an Error's answer, where it isn't the usual one; 0: it is
 };
 

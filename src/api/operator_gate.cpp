@@ -14,18 +14,22 @@ constexpr std::size_t kBuckets = std::size_t{1} << 12;
 
 }  // namespace
 
-bool Sampling::take(std::uint64_t& left_out) {
-  if (limit_.take(0) > 0) {
-    left_out_.fetch_add(1, std::memory_order_relaxed);
+Sampling::Sampling(const Clock& clock, double per_second, double burst)
+    : limit_(clock, per_second, burst, kBuckets), left_out_(kBuckets) {}
+
+bool Sampling::take(std::string_view name, std::uint64_t& left_out) {
+  const auto bucket = hash_(name);
+  if (limit_.take(bucket) > 0) {
+    left_out_[bucket].fetch_add(1, std::memory_order_relaxed);
     return false;
   }
-  left_out = left_out_.exchange(0, std::memory_order_relaxed);
+  left_out = left_out_[bucket].exchange(0, std::memory_order_relaxed);
   return true;
 }
 
 OperatorGate::OperatorGate(const Clock& clock)
-    : log_lines(clock, 20, 200),
-      audit_entries(clock, 2, 60),
+    : log_lines(clock, 1, 200),
+      audit_entries(clock, 0.1, 60),
       calls_(clock, kCallsPerSecond, kCallBurst, kBuckets),
       failures_(clock, kFailuresPerSecond, kFailureBurst, kBuckets),
       all_failures_(clock, kAllFailuresPerSecond, kAllFailureBurst, 1) {}

@@ -1,7 +1,6 @@
 // Who of the operators may call now, and how much is written down of those who may not.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,16 +11,17 @@
 
 namespace ota::api {
 
-/// Lets some through and counts the rest. Thread-safe.
+/// Lets some through for each name and counts the rest. Thread-safe.
 class Sampling {
  public:
-  Sampling(const Clock& clock, double per_second, double burst) : limit_(clock, per_second, burst, 1) {}
-  /// True: this one counts, and `left_out` went before it unseen.
-  bool take(std::uint64_t& left_out);
+  Sampling(const Clock& clock, double per_second, double burst);
+  /// True: this one counts, and `left_out` of that name went before it unseen.
+  bool take(std::string_view name, std::uint64_t& left_out);
 
  private:
+  const SaltedHash hash_;
   RateLimit limit_;
-  std::atomic<std::uint64_t> left_out_{0};
+  ZeroedTable<std::uint64_t> left_out_;
 };
 
 /// Counts by key, never by address. A right key is never kept out by others' wrong ones. Thread-safe, without a lock.
@@ -41,7 +41,7 @@ class OperatorGate {
   /// A wrong key, or none (empty), was shown: the same.
   std::optional<Error> refuse_failure(std::string_view key);
 
-  Sampling log_lines;      ///< of calls that nobody stood behind
+  Sampling log_lines;      ///< of refused calls, by the key's name or `anonymous`: nobody's may fill the disk
   Sampling audit_entries;  ///< of the same
 
  private:

@@ -133,6 +133,11 @@ TEST(Devices, WrongPuts) {
     EXPECT_THAT(seen.fields(), ElementsAre(field)) << body;
   }
   EXPECT_THAT(bench.call(Method::put, "/devices/a%20b", "{}").fields(), ElementsAre("id"));
+  for (const auto* dots : {"/devices/.", "/devices/..", "/devices/%2e", "/devices/%2E%2e"}) {
+    const auto seen = bench.call(Method::put, dots, "{}");
+    EXPECT_EQ(seen.reply.status, 404u) << dots;
+    EXPECT_THAT(seen.json["detail"].get<std::string>(), HasSubstr("no part of a path may be . or ..")) << dots;
+  }
   EXPECT_EQ(bench.engine.commands, 0);
 }
 

@@ -228,10 +228,49 @@ TEST(Routes, AFloodOfRefusedCallsDoesNotFillTheAuditLog) {
   const auto written = bench.engine.refused.size();
   EXPECT_LT(written, 100u);
   EXPECT_GT(written, 10u);
-  bench.clock.advance(Millis{1'000});
+  bench.clock.advance(Millis{10'000});
   bench.call(Method::post, "/nowhere");
   ASSERT_EQ(bench.engine.refused.size(), written + 2);
   EXPECT_EQ(bench.engine.refused[written].target, std::to_string(1000 - written) + " calls");
+}
+
+TEST(Routes, NorDoesAFloodOfAKeysOwn) {
+  Bench bench(with_auth());
+  const auto vera = bench.add_key("vera", storage::Role::viewer);
+  const auto call = [&](const std::string& key) {
+    return bench.call(Method::post, "/firmware/upgrade", "", {{"Authorization", "Bearer " + key}}).reply.status;
+  };
+  for (int i = 0; i < 1500; ++i) EXPECT_EQ(call(vera), 403u);
+  const auto written = bench.engine.refused.size();
+  EXPECT_LT(written, 100u);
+  EXPECT_GT(written, 10u);
+  const std::array others{bench.add_key("otto", storage::Role::viewer), bench.add_key("olga", storage::Role::viewer),
+                          bench.add_key("olaf", storage::Role::viewer)};
+  bench.clock.advance(Millis{1'000});  // keys are read again
+  EXPECT_TRUE(any_apart(others, [&](const std::string& other) {
+    const auto before = bench.engine.refused.size();
+    return call(other) == 403u && bench.engine.refused.size() == before + 1;
+  })) << "one key's noise hides nobody else's refusal";
+  bench.clock.advance(Millis{10'000});
+  bench.engine.refused.clear();
+  call(vera);
+  ASSERT_EQ(bench.engine.refused.size(), 2u);
+  EXPECT_EQ(bench.engine.refused[0].caller.name, "vera");
+  EXPECT_EQ(bench.engine.refused[0].target, std::to_string(1500 - written) + " calls");
+  EXPECT_EQ(bench.engine.refused[0].outcome, "not written down");
+}
+
+TEST(Routes, WrongCallsAreRecordedUnderTheKeysName) {
+  Bench bench(with_auth());
+  const auto ada = bench.add_key("ada", storage::Role::admin);
+  for (const auto& [path, status] : {std::pair{"/nowhere", 404u}, std::pair{"/tasks", 405u}}) {
+    EXPECT_EQ(bench.call(Method::put, path, "", {{"Authorization", "Bearer " + ada}}).reply.status, status);
+    ASSERT_FALSE(bench.engine.refused.empty());
+    EXPECT_EQ(bench.engine.refused.back().caller.name, "ada") << path;
+    EXPECT_EQ(bench.engine.refused.back().target, path);
+    EXPECT_EQ(bench.call(Method::put, path, "", {{"Authorization", "Bearer wrong"}}).reply.status, status);
+    EXPECT_EQ(bench.engine.refused.back().caller.name, "anonymous") << path;
+  }
 }
 
 TEST(Routes, TheKeyNamesTheActor) {
