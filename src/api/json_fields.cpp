@@ -38,9 +38,23 @@ std::optional<std::int64_t> as_integer(const json& value, std::int64_t min, std:
   return number >= min && number <= max ? std::optional(number) : std::nullopt;
 }
 
+std::string meant(std::string_view word, std::span<const std::string_view> known) {
+  const auto found = closest(word, known);
+  return found.empty() ? std::string() : fmt::format(" (did you mean {}?)", found);
+}
+
 std::string past_any_grid() { return fmt::format("goes past {}, the last chunk that a task can have", kMaxChunks - 1); }
 
 }  // namespace
+
+std::string unknown_name(std::string_view name, std::span<const std::string_view> known) {
+  if (known.empty()) return "is not known here: nothing is taken";
+  return fmt::format("is not known here{}; known are {}", meant(name, known), fmt::join(known, ", "));
+}
+
+std::string unknown_word(std::string_view word, std::span<const std::string_view> known) {
+  return fmt::format("must be one of {}{}", fmt::join(known, ", "), meant(word, known));
+}
 
 void FieldErrors::add(std::string_view field, std::string message) {
   if (errors_.size() < kMaxFieldErrors)
@@ -226,7 +240,8 @@ void JsonFields::require(std::string_view name) {
 
 void JsonFields::refuse_unknown(std::initializer_list<std::string_view> known) {
   for (const auto& [name, value] : object_->items())
-    if (std::find(known.begin(), known.end(), name) == known.end()) errors_.add(name, "is not known here");
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      errors_.add(name, unknown_name(name, {known.begin(), known.size()}));
 }
 
 Result<void> JsonFields::check(Errc code) const {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,12 @@ struct JsonLimits {
   /// missing, and zeros behind the JSON are passed over.
   bool lenient = false;
 };
+
+/// What is said of a name that is none of `known`: the one that was meant, and which there are.
+std::string unknown_name(std::string_view name, std::span<const std::string_view> known);
+
+/// The same of a word.
+std::string unknown_word(std::string_view word, std::span<const std::string_view> known);
 
 /// What is wrong with one input, field by field; kept up to a bound, counted beyond it.
 class FieldErrors {

@@ -44,7 +44,7 @@ Result<QueryFields> QueryFields::parse(std::string_view query, std::initializer_
     const auto same = [&wanted = name](const auto& item) { return item.first == wanted; };
     if (!is_utf8(name)) return fail(Errc::malformed, "the query is not UTF-8");
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      fields.errors_.add(name, "is not known here");
+      fields.errors_.add(name, unknown_name(name, {known.begin(), known.size()}));
     } else if (std::any_of(fields.items_.begin(), fields.items_.end(), same)) {
       fields.errors_.add(name, "is given twice");
     } else if (!is_utf8(value)) {

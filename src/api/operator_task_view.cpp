@@ -93,10 +93,10 @@ std::optional<engine::TransferView> live_of(const Transfers& transfers, const Ta
 }
 
 std::optional<Priority> priority_of(JsonFields& fields) {
-  const auto text = fields.text("priority", 16);
+  const auto text = fields.text("priority", 4096);
   if (!text) return std::nullopt;
   const auto priority = parse_priority(*text);
-  if (!priority) fields.errors().add("priority", "must be security, high, normal or low");
+  if (!priority) fields.errors().add("priority", unknown_word(*text, priority_names()));
   return priority;
 }
 

@@ -22,7 +22,7 @@ storage::TaskFilter filter_of(QueryFields& query) {
   storage::TaskFilter filter;
   if (const auto state = query.text("state")) {
     filter.state = parse_task_state(*state);
-    if (!filter.state) query.errors().add("state", "must be a state, such as queued or failed");
+    if (!filter.state) query.errors().add("state", unknown_word(*state, task_state_names()));
   }
   filter.device = query.text("device_id");
   if (filter.device && !DeviceId::parse(*filter.device)) query.errors().add("device_id", kDeviceIdRule);

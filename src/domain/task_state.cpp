@@ -109,6 +109,8 @@ std::string_view to_string(TaskState state) { return kStates.at(static_cast<std:
 std::string_view to_string(TaskEvent event) { return kEvents.at(static_cast<std::size_t>(event)); }
 std::string_view to_string(Cause cause) { return kCauses.at(static_cast<std::size_t>(cause)); }
 
+std::span<const std::string_view> task_state_names() { return kStates; }
+
 std::optional<TaskState> parse_task_state(std::string_view text) {
   for (std::size_t i = 0; i < kStates.size(); ++i)
     if (kStates[i] == text) return static_cast<TaskState>(i);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace ota {
@@ -11,6 +12,8 @@ enum class Priority : std::uint8_t { security = 0, high = 1, normal = 2, low = 3
 
 std::string_view to_string(Priority priority);
 std::optional<Priority> parse_priority(std::string_view text);
+/// In their order.
+std::span<const std::string_view> priority_names();
 
 /// The class that a task which has waited long rises to: one up, never into `security`.
 Priority risen(Priority priority);

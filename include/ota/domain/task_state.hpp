@@ -75,5 +75,7 @@ std::string_view to_string(TaskState state);
 std::string_view to_string(TaskEvent event);
 std::string_view to_string(Cause cause);
 std::optional<TaskState> parse_task_state(std::string_view text);
+/// The names of all states, in their order.
+std::span<const std::string_view> task_state_names();
 
 }  // namespace ota

@@ -109,6 +109,37 @@ TEST(JsonFields, MissingFieldsAreNoErrors) {
   EXPECT_TRUE(fields.check(Errc::malformed));
 }
 
+TEST(JsonFields, UnknownOnesAreAnsweredWithWhatThereIs) {
+  auto fields = fields_of(R"({"prioritty":"low"})");
+  fields.refuse_unknown({"priority", "hardware"});
+  const auto checked = fields.check(Errc::malformed);
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().message,
+            "\"prioritty\" is not known here (did you mean priority?); known are priority, hardware");
+  EXPECT_EQ(unknown_name("x", {}), "is not known here: nothing is taken");
+}
+
+TEST(JsonFields, NullIsBlankOnlyForDevices) {
+  auto strict = fields_of(R"({"t":null,"e":""})");
+  EXPECT_TRUE(strict.is_null("t"));
+  EXPECT_FALSE(strict.is_null("e"));
+  EXPECT_FALSE(strict.is_null("gone"));
+  EXPECT_EQ(strict.text("e", 1), "");
+  EXPECT_FALSE(strict.text("t", 1));
+  EXPECT_FALSE(strict.check(Errc::malformed));
+  JsonLimits limits;
+  limits.lenient = true;
+  auto lenient =
+      JsonFields::parse(R"({"t":null,"e":"","l":[],"o":{},"z":0,"f":false})", Errc::malformed, limits).value();
+  for (const auto* name : {"t", "e", "l", "o"}) EXPECT_FALSE(lenient.has(name)) << name;
+  for (const auto* name : {"z", "f"}) EXPECT_TRUE(lenient.has(name)) << name;
+}
+
+TEST(JsonFields, LongNamesAreCutAtACharacter) {
+  EXPECT_THAT(refusal_of("{\"" + std::string(63, 'k') + "é\":1,\"" + std::string(63, 'k') + "é\":1}"),
+              HasSubstr("\"" + std::string(63, 'k') + "…\""));
+}
+
 TEST(JsonFields, ListsAndMapsAreRead) {
   auto fields = fields_of(R"({"l":["a","b"],"m":{"x":"1","y":null},"b":false,"r":[[0,0],[3,65535]]})");
   EXPECT_EQ(fields.texts("l", 2, 1), (std::vector<std::string>{"a", "b"}));

@@ -95,6 +95,11 @@ TEST(TaskList, WrongQueriesNameTheField) {
     EXPECT_THAT(seen.fields(), ElementsAre(field)) << value;
   }
   EXPECT_THAT(bench.get("/tasks?limit=1&limit=2").fields(), ElementsAre("limit"));
+  EXPECT_EQ(bench.get("/tasks?state=fialed").json["errors"][0]["message"],
+            "must be one of queued, offered, downloading, retry_wait, installing, succeeded, failed, cancelled, expired "
+            "(did you mean failed?)");
+  EXPECT_EQ(bench.get("/tasks?stat=queued").json["errors"][0]["message"],
+            "is not known here (did you mean state?); known are state, device_id, version, limit, cursor");
   EXPECT_EQ(bench.get("/tasks?limit=%zz").reply.status, 422u);
 }
 
