@@ -152,10 +152,14 @@ asio::awaitable<http::Reply> DeviceHttp::handle(http::Request& request) {
   }
   if (is_next) {
     auto waiting = next(request, *device);
-    co_return co_await std::move(waiting);
+    auto told = co_await std::move(waiting);
+    log_message("sent", "http", device->str(), path, told.body.size());
+    co_return told;
   }
   auto handling = message(request, *device, *word);
-  co_return co_await std::move(handling);
+  auto reply = co_await std::move(handling);
+  log_message("sent", "http", device->str(), path, reply.body.size());
+  co_return reply;
 }
 
 std::string DeviceHttp::base_url(const http::Request& request) const {
