@@ -25,6 +25,8 @@ constexpr Row kRows[] = {
     {Errc::downgrade, "downgrade", "downgrade", 409, "The device runs a newer version"},
     {Errc::task_ended, "task_ended", "task_ended", 409, "The task has ended"},
     {Errc::bad_chunk_range, "bad_chunk_range", "bad_chunk_range", 400, "No such chunk"},
+    {Errc::image_too_large, "image_too_large", "image_too_large", 409,
+     "The device's chunks are too small for the image"},
     {Errc::overloaded, "overloaded", "overloaded", 503, http::kOverloaded},
     {Errc::server_fault, "server_fault", "server_fault", 503, http::kServerFault},
     {Errc::malformed, "malformed", "bad_message", 422, "The input breaks a rule"},

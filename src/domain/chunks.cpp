@@ -19,13 +19,14 @@ bool ChunkGrid::holds(const ChunkRange& range) const noexcept {
   return range.first <= range.last && range.last < count();
 }
 
-ChunkGrid fit_grid(std::uint64_t size, std::uint32_t wanted, std::optional<std::uint32_t> device_max) {
+std::optional<ChunkGrid> fit_grid(std::uint64_t size, std::uint32_t wanted, std::optional<std::uint32_t> device_max) {
   constexpr std::uint64_t kStep = 512;
   std::uint64_t bytes = std::min(wanted, device_max.value_or(kMaxChunkBytes));
   bytes = std::clamp<std::uint64_t>(bytes / kStep * kStep, kMinChunkBytes, kMaxChunkBytes);
   const std::uint64_t least = (size + kMaxChunks - 1) / kMaxChunks;
   bytes = std::max(bytes, (least + kStep - 1) / kStep * kStep);
-  return {size, static_cast<std::uint32_t>(bytes)};
+  if (bytes > std::max(device_max.value_or(kMaxChunkBytes), kMinChunkBytes)) return std::nullopt;
+  return ChunkGrid{size, static_cast<std::uint32_t>(bytes)};
 }
 
 std::optional<std::uint32_t> halved(const ChunkGrid& grid) {

@@ -47,6 +47,8 @@ void remove_unneeded(Ledger& ledger, const Digest& image);
 /// Errc::no_such_firmware, Errc::wrong_hardware, Errc::malformed (several fit, name one), Errc::image_damaged,
 /// Errc::untrusted_firmware.
 Result<Firmware> choose_firmware(Ledger& ledger, const std::string& version, const std::string& hardware);
+/// Errc::image_too_large: fit_grid() has none for that device.
+Error image_too_large(const Device& device, const std::string& version, std::uint64_t size);
 /// Errc::downgrade; Errc::already_installed where the device said itself that it runs that version.
 Result<void> check_upgrade(const Device& device, const std::string& version);
 

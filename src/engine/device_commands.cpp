@@ -53,6 +53,8 @@ Result<void> make_task(Ledger& ledger, const Device& device, const std::string& 
   // What it asks for once more after it got it is no order of an operator: what the registry believes is enough here.
   if (same_version(device.current_version, version)) return {};
   if (auto fits = check_upgrade(device, version); !fits) return fits.error();
+  const auto grid = fit_grid(firmware->size, kDefaultChunkBytes, device.max_chunk_bytes);
+  if (!grid) return image_too_large(device, version, firmware->size);
   Task task;
   task.device = device.id;
   task.firmware_id = firmware->id;
@@ -60,7 +62,7 @@ Result<void> make_task(Ledger& ledger, const Device& device, const std::string& 
   task.hardware = firmware->hardware;
   task.checksum = firmware->checksum;
   task.size = firmware->size;
-  task.chunk_bytes = fit_grid(firmware->size, kDefaultChunkBytes, device.max_chunk_bytes).chunk_bytes;
+  task.chunk_bytes = grid->chunk_bytes;
   task.confirm = ledger.default_confirm();
   task.from_version = device.current_version;
   task.unasked = !device.proven();

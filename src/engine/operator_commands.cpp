@@ -23,7 +23,8 @@ Result<ChunkGrid> grid_for(const Firmware& firmware, const UpgradeOrder& order, 
   if (order.chunk_bytes && ChunkGrid{firmware.size, *order.chunk_bytes}.count() > kMaxChunks)
     return bad_field("chunk_size", fmt::format("an image of {} bytes would have more than {} chunks: take larger ones",
                                                firmware.size, kMaxChunks));
-  return fit_grid(firmware.size, order.chunk_bytes.value_or(kDefaultChunkBytes), device.max_chunk_bytes);
+  const auto grid = fit_grid(firmware.size, order.chunk_bytes.value_or(kDefaultChunkBytes), device.max_chunk_bytes);
+  return grid ? Result<ChunkGrid>{*grid} : image_too_large(device, firmware.version, firmware.size);
 }
 
 Result<void> check_times(const UpgradeOrder& order, WallTime now) {
@@ -138,6 +139,13 @@ Result<Firmware> choose_firmware(Ledger& ledger, const std::string& version, con
       return fail(Errc::untrusted_firmware,
                   fmt::format("firmware {} is not trusted now: {}", chosen->version, good.error().message));
   return *chosen;
+}
+
+Error image_too_large(const Device& device, const std::string& version, std::uint64_t size) {
+  return fail(Errc::image_too_large,
+              fmt::format("device {} takes chunks of at most {} bytes (max_chunk_bytes), of which firmware {} with {} "
+                          "bytes would need more than {}: it must take larger ones",
+                          device.id, device.max_chunk_bytes.value_or(kMaxChunkBytes), version, size, kMaxChunks));
 }
 
 Result<void> check_upgrade(const Device& device, const std::string& version) {

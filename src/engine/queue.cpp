@@ -164,7 +164,7 @@ bool Ledger::grant(Task& task, const std::string& asker) {
     auto most = device->max_chunk_bytes.value_or(kMaxChunkBytes);
     const bool mqtt_only = device->transports == std::vector{Transport::mqtt};
     if (mqtt_only) most = std::min(most, kMaxMqttChunkBytes);
-    task.chunk_bytes = fit_grid(task.size, task.chunk_bytes, most).chunk_bytes;
+    if (const auto grid = fit_grid(task.size, task.chunk_bytes, most)) task.chunk_bytes = grid->chunk_bytes;
   }
   task.from_version = device->current_version;
   if (!grid_ready(task)) {

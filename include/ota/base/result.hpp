@@ -21,6 +21,7 @@ enum class Errc {
   downgrade,
   task_ended,
   bad_chunk_range,
+  image_too_large,  ///< more chunks than a task may have, of the size that the device takes
   overloaded,
   server_fault,
 

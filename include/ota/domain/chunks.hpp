@@ -36,7 +36,8 @@ struct ChunkGrid {
 
 /// The grid for an image of `size` bytes with chunks of at most `wanted` bytes (and at most what the device takes):
 /// multiples of 512, and never more than kMaxChunks of them, which for a large image makes chunks larger than wanted.
-ChunkGrid fit_grid(std::uint64_t size, std::uint32_t wanted, std::optional<std::uint32_t> device_max);
+/// Nothing where they would then be larger than the device takes.
+std::optional<ChunkGrid> fit_grid(std::uint64_t size, std::uint32_t wanted, std::optional<std::uint32_t> device_max);
 
 /// Half of it for a link that keeps losing chunks; nothing where that is too small, or there were too many.
 std::optional<std::uint32_t> halved(const ChunkGrid& grid);

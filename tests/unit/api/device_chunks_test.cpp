@@ -192,9 +192,13 @@ TEST_F(DeviceChunks, AreRefusedWithAReason) {
   open(4);
   get("[[0,4]]");
   expect_error("bad_chunk_range", "chunks 0 to 3, not 0 to 4");
-  for (const auto* broken : {"[[2,1]]", "[3]", "[]", "\"1\"", "[[0,99999999]]", "[[-1,1]]", "{}", "[[1,1,1]]"}) {
+  for (const auto* broken : {"[[2,1]]", "[3]", "\"1\"", "[[0,99999999]]", "[[-1,1]]", "{\"a\":1}", "[[1,1,1]]"}) {
     get(broken);
     expect_error("bad_chunk_range", "chunks");
+  }
+  for (const auto* blank : {"[]", "{}", "null"}) {
+    get(blank);
+    expect_error("bad_message", "\"chunks\" is missing");
   }
   world.api->on_message("/ota/gw-17/chunk/get", R"({"task_id":"OTA_20261122_000042"})");
   expect_error("bad_message", "chunks");
@@ -202,7 +206,7 @@ TEST_F(DeviceChunks, AreRefusedWithAReason) {
   expect_error("bad_message", "task_id");
   world.api->on_message("/ota/gw-17/chunk/get", "");
   expect_error("bad_message");
-  EXPECT_EQ(world.api->counters().bad_messages, 11u);
+  EXPECT_EQ(world.api->counters().bad_messages, 13u);
 }
 
 TEST_F(DeviceChunks, OfAnotherTaskOrDeviceAreTheEnginesToJudge) {

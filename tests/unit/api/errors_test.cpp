@@ -26,7 +26,7 @@ std::vector<Errc> every_code() {
 TEST(Errors, EveryCodeIsOneOfTheProtocols) {
   const std::set<std::string_view> words{"bad_message",      "unknown_device", "not_authorized", "unknown_task",
                                          "no_such_firmware", "wrong_hardware", "downgrade",      "task_ended",
-                                         "bad_chunk_range",  "overloaded",     "server_fault"};
+                                         "bad_chunk_range",  "overloaded",     "server_fault",   "image_too_large"};
   for (const auto code : every_code()) EXPECT_TRUE(words.contains(protocol_code(code))) << rest_code(code);
 }
 

@@ -32,18 +32,28 @@ TEST(ChunkGrid, HoldsWhatLiesInside) {
 }
 
 TEST(FitGrid, TakesTheSmallerWish) {
-  EXPECT_EQ(fit_grid(10'000'000, 524'288, {}).chunk_bytes, 524'288u);
-  EXPECT_EQ(fit_grid(10'000'000, 524'288, 65'536).chunk_bytes, 65'536u);
-  EXPECT_EQ(fit_grid(10'000'000, 524'288, 1'000).chunk_bytes, 512u);
-  EXPECT_EQ(fit_grid(10'000'000, 1'024, 65'536).chunk_bytes, 1'024u);
+  EXPECT_EQ(fit_grid(10'000'000, 524'288, {}).value().chunk_bytes, 524'288u);
+  EXPECT_EQ(fit_grid(10'000'000, 524'288, 65'536).value().chunk_bytes, 65'536u);
+  EXPECT_EQ(fit_grid(10'000'000, 524'288, 1'000).value().chunk_bytes, 512u);
+  EXPECT_EQ(fit_grid(10'000'000, 1'024, 65'536).value().chunk_bytes, 1'024u);
 }
 
 TEST(FitGrid, NeverMakesTooManyChunks) {
   for (std::uint64_t size : {1ull << 20, 1ull << 30, 4ull << 30, 100ull << 30, 1ull << 40}) {
-    const auto grid = fit_grid(size, 512, 512);
+    const auto grid = fit_grid(size, 512, {}).value();
     EXPECT_LE(grid.count(), kMaxChunks) << size;
     EXPECT_EQ(grid.chunk_bytes % 512, 0u);
   }
+}
+
+TEST(FitGrid, KeepsToWhatTheDeviceTakes) {
+  constexpr std::uint64_t kMost = 512ull * kMaxChunks;
+  EXPECT_EQ(fit_grid(kMost, 524'288, 512).value().count(), kMaxChunks);
+  EXPECT_FALSE(fit_grid(kMost + 1, 524'288, 512)) << "one chunk too many, or each too large";
+  EXPECT_FALSE(fit_grid(kMost + 1, 524'288, 1'023)) << "chunks are multiples of 512";
+  EXPECT_EQ(fit_grid(kMost + 1, 524'288, 1'024).value().chunk_bytes, 1'024u);
+  EXPECT_EQ(fit_grid(kMost + 1, 512, {}).value().chunk_bytes, 1'024u) << "an operator's wish gives way";
+  EXPECT_EQ(fit_grid(1ull << 40, 524'288, {}).value().chunk_bytes, kMaxChunkBytes);
 }
 
 // A bitmap against a plain vector of flags.
