@@ -51,8 +51,9 @@ constexpr const char* kSelect =
     "SELECT id, hardware, current_version, registered, tags, secret, transports, max_chunk_bytes, created, last_seen, "
     "present_until_tl, transport, rtt_ms, rssi, loss, link_verdict, link_leaning, link_looks, link_rtt_ms, link_loss, "
     "link_rate, link_trouble, link_trouble_at_tl, link_stalls, link_resumes, link_mismatches, link_broken, "
-    "mqtt_heard_tl, mqtt_first_until_tl, version_confirmed, tells_version, last_update, held_uplink, certified, "
-    "claimed FROM devices ";
+    "mqtt_heard_tl, mqtt_first_until_tl, version_confirmed, tells_version, last_update, max_message_bytes, "
+    "held_uplink, "
+    "certified, claimed FROM devices ";
 
 Device read(Rows& r) {
   Device d;
@@ -89,6 +90,7 @@ Device read(Rows& r) {
   d.version_confirmed = r.flag();
   d.tells_version = r.flag();
   d.last_update = r.integer();
+  d.max_message_bytes = r.maybe(&Rows::unsigned32);
   d.held_uplink = r.maybe(&Rows::text).value_or("");
   d.certified = r.flag();
   d.claimed = r.flag();
@@ -109,8 +111,8 @@ struct Devices::Statements {
       "max_chunk_bytes, created, last_seen, present_until_tl, transport, rtt_ms, rssi, loss, link_verdict, "
       "link_leaning, link_looks, link_rtt_ms, link_loss, link_rate, link_trouble, link_trouble_at_tl, "
       "link_stalls, link_resumes, link_mismatches, link_broken, mqtt_heard_tl, mqtt_first_until_tl, "
-      "version_confirmed, tells_version, last_update, certified, claimed) "
-      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET "
+      "version_confirmed, tells_version, last_update, max_message_bytes, certified, claimed) "
+      "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET "
       "hardware=excluded.hardware, "
       "current_version=excluded.current_version, registered=excluded.registered, tags=excluded.tags, "
       "secret=excluded.secret, transports=excluded.transports, max_chunk_bytes=excluded.max_chunk_bytes, "
@@ -124,7 +126,8 @@ struct Devices::Statements {
       "link_broken=excluded.link_broken, mqtt_heard_tl=excluded.mqtt_heard_tl, "
       "mqtt_first_until_tl=excluded.mqtt_first_until_tl, "
       "version_confirmed=excluded.version_confirmed, tells_version=excluded.tells_version, "
-      "last_update=excluded.last_update, certified=excluded.certified, claimed=excluded.claimed"};
+      "last_update=excluded.last_update, max_message_bytes=excluded.max_message_bytes, "
+      "certified=excluded.certified, claimed=excluded.claimed"};
   Query hold{db, "UPDATE devices SET held_uplink=NULLIF(?2, ''), held_task=?3 WHERE id=?1"};
   Query first_held{db, "SELECT id FROM devices WHERE held_uplink=? ORDER BY held_task LIMIT 1"};
   Query verdicts{db, "SELECT link_verdict, COUNT(*) FROM devices GROUP BY link_verdict"};
@@ -150,7 +153,7 @@ void Devices::save(const Device& d) {
                d.link.loss, d.quality.verdict, d.quality.leaning, d.quality.looks, d.quality.rtt_ms, d.quality.loss,
                d.quality.rate, d.quality.trouble, d.quality.trouble_at, d.quality.stalls, d.quality.resumes,
                d.quality.mismatches, d.quality.broken, d.quality.mqtt_heard, d.quality.mqtt_first_until,
-               d.version_confirmed, d.tells_version, d.last_update, d.certified, d.claimed);
+               d.version_confirmed, d.tells_version, d.last_update, d.max_message_bytes, d.certified, d.claimed);
 }
 
 void Devices::hold(const std::string& id, const std::string& uplink, std::int64_t task) {

@@ -54,6 +54,35 @@ class Small(BrokerCase):
         self.assertEqual(self.metric("otad_mqtt_dropped_total"), 0)
 
 
+class SmallDevice(BrokerCase):
+    """The device names its limit, once."""
+
+    def test_every_answer_keeps_within_it(self):
+        self.firmware("2.0.0", "hw-tiny", 44 * GRID)
+        self.upgrade("tiny", "2.0.0", chunk_size=16, hardware="hw-tiny")
+        device = self.device("tiny", hardware="hw-tiny", version="1.0.0")
+        self.assertIn("chunks", device.request("metadata"))
+        metadata = device.request("metadata", max_message_bytes=1024)
+        self.assertNotIn("chunks", metadata)
+        self.assertLessEqual(len(metadata["…"]["raw"]), 1024)
+        self.daemon.restart()
+        metadata = device.request("metadata")
+        self.assertLessEqual(len(metadata["…"]["raw"]), 1024)
+        over_http = self.rest.call("POST", "/ota/tiny/request", device.about_me())
+        self.assertEqual((over_http.status, over_http.json["type"]), (200, "metadata"))
+        self.assertLessEqual(len(over_http.body), 1024)
+        since = len(self.daemon.log())
+        refused = self.rest.call("POST", "/ota/tiny/request", device.about_me(max_message_bytes=1))
+        self.assertEqual((refused.status, refused.json["code"]), (400, "bad_message"))
+        self.assertEqual(refused.json["task_id"], metadata["task_id"])
+        self.assertLessEqual(len(refused.body), 256)
+        device.drain()
+        error = device.request("error")
+        self.assertLessEqual(len(error["…"]["raw"]), 256)
+        self.assertTrue(self.lines("not sent", "device=tiny", f"task={metadata['task_id']}", since=since))
+        self.assertEqual(device.request("metadata", max_message_bytes=1024)["task_id"], metadata["task_id"])
+
+
 class Hanging(BrokerCase):
     """The broker hangs up on what it doesn't allow."""
 

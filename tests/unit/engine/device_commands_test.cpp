@@ -73,6 +73,26 @@ TEST_F(DeviceCommands, MaxChunkBytesCapsTheGridOfANewTask) {
   EXPECT_EQ(std::get<Offer>(request("gw-1", message)).grid.chunk_bytes, 65'536u);
 }
 
+TEST_F(DeviceCommands, AnswersKnowTheBoundThatTheDeviceSaidOnce) {
+  add_firmware("2.0.0");
+  auto message = says();
+  message.version = "2.0.0";
+  message.max_message_bytes = 1'024;
+  const auto offer = std::get<Offer>(request("gw-1", message));
+  EXPECT_EQ(offer.max_message_bytes, 1'024u);
+  message.max_message_bytes.reset();
+  EXPECT_EQ(std::get<Offer>(request("gw-1", message)).max_message_bytes, 1'024u);
+
+  Answer refused = ErrorAnswer{fail(Errc::bad_message, "no"), {}};
+  const auto bound_for = [&](const char* device, std::optional<std::uint32_t> said) {
+    keep_within(*ledger, *DeviceId::parse(device), said, refused);
+    return std::get<ErrorAnswer>(refused).max_message_bytes;
+  };
+  EXPECT_EQ(bound_for("gw-1", {}), 1'024u);
+  EXPECT_EQ(bound_for("gw-2", 300), 300u) << "said by the message that is refused";
+  EXPECT_FALSE(bound_for("gw-2", {}));
+}
+
 TEST_F(DeviceCommands, WrongImagesSpendAttemptsUntilItFails) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");

@@ -346,6 +346,7 @@ TEST_F(Tables, DevicesComeBackAndLapse) {
   d.secret = digest_of(4);
   d.transports = {Transport::mqtt, Transport::http};
   d.max_chunk_bytes = 65'536;
+  d.max_message_bytes = 1'024;
   d.created = WallTime{1ms};
   d.last_seen = WallTime{2ms};
   d.present_until_tl = 500ms;
@@ -358,6 +359,7 @@ TEST_F(Tables, DevicesComeBackAndLapse) {
   EXPECT_EQ(back.secret, d.secret);
   EXPECT_EQ(back.transports, d.transports);
   EXPECT_EQ(back.max_chunk_bytes, d.max_chunk_bytes);
+  EXPECT_EQ(back.max_message_bytes, d.max_message_bytes);
   EXPECT_EQ(back.transport, d.transport);
   EXPECT_EQ(back.link.rtt_ms, 48.5);
   EXPECT_EQ(back.last_seen, d.last_seen);
