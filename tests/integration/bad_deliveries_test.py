@@ -47,7 +47,7 @@ class Small(BrokerCase):
         self.assertNotIn("chunks", metadata)
         self.assertEqual(metadata["chunk_count"], 44)
         self.assertEqual(device.run()["type"], "success")
-        self.assertEqual(self.rest.state(task), "succeeded")
+        self.rest.wait_state(task, "succeeded")
         other = self.device("small-good", hardware="hw-small", version="2.0.0")
         self.assertEqual(other.request()["type"], "up_to_date")
         self.assertEqual(self.metric("otad_mqtt_connects_total"), 1, "the connection never broke")

@@ -65,9 +65,9 @@ class BrokerCase(ServerCase):
         check = self.rest.call("GET", "/readyz").json["checks"]["broker"]
         return None if check["ok"] else check["detail"]
 
-    def present(self, name, hardware):
-        """A device that was heard over HTTP, whatever the broker does."""
-        answer = self.rest.call("POST", f"/ota/{name}/request", {"current_version": "1.0.0", "hardware": hardware})
+    def present(self, name, hardware, version="1.0.0"):
+        """A device that asks over HTTP, whatever the broker does, and is up to date."""
+        answer = self.rest.call("POST", f"/ota/{name}/request", {"current_version": version, "hardware": hardware})
         self.assertEqual((answer.status, answer.json["type"]), (200, "up_to_date"), answer)
 
     @contextlib.contextmanager
@@ -111,7 +111,8 @@ class BrokerCase(ServerCase):
                 thread.join()
         self.assertEqual(faults, [])
         self.assertEqual(ended, {device.id: "success" for device in devices})
-        for task in tasks:
+        for device, task in zip(devices, tasks):
+            self.present(device.id, hardware, "2.0.0")  # confirms
             self.assertEqual(self.rest.wait_state(task, "succeeded")["attempt"], 1)
 
 

@@ -61,7 +61,7 @@ class Flow:
         task = self.upgrade("flow", "2.0.0", chunk_size=16, hardware="hw-flow")
         device = self.device("flow", hardware="hw-flow", version="1.0.0")
         self.assertEqual(device.run()["type"], "success")
-        self.assertEqual(self.rest.state(task), "succeeded")
+        self.rest.wait_state(task, "succeeded")
         self.assertEqual(len(data), 5 * GRID)
 
     def test_2_chunks_over_the_broker(self):
@@ -103,7 +103,7 @@ class Flow:
         wait_until(self.daemon.ready, "the daemon is back", 60)
         wait_until(device.mqtt.is_connected, "the device is back", 60)
         self.assertEqual(device.run()["type"], "success")
-        self.assertEqual(self.rest.state(task), "succeeded")
+        self.rest.wait_state(task, "succeeded")
 
     def test_5_bad_messages(self):
         device = self.device("bad", version="1.0.0")

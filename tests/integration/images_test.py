@@ -55,6 +55,7 @@ class ImagesCase(ServerCase):
         return device, data
 
     def finishes(self, device, task, data):
+        device.drain()  # the cancel that came when the image was missing
         metadata = device.request("metadata")
         self.assertEqual((metadata["task_id"], metadata["attempt"]), (task, 1))
         device.download(metadata)

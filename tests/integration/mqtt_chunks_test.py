@@ -105,7 +105,7 @@ class Whole(MqttChunks):
         self.assertEqual(device.assembled(metadata), data)
         self.assertTrue(all(count == 1 for count in device.fetched.values()), device.fetched)
         self.assertEqual(device.verify(metadata)["type"], "success")
-        task = self.rest.wait_state(metadata["task_id"], "succeeded")
+        task = self.rest.wait_state(metadata["task_id"], "installing")
         self.assertEqual(task["progress"]["bytes"], len(data), task)
         lines = self.rest.items(f"/tasks/{metadata['task_id']}/log")
         self.assertIn("mqtt", [line.get("transport") for line in lines if line["kind"] == "chunks"], lines)
@@ -165,8 +165,9 @@ class Refused(MqttChunks):
         device, _, metadata = self.begin("end", 100_000, 16)
         last = metadata["chunk_count"] - 1
         self.refused(device, metadata, [[last, last + 1]], "bad_chunk_range", f"0 to {last}")
-        for broken in ([[3, 1]], [], [[0]], "all", [[0, 10**9]]):
+        for broken in ([[3, 1]], [[0]], "all", [[0, 10**9]]):
             self.refused(device, metadata, broken, "bad_chunk_range")
+        self.refused(device, metadata, [], "bad_message", "chunks")  # an empty field counts as absent
         self.assertEqual(device.fetch_window(metadata, [[last, last]]), [last])
 
     def test_large_grid(self):

@@ -29,7 +29,8 @@ class Signing(ServerCase):
         cls.work.mkdir()
         cls.image = image("signed", 150_000)
         (cls.work / "image.bin").write_bytes(cls.image)
-        (cls.work / "install.sh").write_text('#!/bin/sh\ncp "$1" installed\n')
+        (cls.work / "install.sh").write_text('#!/bin/sh\ncp "$1" installed && echo "$OTA_VERSION" > version\n')
+        (cls.work / "version").write_text("1.3.0\n")
         (cls.work / "install.sh").chmod(0o755)
 
     def run_block(self, text, **replaced):
@@ -67,16 +68,17 @@ class Signing(ServerCase):
         self.assertEqual((self.work / "permission.sig").stat().st_size, 64)
 
         self.rest.call("PUT", "/devices/gw-17", {"hardware": "gw-a"})
-        self.upgrade("gw-17", "1.4.0")
+        task = self.upgrade("gw-17", "1.4.0")
         agent = device.strip() + f" --once --broker tcp://127.0.0.1:{self.broker.port}"
         done = self.run_block(agent)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual(pathlib.Path(self.work / "installed").read_bytes(), self.image)
+        self.rest.wait_state(task, "succeeded")
         # With the key of another vendor the device installs nothing.
         self.run_block("openssl genpkey -algorithm ed25519 | openssl pkey -pubout -out other.pem; rm installed")
         self.upgrade("gw-17", "1.4.0", force=True)
         done = self.run_block(agent.replace("vendor-2026.pem", "other.pem").replace("--state-dir state", "--state-dir s2"))
-        self.assertNotEqual(done.returncode, 0)
+        self.assertNotEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertFalse((self.work / "installed").exists())
 
 
