@@ -27,7 +27,7 @@ void Ledger::begin_run(const Task& task) {
 void Ledger::note_new_run(const Task& task, std::optional<Device> device, ChunkBitmap had) {
   TransferRun run;
   run.had = std::move(had);
-  run.since = run.moved = run.told = run.looked = run.judged = now_;
+  run.since = run.moved = run.told = now_;
   if (device) {
     auto& until = device->quality.mqtt_first_until;
     if (until > Millis{0} && until <= now_) {
