@@ -29,7 +29,9 @@ std::mutex& lifecycle() {
   return mutex;
 }
 
-int refusal(int code) { return code >= kRefusal ? code : 0; }
+/// The reason code of a refusal (MQTT 5, 2.4); 0 for anything else. On 3.1.1 there is none, and Paho gives what failed,
+/// most often a connection that was lost, the code 255.
+int refusal(int code) { return code >= kRefusal && code != paho::MQTTPP_V3_CODE ? code : 0; }
 
 int refusal(const paho::token& token) {
   // A CONNACK's code comes as the return code, a PUBACK's as the reason code.

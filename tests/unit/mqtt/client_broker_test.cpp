@@ -44,7 +44,7 @@ TEST(MqttClient, GivesUpWhatBreaksTheConnectionTwiceAndServesTheOthers) {
   for (const auto& text : numbers(20, 40)) device.client->publish("t", text, 1);
   EXPECT_TRUE(eventually([&] { return device.client->status().outbox == 0; }));
   EXPECT_TRUE(eventually([&] { return !device.heard("t").empty() && device.heard("t").back() == "39"; }));
-  ASSERT_EQ(device.dropped().size(), 1u);
+  ASSERT_EQ(device.dropped().size(), 1u) << testing::PrintToString(device.dropped());
   EXPECT_NE(device.dropped()[0].find("big: twice the connection to the broker broke off"), std::string::npos);
   EXPECT_EQ(device.client->status().dropped, 1u);
   EXPECT_TRUE(device.connected());
