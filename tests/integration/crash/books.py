@@ -1,6 +1,7 @@
 """What the outside was told, written down when it was told, and what of it must hold ever after.
 
-Facts only grow: an end stays an end, an attempt never goes down, what is stored is there until somebody asks for its
+Facts only grow: an end stays an end (but for what a device itself reports of an image that it verified, which may turn
+success into failure and back), an attempt never goes down, what is stored is there until somebody asks for its
 removal. So a copy of the facts taken before the server's state is read must be true of that state, whatever goes on
 meanwhile. What a device or operator does to cause something (a wrong digest, a cancel) is noted before it is sent, so
 that a state may be held against all causes that there can be.
@@ -15,6 +16,7 @@ import time
 STATES = ("queued", "offered", "downloading", "retry_wait", "installing", "succeeded", "failed", "cancelled", "expired")
 ENDED = frozenset(STATES[5:])
 VERIFIED = frozenset(("installing", "succeeded", "failed"))
+REPORTED = frozenset(("succeeded", "failed"))  # a device's last word on a verified image, also after the end
 UNDESERVED = ("bad_chunk_range", "unknown_task", "not_authorized")  # by our devices
 FIELDS = ("device_id", "firmware_version", "created_at")  # told with 201, never changed
 
@@ -30,6 +32,7 @@ class Task:
     wrong: set = dataclasses.field(default_factory=set)  # attempts in which a wrong digest was sent
     failures: int = 0  # times the device said that it failed
     mismatches: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    right: bool = False  # the right digest was sent: from then on the device's reports decide between REPORTED
     verified: bool = False  # `success` that waits for a confirmation was told
     ends: frozenset = None  # the end states that what was told leaves open
     end_message: str = None  # how the device was told of it
@@ -131,7 +134,7 @@ class Books:
         self.check(not task.end_message, f"{where} after {task.end_message}")
 
     def on_success(self, task, message, where):
-        self.check(task.end_message in (None, "success"), f"{where} after {task.end_message}")
+        self.check(task.end_message in (None, "success", "failed"), f"{where} after {task.end_message}")
         if "confirm_by" in message:
             task.verified = True
         else:
@@ -139,7 +142,8 @@ class Books:
             task.end_message = "success"
 
     def on_failed(self, task, message, where):
-        self.check(task.end_message in (None, "failed"), f"{where} after {task.end_message}")
+        may_follow = (None, "failed", "success") if task.right else (None, "failed")
+        self.check(task.end_message in may_follow, f"{where} after {task.end_message}")
         self.end(task, where, "failed")
         task.attempt, task.end_message = max(task.attempt, message["attempts"]), "failed"
 
@@ -149,6 +153,8 @@ class Books:
             task.end_message = "cancel"
 
     def end(self, task, where, *states):
+        if task.right and REPORTED & set(states):
+            states = (*states, *REPORTED)
         left = frozenset(states) & (task.ends or frozenset(states))
         self.check(left, f"{where}: ended {'/'.join(states)}, but was told to have ended {task.ends}")
         task.ends = left or task.ends
@@ -162,10 +168,13 @@ class Books:
         most = task.attempts_possible()
         self.check(attempt <= most, f"{where}: attempt {attempt}, but the evidence sent allows {most}: {task}")
 
-    def evidence(self, task_id, wrong=None, failed=0, mismatch=None):
-        """Before it is sent: what may cost an attempt."""
+    def evidence(self, task_id, wrong=None, failed=0, mismatch=None, right=False):
+        """Before it is sent: what may cost an attempt, or lets the device's reports decide."""
         with self.lock:
             task = self.tasks[task_id]
+            if right and not task.right:
+                task.right = True
+                task.ends = task.ends and (task.ends | REPORTED if task.ends & REPORTED else task.ends)
             task.failures += failed
             if wrong:
                 task.wrong.add(wrong)

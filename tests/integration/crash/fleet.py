@@ -108,6 +108,7 @@ class CrashDevice(Device):
             )
         if not self.download_all(metadata):
             return None
+        self.books.evidence(task_id, right=True)
         return self.verify(metadata, "success", "retry", "failed", "error", "cancel", "queued")
 
     def download_all(self, metadata):
