@@ -16,20 +16,6 @@ def number_of(task_id):
 
 
 class Backup(ServerCase):
-    def otad(self, *arguments, status=0, **options):
-        done = subprocess.run(
-            [OTAD, "--config", str(self.daemon.config), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=30 * PATIENCE,
-            stdin=subprocess.DEVNULL,
-            env=ENVIRONMENT,
-            check=False,
-            **options,
-        )
-        self.assertEqual(done.returncode, status, done)
-        return done
-
     @property
     def database(self):
         return pathlib.Path(self.daemon.settings["storage.database"])

@@ -342,6 +342,21 @@ class ServerCase(unittest.TestCase):
         if not os.environ.get("OTAD_KEEP"):
             shutil.rmtree(cls.folder, ignore_errors=True)
 
+    def otad(self, *arguments, status=0, **options):
+        """A command beside the daemon, with its settings."""
+        done = subprocess.run(
+            [OTAD, "--config", str(self.daemon.config), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=30 * PATIENCE,
+            stdin=subprocess.DEVNULL,
+            env=ENVIRONMENT,
+            check=False,
+            **options,
+        )
+        self.assertEqual(done.returncode, status, done)
+        return done
+
     def run(self, result=None):
         before = len(result.failures) + len(result.errors) if result else 0
         start = len(self.daemon.log()) if getattr(self, "daemon", None) else 0

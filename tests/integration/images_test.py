@@ -2,10 +2,9 @@
 there makes its tasks wait, and what comes back whole is used again."""
 import contextlib
 import pathlib
-import subprocess
 import sqlite3
 
-from harness import ENVIRONMENT, OTAD, PATIENCE, ServerCase, digest, image, main, wait_until
+from harness import ServerCase, digest, image, main, wait_until
 
 GRID = 65536
 
@@ -32,19 +31,6 @@ class ImagesCase(ServerCase):
 
     def stopped(self):
         self.assertEqual(self.daemon.stop(), 0)
-
-    def otad(self, *arguments, status=0):
-        done = subprocess.run(
-            [OTAD, "--config", str(self.daemon.config), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=30 * PATIENCE,
-            stdin=subprocess.DEVNULL,
-            env=ENVIRONMENT,
-            check=False,
-        )
-        self.assertEqual(done.returncode, status, done)
-        return done
 
     def waiting(self, name, chunks=4):
         """A device that asked once, and a task for it that only waits for its turn or goes on."""
