@@ -100,7 +100,7 @@ std::string state_json(const Identity& who, std::string_view task_id, std::strin
 /// `scheme://host:port` of an address; empty for one that isn't http or https, or names a user.
 std::string origin_of(const std::string& url);
 
-/// How far an install got; kept with its task, so that a restart of the machine amid it loses nothing.
+/// How far an install got; kept with its task, so that a restart of the machine during it loses nothing.
 struct InstallRecord {
   int tries = 0;             ///< of the install command that were begun
   std::string stopped_in;    ///< the boot id, where the agent was told to stop in the middle of one

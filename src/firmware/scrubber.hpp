@@ -21,7 +21,7 @@ class Scrubber {
 
   struct Pace {
     std::chrono::milliseconds scrub_every;  ///< a pass begins at once and then each so often, at least a second
-    std::chrono::milliseconds look_every;   ///< the same for `look`, also amid a pass
+    std::chrono::milliseconds look_every;   ///< the same for `look`, also during a pass
     std::uint64_t bytes_per_s = 0;          ///< 0 reads as fast as it can
   };
 

@@ -22,7 +22,7 @@ class LineMeter {
     std::uint64_t bytes = 0;  ///< that the peer sent or acknowledged since this was asked last
     bool under_way = false;   ///< as in Reading
   };
-  /// The same without the figures.
+  /// The same without the metrics.
   std::optional<Flow> flow();
 
  private:

@@ -118,7 +118,7 @@ class Worker {
   boost::intrusive::list<Tracked, boost::intrusive::constant_time_size<false>> connections_;
   Queue idle_;                                  // each: longest first
   Queue unproven_;                              // never finished a request
-  Queue unfinished_;                            // did, and is amid another
+  Queue unfinished_;                            // did, and is in another
   std::atomic<std::size_t> unproven_count_{0};  // of unproven_
   boost::asio::io_context io_{1};
   std::deque<boost::asio::ip::tcp::socket> refused_;

@@ -201,7 +201,7 @@ void ClientImpl::announce(Lock& lock) {
 void ClientImpl::pump(Lock& lock) {
   std::vector<Outgoing> batch;
   if (may_send()) batch = outbox_.take(Link::kWindow);
-  // Bulk is never acknowledged: amid suspects it could be the cause of a break and not be seen.
+  // Bulk is never acknowledged: among suspects it could be the cause of a break and not be seen.
   if (batch.empty() && !stopping_ && !outbox_.in_doubt() && bulk_.may_take()) batch.push_back(bulk_.take());
   const int max_qos = max_qos_;
   lock.unlock();
