@@ -18,8 +18,10 @@ from authority import Authority
 from harness import PATIENCE, Broker, ServerCase, image, main, wait_until
 from tls_test import TlsDaemon
 
-IDLE = 12
-RATE = 300  # bytes/s: a window that opens in steps of 4 KB pauses for less than the two timeouts that a burst pays for
+IDLE = 6
+# bytes/s: with the buffers below, Linux opens the window in steps of some 5.6 KB, so a reader pauses for 5 s. The server
+# allows two idle timeouts; at a quarter of this rate it would rightly drop the reader, depending on the kernel's steps.
+RATE = 1200
 
 
 def connect(port, segment=1400, buffer=4096):
@@ -98,7 +100,7 @@ class Steady(ServerCase):
         def read(url, *fields):
             with contextlib.closing(connect(self.daemon.port)) as line:
                 line.sendall(get(url, *fields))
-                got = read_steadily(line, 10 * IDLE // 5, rate=1500)
+                got = read_steadily(line, 2 * IDLE, rate=3000)
                 head, _, body = got.partition(b"\r\n\r\n")
                 self.assertIn(b" 200 ", head)
                 return body
