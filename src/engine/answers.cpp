@@ -43,7 +43,7 @@ RetryAnswer Ledger::retry_answer(const Task& task, const std::string& reason) {
 
 QueuedAnswer Ledger::queued_answer(const Task& task) {
   QueuedAnswer answer{task.id, 1, kAskAgainForDigests};
-  if (awaits_grid(task)) return answer;
+  if (awaits_grid(task) || is_active(task.state)) return answer;  // who has its turn waits for digests alone
   answer.position = 1 + tasks.ready_before(task, kCountedPlaces);
   const double spread = 0.5 + random_.unit();
   const double wait = (kAskAgainLeast + kAskAgainPlace * static_cast<double>(answer.position)) * spread;

@@ -66,6 +66,7 @@ Result<void> make_task(Ledger& ledger, const Device& device, const std::string& 
   task.confirm = ledger.default_confirm();
   task.from_version = device.current_version;
   task.unasked = !device.proven();
+  if (task.unasked) ledger.forget_ended(device);
   ledger.insert(task, "device");
   return {};
 }
@@ -78,6 +79,13 @@ Answer waiting_or_up_to_date(Ledger& ledger, const Device& device) {
   const auto ready = ledger.tasks.ready_of(device.id);
   const auto next = std::find_if(queued.begin(), queued.end(), [&](const Task& t) { return t.id.number == ready; });
   return ledger.queued_answer(next == queued.end() ? queued.front() : *next);
+}
+
+/// The offer of a task that the device has already, in chunks that it can take now.
+Answer offer_again(Ledger& ledger, Task& task, const Device& device) {
+  const auto follows = ledger.follow_layout(task, device);
+  if (!follows) return ErrorAnswer{follows.error(), task.id};
+  return *follows ? Answer{ledger.offer(task)} : Answer{ledger.queued_answer(task)};
 }
 
 /// Whether bad news is that which a retry answered already: it is about an earlier attempt or, where the device named
@@ -105,7 +113,7 @@ std::optional<Answer> on_request(Ledger& ledger, const DeviceId& id, const Crede
       ledger.note_trouble(id.str(), LinkTrouble::resume);
     ledger.spoke(*active);
     ledger.settle(id.str());  // a security task of its own may come first
-    if (auto still = ledger.load_active(id.str())) return ledger.offer(*still);
+    if (auto still = ledger.load_active(id.str())) return offer_again(ledger, *still, *device);
     return waiting_or_up_to_date(ledger, *device);
   }
   if (message.version && !ledger.tasks.open_of(id.str(), *message.version))

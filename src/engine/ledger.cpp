@@ -146,6 +146,10 @@ void Ledger::save(Task& task) {
 }
 
 void Ledger::log(const Task& task, LogEntry entry) {
+  // What a device can bring about again and again.
+  const bool may_repeat = entry.kind == "device" || entry.kind == "mismatch" ||
+                          (task.offered && wall_ - *task.offered > std::chrono::hours{1});
+  if (task.unasked && may_repeat && transfer_log.has_lines(task.id.number, kLinesOfStranger)) return;
   entry.task = task.id.number;
   entry.at = wall_;
   entry.attempt = task.attempt;

@@ -33,6 +33,12 @@ inline Actor by_timer() { return {Cause::timer, "timer"}; }
 inline Actor by_device() { return {Cause::device, "device"}; }
 inline Actor by_operator(std::string name) { return {Cause::operator_, std::move(name)}; }
 
+/// What one device that nobody stands behind may leave in the database: so many tasks that ended and that only it asked
+/// for, without its last update; the oldest go when it asks for another. And so many lines in the log of each task that
+/// only it asked for; what comes after them isn't logged.
+inline constexpr int kEndedOfStranger = 16;
+inline constexpr int kLinesOfStranger = 500;
+
 /// The reason of a task that waits for its firmware to be trusted.
 inline constexpr const char* kUntrusted = "untrusted_firmware";
 
@@ -73,6 +79,8 @@ class Ledger {
   void log(const Task& task, LogEntry entry);
   void audit(AuditEntry entry);
   Task& insert(Task& task, const std::string& actor);
+  /// Removes the oldest tasks that ended of those which only the device, unproven, asked for: above kEndedOfStranger.
+  void forget_ended(const Device& device);
   ChunkBitmap chunks(const Task& task) { return tasks.chunks(task); }
   /// Puts a task that holds a slot on the board, with what proves its device.
   void show(const Task& task, const std::optional<Device>& device, ChunkBitmap have);
@@ -80,6 +88,10 @@ class Ledger {
   void set_chunks(Task& task, const ChunkBitmap& bitmap);
   /// Writes what was transferred since the last such line into the log.
   void close_run(const Task& task);
+  /// Gives a task that was offered before a chunk layout which its device can take now: smaller chunks, with what the
+  /// device has of them. False where their digests are awaited (see grid_ready()), and nothing changed.
+  /// Errc::image_too_large: there is no such layout, and nothing changed.
+  Result<bool> follow_layout(Task& task, const Device& device);
   /// Evidence against the present attempt: the next one, or the end. Answers what the device is told.
   Answer spend_attempt(Task& task, const Actor& by, const std::string& reason);
   /// Ends the device's waiting tasks for `version` and older ones.
@@ -188,6 +200,7 @@ class Ledger {
   /// Without a new chunk for so long the task is stuck: longer where its link is slow.
   Millis stall_time(const Task& task) const;
   void shrink_grid(Task& task);
+  void change_layout(Task& task, const ChunkGrid& layout);
   /// Whether the device must wait for others behind its uplink.
   bool uplink_is_full(const Device& device) const;
   void hold(const std::string& device, const std::string& uplink, std::int64_t task);

@@ -1,8 +1,10 @@
 // What the engine makes of devices' links: the order of transports, longer patience, smaller chunks.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
-#include "engine/ledger.hpp"
+#include "engine/commands.hpp"
 
 namespace ota::engine {
 namespace {
@@ -14,6 +16,19 @@ constexpr int kPartsOfStall = 3;         // a transport gets a third of the stal
 constexpr double kChunksOfPatience = 3;  // slow: the time of so many chunks is no stall
 constexpr Millis kMostPatience = std::chrono::minutes{15};
 constexpr std::uint32_t kLostForSmaller = 2;
+
+/// The same chunks in another layout of the image: those of which all is there.
+ChunkBitmap converted(const ChunkBitmap& have, const ChunkGrid& from, const ChunkGrid& to) {
+  ChunkBitmap converted{to.count()};
+  for (std::uint32_t i = 0; i < to.count(); ++i) {
+    const auto first = static_cast<std::uint32_t>(to.offset(i) / from.chunk_bytes);
+    const auto last = static_cast<std::uint32_t>((to.offset(i) + to.length(i) - 1) / from.chunk_bytes);
+    bool all = true;
+    for (auto old = first; all && old <= last; ++old) all = have.test(old);
+    if (all) converted.set({i, i});
+  }
+  return converted;
+}
 
 }  // namespace
 
@@ -80,11 +95,34 @@ void Ledger::shrink_grid(Task& task) {
   const bool keeps_losing = std::exchange(run->second.lost, 0) >= kLostForSmaller;
   const auto smaller = halved(task.grid());
   if (!keeps_losing || !smaller || !images_.find(task.checksum, *smaller)) return;
-  close_run(task);
-  const auto have = chunks(task);
-  task.chunk_bytes = *smaller;
-  set_chunks(task, have.halved(task.grid().count()));
+  change_layout(task, {task.size, *smaller});
   ++stats.smaller_grids;
+}
+
+void Ledger::change_layout(Task& task, const ChunkGrid& layout) {
+  close_run(task);
+  const auto have = converted(chunks(task), task.grid(), layout);
+  task.chunk_bytes = layout.chunk_bytes;
+  set_chunks(task, have);
+}
+
+Result<bool> Ledger::follow_layout(Task& task, const Device& device) {
+  const auto most = device.max_chunk_bytes.value_or(kMaxChunkBytes);
+  if (task.chunk_bytes <= most) return true;
+  const auto layout = fit_grid(task.size, task.chunk_bytes, most);
+  if (!layout) return image_too_large(device, task.version, task.size);
+  if (layout->chunk_bytes == task.chunk_bytes) return true;
+  auto smaller = task;
+  smaller.chunk_bytes = layout->chunk_bytes;
+  if (!grid_ready(smaller)) return false;
+  change_layout(task, *layout);
+  LogEntry entry;
+  entry.kind = "layout";
+  entry.by = "device";
+  entry.reason = fmt::format("chunks of {} bytes", task.chunk_bytes);
+  log(task, std::move(entry));
+  save(task);
+  return true;
 }
 
 Millis Ledger::stall_time(const Task& task) const {

@@ -166,8 +166,9 @@ bool Ledger::grant(Task& task, const std::string& asker) {
     if (mqtt_only) most = std::min(most, kMaxMqttChunkBytes);
     if (const auto grid = fit_grid(task.size, task.chunk_bytes, most)) task.chunk_bytes = grid->chunk_bytes;
   }
+  const auto follows = task.offered ? follow_layout(task, *device) : Result<bool>{true};
   task.from_version = device->current_version;
-  if (!grid_ready(task)) {
+  if ((follows && !*follows) || !grid_ready(task)) {
     task.state_due = now_ + kGridRetry;
     save(task);
     return false;

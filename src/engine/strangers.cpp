@@ -50,6 +50,15 @@ void Ledger::vouch_for(const std::string& device) {
   touch(device);
 }
 
+void Ledger::forget_ended(const Device& device) {
+  for (const auto number : tasks.ended_unasked(device.id, kEndedOfStranger)) {
+    if (number == device.last_update) continue;
+    while (transfer_log.remove_of(number, kLinesOfStranger) == kLinesOfStranger) {
+    }
+    tasks.remove(number);
+  }
+}
+
 bool Ledger::forget_strangers() {
   write_device();
   const auto before = wall_ - std::chrono::days{options_.devices.forget_unproven_days};

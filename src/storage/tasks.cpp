@@ -141,6 +141,9 @@ struct Tasks::Statements {
   Query unverified_of{db, select("WHERE firmware=? AND state<5 AND state<4 AND number>? ORDER BY number LIMIT ?")};
   Query active{db, select("INDEXED BY tasks_active WHERE state>0 AND state<5")};
   Query asked_by_others{db, "SELECT 1 FROM tasks INDEXED BY tasks_device WHERE device=? AND unasked=0 LIMIT 1"};
+  Query ended_unasked{db,
+                      "SELECT number FROM tasks INDEXED BY tasks_device WHERE device=? AND unasked=1 AND state>=5 ORDER "
+                      "BY number DESC LIMIT -1 OFFSET ?"};
   Query remove_logs{db, "DELETE FROM transfer_log WHERE task IN (SELECT number FROM tasks WHERE device=?)"};
   Query remove_chunks{db, "DELETE FROM task_chunks WHERE task IN (SELECT number FROM tasks WHERE device=?)"};
   Query remove_of{db, "DELETE FROM tasks WHERE device=?"};
@@ -314,6 +317,13 @@ std::vector<Task> Tasks::list(const TaskFilter& filter, std::int64_t before, int
 std::vector<Task> Tasks::all_active() { return all(up_to_date().active.rows()); }
 
 bool Tasks::asked_by_others(const std::string& device) { return up_to_date().asked_by_others.rows(device).next(); }
+
+std::vector<std::int64_t> Tasks::ended_unasked(const std::string& device, int kept) {
+  std::vector<std::int64_t> numbers;
+  auto rows = up_to_date().ended_unasked.rows(device, kept);
+  while (rows.next()) numbers.push_back(rows.integer());
+  return numbers;
+}
 
 void Tasks::remove_of(const std::string& device) {
   auto& q = up_to_date();

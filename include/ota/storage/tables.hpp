@@ -95,6 +95,8 @@ class Tasks {
   std::vector<Task> all_active();
   /// Whether anybody but the device itself, unproven, asked for a task of it.
   bool asked_by_others(const std::string& device);
+  /// The device's tasks that ended and that nobody but it, unproven, asked for, without the newest `kept` of them.
+  std::vector<std::int64_t> ended_unasked(const std::string& device, int kept);
   /// All tasks of a device, with their logs.
   void remove_of(const std::string& device);
 
@@ -172,6 +174,8 @@ class TransferLog {
   std::vector<LogEntry> list(std::int64_t task, std::int64_t after, int limit);
   /// Removes entries older than `before`, at most `limit`; answers how many.
   int prune(WallTime before, int limit);
+  /// Whether the task has at least `count` entries.
+  bool has_lines(std::int64_t task, int count);
   /// Removes entries of one task, at most `limit`; answers how many.
   int remove_of(std::int64_t task, int limit);
 

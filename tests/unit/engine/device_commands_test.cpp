@@ -73,6 +73,72 @@ TEST_F(DeviceCommands, MaxChunkBytesCapsTheGridOfANewTask) {
   EXPECT_EQ(std::get<Offer>(request("gw-1", message)).grid.chunk_bytes, 65'536u);
 }
 
+TEST_F(DeviceCommands, SmallerChunksThanATaskHasAreGivenAtTheNextRequest) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  chunk("gw-1", id, 1, 2);
+  auto message = says();
+  message.max_chunk_bytes = 150'000;
+  const auto offer = std::get<Offer>(request("gw-1", message));
+  EXPECT_EQ(offer.task, id);
+  EXPECT_EQ(offer.grid.chunk_bytes, 149'504u) << "multiples of 512";
+  EXPECT_EQ(offer.grid.count(), 15u);
+  EXPECT_EQ(offer.missing, (ChunkRanges{{0, 3}, {10, 14}})) << "those that lie in chunks 1 and 2 of before it has";
+  EXPECT_EQ(row(id).chunk_bytes, 149'504u);
+  EXPECT_EQ(row(id).attempt, 1);
+  const auto grant = board.fetch("gw-1", {}, id);
+  ASSERT_TRUE(grant);
+  EXPECT_EQ(grant->chunk_bytes, 149'504u);
+  board.chunks(id.number, {0, 0}, Transport::http, 524'288);
+  chunk("gw-1", id, 14, 14);
+  EXPECT_EQ(row(id).chunks_have, 7u) << "a chunk of the layout before counts no more";
+
+  message.max_chunk_bytes = 1'000'000;
+  EXPECT_EQ(std::get<Offer>(request("gw-1", message)).grid.chunk_bytes, 149'504u);
+}
+
+TEST_F(DeviceCommands, SmallerChunksWaitForTheirDigests) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  images.slow = images.hangs = true;
+  auto message = says();
+  message.max_chunk_bytes = 65'536;
+  const auto queued = std::get<QueuedAnswer>(request("gw-1", message));
+  EXPECT_EQ(queued.task, id);
+  EXPECT_EQ(queued.retry_after_s, 5);
+  EXPECT_EQ(state_of(id), TaskState::offered);
+  EXPECT_EQ(row(id).chunk_bytes, 524'288u);
+  images.prepared.insert({digest_of(1), 65'536});
+  EXPECT_EQ(std::get<Offer>(request("gw-1", message)).grid.chunk_bytes, 65'536u);
+}
+
+TEST_F(DeviceCommands, ChunksSmallerThanTheImageAllowsAreRefused) {
+  add_firmware("2.0.0", "gw-a", 1, 512ull * 65'536 + 1);
+  const auto id = task_for("gw-1", "2.0.0");
+  auto message = says();
+  message.max_chunk_bytes = 512;
+  const auto answer = request("gw-1", message);
+  EXPECT_EQ(error_in(answer).error.code, Errc::image_too_large);
+  EXPECT_EQ(error_in(answer).task, id);
+  EXPECT_EQ(row(id).chunk_bytes, 524'288u);
+}
+
+TEST_F(DeviceCommands, ATaskThatComesAgainHasChunksThatItsDeviceTakesNow) {
+  add_firmware("2.0.0");
+  add_firmware("3.0.0", "gw-a", 2);
+  const auto id = task_for("gw-1", "2.0.0");
+  chunk("gw-1", id, 0, 0);
+  const auto urgent = task_for("gw-1", "3.0.0", Priority::security);
+  ASSERT_EQ(state_of(id), TaskState::queued);
+  auto message = says();
+  message.max_chunk_bytes = 262'144;
+  EXPECT_EQ(std::get<Offer>(request("gw-1", message)).task, urgent);
+  ASSERT_TRUE(unit([&](Ledger& l) { return on_cancel(l, urgent, "tester"); }));
+  ASSERT_EQ(state_of(id), TaskState::offered);
+  EXPECT_EQ(row(id).chunk_bytes, 262'144u);
+  EXPECT_EQ(row(id).chunks_have, 2u);
+}
+
 TEST_F(DeviceCommands, AnswersKnowTheBoundThatTheDeviceSaidOnce) {
   add_firmware("2.0.0");
   auto message = says();

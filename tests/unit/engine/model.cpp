@@ -78,8 +78,9 @@ void Model::begin(Millis at, WallTime wall_time) {
 
 void Model::follow(const Event& line, const std::function<Task(std::int64_t)>& read) {
   if (line.kind == "created") return created(read(line.task));
-  if (line.kind != "state") return;
   auto* task = find(line.task);
+  if (line.kind == "layout" && task) smaller_grid(*task, read(line.task).chunk_bytes);
+  if (line.kind != "state") return;
   if (!task) return fault("a change of task " + std::to_string(line.task) + ", which was never made");
   const auto event = parse_event(line.event);
   if (!event || !line.from || !line.to) return fault("a state line without from, event and to: " + name_of(*task));
@@ -97,15 +98,24 @@ void Model::follow(const Event& line, const std::function<Task(std::int64_t)>& r
   if (!line.reason.empty()) task->reason = line.reason;
 }
 
-/// A new attempt, and nothing else, may bring chunks of half the size: each old one is two new ones then.
+/// A new attempt may bring chunks of half the size, a request those that the device takes now: it has each new one that
+/// lies in old ones that it has.
 void Model::smaller_grid(TaskModel& task, std::uint32_t chunk_bytes) {
-  if (chunk_bytes * 2 != task.facts.chunk_bytes) return;
+  const auto before = task.facts.grid();
+  if (chunk_bytes > before.chunk_bytes) fault(name_of(task) + " got larger chunks");
+  if (chunk_bytes >= before.chunk_bytes) return;
   task.facts.chunk_bytes = chunk_bytes;
+  const auto now_grid = task.facts.grid();
   for (auto* bits : {&task.have, &task.stored}) {
-    auto half = *bits;
-    half.resize(task.facts.grid().count());
-    for (std::size_t i = 0; i < half.size(); ++i) half[i] = (*bits)[i / 2];
-    *bits = std::move(half);
+    std::vector<bool> finer(now_grid.count());
+    for (std::uint32_t i = 0; i < now_grid.count(); ++i) {
+      const auto end = now_grid.offset(i) + now_grid.length(i);
+      bool all = true;
+      for (auto old = now_grid.offset(i) / before.chunk_bytes; old * before.chunk_bytes < end; ++old)
+        all = all && (*bits)[old];
+      finer[i] = all;
+    }
+    *bits = std::move(finer);
   }
 }
 

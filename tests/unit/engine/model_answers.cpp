@@ -7,6 +7,9 @@ namespace ota::engine::model {
 
 using State = TaskState;
 using enum TaskEvent;
+namespace {
+constexpr std::uint32_t kLeastSaid = 131'072;  // what histories' devices say as max_chunk_bytes
+}
 
 void Model::answered(const std::string& device, const std::optional<Answer>& answer) {
   if (asked_ && expected_.types.empty()) expect_request(device);
@@ -36,7 +39,9 @@ void Model::expect_request(const std::string& device) {
   if (active && holds_slot(active->state)) {
     expected_.types = {"metadata"};
     const bool just_now = granted_.contains(active->facts.id.number);
-    if (slow_digests && just_now) expected_.types.insert("queued");
+    // Every device may have said that it takes smaller chunks.
+    const bool finer = active->facts.chunk_bytes > kLeastSaid;
+    if (slow_digests && (just_now || finer)) expected_.types.insert("queued");
     if (just_now && !request_refusals_.empty()) expected_.types.insert({"error", "up_to_date"});
     expected_.errors = request_refusals_;
     return;
@@ -79,8 +84,9 @@ void Model::agree(const std::string& device, const Answer& answer) {
   } else if (const auto* queued = std::get_if<QueuedAnswer>(&answer)) {
     const auto* task = find(queued->task.number);
     if (!task || task->facts.device != device || is_ended(task->state)) return fault(device + ": queued, but what?");
-    // Its turn may have come by this very message.
-    if (task->state != State::queued && !granted_.contains(task->facts.id.number))
+    // Its turn may have come by this very message, or it has larger chunks than its device takes now.
+    const bool awaits_finer = slow_digests && asked_ && task->facts.chunk_bytes > kLeastSaid;
+    if (task->state != State::queued && !granted_.contains(task->facts.id.number) && !awaits_finer)
       fault(name_of(*task) + " is said to be queued");
     if (queued->position < 1 || queued->retry_after_s < 1) fault(device + " was told a place before the first");
   } else if (const auto* current = std::get_if<UpToDateAnswer>(&answer)) {

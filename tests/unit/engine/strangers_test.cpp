@@ -107,6 +107,35 @@ TEST_F(Strangers, GoWithWhatOnlyTheyAskedFor) {
   EXPECT_FALSE(refused("gone")) << "it may come again";
 }
 
+TEST_F(Strangers, OneLeavesSoManyTasksAndNoMore) {
+  add_firmware("2.0.0");
+  std::vector<TaskId> made;
+  for (int i = 0; i < kEndedOfStranger + 4; ++i) {
+    made.push_back(asked_for("gw-1", "2.0.0"));
+    if (i == 1)
+      verify("gw-1", made.back(), 1);
+    else
+      unit([&](Ledger& l) { return on_cancel(l, made.back(), "tester"); }).value();
+    if (i == 1) request("gw-1", says("gw-a", "1.0.0"));  // or it would need no other
+  }
+  EXPECT_FALSE(ledger->tasks.find(made[0].number)) << "the oldest went";
+  EXPECT_THAT(log_of(made[0]), IsEmpty());
+  EXPECT_TRUE(ledger->tasks.find(made[1].number)) << "its last update stays";
+  EXPECT_FALSE(ledger->tasks.find(made[2].number));
+  EXPECT_TRUE(ledger->tasks.find(made[4].number));
+  EXPECT_EQ(ledger->tasks.list({}, 0, 100).size(), kEndedOfStranger + 2u);
+}
+
+TEST_F(Strangers, OneWritesSoManyLinesAndNoMore) {
+  add_firmware("2.0.0");
+  const auto id = asked_for("gw-1", "2.0.0");
+  for (int i = 0; i < kLinesOfStranger + 50; ++i) state("gw-1", id, DeviceState::downloading);
+  EXPECT_EQ(log_of(id).size(), static_cast<std::size_t>(kLinesOfStranger));
+  registers("gw-1");
+  state("gw-1", id, DeviceState::downloading);
+  EXPECT_EQ(log_of(id).size(), kLinesOfStranger + 1u) << "an operator stands behind it now";
+}
+
 TEST_F(Strangers, OthersStay) {
   add_firmware("2.0.0");
   add_firmware("3.0.0", "gw-a", 2);
