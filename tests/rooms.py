@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Checks that each room includes only rooms below it, and that a library is included by its own room alone."""
+"""Checks that each module includes only modules below it, and that a library is included by its own modules alone.
+
+Also that docs/architecture.md shows the modules as they are; --picture prints what it has to show.
+"""
 import pathlib
 import re
 import sys
 
-ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
+# What each module may include, from the bottom to the top. The agent is a program of its own.
 BELOW = {
     "base": set(),
     "domain": {"base"},
@@ -13,48 +16,84 @@ BELOW = {
     "engine": {"base", "domain", "storage", "firmware"},
     "http": {"base"},
     "mqtt": {"base"},
-    "api": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt"},
-    "app": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "api"},
+    "wire": {"base", "domain", "http"},
+    "download": {"base", "domain", "firmware", "engine", "http", "wire"},
+    "device": {"base", "domain", "firmware", "engine", "http", "wire", "download"},
+    "rest": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download"},
+    "app": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download", "device", "rest"},
     "agent": {"base", "domain", "firmware", "mqtt"},
 }
-# Which rooms' src/ may include a library.
+LEVELS = [["app", "agent"], ["device", "rest"], ["download"], ["wire"], ["engine", "http", "mqtt"],
+          ["storage", "firmware"], ["domain"], ["base"]]
+# Which modules' src/ may include a library.
 OWNERS = {
     "spdlog/": {"base"}, "toml++/": {"base", "agent"}, "SQLiteCpp/": {"storage"}, "sqlite3.h": {"storage"},
-    "openssl/": {"firmware", "http"}, "boost/beast": {"http"}, "boost/asio": {"http", "api"}, "mqtt/async": {"mqtt"},
-    "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"api", "agent"}, "prometheus/": {"api"}, "CLI/": {"app", "agent"},
-    "curl/": {"agent"},
+    "openssl/": {"firmware", "http"}, "boost/beast": {"http"}, "boost/asio": {"http", "download", "device", "rest"},
+    "mqtt/async": {"mqtt"}, "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"wire", "download", "rest", "agent"},
+    "prometheus/": {"rest"}, "CLI/": {"app", "agent"}, "curl/": {"agent"},
 }
 # Besides, these may show in interfaces.
 IN_INTERFACES = re.compile(r"boost/(system/result|asio/awaitable)\.hpp$")
+# And these in one interface each: the await that is a template, the type that json_fields points to.
+IN_ONE_INTERFACE = {("include/ota/http/await.hpp", "boost/asio"),
+                    ("include/ota/wire/json_fields.hpp", "nlohmann/json_fwd.hpp")}
 
-wrong = []
-for path in sorted([*ROOT.glob("include/ota/*/*.hpp"), *ROOT.glob("src/*/*.?pp")]):
-    relative = path.relative_to(ROOT)
-    interface = relative.parts[0] == "include"
-    room = relative.parts[2] if interface else relative.parts[1]
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        found = re.match(r'\s*#\s*include\s*[<"]([^>"]+)[>"]', line)
-        if not found:
-            continue
-        name = found.group(1)
-        where = f"{relative}:{number}"
-        own = re.match(r"ota/(\w+)/", name) or re.match(r"(\w+)/[\w]+\.hpp$", name)
-        if own and own.group(1) in BELOW:
-            other = own.group(1)
-            public = name.startswith("ota/")
-            if other != room and (other not in BELOW[room] or not public):
-                wrong.append(f"{where}: {room} may not include {name}")
-                continue
-            if public or other == room:
-                continue
-        for library, owners in OWNERS.items():
-            if name.startswith(library):
-                http_await = str(relative) == "include/ota/http/await.hpp" and library == "boost/asio"
-                if interface and not IN_INTERFACES.search(name) and not http_await:
-                    wrong.append(f"{where}: {name} may not show in an interface")
-                elif not interface and room not in owners and not IN_INTERFACES.search(name):
-                    wrong.append(f"{where}: {name} belongs to {', '.join(sorted(owners))}")
-                break
 
-print("\n".join(wrong) if wrong else "rooms: every include is in its place")
-sys.exit(1 if wrong else 0)
+def check(root):
+    wrong = []
+    for path in sorted([*root.glob("include/ota/*/*.hpp"), *root.glob("src/*/*.?pp")]):
+        relative = path.relative_to(root)
+        interface = relative.parts[0] == "include"
+        module = relative.parts[2] if interface else relative.parts[1]
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            found = re.match(r'\s*#\s*include\s*[<"]([^>"]+)[>"]', line)
+            if found:
+                what = check_include(str(relative), module, interface, found.group(1))
+                if what:
+                    wrong.append(f"{relative}:{number}: {what}")
+    return wrong
+
+
+def check_include(file, module, interface, name):
+    own = re.match(r"ota/(\w+)/", name) or re.match(r"(\w+)/[\w]+\.hpp$", name)
+    if own and own.group(1) in BELOW:
+        other = own.group(1)
+        public = name.startswith("ota/")
+        if other != module and (other not in BELOW[module] or not public):
+            return f"{module} may not include {name}"
+        if public or other == module:
+            return None
+    library = next((library for library in OWNERS if name.startswith(library)), None)
+    if not library or IN_INTERFACES.search(name):
+        return None
+    if interface and not any(file == where and name.startswith(what) for where, what in IN_ONE_INTERFACE):
+        return f"{name} may not show in an interface"
+    if not interface and module not in OWNERS[library]:
+        return f"{name} belongs to {', '.join(sorted(OWNERS[library]))}"
+    return None
+
+
+def picture():
+    """A line for each module, the highest first: its level, what it includes, and the libraries that it owns."""
+    lines = ["level  module    includes"]
+    for level, modules in reversed(list(enumerate(reversed(LEVELS)))):
+        for module in modules:
+            below = [name for name in BELOW if name in BELOW[module]]
+            lines.append(f"{level:5}  {module:<9} {', '.join(below) or '-'}")
+    return "\n".join(lines)
+
+
+def main():
+    if sys.argv[1:] == ["--picture"]:
+        print(picture())
+        return 0
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
+    wrong = check(root)
+    if picture() not in (root / "docs/architecture.md").read_text():
+        wrong.append("docs/architecture.md doesn't show the modules as they are: paste what tests/rooms.py --picture prints")
+    print("\n".join(wrong) if wrong else "modules: every include is in its place")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -29,11 +29,11 @@ engine::Options engine_options(const Settings& settings) {
   return options;
 }
 
-Result<api::DeviceOptions> device_options(const Settings& settings) {
+Result<device::Options> device_options(const Settings& settings) {
   const auto folder = fs::path(settings.storage.database).parent_path();
   auto keys = signing_keys((folder / "download.key").string());
   if (!keys) return keys.error();
-  api::DeviceOptions options;
+  device::Options options;
   options.topic_root = settings.mqtt.topic_root;
   options.qos = settings.mqtt.qos;
   options.critical_qos = settings.mqtt.critical_qos;
@@ -117,7 +117,7 @@ Result<void> Daemon::open_data() {
   if (!options) return options.error();
   options->hosts = hosts_;
   const auto max_payload = [this](std::size_t topic_bytes) { return mqtt_->max_payload(topic_bytes); };
-  outbox_ = api::Outbox::create(
+  notifier_ = device::Notifier::create(
       *options, clock_, *store_,
       [this](std::string topic, std::string payload, int qos) {
         return mqtt_->publish(std::move(topic), std::move(payload), qos);
@@ -129,7 +129,7 @@ Result<void> Daemon::open_data() {
   wanted.let_go = [this] {
     if (readers_) readers_->let_go();
   };
-  auto engine = engine::Engine::create(storage.database, std::move(wanted), clock_, random_, *images_, *outbox_);
+  auto engine = engine::Engine::create(storage.database, std::move(wanted), clock_, random_, *images_, *notifier_);
   if (!engine) return engine.error();
   engine_ = std::move(*engine);
   if (auto adopted = adopt_images(); !adopted) return adopted;
@@ -138,7 +138,7 @@ Result<void> Daemon::open_data() {
   if (!readers) return readers.error();
   readers_ = std::move(*readers);
 
-  api::DeviceHooks hooks;
+  download::Hooks hooks;
   hooks.publish_bulk = [this](std::string topic, std::string payload, std::function<void(bool)> sent) {
     return mqtt_->publish_bulk(std::move(topic), std::move(payload), std::move(sent));
   };
@@ -146,7 +146,7 @@ Result<void> Daemon::open_data() {
     return server_->may_send(pace, bytes, std::move(granted));
   };
   hooks.max_broker_payload = max_payload;
-  device_api_ = api::DeviceApi::create(std::move(*options), clock_, *engine_, *store_, *outbox_, std::move(hooks));
+  device_ = device::Api::create(std::move(*options), clock_, *engine_, *store_, *notifier_, std::move(hooks));
   return {};
 }
 
@@ -170,15 +170,15 @@ Result<void> Daemon::build_api() {
   if (!password) return password.error();
 
   auto broker = broker_options(settings_.mqtt, std::move(*password));
-  broker.subscriptions = device_api_->subscriptions();
+  broker.subscriptions = device_->subscriptions();
   mqtt::Handlers handlers;
   handlers.on_message = [this](std::string_view topic, std::string_view payload) {
-    device_api_->on_message(topic, payload);
+    device_->on_message(topic, payload);
   };
-  handlers.on_oversized = [this](std::string_view topic, std::size_t size) { device_api_->on_oversized(topic, size); };
-  handlers.on_retained = [this](std::string_view topic) { device_api_->on_retained(topic); };
+  handlers.on_oversized = [this](std::string_view topic, std::size_t size) { device_->on_oversized(topic, size); };
+  handlers.on_retained = [this](std::string_view topic) { device_->on_retained(topic); };
   handlers.on_dropped = [this](std::string_view topic, std::string_view payload, const std::string& why) {
-    device_api_->on_dropped(topic, payload, why);
+    device_->on_dropped(topic, payload, why);
   };
   mqtt_ = mqtt::Client::create(std::move(broker), std::move(handlers), random_);
 
@@ -189,32 +189,32 @@ Result<void> Daemon::build_api() {
   server_ = http::Server::create(server);
   server_->set_rates(download_rates(settings_.http));
 
-  api::OperatorOptions options;
+  rest::Options options;
   options.auth_required = auth_required(settings_);
   options.max_upload_bytes = settings_.http.max_upload_bytes;
   options.device_registration_closed = settings_.devices.registration == "closed";
   // Apart from the devices' listener operators come directly, not through what stands in front of that.
   if (settings_.http.admin_listen.empty()) options.public_path = public_path(settings_.http);
   options.hosts = hosts_;
-  api::Probes probes;
+  rest::Probes probes;
   probes.broker = [this] { return mqtt_->status(); };
   probes.http = [this] { return server_->counters(); };
-  probes.devices = [this] { return device_api_->counters(); };
-  operator_api_ = api::OperatorApi::create(options, clock_, *engine_, *readers_, *store_, trust_, std::move(probes));
+  probes.devices = [this] { return device_->counters(); };
+  rest_ = rest::Api::create(options, clock_, *engine_, *readers_, *store_, trust_, std::move(probes));
   return {};
 }
 
 Result<void> Daemon::listen() {
   const auto& http = settings_.http;
   const bool apart = !http.admin_listen.empty();
-  http::Handler devices = [this](http::Request& request) { return device_api_->handle(request); };
-  http::Handler operators = [this](http::Request& request) { return operator_api_->handle(request); };
+  http::Handler devices = [this](http::Request& request) { return device_->handle(request); };
+  http::Handler operators = [this](http::Request& request) { return rest_->handle(request); };
   http::Handler both = [this](http::Request& request) {
-    return device_api_->owns(request.path()) ? device_api_->handle(request) : operator_api_->handle(request);
+    return device_->owns(request.path()) ? device_->handle(request) : rest_->handle(request);
   };
   auto bound = listen_on(http.listen, apart ? std::move(devices) : std::move(both), true, !apart);
   if (!bound) return bound.error();
-  outbox_->set_public_url(public_url(http, *bound));
+  notifier_->set_public_url(public_url(http, *bound));
   if (apart) {
     if (auto admin = listen_on(http.admin_listen, std::move(operators), false, true); !admin) return admin.error();
   }
@@ -265,10 +265,10 @@ void Daemon::stop() {
     return std::chrono::duration_cast<milliseconds>(until - std::chrono::steady_clock::now());
   };
   // First those who ask, then who decides, then what carries the decisions out.
-  if (outbox_) outbox_->stop_lines();
+  if (notifier_) notifier_->stop_polls();
   if (server_) server_->stop(std::max(left(), milliseconds(0)));
   if (engine_) engine_->stop();  // before readers go: it may let go of them
-  if (device_api_) device_api_->stop_chunks();
+  if (device_) device_->stop_chunks();
   if (mqtt_) mqtt_->stop(std::max(left(), kShortestGrace));
 }
 

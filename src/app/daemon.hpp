@@ -8,16 +8,16 @@
 
 #include "app/instance_lock.hpp"
 #include "app/store_images.hpp"
-#include "ota/api/device_api.hpp"
-#include "ota/api/operator_api.hpp"
 #include "ota/base/clock.hpp"
 #include "ota/base/random.hpp"
 #include "ota/base/settings.hpp"
+#include "ota/device/api.hpp"
 #include "ota/engine/engine.hpp"
 #include "ota/firmware/store.hpp"
 #include "ota/firmware/trust.hpp"
 #include "ota/http/server.hpp"
 #include "ota/mqtt/client.hpp"
+#include "ota/rest/api.hpp"
 #include "ota/storage/readers.hpp"
 
 namespace ota::app {
@@ -67,14 +67,14 @@ class Daemon {
   // what the server still holds of a handler's coroutine may use all the others.
   std::optional<InstanceLock> lock_;
   const std::shared_ptr<firmware::Trust> trust_ = std::make_shared<firmware::Trust>();
-  std::unique_ptr<api::Outbox> outbox_;
+  std::unique_ptr<device::Notifier> notifier_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<firmware::Store> store_;
   std::unique_ptr<StoreImages> images_;
   std::unique_ptr<storage::Readers> readers_;
-  std::unique_ptr<api::DeviceApi> device_api_;
+  std::unique_ptr<device::Api> device_;
   std::unique_ptr<mqtt::Client> mqtt_;
-  std::unique_ptr<api::OperatorApi> operator_api_;
+  std::unique_ptr<rest::Api> rest_;
   std::unique_ptr<http::Server> server_;
 };
 

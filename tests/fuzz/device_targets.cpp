@@ -3,19 +3,19 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "api/device_call.hpp"
-#include "api/download_path.hpp"
-#include "api/errors.hpp"
+#include "device/call.hpp"
+#include "download/path.hpp"
 #include "fuzz/target.hpp"
 #include "ota/base/text.hpp"
 #include "ota/firmware/hash.hpp"
-#include "unit/api/device_doubles.hpp"
+#include "ota/wire/errors.hpp"
+#include "unit/device/doubles.hpp"
 
 namespace ota::fuzz {
 namespace {
 
-using api::test::DeviceWorld;
-using api::test::TestRequest;
+using device::test::DeviceWorld;
+using device::test::TestRequest;
 
 void check_ranges(const ChunkRanges& ranges) {
   for (const auto& range : ranges)
@@ -23,7 +23,7 @@ void check_ranges(const ChunkRanges& ranges) {
 }
 
 void chunk_request(std::string_view bytes) {
-  const auto decoded = api::decode_chunk_request(bytes);
+  const auto decoded = device::decode_chunk_request(bytes);
   if (decoded.message) check_ranges(decoded.message->chunks);
 }
 
@@ -56,8 +56,8 @@ constexpr std::uint32_t kChunk = 1000;
 void device_message(std::string_view bytes) {
   const auto which = first_byte(bytes) % 4;
   if (which == 3) return chunk_request(bytes);
-  const auto word = static_cast<api::DeviceWord>(which);
-  const auto decoded = api::decode_message(word, bytes);
+  const auto word = static_cast<device::MessageType>(which);
+  const auto decoded = device::decode_message(word, bytes);
   if (!decoded.message) {
     const auto code = decoded.message.error().code;
     require(code == Errc::bad_message || code == Errc::bad_chunk_range, "a refused payload has its code");
@@ -108,7 +108,7 @@ void download(std::string_view bytes) {
   auto& w = world();
   static const Digest digest = firmware::sha256("image");
   if (w.store.images.empty()) {
-    w.store.images[digest] = std::make_shared<api::test::TestImage>(digest, 3500);
+    w.store.images[digest] = std::make_shared<device::test::TestImage>(digest, 3500);
     auto manifest = std::make_shared<firmware::Manifest>(4);
     w.store.ready[{digest, kChunk}] = manifest;
     engine::Transfer transfer;
@@ -122,7 +122,7 @@ void download(std::string_view bytes) {
   }
   const std::string path(line(bytes)), query(line(bytes));
   const auto place = "/download/" + path;
-  if (const auto parsed = api::parse_download_path(place))
+  if (const auto parsed = download::parse_download_path(place))
     require(to_hex(parsed->digest) == parsed->hex, "a place has one spelling");
   for (const bool own : {false, true}) {
     TestRequest request(http::Method::get, place, query);

@@ -13,14 +13,14 @@
 #include "ota/domain/ids.hpp"
 #include "ota/domain/version.hpp"
 #include "ota/firmware/hash.hpp"
-#include "unit/api/operator_doubles.hpp"
+#include "unit/rest/doubles.hpp"
 
 namespace ota::fuzz {
 namespace {
 
-using api::operators::Bench;
-using api::operators::HandRequest;
 using http::Method;
+using rest::test::Bench;
+using rest::test::HandRequest;
 
 Bench& bench() {
   static Bench bench;
@@ -29,7 +29,7 @@ Bench& bench() {
   return bench;
 }
 
-void check(const api::operators::Seen& seen) {
+void check(const rest::test::Seen& seen) {
   require(seen.reply.status < 500 || seen.reply.status == 503, "nothing that is sent is a fault of ours");
   if (seen.reply.status < 400) return;
   require(seen.reply.content_type == "application/problem+json", "a refusal is a problem");

@@ -1,0 +1,35 @@
+// A large table that starts as zeros and is mostly never touched.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <type_traits>
+
+namespace ota {
+
+/// The system gives memory only for pages that are written, so the table costs what is used of it. Thread-safe.
+template <class T>
+class ZeroedTable {
+  static_assert(std::is_trivial_v<T>);
+
+ public:
+  /// `size` > 0. Throws bad_alloc.
+  explicit ZeroedTable(std::size_t size) : size_(size), table_(static_cast<T*>(std::calloc(size, sizeof(T)))) {
+    if (!table_) throw std::bad_alloc();
+  }
+
+  /// That of a hash.
+  std::atomic_ref<T> operator[](std::size_t hash) const { return std::atomic_ref<T>(table_.get()[hash % size_]); }
+
+ private:
+  struct Free {
+    void operator()(T* table) const { std::free(table); }
+  };
+  std::size_t size_;
+  std::unique_ptr<T[], Free> table_;
+};
+
+}  // namespace ota

@@ -1,0 +1,50 @@
+// What operators call: REST, health, metrics (api.md).
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ota/base/clock.hpp"
+#include "ota/download/counters.hpp"
+#include "ota/engine/engine.hpp"
+#include "ota/firmware/store.hpp"
+#include "ota/firmware/trust.hpp"
+#include "ota/http/host_names.hpp"
+#include "ota/http/message.hpp"
+#include "ota/http/server.hpp"
+#include "ota/mqtt/client.hpp"
+#include "ota/storage/readers.hpp"
+
+namespace ota::rest {
+
+struct Options {
+  bool auth_required = true;  ///< security.api_auth, resolved
+  std::uint64_t max_upload_bytes = 4ull << 30;
+  bool device_registration_closed = false;
+  std::string
+      public_path{};  ///< what stands in front of paths for clients, such as `/ota` of a proxy; no slash at its end
+  std::shared_ptr<const http::HostNames> hosts = std::make_shared<http::HostNames>();
+};
+
+/// The other rooms' figures, for /readyz and /metrics. Each callable is thread-safe and fast.
+struct Probes {
+  std::function<mqtt::Status()> broker;
+  std::function<http::ServerCounters()> http;
+  std::function<download::DeviceCounters()> devices;
+};
+
+/// Thread-safe.
+class Api {
+ public:
+  static std::unique_ptr<Api> create(Options options, const Clock& clock, engine::Engine& engine,
+                                     storage::Readers& readers, firmware::Store& store,
+                                     std::shared_ptr<const firmware::Trust> trust, Probes probes);
+  virtual ~Api() = default;
+  virtual boost::asio::awaitable<http::Reply> handle(http::Request& request) = 0;
+};
+
+}  // namespace ota::rest

@@ -1,0 +1,36 @@
+// What a device's transports share.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "ota/device/api.hpp"
+#include "ota/download/service.hpp"
+
+namespace ota::device {
+
+struct Context {
+  Context(Options device_options, const Clock& clock, engine::Engine& the_engine, firmware::Store& store,
+          Notifier& the_notifier, download::Hooks hooks)
+      : options(std::move(device_options)),
+        engine(the_engine),
+        notifier(the_notifier),
+        throttle(clock),
+        refusals(clock),
+        downloads(download::Service::create({options.topic_root, options.signing_keys}, clock, engine, store, throttle,
+                                            refusals, std::move(hooks))) {}
+
+  const Options options;
+  engine::Engine& engine;
+  Notifier& notifier;
+  download::AuthThrottle throttle;
+  download::RefusalLog refusals;
+  const std::unique_ptr<download::Service> downloads;
+  std::atomic<std::uint64_t> messages{0};
+  std::atomic<std::uint64_t> bad_messages{0};
+  std::atomic<std::uint64_t> dropped{0};
+};
+
+}  // namespace ota::device

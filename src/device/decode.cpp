@@ -1,0 +1,187 @@
+#include "device/decode.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "device/credentials.hpp"
+#include "ota/base/text.hpp"
+#include "ota/domain/version.hpp"
+#include "ota/wire/json_fields.hpp"
+
+namespace ota::device {
+namespace {
+
+constexpr std::int64_t kMostAttempts = 1'000'000;
+constexpr std::size_t kMaxWord = 256;
+constexpr std::size_t kMaxReason = 1024;
+constexpr std::size_t kMaxVersionText = 128;
+constexpr std::uint32_t kMaxMessageBytes = 1u << 30;  // more is no bound
+constexpr wire::JsonLimits kLimits{kMaxDevicePayload, 8, 20'000, true};
+
+/// A text that `valid` accepts.
+template <class Valid>
+std::optional<std::string> checked_text(wire::JsonFields& fields, std::string_view name, Valid valid,
+                                        std::string_view otherwise) {
+  auto text = fields.text(name, kMaxWord);
+  if (!text || valid(*text)) return text;
+  fields.errors().add(name, std::string(otherwise));
+  return std::nullopt;
+}
+
+/// A word that `parse` knows.
+template <class Parse>
+auto checked_word(wire::JsonFields& fields, std::string_view name, Parse parse, std::string_view otherwise)
+    -> decltype(parse(std::string_view{})) {
+  const auto text = fields.text(name, kMaxWord);
+  if (!text) return {};
+  auto value = parse(std::string_view(*text));
+  if (!value) fields.errors().add(name, std::string(otherwise));
+  return value;
+}
+
+std::optional<std::string> version(wire::JsonFields& fields, std::string_view name) {
+  return checked_text(fields, name, valid_version,
+                      "must be a version: 1 to 128 of A-Z a-z 0-9 . _ + ~ : -, no leading . or -, no ..");
+}
+
+/// What the device runs: kept as it stands where it is no version. What is cut ends in a character that no version has,
+/// so that it can't become one by that.
+std::optional<std::string> current_version(wire::JsonFields& fields) {
+  constexpr std::string_view kCut = "…";
+  auto text = fields.text("current_version", kMaxDevicePayload);
+  if (text && text->size() > kMaxVersionText)
+    text = std::string(utf8_prefix(*text, kMaxVersionText - kCut.size())).append(kCut);
+  return text;
+}
+
+/// Those that otad has too; others are passed over.
+std::optional<std::vector<Transport>> transports(wire::JsonFields& fields) {
+  constexpr std::size_t kMost = 8;
+  const auto words = fields.texts("transports", kMost, kMaxWord);
+  if (!words) return std::nullopt;
+  std::vector<Transport> found;
+  for (const auto& word : *words) {
+    const auto transport = parse_transport(word);
+    if (transport && std::find(found.begin(), found.end(), *transport) == found.end()) found.push_back(*transport);
+  }
+  if (!found.empty()) return found;
+  fields.errors().add("transports", "must name \"http\" or \"mqtt\"");
+  return std::nullopt;
+}
+
+std::optional<std::uint32_t> max_chunk_bytes(wire::JsonFields& fields) {
+  constexpr std::int64_t kAny = std::int64_t{1} << 53;
+  const auto bytes = fields.integer("max_chunk_bytes", kMinChunkBytes, kAny);
+  if (!bytes) return std::nullopt;
+  return static_cast<std::uint32_t>(std::min<std::int64_t>(*bytes, kMaxChunkBytes));
+}
+
+std::optional<std::uint32_t> max_message_bytes(wire::JsonFields& fields) {
+  constexpr std::int64_t kAny = std::int64_t{1} << 53;
+  const auto bytes = fields.integer("max_message_bytes", 0, kAny);
+  if (!bytes) return std::nullopt;
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(*bytes, kMinMessageBytes, kMaxMessageBytes));
+}
+
+Credentials credentials(wire::JsonFields& fields) {
+  return token_credentials(fields.text("token", kMaxToken).value_or(""));
+}
+
+std::optional<TaskId> task_id(wire::JsonFields& fields) {
+  fields.require("task_id");
+  return checked_word(fields, "task_id", TaskId::parse, "must be a task id such as OTA_20261122_000042");
+}
+
+/// `chunk` or `chunks`, and what `status` says of them.
+void chunks(wire::JsonFields& fields, ProgressReport& report) {
+  if (fields.has("chunk") && fields.has("chunks")) fields.errors().add("chunk", "must not stand beside \"chunks\"");
+  if (const auto index = fields.chunk("chunk")) report.chunks.push_back({*index, *index});
+  if (auto ranges = fields.ranges("chunks", 1, kMaxRanges)) report.chunks = std::move(*ranges);
+  const auto status = fields.text("status", kMaxWord);
+  if (!status) return;
+  report.mismatch = *status == "mismatch";
+  if (!report.mismatch && *status != "ok") fields.errors().add("status", "must be \"ok\" or \"mismatch\"");
+  if (report.mismatch && !fields.has("chunk") && !fields.has("chunks"))
+    fields.errors().add("status", "says \"mismatch\" without \"chunk\" or \"chunks\"");
+}
+
+LinkReport link(wire::JsonFields& fields) {
+  LinkReport report;
+  report.rtt_ms = fields.figure("rtt_ms", 0, 1e7);
+  report.rssi = fields.figure("rssi", -1000, 1000);
+  report.loss = fields.figure("loss", 0, 1);
+  return report;
+}
+
+void read(wire::JsonFields& fields, DeviceRequest& message, std::optional<TaskId>&) {
+  message.version = version(fields, "version");
+  message.current_version = current_version(fields);
+  message.hardware = checked_text(fields, "hardware", valid_hardware, "must be at most 64 of A-Z a-z 0-9 _ . : @ -");
+  message.transports = transports(fields);
+  message.max_chunk_bytes = max_chunk_bytes(fields);
+  message.max_message_bytes = max_message_bytes(fields);
+}
+
+void read(wire::JsonFields& fields, ProgressReport& message, std::optional<TaskId>& task) {
+  task = task_id(fields);
+  if (task) message.task = *task;
+  chunks(fields, message);
+  if (const auto percent = fields.number("percent", 0, 100)) message.percent = static_cast<int>(*percent);
+  message.state = checked_word(
+      fields, "state", parse_device_state,
+      "must be one of \"downloading\", \"installing\", \"rebooting\", \"installed\", \"rolled_back\", \"failed\"");
+  if (const auto attempt = fields.integer("attempt", 1, kMostAttempts)) message.attempt = static_cast<int>(*attempt);
+  message.reason = fields.note("reason", kMaxReason).value_or("");
+  message.transport = parse_transport(fields.note("transport", kMaxWord).value_or(""));
+  message.link = link(fields);
+}
+
+void read(wire::JsonFields& fields, VerifyReport& message, std::optional<TaskId>& task) {
+  task = task_id(fields);
+  if (task) message.task = *task;
+  if (const auto attempt = fields.integer("attempt", 1, kMostAttempts)) message.attempt = static_cast<int>(*attempt);
+  fields.require("checksum");
+  const auto checksum =
+      checked_word(fields, "checksum", parse_checksum, "must be \"sha256:\" and 64 hexadecimal digits");
+  if (checksum) message.checksum = *checksum;
+  message.bad_chunks = fields.ranges("bad_chunks", 0, kMaxRanges);
+  if (message.bad_chunks && message.bad_chunks->empty()) message.bad_chunks.reset();
+}
+
+void read(wire::JsonFields& fields, ChunkRequest& message, std::optional<TaskId>& task) {
+  task = task_id(fields);
+  if (task) message.task = *task;
+  fields.require("chunks");
+}
+
+template <class Message>
+Decoded<Message> decode(std::string_view payload) {
+  auto fields = wire::JsonFields::parse(payload, Errc::bad_message, kLimits);
+  if (!fields) return {fields.error(), {}, {}};
+  Message message{};
+  std::optional<TaskId> task;
+  auto who = credentials(*fields);
+  read(*fields, message, task);
+  if (auto right = fields->check(Errc::bad_message); !right) return {std::move(right).error(), who, task};
+  if constexpr (std::is_same_v<Message, ChunkRequest>) {
+    message.chunks = fields->ranges("chunks", 1, kMaxRanges).value_or(ChunkRanges{});
+    if (auto right = fields->check(Errc::bad_chunk_range); !right) return {std::move(right).error(), who, task};
+  }
+  return {std::move(message), who, task};
+}
+
+}  // namespace
+
+Decoded<DeviceRequest> decode_request(std::string_view payload) {
+  const bool empty = payload.find_first_not_of('\0') == std::string_view::npos;
+  return decode<DeviceRequest>(empty ? std::string_view("{}") : payload);
+}
+Decoded<ProgressReport> decode_progress(std::string_view payload) { return decode<ProgressReport>(payload); }
+Decoded<VerifyReport> decode_verify(std::string_view payload) { return decode<VerifyReport>(payload); }
+Decoded<ChunkRequest> decode_chunk_request(std::string_view payload) { return decode<ChunkRequest>(payload); }
+
+}  // namespace ota::device

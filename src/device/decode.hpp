@@ -1,0 +1,33 @@
+// What devices say, from JSON to values (protocol.md, Messages). Unknown fields are passed over, everything else is
+// checked.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+#include "ota/base/result.hpp"
+#include "ota/domain/messages.hpp"
+
+namespace ota::device {
+
+inline constexpr std::size_t kMaxDevicePayload = 64 * 1024;
+inline constexpr std::size_t kMaxToken = 512;    ///< bytes of a device's secret
+inline constexpr std::size_t kMaxRanges = 4096;  ///< in one message
+
+template <class Message>
+struct Decoded {
+  Result<Message> message;
+  Credentials who;             ///< from `token`
+  std::optional<TaskId> task;  ///< that the message names, also where it is refused
+};
+
+/// The errors are Errc::bad_message, whose message names the fields, or Errc::bad_chunk_range for an index that no
+/// task can have. An empty payload of a request is an empty object.
+Decoded<DeviceRequest> decode_request(std::string_view payload);
+Decoded<ProgressReport> decode_progress(std::string_view payload);
+Decoded<VerifyReport> decode_verify(std::string_view payload);
+/// What is wrong with `chunks` alone is Errc::bad_chunk_range.
+Decoded<ChunkRequest> decode_chunk_request(std::string_view payload);
+
+}  // namespace ota::device

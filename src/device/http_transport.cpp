@@ -1,0 +1,282 @@
+#include "device/http_transport.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <charconv>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <variant>
+
+#include "device/credentials.hpp"
+#include "device/encode.hpp"
+#include "device/long_polls.hpp"
+#include "device/message_log.hpp"
+#include "ota/http/await.hpp"
+#include "ota/http/url.hpp"
+#include "ota/wire/errors.hpp"
+#include "ota/wire/reply.hpp"
+#include "ota/wire/request_guard.hpp"
+
+// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
+namespace ota::device {
+namespace asio = boost::asio;
+
+namespace {
+
+std::string prefix_of(const std::string& topic_root) {
+  return fmt::format("{}{}/", topic_root.starts_with('/') ? "" : "/", topic_root);
+}
+
+http::Reply nothing() {
+  http::Reply reply;
+  reply.status = 204;
+  return reply;
+}
+
+constexpr const char* kJsonOnly =
+    "Content-Type must be application/json, or be left out (with curl: -H 'Content-Type: application/json')";
+
+/// `wait` of the query, in seconds; nothing where it is no number from 0 to the longest wait.
+std::optional<std::chrono::seconds> parse_wait(std::string_view query) {
+  const auto items = http::parse_query(query);
+  if (!items) return std::nullopt;
+  const auto item = std::find_if(items->begin(), items->end(), [](const auto& one) { return one.first == "wait"; });
+  if (item == items->end()) return HttpTransport::kDefaultWait;
+  const auto& text = item->second;
+  unsigned seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc{} || end != text.data() + text.size() || seconds > HttpTransport::kMaxWait.count())
+    return std::nullopt;
+  return std::chrono::seconds(seconds);
+}
+
+}  // namespace
+
+/// A device's wait for what is pushed: taken off the list however it ends, also when its coroutine is destroyed.
+/// Thread-safe; its lock is a leaf.
+class LongPoll : public std::enable_shared_from_this<LongPoll> {
+ public:
+  /// `base`: as base_url() says.
+  LongPoll(Notifier& notifier, std::string device, std::string base)
+      : notifier_(notifier), device_(std::move(device)), base_(std::move(base)) {}
+  ~LongPoll() { close(); }
+  LongPoll(const LongPoll&) = delete;
+  LongPoll& operator=(const LongPoll&) = delete;
+
+  /// From now on nothing that is pushed is lost. False where too many devices wait. Called once, before the others.
+  bool open() {
+    number_ = notifier_.open_poll(device_, base_, [weak = weak_from_this()](std::optional<std::string> payload) {
+      if (const auto poll = weak.lock()) poll->come(std::move(payload));
+    });
+    return number_.has_value();
+  }
+  /// Ends the wait without a payload.
+  void close() {
+    if (number_) notifier_.close_poll(device_, *number_);
+  }
+  /// `done` is called once, here or later: with what was pushed, or nothing where the wait ended without.
+  void wait(PollDone done) {
+    std::optional<std::optional<std::string>> came;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!came_) {
+        done_ = std::move(done);
+        return;
+      }
+      came = std::move(came_);
+    }
+    done(std::move(*came));
+  }
+
+ private:
+  void come(std::optional<std::string> payload) {
+    PollDone done;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!done_) {
+        came_ = std::move(payload);
+        return;
+      }
+      done = std::move(done_);
+    }
+    done(std::move(payload));
+  }
+
+  Notifier& notifier_;
+  const std::string device_;
+  const std::string base_;
+  std::optional<std::uint64_t> number_;
+  std::mutex mutex_;
+  PollDone done_;                                   // protected by mutex_, as the next
+  std::optional<std::optional<std::string>> came_;  // before anybody waited for it
+};
+
+HttpTransport::HttpTransport(Context& context) : context_(context), prefix_(prefix_of(context.options.topic_root)) {}
+
+asio::awaitable<http::Reply> HttpTransport::handle(http::Request& request) {
+  const auto path = request.path();
+  const auto rest = path.starts_with(prefix_) ? path.substr(prefix_.size()) : std::string_view();
+  const auto slash = std::min(rest.find('/'), rest.size());
+  const auto last = http::percent_decode(rest.substr(std::min(slash + 1, rest.size()))).value_or("");
+  const auto word = parse_message_type(last);
+  const bool is_next = last == "next";
+  if (!word && !is_next)
+    co_return refused(
+        {}, {fail(Errc::not_found, "no such path; it is <root>/<device>/request, progress, verify or next"), {}});
+  const auto device = DeviceId::parse(http::percent_decode(rest.substr(0, slash)).value_or(""));
+  if (!device) {
+    ++context_.bad_messages;
+    co_return refused({}, {fail(Errc::bad_message, fmt::format("the path's device id {}", kDeviceIdRule)), {}});
+  }
+  const auto method = is_next ? http::Method::get : http::Method::post;
+  if (request.method() != method) {
+    const auto name = http::to_string(method);
+    auto reply = refused(device->str(), {fail(Errc::method_not_allowed, fmt::format("this path takes {}", name)), {}});
+    reply.headers.push_back({"Allow", std::string(name)});
+    co_return reply;
+  }
+  if (is_next) {
+    auto waiting = next(request, *device);
+    auto told = co_await std::move(waiting);
+    log_message("sent", "http", device->str(), path, told.body.size());
+    co_return told;
+  }
+  auto handling = message(request, *device, *word);
+  auto reply = co_await std::move(handling);
+  log_message("sent", "http", device->str(), path, reply.body.size());
+  co_return reply;
+}
+
+std::string HttpTransport::base_url(const http::Request& request) const {
+  const auto host = request.authority();
+  if (!context_.options.public_url.empty() || host.empty()) return {};
+  return fmt::format("{}://{}", context_.options.tls ? "https" : "http", host);
+}
+
+asio::awaitable<http::Reply> HttpTransport::message(http::Request& request, DeviceId device, MessageType word) {
+  const auto type = request.header("Content-Type");
+  if (!type.empty() && !wire::is_json_type(type)) {
+    ++context_.bad_messages;
+    co_return refused(device.str(), {fail(Errc::unsupported_type, kJsonOnly), {}});
+  }
+  auto reading = request.read_all(kMaxDevicePayload);
+  const auto body = co_await std::move(reading);
+  if (!body) {
+    ++context_.bad_messages;
+    co_return refused(device.str(), {body.error(), {}, kMinMessageBytes});
+  }
+  log_message("received", "http", device.str(), request.path(), body->size());
+  auto decoded = decode_message(word, *body);
+  if (!decoded.message) {
+    ++context_.bad_messages;
+    co_return refused(device.str(), {decoded.message.error(), decoded.task, kMinMessageBytes});
+  }
+  const auto who = http_credentials(request, device, decoded.who);
+  if (const auto error = context_.throttle.refuse(device.str(), who, word == MessageType::progress)) {
+    ++context_.dropped;
+    co_return refused(device.str(), {*error, decoded.task, kMinMessageBytes});
+  }
+  ++context_.messages;
+  std::function<void(engine::Reply)> call = [this, &device, &who, &decoded](engine::Reply reply) {
+    call_engine(context_.engine, device, who, std::move(*decoded.message), std::move(reply));
+  };
+  auto calling = http::await_call<std::optional<Answer>>(std::move(call));
+  const auto answer = co_await std::move(calling);
+  if (const auto slower = context_.throttle.record_result(device.str(), who, answer)) {
+    ++context_.dropped;
+    co_return refused(device.str(), {*slower, decoded.task});
+  }
+  if (!answer) co_return nothing();
+  if (const auto* error = std::get_if<ErrorAnswer>(&*answer)) {
+    if (error->error.code == Errc::overloaded) ++context_.dropped;
+    co_return refused(device.str(), *error);
+  }
+  co_return told_reply(device.str(), *answer, base_url(request));
+}
+
+asio::awaitable<http::Reply> HttpTransport::next(http::Request& request, DeviceId device) {
+  const auto wait = parse_wait(request.query());
+  if (!wait)
+    co_return refused(
+        device.str(),
+        {fail(Errc::bad_message, fmt::format("\"wait\" must be a number of seconds from 0 to {}", kMaxWait.count())),
+         {}});
+  const auto who = http_credentials(request, device, {});
+  if (const auto error = context_.throttle.refuse(device.str(), who))
+    co_return refused(device.str(), {*error, {}, kMinMessageBytes});
+  const auto poll =
+      wait->count() > 0 ? std::make_shared<LongPoll>(context_.notifier, device.str(), base_url(request)) : nullptr;
+  auto asking = listen(device, who, poll);
+  const auto told = co_await std::move(asking);
+  if (const auto slower = context_.throttle.record_result(
+          device.str(), who, told ? *told : std::optional<Answer>(ErrorAnswer{told.error(), {}}))) {
+    ++context_.dropped;
+    co_return refused(device.str(), {*slower, {}});
+  }
+  if (!told) co_return refused(device.str(), {told.error(), {}});
+  if (*told) co_return told_reply(device.str(), **told, base_url(request));
+  if (!poll) co_return nothing();
+  auto waiting = hold(poll, *wait);
+  auto payload = co_await std::move(waiting);
+  if (!payload) co_return nothing();
+  co_return wire::json_reply(200, std::move(*payload));
+}
+
+asio::awaitable<Result<std::optional<Answer>>> HttpTransport::listen(DeviceId device, Credentials who,
+                                                                     std::shared_ptr<LongPoll> poll) {
+  using Told = Result<std::optional<Answer>>;
+  std::function<void(std::function<void(Told)>)> ask = [this, &device, &who, poll](std::function<void(Told)> done) {
+    context_.engine.listen(device, who, [poll, done = std::move(done)](Told told) {
+      // Opened where the engine pushes: what it pushes behind this answer finds the device waiting.
+      const bool waits = told && !*told && poll;
+      if (waits && !poll->open()) told = fail(Errc::overloaded, "too many devices wait; ask with request instead");
+      done(std::move(told));
+    });
+  };
+  auto asking = http::await_call<Told>(std::move(ask));
+  co_return co_await std::move(asking);
+}
+
+asio::awaitable<std::optional<std::string>> HttpTransport::hold(std::shared_ptr<LongPoll> poll,
+                                                                std::chrono::seconds wait) {
+  const auto executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer(executor, wait);
+  timer.async_wait([weak = std::weak_ptr(poll)](const boost::system::error_code& cut) {
+    const auto waiting = weak.lock();
+    if (!cut && waiting) waiting->close();
+  });
+  std::function<void(PollDone)> start = [poll](PollDone done) { poll->wait(std::move(done)); };
+  auto waiting = http::await_call<std::optional<std::string>>(std::move(start));
+  co_return co_await std::move(waiting);
+}
+
+http::Reply HttpTransport::told_reply(const std::string& device, const Answer& answer, const std::string& base) {
+  auto payload = context_.notifier.payload(answer, base);
+  if (payload) return wire::json_reply(200, std::move(*payload));
+  return refused(device, too_long(answer, payload.error()));
+}
+
+http::Reply HttpTransport::refused(std::string_view device, const ErrorAnswer& answer) {
+  context_.refusals.write(device, answer.task ? answer.task->str() : std::string(), answer.error);
+  return error_reply(answer);
+}
+
+http::Reply error_reply(const ErrorAnswer& answer) {
+  const auto& error = answer.error;
+  const unsigned status = std::min(wire::http_status(error.code), 503u);
+  auto reply = wire::json_reply(status, error_payload(answer));
+  if (const int wait = wire::retry_after_s(error); wait > 0 && status == 503)
+    reply.headers.push_back({"Retry-After", std::to_string(wait)});
+  if (status == 401) reply.headers.push_back({"WWW-Authenticate", "Bearer"});
+  if (status == 415) reply.headers.push_back({"Accept-Encoding", "identity"});
+  return reply;
+}
+
+}  // namespace ota::device

@@ -1,0 +1,52 @@
+// Devices over HTTP: the same messages as over MQTT (protocol.md, The same over HTTP).
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "device/call.hpp"
+#include "device/context.hpp"
+#include "ota/http/message.hpp"
+
+namespace ota::device {
+
+/// An `error` payload with the status that fits.
+http::Reply error_reply(const ErrorAnswer& answer);
+
+class LongPoll;
+
+/// Thread-safe. `POST <root>/<id>/request|progress|verify`, `GET <root>/<id>/next?wait=<0 to 60 s>`.
+class HttpTransport {
+ public:
+  static constexpr std::chrono::seconds kDefaultWait{30};
+  static constexpr std::chrono::seconds kMaxWait{60};
+
+  explicit HttpTransport(Context& context);
+
+  /// Where the paths begin: the topic root as a path, with a slash at its end.
+  const std::string& prefix() const noexcept { return prefix_; }
+  boost::asio::awaitable<http::Reply> handle(http::Request& request);
+
+ private:
+  /// Logged, and answered with an `error` payload.
+  http::Reply refused(std::string_view device, const ErrorAnswer& answer);
+  boost::asio::awaitable<http::Reply> message(http::Request& request, DeviceId device, MessageType word);
+  boost::asio::awaitable<http::Reply> next(http::Request& request, DeviceId device);
+  /// What the engine has for the device already; it proves itself by that. Where there is nothing yet, `poll` is open.
+  boost::asio::awaitable<Result<std::optional<Answer>>> listen(DeviceId device, Credentials who,
+                                                               std::shared_ptr<LongPoll> poll);
+  boost::asio::awaitable<std::optional<std::string>> hold(std::shared_ptr<LongPoll> poll, std::chrono::seconds wait);
+  /// What URLs begin with for a device that reached the server so; empty: with the public URL.
+  std::string base_url(const http::Request& request) const;
+  /// An answer, or the refusal where it is longer than the device takes.
+  http::Reply told_reply(const std::string& device, const Answer& answer, const std::string& base);
+
+  Context& context_;
+  const std::string prefix_;
+};
+
+}  // namespace ota::device

@@ -1,0 +1,202 @@
+#include "download/chunk_sender.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "ota/base/fault.hpp"
+#include "ota/base/log.hpp"
+#include "ota/firmware/hash.hpp"
+#include "ota/firmware/read_at.hpp"
+
+namespace ota::download {
+
+Result<void> ChunkSender::send(const DeviceId& device, const ChunkRequest& request, const engine::ChunkGrant& grant) {
+  const auto image = context_.store.image(grant.image);
+  if (!image) return fail(Errc::image_damaged, "the stored image was found damaged; an operator must upload it again");
+  const ChunkGrid grid{image->size(), grant.chunk_bytes};
+  if (auto right = check(device, request, grid); !right) return right;
+  {
+    std::lock_guard lock(mutex_);
+    if (stopped_) return {};
+    if (!windows_.take({device, request.task, grant.image, grid, 0}, request.chunks))
+      return fail(Errc::overloaded, "too many devices wait for chunks over MQTT: ask again later");
+  }
+  pump();
+  return {};
+}
+
+Result<void> ChunkSender::check(const DeviceId& device, const ChunkRequest& request, const ChunkGrid& grid) const {
+  const auto& task = request.task;
+  std::uint32_t longest = 0;
+  for (const auto& range : request.chunks) {
+    if (!grid.holds(range))
+      return fail(Errc::bad_chunk_range, fmt::format("task {} has chunks 0 to {}, not {} to {}", task.str(),
+                                                     grid.count() - 1, range.first, range.last));
+    longest = std::max(longest, grid.length(range.first));
+  }
+  if (grid.chunk_bytes > kMaxMqttChunkBytes)
+    return fail(Errc::bad_chunk_range,
+                fmt::format("task {} has chunks of {} bytes: over MQTT none is larger than {}, fetch them over HTTP",
+                            task.str(), grid.chunk_bytes, kMaxMqttChunkBytes));
+  const auto& most = context_.hooks.max_broker_payload;
+  const auto room = most ? most(topic({device, task, {}, grid, request.chunks.back().last}).size()) : 0;
+  // No room at all is a broker that is away: the device asks again.
+  if (room > 0 && room < sizeof(Digest) + longest)
+    return fail(Errc::bad_chunk_range,
+                fmt::format("task {} has chunks of {} bytes, and the broker takes at most {}: fetch them over HTTP, or "
+                            "raise max_packet_size in the broker's settings",
+                            task.str(), grid.chunk_bytes, room));
+  return {};
+}
+
+std::string ChunkSender::topic(const WantedChunk& chunk) const {
+  return fmt::format("{}/{}/chunk/{}/{}", context_.options.topic_root, chunk.device.str(), chunk.task.str(),
+                     chunk.index);
+}
+
+void ChunkSender::stop() {
+  std::unique_lock lock(mutex_);
+  stopped_ = true;
+  idle_.wait(lock, [&] { return jobs_ == 0 && !pumping_; });
+}
+
+/// Asks the caps for what is to leave, and hands what may to the disk threads, as many as may be under way. What is
+/// granted calls it in turn: one thread does it all, so that no depth of calls comes of that.
+void ChunkSender::pump() {
+  {
+    std::lock_guard lock(mutex_);
+    if (std::exchange(pumping_, true)) {
+      pump_again_ = true;
+      return;
+    }
+  }
+  for (bool again = true; again;) {
+    while (auto chunk = next_to_allow()) pay(*chunk, chunk->bytes());
+    while (auto chunk = begin()) {
+      const bool wanted = context_.engine.board().active(chunk->task.number);
+      if (wanted && context_.store.on_disk_thread([this, chunk = *chunk] { read(chunk); })) continue;
+      read_done();
+      finish(*chunk, false);
+    }
+    std::lock_guard lock(mutex_);
+    again = std::exchange(pump_again_, false);
+    pumping_ = again;
+    if (!again) idle_.notify_all();
+  }
+}
+
+std::optional<WantedChunk> ChunkSender::next_to_allow() {
+  std::lock_guard lock(mutex_);
+  return stopped_ ? std::nullopt : windows_.next_to_allow();
+}
+
+void ChunkSender::pay(const WantedChunk& chunk, std::size_t left) {
+  const auto& may_send = context_.hooks.may_send;
+  // One whose task is over pays nothing, and doesn't leave.
+  if (!may_send || !context_.engine.board().active(chunk.task.number)) return allow(chunk);
+  const auto granted = [this, chunk, left](std::size_t size) {
+    if (size < left)
+      pay(chunk, left - size);
+    else
+      allow(chunk);
+    pump();  // the rest may need no grant any more
+  };
+  if (may_send(context_.pace_of(chunk.task), left, granted)) allow(chunk);
+}
+
+void ChunkSender::allow(const WantedChunk& chunk) {
+  std::lock_guard lock(mutex_);
+  windows_.allow(chunk);
+}
+
+std::optional<WantedChunk> ChunkSender::begin() {
+  std::lock_guard lock(mutex_);
+  if (stopped_ || jobs_ >= kMaxJobs || ahead_bytes_ >= kMaxAheadBytes) return std::nullopt;
+  auto chunk = windows_.next();
+  if (!chunk) return std::nullopt;
+  ++jobs_;
+  ahead_bytes_ += chunk->bytes();
+  return chunk;
+}
+
+void ChunkSender::read(const WantedChunk& chunk) {
+  using Manifest = std::shared_ptr<const firmware::Manifest>;
+  // However it ends, also by an exception: stop() waits for all that are being read.
+  const auto under_way = std::make_shared<Reading>(*this, chunk);
+  context_.store.prepare(chunk.image, chunk.grid.chunk_bytes, [this, under_way](Result<Manifest> digests) {
+    const auto& wanted = under_way->chunk;
+    try {
+      auto bytes = digests ? payload(wanted, **digests) : Result<std::string>(digests.error());
+      if (bytes) {
+        under_way->finished = true;
+        publish(wanted, std::move(*bytes));
+      } else {
+        context_.refusals.write(wanted.device.str(), wanted.task.str(), bytes.error());
+      }
+    } catch (...) {
+      log::error(fmt::format("device={} task={}: sending chunk {} over MQTT failed by a fault in otad: {}",
+                             wanted.device.str(), wanted.task.str(), wanted.index, told_by(std::current_exception())));
+    }
+    under_way->end();
+  });
+}
+
+void ChunkSender::Reading::end() {
+  if (std::exchange(ended, true)) return;
+  if (!finished) sender.finish(chunk, false);
+  sender.pump();
+  sender.read_done();
+}
+
+Result<std::string> ChunkSender::payload(const WantedChunk& chunk, const firmware::Manifest& digests) const {
+  const auto image = context_.store.image(chunk.image);
+  if (!image || digests.size() != chunk.grid.count())
+    return fail(Errc::image_damaged, "the stored image is gone or was found damaged");
+  const auto& digest = digests[chunk.index];
+  std::string payload(sizeof(Digest) + chunk.bytes(), '\0');
+  std::copy(digest.begin(), digest.end(), payload.begin());
+  const auto bytes = std::span(payload).subspan(sizeof(Digest));
+  const auto offset = chunk.grid.offset(chunk.index);
+  const auto got = firmware::read_at(image->descriptor(), bytes, offset, to_hex(chunk.image));
+  if (got && *got == bytes.size() && firmware::sha256(std::string_view(bytes.data(), bytes.size())) == digest)
+    return payload;
+  // The check reads anew, and sets the image aside where its blocks are wrong too.
+  image->doubt(offset, chunk.bytes());
+  image->check(offset, chunk.bytes(), [](const Result<void>&) {});
+  return fail(Errc::image_damaged, fmt::format("chunk {} no longer has its digest: it is not sent", chunk.index));
+}
+
+void ChunkSender::publish(const WantedChunk& chunk, std::string payload) {
+  const auto& send = context_.hooks.publish_bulk;
+  const auto sent = [this, chunk](bool written) {
+    finish(chunk, written);
+    pump();
+  };
+  if (!send || !send(topic(chunk), std::move(payload), sent)) finish(chunk, false);
+}
+
+void ChunkSender::read_done() {
+  std::lock_guard lock(mutex_);
+  --jobs_;
+  if (jobs_ == 0) idle_.notify_all();
+}
+
+void ChunkSender::finish(const WantedChunk& chunk, bool written) {
+  if (written) {
+    context_.engine.board().bytes(chunk.task.number, chunk.bytes());
+    context_.mqtt_chunks.fetch_add(1, std::memory_order_relaxed);
+    context_.mqtt_chunk_bytes.fetch_add(chunk.bytes(), std::memory_order_relaxed);
+  } else {
+    context_.mqtt_chunks_lost.fetch_add(1, std::memory_order_relaxed);
+  }
+  std::lock_guard lock(mutex_);
+  windows_.done(chunk);
+  ahead_bytes_ -= chunk.bytes();
+}
+
+}  // namespace ota::download

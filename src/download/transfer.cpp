@@ -1,0 +1,48 @@
+#include "download/transfer.hpp"
+
+#include <initializer_list>
+
+#include "ota/firmware/hash.hpp"
+
+namespace ota::download {
+namespace {
+
+/// The parts together are as long as the array.
+template <std::size_t size>
+void fill(std::array<char, size>& into, std::initializer_list<std::string_view> parts) {
+  char* to = into.data();
+  for (const auto part : parts) to += part.copy(to, static_cast<std::size_t>(into.data() + size - to));
+}
+
+}  // namespace
+
+DownloadTransfer::DownloadTransfer(std::shared_ptr<firmware::Image> image, const Context& context,
+                                   const UrlGrant& grant, std::string_view hex, const Digest& content)
+    : image_(std::move(image)),
+      context_(context),
+      task_(grant.task),
+      grid_{image_->size(), grant.chunk_bytes},
+      pace_(context.pace_of(grant.task)) {
+  fill(etag_, {"\"", hex, "\""});
+  fill(digest_field_, {"sha-256=:", firmware::base64(content), ":"});
+}
+
+void DownloadTransfer::sent(std::uint64_t offset, std::uint64_t length) {
+  context_.engine.board().sent(task_.number, grid_, offset, length);
+}
+
+void DownloadTransfer::ended(bool whole) {
+  if (!whole) context_.engine.board().broken(task_.number);
+}
+
+void DownloadTransfer::line(const http::LineFigures& figures) {
+  LinkSample sample;
+  sample.rtt_ms = figures.rtt_ms;
+  sample.segments = figures.segments;
+  sample.resent = figures.resent;
+  sample.rate = figures.rate;
+  sample.acked = figures.acked;
+  context_.engine.board().line(task_.number, sample);
+}
+
+}  // namespace ota::download

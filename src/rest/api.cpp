@@ -1,0 +1,175 @@
+#include "ota/rest/api.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "ota/base/log.hpp"
+#include "ota/base/text.hpp"
+#include "ota/http/url.hpp"
+#include "ota/wire/bearer.hpp"
+#include "ota/wire/errors.hpp"
+#include "ota/wire/request_guard.hpp"
+#include "rest/auth_throttle.hpp"
+#include "rest/context.hpp"
+#include "rest/routes.hpp"
+
+namespace ota::rest {
+namespace {
+
+constexpr const char* kPlaces = "/firmware, /tasks, /devices, /audit, /healthz, /readyz and /metrics";
+
+std::string_view name_of(Needs needs) { return needs == Needs::admin ? "admin" : "operator"; }
+
+/// A client takes `.` and `..` for folders (RFC 3986, 5.2.4), escaped or not, and so would any proxy.
+bool has_dot_segment(std::string_view path) {
+  while (!path.empty()) {
+    const auto end = std::min(path.find('/'), path.size());
+    const auto segment = http::percent_decode(path.substr(0, end));
+    if (segment == "." || segment == "..") return true;
+    path.remove_prefix(std::min(end + 1, path.size()));
+  }
+  return false;
+}
+
+Error no_such_path(std::string_view path) {
+  constexpr std::size_t kMost = 200;
+  std::string shown;
+  append_printable(shown, path.substr(0, kMost));
+  if (has_dot_segment(path))
+    return fail(Errc::not_found, fmt::format("there is nothing at {}: no part of a path may be . or ..", shown));
+  const auto meant = path.size() <= kMost ? nearest_path(path) : std::string();
+  return fail(Errc::not_found, meant.empty() ? fmt::format("there is nothing at {}; there are {}", shown, kPlaces)
+                                             : fmt::format("there is nothing at {}; did you mean {}?", shown, meant));
+}
+
+/// One line for a request that fails; the query stays out of it.
+void log_failure(const Call& call, unsigned status, const Error& error, std::uint64_t left_out) {
+  auto line = fmt::format("{} {} answered {} {} actor={} from={}: {}", http::to_string(call.request.method()),
+                          call.request.path(), status, wire::rest_code(error.code), call.actor, call.request.remote(),
+                          error.message);
+  if (left_out > 0) line += fmt::format(" ({} more refused calls of {} were not logged)", left_out, call.actor);
+  const bool ours = status >= 500 && error.code != Errc::cancelled;  // who went away is at fault for that
+  log::write(ours ? log::Level::error : log::Level::warn, line);
+}
+
+constexpr std::size_t kLongestTarget = 256;  // of a path in the audit log
+constexpr const char* kNobody = "anonymous";
+
+/// RFC 6585, 4.
+const Error& too_many(Call& call, const Error& error) {
+  call.problem_status = 429;
+  return error;
+}
+
+bool changes(const http::Request& request) {
+  return request.method() != http::Method::get && request.method() != http::Method::head;
+}
+
+class OperatorApiImpl final : public Api {
+ public:
+  OperatorApiImpl(Options options, const Clock& clock, engine::Engine& engine, storage::Readers& readers,
+                  firmware::Store& store, std::shared_ptr<const firmware::Trust> trust, Probes probes)
+      : context_{options, clock, engine, readers, store, std::move(trust), std::move(probes), {readers, engine, clock}},
+        gate_(clock) {}
+
+  boost::asio::awaitable<http::Reply> handle(http::Request& request) override {
+    Call call{request, {}, kNobody, 0};
+    auto answer = co_await answer_of(call);
+    auto reply = answer ? std::move(*answer) : refuse(call, answer.error());
+    count(reply.status);
+    co_return reply;
+  }
+
+ private:
+  Answering answer_of(Call& call) {
+    if (auto error = wire::refuse_request(call.request, *context_.options.hosts, wire::ReadsChange::no))
+      co_return std::move(*error);
+    auto match = match_route(call.request.method(), call.request.path());
+    auto allowed = co_await authorize(call, match.route);
+    if (!allowed) co_return allowed.error();
+    if (!match.route && match.allow.empty()) co_return no_such_path(call.request.path());
+    if (!match.route) co_return refuse_method(call, match.allow);
+    call.arguments = std::move(match.arguments);
+    co_return co_await match.route->handler(context_, call);
+  }
+
+  /// Whose key it is, and whether its role is enough. A call that leads nowhere is told so whoever calls, and is
+  /// recorded under the key's name.
+  boost::asio::awaitable<Result<void>> authorize(Call& call, const Route* route) {
+    if ((route && route->needs == Needs::nothing) || !context_.options.auth_required) co_return Result<void>{};
+    const auto authorization = call.request.header("Authorization");
+    auto caller = co_await context_.keys.authenticate(authorization);
+    if (!caller) {
+      if (caller.error().code != Errc::unauthenticated) co_return caller.error();
+      if (!route) co_return Result<void>{};
+      if (const auto slower = gate_.refuse_failure(wire::bearer_token(authorization)))
+        co_return too_many(call, *slower);
+      co_return caller.error();
+    }
+    call.actor = caller->name;
+    if (const auto slower = gate_.refuse_call(caller->name)) co_return too_many(call, *slower);
+    if (!route || may(route->needs, caller->role)) co_return Result<void>{};
+    co_return fail(Errc::forbidden, fmt::format("this call needs the role {}; the key \"{}\" has {}",
+                                                name_of(route->needs), caller->name, storage::to_string(caller->role)));
+  }
+
+  http::Reply refuse_method(const Call& call, const std::string& allow) {
+    write_down(call, 405, fail(Errc::method_not_allowed, fmt::format("this path takes {}", allow)));
+    return wire::method_not_allowed_reply(allow);
+  }
+
+  http::Reply refuse(const Call& call, const Error& error) {
+    const auto status = call.problem_status != 0 ? call.problem_status : wire::http_status(error.code);
+    write_down(call, status, error);
+    return wire::problem_reply(error, status);
+  }
+
+  /// Into the log, and into the audit log what would have changed something or wasn't allowed. Of each key, and of all
+  /// without one, only so much: they could fill the disk.
+  void write_down(const Call& call, unsigned status, const Error& error) {
+    std::uint64_t left_out = 0;
+    if (gate_.log_lines.take(call.actor, left_out)) log_failure(call, status, error, left_out);
+    const bool barred = status == 401 || status == 403 || status == 421 || status == 429;
+    if (!changes(call.request) && !barred) return;
+    left_out = 0;
+    if (!gate_.audit_entries.take(call.actor, left_out)) return;
+    if (left_out > 0) audit_left_out(call, left_out);
+    audit_refusal(call, error);
+  }
+
+  void audit_left_out(const Call& call, std::uint64_t count) {
+    AuditEntry entry;
+    entry.caller.name = call.actor;
+    entry.action = "refused";
+    entry.target = fmt::format("{} calls", count);
+    entry.outcome = "not written down";
+    context_.engine.audit(std::move(entry));
+  }
+
+  /// What is done the engine writes down with the deed.
+  void audit_refusal(const Call& call, const Error& error) {
+    AuditEntry entry;
+    entry.caller = call.caller();
+    entry.action = http::to_string(call.request.method());
+    entry.target = call.request.path().substr(0, kLongestTarget);
+    entry.outcome = wire::rest_code(error.code);
+    context_.engine.audit(std::move(entry));
+  }
+
+  void count(unsigned status) {
+    ++context_.answered[std::min<std::size_t>(status / 100, std::size(context_.answered) - 1)];
+  }
+
+  Context context_;
+  AuthThrottle gate_;
+};
+
+}  // namespace
+
+std::unique_ptr<Api> Api::create(Options options, const Clock& clock, engine::Engine& engine, storage::Readers& readers,
+                                 firmware::Store& store, std::shared_ptr<const firmware::Trust> trust, Probes probes) {
+  return std::make_unique<OperatorApiImpl>(options, clock, engine, readers, store, std::move(trust), std::move(probes));
+}
+
+}  // namespace ota::rest

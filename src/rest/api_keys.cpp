@@ -1,0 +1,75 @@
+#include "rest/api_keys.hpp"
+
+#include <algorithm>
+
+#include "ota/firmware/hash.hpp"
+#include "ota/wire/bearer.hpp"
+#include "rest/context.hpp"
+
+namespace ota::rest {
+namespace {
+
+constexpr Millis kFreshFor{1'000};
+constexpr Millis kRecordEvery{60'000};
+
+/// Looks at every key, so that the time tells nothing about which one came close.
+const storage::ApiKey* find_key(const std::vector<storage::ApiKey>& keys, const Digest& secret) {
+  const storage::ApiKey* found = nullptr;
+  for (const auto& key : keys) {
+    if (firmware::equal_secrets(key.secret, secret)) found = &key;
+  }
+  return found;
+}
+
+}  // namespace
+
+std::shared_ptr<const ApiKeyAuthenticator::Keys> ApiKeyAuthenticator::fresh() const {
+  const std::lock_guard lock(mutex_);
+  return keys_ && clock_.steady() - read_at_ < kFreshFor ? keys_ : nullptr;
+}
+
+void ApiKeyAuthenticator::keep(std::shared_ptr<const Keys> keys, Millis read_at) {
+  const std::lock_guard lock(mutex_);
+  keys_ = std::move(keys);
+  read_at_ = read_at;
+  std::erase_if(recorded_, [this](const auto& entry) {
+    return std::none_of(keys_->begin(), keys_->end(), [&](const auto& key) { return key.name == entry.first; });
+  });
+}
+
+void ApiKeyAuthenticator::record_use(const std::string& name) {
+  {
+    const auto now = clock_.steady();
+    const std::lock_guard lock(mutex_);
+    const auto [at, first] = recorded_.try_emplace(name, now);
+    if (!first && now - at->second < kRecordEvery) return;
+    at->second = now;
+  }
+  engine_.key_used(name);
+}
+
+boost::asio::awaitable<Result<Operator>> ApiKeyAuthenticator::authenticate(std::string_view authorization) {
+  const auto key = wire::bearer_token(authorization);
+  if (key.empty()) {
+    co_return fail(Errc::unauthenticated, "this call needs an API key: send \"Authorization: Bearer <key>\"");
+  }
+  const Digest secret = firmware::sha256(key);
+  auto keys = fresh();
+  if (!keys) {
+    const auto asked_at = clock_.steady();
+    std::function<Result<Keys>(storage::ReadView&)> job = [](storage::ReadView& view) -> Result<Keys> {
+      return view.keys.all();
+    };
+    auto all = co_await read<Keys>(readers_, std::move(job));
+    if (!all) co_return all.error();
+    keys = std::make_shared<const Keys>(std::move(*all));
+    keep(keys, asked_at);
+  }
+  const auto* found = find_key(*keys, secret);
+  if (!found)
+    co_return fail(Errc::unauthenticated, "that API key is not known here; \"otad keys list\" shows which are");
+  record_use(found->name);
+  co_return Operator{found->name, found->role};
+}
+
+}  // namespace ota::rest

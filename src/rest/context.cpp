@@ -1,0 +1,35 @@
+#include "rest/context.hpp"
+
+#include "ota/wire/request_guard.hpp"
+#include "rest/query.hpp"
+
+namespace ota::rest {
+
+void add_location(const Context& context, http::Reply& reply, std::string_view path) {
+  reply.headers.push_back({"Location", context.options.public_path + std::string(path)});
+}
+
+Error field_error(std::string field, std::string message) {
+  wire::FieldErrors errors;
+  errors.add(field, std::move(message));
+  return errors.to_error(Errc::malformed);
+}
+
+Result<void> refuse_query(const Call& call) {
+  auto query = QueryFields::parse(call.request.query(), {});
+  if (!query) return query.error();
+  return query->check();
+}
+
+Result<void> require_json(const Call& call) {
+  const auto type = call.request.header("Content-Type");
+  if (wire::is_json_type(type)) return {};
+  // `curl -d` says that it sends a form. A browser that does names the page behind it: every one since 2020.
+  const bool from_page = !call.request.header("Origin").empty() || !call.request.header("Sec-Fetch-Site").empty();
+  if (!from_page && (type.empty() || type == "application/x-www-form-urlencoded")) return {};
+  wire::FieldErrors errors;
+  errors.add("Content-Type", "must be application/json");
+  return errors.to_error(Errc::unsupported_type);
+}
+
+}  // namespace ota::rest

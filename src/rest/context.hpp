@@ -1,0 +1,101 @@
+// What every operators' route works with: the rooms behind it, the request, and how to wait for them.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "ota/http/await.hpp"
+#include "ota/rest/api.hpp"
+#include "ota/storage/readers.hpp"
+#include "ota/wire/reply.hpp"
+#include "rest/api_keys.hpp"
+
+namespace ota::rest {
+
+/// One for the daemon; thread-safe, as all that it names is.
+struct Context {
+  Options options;
+  const Clock& clock;
+  engine::Engine& engine;
+  storage::Readers& readers;
+  firmware::Store& store;
+  std::shared_ptr<const firmware::Trust> trust;
+  Probes probes;
+  ApiKeyAuthenticator keys;
+  std::atomic<int> uploads{0};               ///< under way
+  std::atomic<std::uint64_t> answered[6]{};  ///< requests by the first digit of their status
+};
+
+/// One request on its way through a route.
+struct Call {
+  http::Request& request;
+  std::vector<std::string> arguments;  ///< what stood for `{…}` in the pattern
+  std::string actor = "anonymous";
+  Caller caller() const { return {actor, request.remote()}; }
+
+  unsigned problem_status = 0;  ///< for an Error's answer, where it isn't the usual one; 0: it is
+};
+
+/// A route's answer; an Error becomes application/problem+json and one log line.
+using Answering = boost::asio::awaitable<Result<http::Reply>>;
+
+/// Runs `job` on a reading thread. `job` must own what it uses: the caller may be gone before it runs. What it throws
+/// is thrown here.
+template <class T>
+boost::asio::awaitable<Result<T>> read(storage::Readers& readers, std::function<Result<T>(storage::ReadView&)> job) {
+  using Outcome = std::variant<Result<T>, std::exception_ptr>;
+  std::function<void(std::function<void(Outcome)>)> start = [&readers, job = std::move(job)](auto done) {
+    const auto run = [job, done](storage::ReadView& view) {
+      std::optional<Outcome> outcome;
+      try {
+        outcome.emplace(job(view));
+      } catch (const storage::Fault&) {
+        throw;  // the reader's own
+      } catch (const storage::BadRow&) {
+        throw;
+      } catch (...) {
+        outcome.emplace(std::current_exception());
+      }
+      done(std::move(*outcome));
+    };
+    const bool taken = readers.post(run, [done](Error error) { done(Result<T>(std::move(error))); });
+    if (!taken) {
+      Error busy = fail(Errc::overloaded, "too many requests wait for the database; try again in a moment");
+      busy.retry_after_s = 1;
+      done(Result<T>(std::move(busy)));
+    }
+  };
+  auto waiting = http::await_call<Outcome>(std::move(start));
+  auto outcome = co_await std::move(waiting);
+  if (auto* fault = std::get_if<std::exception_ptr>(&outcome)) std::rethrow_exception(*fault);
+  co_return std::get<Result<T>>(std::move(outcome));
+}
+
+/// Waits for an engine command; `start` hands the callback to the engine.
+template <class T>
+boost::asio::awaitable<Result<T>> command(std::function<void(engine::Done<T>)> start) {
+  co_return co_await http::await_call<Result<T>>(std::move(start));
+}
+
+/// Adds `Location` to what was made at that path of the server.
+void add_location(const Context& context, http::Reply& reply, std::string_view path);
+
+/// An Error that names one wrong field.
+Error field_error(std::string field, std::string message);
+
+/// For calls that take no query: whatever stands there is refused by name.
+Result<void> refuse_query(const Call& call);
+
+/// Errc::unsupported_type for a Content-Type that isn't JSON. None at all, or that of a form as `curl -d` sends it, is
+/// taken where no browser is behind the request: a page could send those anywhere without the browser asking first.
+Result<void> require_json(const Call& call);
+
+}  // namespace ota::rest

@@ -1,0 +1,75 @@
+#include <nlohmann/json.hpp>
+
+#include "rest/json.hpp"
+
+namespace ota::rest {
+namespace {
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+Json transports_json(const std::vector<Transport>& transports) {
+  auto list = Json::array();
+  for (const auto transport : transports) list.push_back(to_string(transport));
+  return list;
+}
+
+Json active_json(const std::optional<Task>& task, const std::optional<engine::TransferView>& live) {
+  if (!task) return nullptr;
+  const auto whole = task_json(*task, std::nullopt, live);
+  Json json;
+  for (const auto* name : {"task_id", "state", "firmware_version", "priority", "attempt", "progress"})
+    json[name] = whole[name];
+  return json;
+}
+
+}  // namespace
+
+Json link_json(const Device& device) {
+  const auto& seen = device.quality;
+  return {
+      {"verdict", to_string(seen.verdict)},
+      {"transport", device.transport ? Json(to_string(*device.transport)) : Json(nullptr)},
+      {"rtt_ms", or_null(device.link.rtt_ms)},
+      {"rssi", or_null(device.link.rssi)},
+      {"loss", or_null(device.link.loss)},
+      {"measured", {{"rtt_ms", or_null(seen.rtt_ms)}, {"loss", or_null(seen.loss)}, {"rate", or_null(seen.rate)}}},
+      {"stalls", seen.stalls},
+      {"resumes", seen.resumes},
+      {"mismatches", seen.mismatches},
+      {"cut_replies", seen.broken},
+      {"mqtt_first", seen.mqtt_first_until > Millis{0}},
+  };
+}
+
+Json device_json(const Device& device, const std::optional<Task>& active,
+                 const std::optional<engine::TransferView>& live) {
+  auto tags = Json::object();
+  for (const auto& [name, value] : device.tags) tags[name] = value;
+  return {
+      {"device_id", device.id},
+      {"hardware", or_null(device.hardware)},
+      {"current_version", or_null(device.current_version)},
+      {"version_confirmed", device.version_confirmed},
+      {"registered", device.registered},
+      {"has_token", device.secret.has_value()},
+      {"tags", std::move(tags)},
+      {"last_seen", device.last_seen ? Json(to_rfc3339(*device.last_seen)) : Json(nullptr)},
+      {"transports", transports_json(device.transports)},
+      {"max_chunk_bytes", or_null(device.max_chunk_bytes)},
+      {"link", link_json(device)},
+      {"active_task", active_json(active, live)},
+      {"created_at", to_rfc3339(device.created)},
+  };
+}
+
+Json list_json(std::vector<Json> items, const std::optional<std::string>& next) {
+  return {{"items", std::move(items)}, {"next", or_null(next)}};
+}
+
+std::string to_text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+}  // namespace ota::rest

@@ -1,0 +1,173 @@
+// GET, PUT and DELETE of devices, and their tokens (api.md, REST).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "ota/firmware/hash.hpp"
+#include "ota/http/url.hpp"
+#include "ota/wire/json_fields.hpp"
+#include "rest/handlers.hpp"
+#include "rest/json.hpp"
+#include "rest/query.hpp"
+#include "rest/task_view.hpp"
+
+// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
+namespace ota::rest {
+namespace {
+
+constexpr std::size_t kMaxBody = 64 * 1024;
+constexpr std::size_t kLongestTagName = 64;
+constexpr std::size_t kLongestTag = 256;
+constexpr std::size_t kTokenBytes = 32;
+
+struct Listed {
+  Device device;
+  std::optional<Task> active;
+};
+
+Result<DeviceId> device_id_of(const Call& call) {
+  if (auto id = DeviceId::parse(call.arguments.at(0))) return std::move(*id);
+  return fail(Errc::unknown_device, fmt::format("there is no such device: an id {}", kDeviceIdRule));
+}
+
+bool has_control(std::string_view text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+}
+
+Json json_of(Context& context, const Listed& row) {
+  std::optional<engine::TransferView> live;
+  if (row.active) live = context.engine.board().view(row.active->id.number);
+  return device_json(row.device, row.active, live);
+}
+
+/// `hardware` and `tags`: what isn't there stays, `null` clears (RFC 7396).
+Result<engine::DeviceChange> change_of(std::string_view body, const DeviceId& id) {
+  auto fields = wire::JsonFields::parse(body.empty() ? "{}" : body, Errc::malformed);
+  if (!fields) return fields.error();
+  engine::DeviceChange change;
+  change.device = id.str();
+  change.hardware = fields->is_null("hardware") ? std::optional<std::string>("") : fields->text("hardware", 4096);
+  if (change.hardware && !valid_hardware(*change.hardware))
+    fields->errors().add("hardware", "must be at most 64 of A-Z a-z 0-9 _ . : @ -");
+  change.clear_tags = fields->is_null("tags");
+  if (!change.clear_tags)
+    change.tags = fields->text_map("tags", engine::DeviceChange::kMaxTags, kLongestTagName, kLongestTag)
+                      .value_or(wire::JsonFields::TextMap{});
+  for (const auto& [name, value] : change.tags)
+    if (has_control(name) || has_control(value.value_or("")))
+      fields->errors().add("tags", "must not hold control characters");
+  fields->refuse_unknown({"hardware", "tags"});
+  if (auto checked = fields->check(Errc::malformed); !checked) return checked.error();
+  return change;
+}
+
+}  // namespace
+
+Answering list_devices(Context& context, Call& call) {
+  auto query = QueryFields::parse(call.request.query(), {"limit", "cursor"});
+  if (!query) co_return query.error();
+  const auto page = page_of(*query, "devices");
+  if (auto checked = query->check(); !checked) co_return checked.error();
+
+  // All on the reading thread, as with tasks.
+  std::function<Result<std::string>(storage::ReadView&)> job = [&context,
+                                                                page](storage::ReadView& view) -> Result<std::string> {
+    auto devices = view.devices.list(page.after, page.limit + 1);
+    std::optional<std::string> next;
+    if (devices.size() > static_cast<std::size_t>(page.limit)) {
+      devices.resize(static_cast<std::size_t>(page.limit));
+      next = cursor_of("devices", devices.back().id);
+    }
+    const auto transfers = context.engine.board().views();
+    std::vector<Json> items;
+    for (const auto& device : devices) {
+      const auto active = view.tasks.active_of(device.id);
+      items.push_back(device_json(device, active, active ? live_of(transfers, active->id) : std::nullopt));
+    }
+    return to_text(list_json(std::move(items), next));
+  };
+  auto text = co_await read<std::string>(context.readers, std::move(job));
+  if (!text) co_return text.error();
+  co_return wire::json_reply(200, std::move(*text));
+}
+
+Answering get_device(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  auto id = device_id_of(call);
+  if (!id) co_return id.error();
+  std::function<Result<Listed>(storage::ReadView&)> job = [id = id->str()](storage::ReadView& view) -> Result<Listed> {
+    auto device = view.devices.find(id);
+    if (!device) return fail(Errc::unknown_device, fmt::format("device {} is not known", id));
+    auto active = view.tasks.active_of(id);
+    return Listed{std::move(*device), std::move(active)};
+  };
+  auto row = co_await read<Listed>(context.readers, std::move(job));
+  if (!row) co_return row.error();
+  co_return wire::json_reply(200, to_text(json_of(context, *row)));
+}
+
+namespace {
+
+Answering change_device(Context& context, Call& call, bool may_create) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  if (auto json = require_json(call); !json) co_return json.error();
+  auto id = DeviceId::parse(call.arguments.at(0));
+  if (!id) co_return field_error("id", kDeviceIdRule);
+  auto body = co_await call.request.read_all(kMaxBody);
+  if (!body) co_return body.error();
+  auto change = change_of(*body, *id);
+  if (!change) co_return change.error();
+  change->may_create = may_create;
+
+  using Put = engine::Engine::PutDevice;
+  std::function<void(engine::Done<Put>)> start = [&context, change = *change, caller = call.caller()](auto done) {
+    context.engine.change_device(change, caller, std::move(done));
+  };
+  auto put = co_await command<Put>(std::move(start));
+  if (!put) co_return put.error();
+  auto reply =
+      wire::json_reply(put->created ? 201 : 200, to_text(device_json(put->device, std::nullopt, std::nullopt)));
+  if (put->created) add_location(context, reply, "/devices/" + http::percent_encode(id->str()));
+  co_return reply;
+}
+
+}  // namespace
+
+Answering put_device(Context& context, Call& call) { return change_device(context, call, true); }
+
+Answering patch_device(Context& context, Call& call) { return change_device(context, call, false); }
+
+Answering delete_device(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  auto id = device_id_of(call);
+  if (!id) co_return id.error();
+  std::function<void(engine::Done<void>)> start = [&context, id = id->str(), caller = call.caller()](auto done) {
+    context.engine.remove_device(id, caller, std::move(done));
+  };
+  auto removed = co_await command<void>(std::move(start));
+  if (!removed) co_return removed.error();
+  http::Reply reply;
+  reply.status = 204;
+  co_return reply;
+}
+
+Answering issue_device_token(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  auto id = device_id_of(call);
+  if (!id) co_return id.error();
+  const auto token = firmware::base64url(firmware::random_bytes(kTokenBytes));
+  std::function<void(engine::Done<void>)> start = [&context, id = id->str(), secret = firmware::sha256(token),
+                                                   caller = call.caller()](auto done) {
+    context.engine.set_device_secret(id, secret, caller, std::move(done));
+  };
+  auto set = co_await command<void>(std::move(start));
+  if (!set) co_return set.error();
+  const Json json = {{"device_id", id->str()}, {"token", token}};
+  co_return wire::json_reply(201, to_text(json));
+}
+
+}  // namespace ota::rest

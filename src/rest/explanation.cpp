@@ -1,0 +1,100 @@
+#include "rest/explanation.hpp"
+
+#include <fmt/format.h>
+
+#include "ota/domain/download_allowance.hpp"
+
+namespace ota::rest {
+namespace {
+
+std::string device_wait(const Task& task, const QueueFacts& facts) {
+  const bool known = facts.device && facts.device->last_seen;
+  const auto heard = known ? fmt::format("last heard at {}", to_rfc3339(*facts.device->last_seen)) : "never heard yet";
+  if (task.parked) return fmt::format("gave its slot back because the device went offline; waits for it ({})", heard);
+  return fmt::format("waits for the device to be heard ({})", heard);
+}
+
+std::string slot_wait(const QueueFacts& facts) {
+  if (facts.before == 0) return "is next: waits for a free slot";
+  const auto* more = facts.before >= kCountedBefore ? "at least " : "";
+  return fmt::format("waits for a free slot behind {}{} other task{}", more, facts.before,
+                     facts.before == 1 ? "" : "s");
+}
+
+std::string trust_wait(const QueueFacts& facts) {
+  if (!facts.firmware || !facts.firmware->signature)
+    return "waits: its firmware is not signed, and security.require_signed_firmware is set";
+  return fmt::format(
+      "waits: its firmware is signed with the key {}, which is not trusted now "
+      "(security.trusted_keys_dir)",
+      facts.firmware->signature->key_id);
+}
+
+std::string explain_queued(const Task& task, const QueueFacts& facts, WallTime now) {
+  if (task.reason == "untrusted_firmware") return trust_wait(facts);
+  if (task.not_before && *task.not_before > now) return "waits until " + to_rfc3339(*task.not_before);
+  if (facts.image_missing) return "waits for its image, which is not in storage.firmware_dir (image_missing)";
+  if (facts.ready && task.unasked)
+    return slot_wait(facts) + "; the device asked for it itself and is not registered: what operators order goes first";
+  if (facts.ready) return slot_wait(facts);
+  if (facts.holder) return fmt::format("waits behind {}, which has the device now", facts.holder->str());
+  if (facts.device && !facts.device->held_uplink.empty())
+    return fmt::format("waits for other devices with poor links behind uplink {}", facts.device->held_uplink);
+  if (facts.ahead) return fmt::format("waits behind {}, which is for the same device", facts.ahead->str());
+  return device_wait(task, facts);
+}
+
+/// The device's own text on one line.
+std::string printable(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  return text;
+}
+
+std::string with_reason(std::string sentence, const Task& task) {
+  if (!task.reason.empty()) sentence += ": " + task.reason;
+  if (!task.detail.empty()) sentence += " (the device: " + printable(task.detail) + ")";
+  return sentence;
+}
+
+std::string repeats(const Task& task) {
+  if (task.bytes_sent <= download_allowance(task)) return {};
+  return fmt::format("; it was sent {} bytes of an image of {}, the same over and over, and is slowed to {} bytes/s",
+                     task.bytes_sent, task.size, kRepeatedDownloadRate);
+}
+
+std::string explain_state(const Task& task, const QueueFacts& facts, WallTime now) {
+  switch (task.state) {
+    case TaskState::queued:
+      return explain_queued(task, facts, now);
+    case TaskState::offered:
+      return "was offered to the device; waits for its first word";
+    case TaskState::downloading:
+      return fmt::format("the device fetches it, attempt {} of {}", task.attempt, task.max_attempts);
+    case TaskState::retry_wait:
+      return with_reason(fmt::format("attempt {} of {} follows after a wait", task.attempt, task.max_attempts), task);
+    case TaskState::installing:
+      return fmt::format("the image is verified; waits{} for the device to come back with {}",
+                         task.confirm_by ? " until " + to_rfc3339(*task.confirm_by) : "", task.version);
+    case TaskState::succeeded:
+      return task.confirmed
+                 ? fmt::format("the device runs {}", task.version)
+                 : fmt::format("the device has the verified image of {}; it did not say that it runs it", task.version);
+    case TaskState::failed:
+      return with_reason(fmt::format("failed in attempt {} of {}", task.attempt, task.max_attempts), task);
+    case TaskState::cancelled:
+      return with_reason("was cancelled", task);
+    case TaskState::expired:
+      return "was not done by its expires_at";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string explain(const Task& task, const QueueFacts& facts, WallTime now) {
+  const auto sentence = explain_state(task, facts, now);
+  return is_active(task.state) ? sentence + repeats(task) : sentence;
+}
+
+}  // namespace ota::rest

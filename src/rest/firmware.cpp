@@ -1,0 +1,93 @@
+// GET /firmware and /firmware/orphans, GET and DELETE /firmware/{id} (api.md, REST).
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "rest/handlers.hpp"
+#include "rest/json.hpp"
+#include "rest/query.hpp"
+
+// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
+namespace ota::rest {
+namespace {
+
+Error no_such_firmware() {
+  return fail(Errc::no_such_firmware, "there is no firmware with that id; GET /firmware lists what is there");
+}
+
+Result<std::int64_t> firmware_id_of(const Call& call) {
+  if (const auto id = parse_number(call.arguments.at(0))) return *id;
+  return no_such_firmware();
+}
+
+}  // namespace
+
+Answering list_firmware(Context& context, Call& call) {
+  auto query = QueryFields::parse(call.request.query(), {"limit", "cursor"});
+  if (!query) co_return query.error();
+  const auto page = number_page_of(*query, "firmware");
+  if (auto checked = query->check(); !checked) co_return checked.error();
+
+  using Rows = std::vector<Firmware>;
+  std::function<Result<Rows>(storage::ReadView&)> job = [page](storage::ReadView& view) -> Result<Rows> {
+    return view.firmware.list(page.after, page.limit + 1);
+  };
+  auto rows = co_await read<Rows>(context.readers, std::move(job));
+  if (!rows) co_return rows.error();
+  std::optional<std::string> next;
+  if (rows->size() > static_cast<std::size_t>(page.limit)) {
+    rows->resize(static_cast<std::size_t>(page.limit));
+    next = cursor_of("firmware", std::to_string(rows->back().id));
+  }
+  std::vector<Json> items;
+  for (const auto& row : *rows) items.push_back(firmware_json(row));
+  co_return wire::json_reply(200, to_text(list_json(std::move(items), next)));
+}
+
+/// On a disk thread: it reads the folder.
+Answering list_orphans(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  using Found = Result<std::vector<firmware::Orphan>>;
+  std::function<void(std::function<void(Found)>)> start = [&store = context.store](auto done) {
+    if (store.on_disk_thread([&store, done] { done(store.orphans()); })) return;
+    done(Error{Errc::overloaded, "too many requests wait for the disk; try again in a moment", {}, 1});
+  };
+  auto orphans = co_await http::await_call<Found>(std::move(start));
+  if (!orphans) co_return orphans.error();
+  std::vector<Json> items;
+  for (const auto& orphan : *orphans)
+    items.push_back({{"name", orphan.name}, {"size", orphan.size}, {"since", to_rfc3339(orphan.since)}});
+  co_return wire::json_reply(200, to_text(list_json(std::move(items), std::nullopt)));
+}
+
+Answering get_firmware(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  const auto id = firmware_id_of(call);
+  if (!id) co_return id.error();
+  std::function<Result<Firmware>(storage::ReadView&)> job = [id = *id](storage::ReadView& view) -> Result<Firmware> {
+    auto found = view.firmware.find(id);
+    if (!found) return no_such_firmware();
+    return std::move(*found);
+  };
+  auto firmware = co_await read<Firmware>(context.readers, std::move(job));
+  if (!firmware) co_return firmware.error();
+  co_return wire::json_reply(200, to_text(firmware_json(*firmware)));
+}
+
+Answering delete_firmware(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  const auto id = firmware_id_of(call);
+  if (!id) co_return id.error();
+  std::function<void(engine::Done<Firmware>)> start = [&context, id = *id, caller = call.caller()](auto done) {
+    context.engine.remove_firmware(id, caller, std::move(done));
+  };
+  auto removed = co_await command<Firmware>(std::move(start));
+  if (!removed) co_return removed.error();
+  http::Reply reply;
+  reply.status = 204;
+  co_return reply;
+}
+
+}  // namespace ota::rest

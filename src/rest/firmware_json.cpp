@@ -1,0 +1,30 @@
+#include <nlohmann/json.hpp>
+
+#include "rest/json.hpp"
+
+namespace ota::rest {
+namespace {
+
+Json signature_json(const std::optional<FirmwareSignature>& signature) {
+  if (!signature) return nullptr;
+  return {{"algorithm", "ed25519"}, {"key_id", signature->key_id}, {"value", signature->value}};
+}
+
+}  // namespace
+
+Json firmware_json(const Firmware& firmware) {
+  return {
+      {"id", firmware.id},
+      {"version", firmware.version},
+      {"hardware", firmware.hardware.empty() ? Json(nullptr) : Json(firmware.hardware)},
+      {"size", firmware.size},
+      {"checksum", to_checksum(firmware.checksum)},
+      {"security", firmware.security},
+      {"notes", firmware.notes},
+      {"signature", signature_json(firmware.signature)},
+      {"created_at", to_rfc3339(firmware.created)},
+      {"damaged", firmware.damaged},
+  };
+}
+
+}  // namespace ota::rest

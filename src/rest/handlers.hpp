@@ -1,0 +1,36 @@
+// What the operators' routes do; one function a route.
+#pragma once
+
+#include "rest/context.hpp"
+
+namespace ota::rest {
+
+Answering upload_firmware(Context& context, Call& call);
+Answering list_firmware(Context& context, Call& call);
+Answering list_orphans(Context& context, Call& call);
+Answering get_firmware(Context& context, Call& call);
+Answering delete_firmware(Context& context, Call& call);
+
+Answering post_upgrade(Context& context, Call& call);
+
+Answering list_tasks(Context& context, Call& call);
+Answering get_task(Context& context, Call& call);
+Answering get_task_log(Context& context, Call& call);
+Answering cancel_task(Context& context, Call& call);
+Answering retry_task(Context& context, Call& call);
+Answering patch_task(Context& context, Call& call);
+
+Answering list_devices(Context& context, Call& call);
+Answering get_device(Context& context, Call& call);
+Answering put_device(Context& context, Call& call);
+Answering patch_device(Context& context, Call& call);
+Answering delete_device(Context& context, Call& call);
+Answering issue_device_token(Context& context, Call& call);
+
+Answering list_audit(Context& context, Call& call);
+
+Answering get_healthz(Context& context, Call& call);
+Answering get_readyz(Context& context, Call& call);
+Answering get_metrics(Context& context, Call& call);
+
+}  // namespace ota::rest

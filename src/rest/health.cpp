@@ -1,0 +1,145 @@
+// GET /healthz and /readyz: is it alive, can it do its work (api.md, REST).
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <nlohmann/json.hpp>
+
+#include "ota/storage/bad_rows.hpp"
+#include "rest/handlers.hpp"
+#include "rest/json.hpp"
+
+namespace ota::rest {
+namespace {
+
+constexpr std::uint64_t kLeastFreeBytes = 64u << 20;
+
+constexpr std::size_t kNamed = 3;  ///< of what is wrong; the rest is counted
+
+struct Check {
+  bool ok = false;
+  std::string detail;
+  const char* code = nullptr;  ///< what is wrong, for programs; where there are several ways to be
+};
+
+Check check_broker(const Context& context) {
+  if (!context.probes.broker) return {true, "not used"};
+  auto status = context.probes.broker();
+  if (status.connected) return {true, "connected"};
+  return {false, status.detail.empty() ? "not connected yet" : std::move(status.detail)};
+}
+
+Check check_disk(const Context& context) {
+  const auto free = context.store.free_bytes();
+  if (!free) return {false, free.error().message};
+  const auto mib = *free >> 20;
+  if (*free >= kLeastFreeBytes) return {true, fmt::format("{} MiB free", mib)};
+  return {false,
+          fmt::format("{} MiB free, fewer than {}: make room on the disk of storage.firmware_dir", mib,
+                      kLeastFreeBytes >> 20),
+          "disk_full"};
+}
+
+/// Writing is the engine's, which knows; reading is tried.
+boost::asio::awaitable<Check> check_database(Context& context) {
+  const auto fault = context.engine.stats().fault;
+  if (!fault.empty()) co_return Check{false, fault};
+  std::function<Result<int>(storage::ReadView&)> job = [](storage::ReadView& view) -> Result<int> {
+    view.keys.value("ready");
+    return 0;
+  };
+  auto done = co_await read<int>(context.readers, std::move(job));
+  if (!done) co_return Check{false, done.error().message};
+  const auto bad = storage::bad_rows().count();
+  if (bad == 0) co_return Check{true, "reads and writes"};
+  auto names = storage::bad_rows().names(kNamed);
+  co_return Check{
+      false,
+      fmt::format("reads and writes, but for rows that can't be read and are passed over: {}{}; the log says "
+                  "why, restore a backup or remove them",
+                  fmt::join(names, ", "), bad > names.size() ? fmt::format(" and {} more", bad - names.size()) : ""),
+      "bad_rows"};
+}
+
+/// Firmware whose image can't be handed out.
+struct Absent {
+  std::vector<std::string> missing;
+  std::vector<std::string> damaged;
+  std::size_t all = 0;  ///< firmware in the catalogue
+};
+
+std::string named(const std::vector<std::string>& firmware) {
+  std::string text;
+  for (std::size_t i = 0; i < firmware.size() && i < kNamed; ++i) text += (i > 0 ? ", " : "") + firmware[i];
+  if (firmware.size() > kNamed) text += fmt::format(" and {} more", firmware.size() - kNamed);
+  return text;
+}
+
+std::string sentence_of(const Absent& absent) {
+  std::string text;
+  if (!absent.missing.empty() && absent.missing.size() == absent.all)
+    text = fmt::format(
+        "image_missing: none of the images of {} firmware is in storage.firmware_dir: is its disk mounted, "
+        "and is the setting right? Their tasks wait, and go on once the images are there",
+        absent.all);
+  else if (!absent.missing.empty())
+    text = fmt::format(
+        "image_missing: no image of {} in storage.firmware_dir: put it back or upload it again; tasks for "
+        "it wait",
+        named(absent.missing));
+  if (absent.damaged.empty()) return text;
+  if (!text.empty()) text += ". ";
+  return text + fmt::format(
+                    "image_damaged: the image of {} was found damaged and set aside: check the disk, then upload "
+                    "it again",
+                    named(absent.damaged));
+}
+
+boost::asio::awaitable<Check> check_images(Context& context) {
+  std::function<Result<Absent>(storage::ReadView&)> job =
+      [&store = context.store](storage::ReadView& view) -> Result<Absent> {
+    Absent absent;
+    for (const auto& firmware : view.firmware.all()) {
+      ++absent.all;
+      const auto name = fmt::format("firmware {} for hardware '{}'", firmware.version, firmware.hardware);
+      if (firmware.damaged) {
+        absent.damaged.push_back(name);
+      } else if (store.missing(firmware.checksum)) {
+        absent.missing.push_back(name);
+      }
+    }
+    return absent;
+  };
+  auto absent = co_await read<Absent>(context.readers, std::move(job));
+  if (!absent) co_return Check{false, absent.error().message};
+  if (absent->missing.empty() && absent->damaged.empty()) co_return Check{true, "all there"};
+  co_return Check{false, sentence_of(*absent), absent->missing.empty() ? "image_damaged" : "image_missing"};
+}
+
+Json check_json(const Check& check) {
+  Json json = {{"ok", check.ok}, {"detail", check.detail}};
+  if (check.code) json["code"] = check.code;
+  return json;
+}
+
+}  // namespace
+
+Answering get_healthz(Context&, Call&) {
+  const Json json = {{"status", "ok"}, {"version", OTAD_VERSION}};
+  co_return wire::json_reply(200, to_text(json));
+}
+
+Answering get_readyz(Context& context, Call&) {
+  const auto database = co_await check_database(context);
+  const auto broker = check_broker(context);
+  const auto disk = check_disk(context);
+  const auto images = co_await check_images(context);
+  const bool ready = broker.ok && database.ok && disk.ok && images.ok;
+  Json json = {{"status", ready ? "ready" : "not_ready"}};
+  json["checks"] = {{"broker", check_json(broker)},
+                    {"database", check_json(database)},
+                    {"disk", check_json(disk)},
+                    {"images", check_json(images)}};
+  co_return wire::json_reply(ready ? 200 : 503, to_text(json));
+}
+
+}  // namespace ota::rest

@@ -1,0 +1,49 @@
+#include "rest/metrics_text.hpp"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+namespace ota::rest {
+namespace {
+
+double seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+}  // namespace
+
+void MetricsPage::begin(std::string_view name, std::string_view help, std::string_view type) {
+  fmt::format_to(std::back_inserter(text_), "# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, type);
+}
+
+void MetricsPage::sample(std::string_view name, std::string_view label, std::string_view label_value, double value) {
+  fmt::format_to(std::back_inserter(text_), "{}{{{}=\"{}\"}} {}\n", name, label, label_value, value);
+}
+
+void MetricsPage::one(std::string_view name, std::string_view help, std::string_view type, double value) {
+  begin(name, help, type);
+  fmt::format_to(std::back_inserter(text_), "{} {}\n", name, value);
+}
+
+ProcessFigures process_figures() {
+  ProcessFigures figures;
+  std::uint64_t pages = 0;
+  std::uint64_t resident = 0;
+  if (std::ifstream statm("/proc/self/statm"); statm >> pages >> resident)
+    figures.resident_bytes = resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  std::error_code error;
+  for (std::filesystem::directory_iterator fd("/proc/self/fd", error), end; !error && fd != end; fd.increment(error))
+    ++figures.open_files;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) figures.max_files = limit.rlim_cur;
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) == 0) figures.cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  return figures;
+}
+
+}  // namespace ota::rest

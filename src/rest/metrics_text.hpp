@@ -1,0 +1,36 @@
+// The Prometheus text format (https://prometheus.io/docs/instrumenting/exposition_formats/), version 0.0.4.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ota::rest {
+
+/// Collects one page of samples. Names and labels come from this program only, so nothing is escaped.
+class MetricsPage {
+ public:
+  void counter(std::string_view name, std::string_view help, double value) { one(name, help, "counter", value); }
+  void gauge(std::string_view name, std::string_view help, double value) { one(name, help, "gauge", value); }
+
+  /// Several samples of one name: begin, then sample each.
+  void begin(std::string_view name, std::string_view help, std::string_view type);
+  void sample(std::string_view name, std::string_view label, std::string_view label_value, double value);
+
+  std::string take() { return std::move(text_); }
+
+ private:
+  void one(std::string_view name, std::string_view help, std::string_view type, double value);
+  std::string text_;
+};
+
+/// What the kernel says about this process; zeros where it says nothing.
+struct ProcessFigures {
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t open_files = 0;
+  std::uint64_t max_files = 0;
+  double cpu_seconds = 0;
+};
+ProcessFigures process_figures();
+
+}  // namespace ota::rest

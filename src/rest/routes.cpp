@@ -1,0 +1,143 @@
+#include "rest/routes.hpp"
+
+#include <algorithm>
+
+#include "ota/base/text.hpp"
+#include "ota/http/url.hpp"
+#include "rest/handlers.hpp"
+
+namespace ota::rest {
+namespace {
+
+using http::Method;
+
+constexpr Route kRoutes[] = {
+    {Method::post, "/firmware", Needs::operator_, upload_firmware},
+    {Method::get, "/firmware", Needs::viewer, list_firmware},
+    {Method::post, "/firmware/upgrade", Needs::operator_, post_upgrade},
+    {Method::get, "/firmware/orphans", Needs::viewer, list_orphans},
+    {Method::get, "/firmware/{}", Needs::viewer, get_firmware},
+    {Method::delete_, "/firmware/{}", Needs::operator_, delete_firmware},
+
+    {Method::get, "/tasks", Needs::viewer, list_tasks},
+    {Method::get, "/tasks/{}", Needs::viewer, get_task},
+    {Method::patch, "/tasks/{}", Needs::operator_, patch_task},
+    {Method::get, "/tasks/{}/log", Needs::viewer, get_task_log},
+    {Method::post, "/tasks/{}/cancel", Needs::operator_, cancel_task},
+    {Method::post, "/tasks/{}/retry", Needs::operator_, retry_task},
+
+    {Method::get, "/devices", Needs::viewer, list_devices},
+    {Method::get, "/devices/{}", Needs::viewer, get_device},
+    {Method::put, "/devices/{}", Needs::admin, put_device},
+    {Method::patch, "/devices/{}", Needs::admin, patch_device},
+    {Method::delete_, "/devices/{}", Needs::admin, delete_device},
+    {Method::post, "/devices/{}/token", Needs::admin, issue_device_token},
+
+    {Method::get, "/audit", Needs::admin, list_audit},
+
+    {Method::get, "/healthz", Needs::nothing, get_healthz},
+    {Method::get, "/readyz", Needs::nothing, get_readyz},
+    {Method::get, "/metrics", Needs::viewer, get_metrics},
+};
+
+std::string_view next_segment(std::string_view& pattern) {
+  pattern.remove_prefix(1);
+  const auto segment = pattern.substr(0, pattern.find('/'));
+  pattern.remove_prefix(segment.size());
+  return segment;
+}
+
+/// How many segments the pattern spells out; nothing where it doesn't fit.
+std::optional<int> fit(std::string_view pattern, const std::vector<std::string>& segments) {
+  int literal = 0;
+  for (const auto& segment : segments) {
+    if (pattern.empty()) return std::nullopt;
+    const auto wanted = next_segment(pattern);
+    if (wanted == "{}") continue;
+    if (wanted != segment) return std::nullopt;
+    ++literal;
+  }
+  return pattern.empty() ? std::optional(literal) : std::nullopt;
+}
+
+std::string_view best_pattern(const std::vector<std::string>& segments) {
+  std::string_view best;
+  int best_fit = -1;
+  for (const auto& route : kRoutes) {
+    const int fits = fit(route.pattern, segments).value_or(-1);
+    if (fits > best_fit) {
+      best = route.pattern;
+      best_fit = fits;
+    }
+  }
+  return best;
+}
+
+void add_method(std::string& allow, Method method) {
+  if (!allow.empty()) allow += ", ";
+  allow += http::to_string(method);
+  if (method == Method::get) allow += ", HEAD";
+}
+
+std::vector<std::string> arguments_of(std::string_view pattern, const std::vector<std::string>& segments) {
+  std::vector<std::string> arguments;
+  for (const auto& segment : segments) {
+    if (next_segment(pattern) == "{}") arguments.push_back(segment);
+  }
+  return arguments;
+}
+
+/// The pattern with the path's own segments where it takes any.
+std::string filled(std::string_view pattern, std::string_view path) {
+  std::string text;
+  while (!pattern.empty()) {
+    const auto wanted = next_segment(pattern);
+    const auto given = path.empty() ? std::string_view() : next_segment(path);
+    text += '/';
+    text += wanted == "{}" && !given.empty() ? given : wanted;
+  }
+  return text;
+}
+
+}  // namespace
+
+std::span<const Route> routes() { return kRoutes; }
+
+Match match_route(Method method, std::string_view path) {
+  Match match;
+  const auto segments = http::split_path(path);
+  if (!segments || segments->empty()) return match;
+  const auto pattern = best_pattern(*segments);
+  if (pattern.empty()) return match;
+  const auto wanted = method == Method::head ? Method::get : method;
+  for (const auto& route : kRoutes) {
+    if (route.pattern != pattern) continue;
+    add_method(match.allow, route.method);
+    if (route.method == wanted) match.route = &route;
+  }
+  match.arguments = arguments_of(pattern, *segments);
+  return match;
+}
+
+std::string nearest_path(std::string_view path) {
+  if (!path.starts_with('/')) return {};
+  std::vector<std::string> paths;
+  for (const auto& route : kRoutes) paths.push_back(filled(route.pattern, path));
+  const std::vector<std::string_view> candidates(paths.begin(), paths.end());
+  return std::string(closest(path, candidates));
+}
+
+bool may(Needs needs, storage::Role role) {
+  switch (needs) {
+    case Needs::nothing:
+    case Needs::viewer:
+      return true;
+    case Needs::operator_:
+      return role >= storage::Role::operator_;
+    case Needs::admin:
+      return role == storage::Role::admin;
+  }
+  return false;
+}
+
+}  // namespace ota::rest

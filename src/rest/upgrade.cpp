@@ -1,0 +1,132 @@
+// POST /firmware/upgrade (api.md).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "ota/domain/version.hpp"
+#include "ota/firmware/hash.hpp"
+#include "ota/wire/json_fields.hpp"
+#include "rest/handlers.hpp"
+#include "rest/json.hpp"
+#include "rest/task_view.hpp"
+
+namespace ota::rest {
+namespace {
+
+constexpr std::size_t kMaxBody = 64 * 1024;
+constexpr std::size_t kMaxText = 4096;  ///< so that a wrong text gets its rule's message, not a length's
+constexpr std::size_t kLongestKey = 255;
+constexpr std::int64_t kMaxChunkKib = kMaxChunkBytes / 1024;
+
+std::optional<WallTime> time_of(wire::JsonFields& fields, std::string_view name) {
+  const auto text = fields.text(name, 64);
+  if (!text) return std::nullopt;
+  const auto time = parse_rfc3339(*text);
+  if (!time) fields.errors().add(name, "must be an RFC 3339 time, such as 2026-11-22T08:30:00Z");
+  return time;
+}
+
+std::string device_of(wire::JsonFields& fields) {
+  fields.require("device_id");
+  auto text = fields.text("device_id", kMaxText);
+  if (text && !DeviceId::parse(*text)) {
+    fields.errors().add("device_id", kDeviceIdRule);
+  }
+  return std::move(text).value_or("");
+}
+
+std::string version_of(wire::JsonFields& fields) {
+  fields.require("firmware_version");
+  auto text = fields.text("firmware_version", kMaxText);
+  if (text && !valid_version(*text)) {
+    fields.errors().add("firmware_version",
+                        "must be 1 to 128 of A-Z a-z 0-9 . _ + ~ : -, with no . or - in front and no .. inside");
+  }
+  return std::move(text).value_or("");
+}
+
+std::optional<std::string> hardware_of(wire::JsonFields& fields) {
+  auto text = fields.text("hardware", kMaxText);
+  if (text && !valid_hardware(*text)) fields.errors().add("hardware", "must be at most 64 of A-Z a-z 0-9 _ . : @ -");
+  return text;
+}
+
+std::optional<Digest> checksum_of(wire::JsonFields& fields) {
+  const auto text = fields.text("checksum", kMaxText);
+  if (!text) return std::nullopt;
+  const auto checksum = parse_checksum(*text);
+  if (!checksum) fields.errors().add("checksum", "must be sha256: and 64 hexadecimal digits");
+  return checksum;
+}
+
+/// All four texts, and no other; whether they are right is the engine's to judge.
+std::optional<DowngradePermission> downgrade_of(wire::JsonFields& fields) {
+  const auto texts = fields.text_map("downgrade_permission", 4, 16, 256);
+  if (!texts) return std::nullopt;
+  for (const auto* name : {"key_id", "value", "device", "expires"})
+    if (const auto text = texts->find(name); text == texts->end() || !text->second) {
+      fields.errors().add("downgrade_permission", "must have the texts key_id, value, device and expires");
+      return std::nullopt;
+    }
+  const auto text = [&](const char* name) { return texts->at(name).value(); };
+  return DowngradePermission{text("device"), text("expires"), {text("key_id"), text("value")}};
+}
+
+Result<engine::UpgradeOrder> order_of(std::string_view body) {
+  auto fields = wire::JsonFields::parse(body, Errc::malformed);
+  if (!fields) return fields.error();
+  engine::UpgradeOrder order;
+  order.device = device_of(*fields);
+  order.version = version_of(*fields);
+  order.hardware = hardware_of(*fields);
+  if (const auto kib = fields->integer("chunk_size", 1, kMaxChunkKib))
+    order.chunk_bytes = static_cast<std::uint32_t>(*kib * 1024);
+  order.checksum = checksum_of(*fields);
+  order.priority = priority_of(*fields);
+  order.not_before = time_of(*fields, "not_before");
+  order.expires_at = time_of(*fields, "expires_at");
+  if (const auto confirm = fields->boolean("confirm")) order.confirm = *confirm ? Confirm::always : Confirm::never;
+  order.force = fields->boolean("force").value_or(false);
+  order.downgrade = downgrade_of(*fields);
+  fields->refuse_unknown({"device_id", "firmware_version", "chunk_size", "checksum", "priority", "hardware",
+                          "not_before", "expires_at", "confirm", "force", "downgrade_permission"});
+  if (auto checked = fields->check(Errc::malformed); !checked) return checked.error();
+  return order;
+}
+
+Result<std::string> idempotency_key(const http::Request& request) {
+  const auto key = request.header("Idempotency-Key");
+  const auto visible = [](char c) { return c > 0x20 && c < 0x7F; };
+  if (key.size() > kLongestKey || !std::all_of(key.begin(), key.end(), visible))
+    return field_error("Idempotency-Key", "must be 1 to 255 visible ASCII characters");
+  return std::string(key);
+}
+
+}  // namespace
+
+Answering post_upgrade(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  if (auto json = require_json(call); !json) co_return json.error();
+  auto key = idempotency_key(call.request);
+  if (!key) co_return key.error();
+  auto body = co_await call.request.read_all(kMaxBody);
+  if (!body) co_return body.error();
+  auto order = order_of(*body);
+  if (!order) co_return order.error();
+  order->idempotency_key = std::move(*key);
+  if (!order->idempotency_key.empty()) order->body_digest = firmware::sha256(*body);
+
+  std::function<void(engine::Done<engine::UpgradeOutcome>)> start = [&context, order = *order,
+                                                                     caller = call.caller()](auto done) {
+    context.engine.upgrade(order, caller, std::move(done));
+  };
+  auto outcome = co_await command<engine::UpgradeOutcome>(std::move(start));
+  if (!outcome) co_return outcome.error();
+  const auto status = outcome->created ? 201u : 200u;
+  auto reply = wire::json_reply(status, to_text(upgrade_json(outcome->task, outcome->state)));
+  if (outcome->created) add_location(context, reply, "/tasks/" + outcome->task.id.str());
+  co_return reply;
+}
+
+}  // namespace ota::rest

@@ -1,0 +1,16 @@
+// JSON text to a value, bounded and without duplicate keys.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string_view>
+
+#include "ota/base/result.hpp"
+#include "ota/wire/json_fields.hpp"
+
+namespace ota::wire {
+
+/// The text as one JSON value. Iterative: depth costs no stack. The error has `code`.
+Result<std::unique_ptr<nlohmann::json>> parse_json(std::string_view text, Errc code, const JsonLimits& limits);
+
+}  // namespace ota::wire

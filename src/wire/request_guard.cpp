@@ -1,0 +1,111 @@
+#include "ota/wire/request_guard.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+#include "ota/base/text.hpp"
+
+namespace ota::wire {
+namespace {
+
+bool same_letters(std::string_view left, std::string_view right) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [lower](char a, char b) { return lower(a) == lower(b); });
+}
+
+std::string quoted(std::string_view text) {
+  constexpr std::size_t kMost = 100;
+  std::string out = "\"";
+  append_printable(out, text.substr(0, kMost));
+  return out + (text.size() > kMost ? "...\"" : "\"");
+}
+
+bool from_loopback(std::string_view remote) { return remote.starts_with("127.") || remote.starts_with("[::1]"); }
+
+/// What a thread's last request named, found good. Requests for chunks come by the thousand, and most name the same.
+struct KnownGood {
+  std::uint64_t hosts = 0;  ///< HostNames::number(); 0: none
+  std::string authority;
+};
+
+std::optional<Error> refuse_host(const http::Request& request, const http::HostNames& hosts) {
+  thread_local KnownGood known;
+  const auto authority = request.authority();
+  if (known.hosts == hosts.number() && known.authority == authority) return std::nullopt;
+  // Browsers always name one. Checks of health by HTTP/1.0 from this machine often don't.
+  if (authority.empty()) {
+    if (from_loopback(request.remote())) return std::nullopt;
+    return fail(Errc::bad_message, "the request names no host: a Host header is needed");
+  }
+  const auto parts = http::split_authority(authority);
+  if (!parts)
+    return fail(Errc::bad_message,
+                fmt::format("{} is no host name or address with or without a port", quoted(authority)));
+  if (hosts.has(parts->host)) {
+    known = {hosts.number(), std::string(authority)};
+    return std::nullopt;
+  }
+  return fail(Errc::misdirected,
+              fmt::format("this server is not called {}; if clients shall reach it by that name, add "
+                          "it to http.hosts in its settings",
+                          quoted(parts->host)));
+}
+
+/// The server's own origin, or another name of the same server. What else runs on this machine, on another port, is
+/// another site, unless the settings give its name to this server (a proxy in front).
+bool own_origin(std::string_view origin, const http::Request& request, const http::HostNames& hosts) {
+  const auto site = origin.find("://");
+  if (site == std::string_view::npos) return false;  // `null` too
+  const auto page = http::split_authority(origin.substr(site + 3));
+  if (!page) return false;
+  if (hosts.configured(page->host)) return true;
+  const auto target = http::split_authority(request.authority());
+  return target && page->port == target->port && hosts.has(page->host);
+}
+
+bool is_read(const http::Request& request) {
+  return request.method() == http::Method::get || request.method() == http::Method::head;
+}
+
+bool foreign_page(const http::Request& request, const http::HostNames& hosts, ReadsChange reads) {
+  const auto origin = request.header("Origin");
+  if (!origin.empty()) return !own_origin(origin, request, hosts);
+  const auto site = request.header("Sec-Fetch-Site");
+  if (site.empty() || site == "same-origin" || site == "none") return false;
+  const bool read_only = is_read(request) && reads == ReadsChange::no;
+  // Somebody followed a link: what comes back is shown to that person and to no page.
+  if (read_only && request.header("Sec-Fetch-Mode") == "navigate" && request.header("Sec-Fetch-Dest") == "document")
+    return false;
+  return site == "cross-site" || !read_only;
+}
+
+}  // namespace
+
+std::optional<Error> refuse_request(const http::Request& request, const http::HostNames& hosts, ReadsChange reads) {
+  if (auto error = refuse_host(request, hosts)) return error;
+  if (foreign_page(request, hosts, reads)) {
+    const auto origin = request.header("Origin");
+    return fail(Errc::forbidden,
+                fmt::format("pages of other sites may not call this server{}; if that is a name of this "
+                            "server, add it to http.hosts in its settings",
+                            origin.empty() ? std::string() : ", as " + quoted(origin) + " does"));
+  }
+  const auto coding = request.header("Content-Encoding");
+  if (coding.empty() || same_letters(coding, "identity")) return std::nullopt;
+  return fail(Errc::unsupported_type,
+              fmt::format("the body must be sent as it is, without Content-Encoding: {}", quoted(coding)));
+}
+
+bool is_json_type(std::string_view content_type) {
+  auto type = content_type.substr(0, content_type.find(';'));
+  while (type.ends_with(' ') || type.ends_with('\t')) type.remove_suffix(1);
+  constexpr std::string_view kSuffix = "+json";
+  if (same_letters(type, "application/json")) return true;
+  return type.size() > kSuffix.size() && type.find('/') != std::string_view::npos &&
+         same_letters(type.substr(type.size() - kSuffix.size()), kSuffix);
+}
+
+}  // namespace ota::wire
