@@ -11,12 +11,12 @@
 
 namespace ota::engine {
 
-class Ledger;
+class TaskService;
 
 /// One command on its way to the engine's thread.
 struct Command {
-  std::function<void(Ledger&)> run;   ///< decides and writes; answers through an effect of the ledger
-  std::function<void(Error)> failed;  ///< called instead, when the command was undone or never ran
+  std::function<void(TaskService&)> run;   ///< decides and writes; answers through an effect
+  std::function<void(Error)> failed;       ///< called instead, when the command was undone or never ran
 };
 
 /// Bounded, many producers, one consumer that takes all that waits at once. Its lock is a leaf.

@@ -1,37 +1,43 @@
-// What each command does: from a message or an order to changes of the ledger and an answer.
+// What each command does: from a message or an order to changes of rows and an answer.
 #pragma once
 
-#include "engine/ledger.hpp"
+#include "ota/engine/engine.hpp"
 
 namespace ota::engine {
 
-// Devices (device_commands.cpp). A refusal comes back as an ErrorAnswer.
-std::optional<Answer> on_request(Ledger& ledger, const DeviceId& id, const Credentials& who,
+class TaskService;
+
+inline ErrorAnswer refuse(Errc code, std::string message, std::optional<TaskId> task = {}) {
+  return {fail(code, std::move(message)), task};
+}
+
+// Devices (device_requests.cpp, device_reports.cpp, device_downloads.cpp). A refusal comes back as an ErrorAnswer.
+std::optional<Answer> on_request(TaskService& service, const DeviceId& id, const Credentials& who,
                                  const DeviceRequest& message);
-std::optional<Answer> on_progress(Ledger& ledger, const DeviceId& id, const Credentials& who,
+std::optional<Answer> on_progress(TaskService& service, const DeviceId& id, const Credentials& who,
                                   const ProgressReport& message);
-std::optional<Answer> on_verify(Ledger& ledger, const DeviceId& id, const Credentials& who,
+std::optional<Answer> on_verify(TaskService& service, const DeviceId& id, const Credentials& who,
                                 const VerifyReport& message);
 /// Errc::unknown_device, Errc::not_authorized.
-Result<std::optional<Answer>> on_listen(Ledger& ledger, const DeviceId& id, const Credentials& who);
-ChunkAccess on_fetch(Ledger& ledger, const DeviceId& id, const Credentials& who, const TaskId& task_id);
+Result<std::optional<Answer>> on_listen(TaskService& service, const DeviceId& id, const Credentials& who);
+ChunkAccess on_fetch(TaskService& service, const DeviceId& id, const Credentials& who, const TaskId& task_id);
 /// A refusal keeps within what the device takes: what it said with this message, or before. Offers do by themselves.
-void keep_within(Ledger& ledger, const DeviceId& id, std::optional<std::uint32_t> said, Answer& answer);
-Admission on_download(Ledger& ledger, const DownloadClaim& claim);
+void keep_within(TaskService& service, const DeviceId& id, std::optional<std::uint32_t> said, Answer& answer);
+Admission on_download(TaskService& service, const DownloadClaim& claim);
 
 // Operators (operator_commands.cpp, registry_commands.cpp).
-Result<UpgradeOutcome> on_upgrade(Ledger& ledger, const UpgradeOrder& order, const std::string& actor);
-Result<Task> on_cancel(Ledger& ledger, const TaskId& id, const std::string& actor);
-Result<Task> on_retry(Ledger& ledger, const TaskId& id, const std::string& actor);
-Result<Task> on_set_priority(Ledger& ledger, const TaskId& id, Priority priority, const std::string& actor);
+Result<UpgradeOutcome> on_upgrade(TaskService& service, const UpgradeOrder& order, const std::string& actor);
+Result<Task> on_cancel(TaskService& service, const TaskId& id, const std::string& actor);
+Result<Task> on_retry(TaskService& service, const TaskId& id, const std::string& actor);
+Result<Task> on_set_priority(TaskService& service, const TaskId& id, Priority priority, const std::string& actor);
 
-Result<Engine::PutDevice> on_change_device(Ledger& ledger, const DeviceChange& change);
-Result<void> on_remove_device(Ledger& ledger, const std::string& id, const std::string& actor);
-Result<void> on_set_secret(Ledger& ledger, const std::string& id, const Digest& secret);
-Result<Engine::AddedFirmware> on_add_firmware(Ledger& ledger, Firmware wanted);
-Result<Firmware> on_remove_firmware(Ledger& ledger, std::int64_t id);
+Result<Engine::PutDevice> on_change_device(TaskService& service, const DeviceChange& change);
+Result<void> on_remove_device(TaskService& service, const std::string& id, const std::string& actor);
+Result<void> on_set_secret(TaskService& service, const std::string& id, const Digest& secret);
+Result<Engine::AddedFirmware> on_add_firmware(TaskService& service, Firmware wanted);
+Result<Firmware> on_remove_firmware(TaskService& service, std::int64_t id);
 /// False where tasks of that image are left for another command.
-bool on_image_damaged(Ledger& ledger, const Digest& image);
+bool on_image_damaged(TaskService& service, const Digest& image);
 /// How far the tasks of an image were looked at.
 struct TaskCursor {
   std::int64_t firmware = 0;
@@ -39,14 +45,14 @@ struct TaskCursor {
 };
 /// Its file is gone or there again. False where tasks of that image are left for another command; `at` is where it goes
 /// on.
-bool on_image_changed(Ledger& ledger, const Digest& image, TaskCursor& at);
+bool on_image_changed(TaskService& service, const Digest& image, TaskCursor& at);
 /// After the commit removes the image where no firmware has it.
-void remove_unneeded(Ledger& ledger, const Digest& image);
+void remove_unneeded(TaskService& service, const Digest& image);
 
 /// The firmware for that version and hardware: its own before one that fits every device. `hardware` empty: unknown.
 /// Errc::no_such_firmware, Errc::wrong_hardware, Errc::malformed (several fit, name one), Errc::image_damaged,
 /// Errc::untrusted_firmware.
-Result<Firmware> choose_firmware(Ledger& ledger, const std::string& version, const std::string& hardware);
+Result<Firmware> choose_firmware(TaskService& service, const std::string& version, const std::string& hardware);
 /// Errc::image_too_large: fit_grid() has none for that device.
 Error image_too_large(const Device& device, const std::string& version, std::uint64_t size);
 /// Errc::downgrade; Errc::already_installed where the device said itself that it runs that version.

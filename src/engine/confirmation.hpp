@@ -14,12 +14,12 @@
 // after `rolled_back` or `failed` it falls back to the version before, not confirmed.
 #pragma once
 
-#include "engine/ledger.hpp"
+#include "engine/task_service.hpp"
 
 namespace ota::engine {
 
 /// The image of `task` is right: it waits for its confirmation, or ends here. Errc::wrong_state.
-Result<void> image_verified(Ledger& ledger, Task& task);
+Result<void> image_verified(TaskService& service, Task& task);
 
 /// Whether the task would wait for its confirmation once its image is verified.
 bool waits_for_confirmation(const Task& task, const Device& device);
@@ -27,18 +27,18 @@ bool waits_for_confirmation(const Task& task, const Device& device);
 /// The device says in a request that it runs `version`: judges its last update and each of its open tasks by that.
 /// `device` is as it was before; it is saved with the version. `active` is its active task, and nothing any more where
 /// that ended.
-void version_reported(Ledger& ledger, Device& device, std::optional<Task>& active, const std::string& version);
+void version_reported(TaskService& service, Device& device, std::optional<Task>& active, const std::string& version);
 
 /// The device says in a progress how the installation of `task` went: DeviceState::installed, rolled_back or failed.
 /// Nothing where that is a matter of attempts, not of an installation: the image isn't verified yet.
 struct InstallReport {
   std::optional<Answer> answer;
 };
-std::optional<InstallReport> installation_reported(Ledger& ledger, Task& task, DeviceState state,
+std::optional<InstallReport> installation_reported(TaskService& service, Task& task, DeviceState state,
                                                    const std::string& text);
 
 /// Ends each open task of the device whose firmware is for other hardware than `hardware`; answers the first of them.
 /// What was offered is told that it failed.
-std::optional<Task> end_unfit_tasks(Ledger& ledger, const std::string& device, const std::string& hardware);
+std::optional<Task> end_unfit_tasks(TaskService& service, const std::string& device, const std::string& hardware);
 
 }  // namespace ota::engine

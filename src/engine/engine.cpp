@@ -4,12 +4,13 @@
 #include <atomic>
 
 #include "engine/commands.hpp"
-#include "engine/writer.hpp"
+#include "engine/engine_loop.hpp"
+#include "engine/task_service.hpp"
 
 namespace ota::engine {
 namespace {
 
-/// A device's answer that may lie with a request until digests are there. Where the request goes with the ledger, the
+/// A device's answer that may lie with a request until digests are there. Where the request goes with the service, the
 /// device is told to come again.
 class KeptReply {
  public:
@@ -31,9 +32,9 @@ class KeptReply {
   const std::shared_ptr<const std::atomic<bool>> serving_;
 };
 
-std::optional<Answer> kept_within(Ledger& ledger, const DeviceId& device, std::optional<std::uint32_t> said,
+std::optional<Answer> kept_within(TaskService& service, const DeviceId& device, std::optional<std::uint32_t> said,
                                   std::optional<Answer> answer) {
-  if (answer) keep_within(ledger, device, said, *answer);
+  if (answer) keep_within(service, device, said, *answer);
   return answer;
 }
 
@@ -57,16 +58,18 @@ class EngineImpl final : public Engine {
 
   void request(DeviceId device, Credentials who, DeviceRequest message, Reply reply) override {
     auto shared = std::make_shared<KeptReply>(std::move(reply), serving_);
-    auto decide = [device, who, message = std::move(message)](Ledger& ledger) {
-      return kept_within(ledger, device, message.max_message_bytes, on_request(ledger, device, who, message));
+    auto decide = [device, who, message = std::move(message)](TaskService& service) {
+      return kept_within(service, device, message.max_message_bytes, on_request(service, device, who, message));
     };
-    writer_.send({[shared, decide, device = device.str()](Ledger& ledger) {
-                    auto answer = decide(ledger);
+    writer_.send({[shared, decide, device = device.str()](TaskService& service) {
+                    auto answer = decide(service);
                     // Digests are on their way: the same request again in a moment brings the offer.
                     const bool later =
                         answer && std::holds_alternative<QueuedAnswer>(*answer) &&
-                        ledger.defer(device, [shared, decide](Ledger& then) { give(then, shared, decide(then)); });
-                    if (!later) give(ledger, shared, std::move(answer));
+                        service.digests.defer(device, [shared, decide](TaskService& again) {
+                          give(again, shared, decide(again));
+                        });
+                    if (!later) give(service, shared, std::move(answer));
                   },
                   [shared](Error error) {
                     (*shared)(ErrorAnswer{std::move(error), {}});
@@ -75,33 +78,36 @@ class EngineImpl final : public Engine {
 
   void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) override {
     if (writer_.board().report(device.str(), who, message)) return reply({});
-    from_device(std::move(reply), [device = std::move(device), who, message = std::move(message)](Ledger& ledger) {
-      return kept_within(ledger, device, {}, on_progress(ledger, device, who, message));
-    });
+    auto work = [device = std::move(device), who, message = std::move(message)](TaskService& service) {
+      return kept_within(service, device, {}, on_progress(service, device, who, message));
+    };
+    from_device(std::move(reply), std::move(work));
   }
 
   void verify(DeviceId device, Credentials who, VerifyReport message, Reply reply) override {
-    from_device(std::move(reply), [device = std::move(device), who, message = std::move(message)](Ledger& ledger) {
-      return kept_within(ledger, device, {}, on_verify(ledger, device, who, message));
-    });
+    auto work = [device = std::move(device), who, message = std::move(message)](TaskService& service) {
+      return kept_within(service, device, {}, on_verify(service, device, who, message));
+    };
+    from_device(std::move(reply), std::move(work));
   }
 
   void listen(DeviceId device, Credentials who, Done<std::optional<Answer>> done) override {
     submit<std::optional<Answer>>(
-        std::move(done), [device = std::move(device), who](Ledger& ledger) { return on_listen(ledger, device, who); });
+        std::move(done),
+        [device = std::move(device), who](TaskService& service) { return on_listen(service, device, who); });
   }
 
   void download(DownloadClaim claim, Done<Admission> done) override {
-    submit<Admission>(std::move(done), [claim = std::move(claim)](Ledger& ledger) {
-      return Result<Admission>{on_download(ledger, claim)};
+    submit<Admission>(std::move(done), [claim = std::move(claim)](TaskService& service) {
+      return Result<Admission>{on_download(service, claim)};
     });
   }
 
   void fetch(DeviceId device, Credentials who, TaskId task, Done<ChunkAccess> done) override {
     if (const auto grant = writer_.board().fetch(device.str(), who, task)) return done(ChunkAccess{*grant});
-    submit<ChunkAccess>(std::move(done), [device = std::move(device), who, task](Ledger& ledger) {
-      auto access = on_fetch(ledger, device, who, task);
-      if (auto* told = std::get_if<Answer>(&access)) keep_within(ledger, device, {}, *told);
+    submit<ChunkAccess>(std::move(done), [device = std::move(device), who, task](TaskService& service) {
+      auto access = on_fetch(service, device, who, task);
+      if (auto* told = std::get_if<Answer>(&access)) keep_within(service, device, {}, *told);
       return Result<ChunkAccess>{std::move(access)};
     });
   }
@@ -110,39 +116,47 @@ class EngineImpl final : public Engine {
     auto target = order.device + " " + order.version;
     order_by<UpgradeOutcome>(
         std::move(done), caller, "upgrade", std::move(target),
-        [order = std::move(order), name = caller.name](Ledger& ledger) { return on_upgrade(ledger, order, name); });
+        [order = std::move(order), name = caller.name](TaskService& service) {
+          return on_upgrade(service, order, name);
+        });
   }
 
   void cancel(TaskId task, Caller caller, Done<Task> done) override {
     order_by<Task>(std::move(done), caller, "task.cancel", task.str(),
-                   [task, name = caller.name](Ledger& ledger) { return on_cancel(ledger, task, name); });
+                   [task, name = caller.name](TaskService& service) { return on_cancel(service, task, name); });
   }
 
   void retry(TaskId task, Caller caller, Done<Task> done) override {
     order_by<Task>(std::move(done), caller, "task.retry", task.str(),
-                   [task, name = caller.name](Ledger& ledger) { return on_retry(ledger, task, name); });
+                   [task, name = caller.name](TaskService& service) { return on_retry(service, task, name); });
   }
 
   void set_priority(TaskId task, Priority priority, Caller caller, Done<Task> done) override {
     order_by<Task>(
         std::move(done), caller, "task.priority", task.str() + " " + std::string(to_string(priority)),
-        [task, priority, name = caller.name](Ledger& ledger) { return on_set_priority(ledger, task, priority, name); });
+        [task, priority, name = caller.name](TaskService& service) {
+          return on_set_priority(service, task, priority, name);
+        });
   }
 
   void change_device(DeviceChange change, Caller caller, Done<PutDevice> done) override {
     auto target = change.device;
     order_by<PutDevice>(std::move(done), caller, change.may_create ? "device.put" : "device.patch", std::move(target),
-                        [change = std::move(change)](Ledger& ledger) { return on_change_device(ledger, change); });
+                        [change = std::move(change)](TaskService& service) {
+                          return on_change_device(service, change);
+                        });
   }
 
   void remove_device(std::string device, Caller caller, Done<void> done) override {
     order_by<void>(std::move(done), caller, "device.remove", device,
-                   [device, name = caller.name](Ledger& ledger) { return on_remove_device(ledger, device, name); });
+                   [device, name = caller.name](TaskService& service) {
+                     return on_remove_device(service, device, name);
+                   });
   }
 
   void set_device_secret(std::string device, Digest secret, Caller caller, Done<void> done) override {
     order_by<void>(std::move(done), caller, "device.token", device,
-                   [device, secret](Ledger& ledger) { return on_set_secret(ledger, device, secret); });
+                   [device, secret](TaskService& service) { return on_set_secret(service, device, secret); });
   }
 
   void add_firmware(Firmware firmware, Caller caller, Done<AddedFirmware> done) override {
@@ -154,23 +168,23 @@ class EngineImpl final : public Engine {
     };
     order_by<AddedFirmware>(
         std::move(told), caller, "firmware.add", std::move(target),
-        [firmware = std::move(firmware)](Ledger& ledger) { return on_add_firmware(ledger, firmware); });
+        [firmware = std::move(firmware)](TaskService& service) { return on_add_firmware(service, firmware); });
   }
 
   void remove_firmware(std::int64_t id, Caller caller, Done<Firmware> done) override {
     order_by<Firmware>(std::move(done), caller, "firmware.remove", std::to_string(id),
-                       [id](Ledger& ledger) { return on_remove_firmware(ledger, id); });
+                       [id](TaskService& service) { return on_remove_firmware(service, id); });
   }
 
   void image_damaged(Digest image) override { writer_.image_damaged(image); }
   void image_changed(Digest image) override { writer_.image_changed(image); }
 
   void audit(AuditEntry entry) override {
-    writer_.send({[entry = std::move(entry)](Ledger& ledger) { ledger.audit(entry); }, [](const Error&) {}});
+    writer_.send({[entry = std::move(entry)](TaskService& service) { service.audit(entry); }, [](const Error&) {}});
   }
 
   void key_used(std::string name) override {
-    writer_.later([name = std::move(name)](Ledger& ledger) { ledger.keys.used(name, ledger.wall()); });
+    writer_.later([name = std::move(name)](TaskService& service) { service.rows.keys.used(name, service.wall()); });
   }
 
   TransferBoard& board() noexcept override { return writer_.board(); }
@@ -180,10 +194,10 @@ class EngineImpl final : public Engine {
   template <class T, class Work>
   void submit(Done<T> done, Work work) {
     auto shared = std::make_shared<Done<T>>(std::move(done));
-    writer_.send({[shared, work = std::move(work)](Ledger& ledger) {
-                    auto result = work(ledger);
-                    ledger.after_commit([shared, result = std::move(result)] { (*shared)(result); });
-                    ledger.settle();
+    writer_.send({[shared, work = std::move(work)](TaskService& service) {
+                    auto result = work(service);
+                    service.after_commit([shared, result = std::move(result)] { (*shared)(result); });
+                    service.scheduler.schedule();
                   },
                   [shared](Error error) { (*shared)(std::move(error)); }});
   }
@@ -196,31 +210,31 @@ class EngineImpl final : public Engine {
     entry.action = std::move(action);
     entry.target = std::move(target);
     entry.outcome = "done";
-    submit<T>(std::move(done), [entry = std::move(entry), work = std::move(work)](Ledger& ledger) {
-      auto result = work(ledger);
-      if (result) ledger.audit(entry);
+    submit<T>(std::move(done), [entry = std::move(entry), work = std::move(work)](TaskService& service) {
+      auto result = work(service);
+      if (result) service.audit(entry);
       return result;
     });
   }
 
   /// The answer goes before what the command brings others, and the device itself.
   template <class R>
-  static void give(Ledger& ledger, const std::shared_ptr<R>& reply, std::optional<Answer> answer) {
-    ledger.after_commit([reply, answer = std::move(answer)] { (*reply)(answer); });
-    ledger.settle();
+  static void give(TaskService& service, const std::shared_ptr<R>& reply, std::optional<Answer> answer) {
+    service.after_commit([reply, answer = std::move(answer)] { (*reply)(answer); });
+    service.scheduler.schedule();
   }
 
   template <class Work>
   void from_device(Reply reply, Work work) {
     auto shared = std::make_shared<Reply>(std::move(reply));
-    writer_.send({[shared, work = std::move(work)](Ledger& ledger) { give(ledger, shared, work(ledger)); },
+    writer_.send({[shared, work = std::move(work)](TaskService& service) { give(service, shared, work(service)); },
                   [shared](Error error) {
                     (*shared)(ErrorAnswer{std::move(error), {}});
                   }});
   }
 
   const std::shared_ptr<std::atomic<bool>> serving_ = std::make_shared<std::atomic<bool>>(true);
-  Writer writer_;
+  EngineLoop writer_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/commands.hpp"
+#include "engine/task_service.hpp"
 #include "ota/domain/version.hpp"
 
 namespace ota::engine {
@@ -12,8 +13,8 @@ Error bad_field(const char* field, std::string message) {
   return Error{Errc::malformed, fmt::format("{}: {}", field, message), {{field, message}}};
 }
 
-Result<Task> find_task(Ledger& ledger, const TaskId& id) {
-  auto task = ledger.load(id.number);
+Result<Task> find_task(TaskService& service, const TaskId& id) {
+  auto task = service.lifecycle.load(id.number);
   if (!task || task->id != id) return fail(Errc::unknown_task, fmt::format("there is no task {}", id.str()));
   return *task;
 }
@@ -36,62 +37,62 @@ Result<void> check_times(const UpgradeOrder& order, WallTime now) {
 }
 
 /// The device of an order, made where it is new and registration is open.
-Result<Device> device_for(Ledger& ledger, const UpgradeOrder& order) {
-  if (auto device = ledger.find_device(order.device)) return *device;
-  if (auto readable = ledger.check_readable(order.device); !readable) return readable.error();
-  if (ledger.options().devices.registration != "open")
+Result<Device> device_for(TaskService& service, const UpgradeOrder& order) {
+  if (auto device = service.registry.find(order.device)) return *device;
+  if (auto readable = service.registry.check_readable(order.device); !readable) return readable.error();
+  if (service.options().devices.registration != "open")
     return fail(Errc::unknown_device,
                 fmt::format("device {} is not registered (PUT /devices/{})", order.device, order.device));
   Device device;
   device.id = order.device;
-  device.created = ledger.wall();
+  device.created = service.wall();
   return device;
 }
 
 /// Whether the vendor permits this order to go below what the device runs. Errc::signature_invalid, Errc::malformed.
-Result<void> check_permission(Ledger& ledger, const UpgradeOrder& order, const Firmware& firmware) {
+Result<void> check_permission(TaskService& service, const UpgradeOrder& order, const Firmware& firmware) {
   const auto& permission = *order.downgrade;
-  if (const auto& trust = ledger.options().trust)
+  if (const auto& trust = service.options().trust)
     if (auto good = trust->judge(firmware, permission); !good)
       return Error{Errc::signature_invalid, good.error().message, {{"downgrade_permission", good.error().message}}};
-  if (!firmware::permits_downgrade(permission, order.device, ledger.wall()))
+  if (!firmware::permits_downgrade(permission, order.device, service.wall()))
     return bad_field("downgrade_permission", fmt::format("is for {} until {}: not for device {} now", permission.device,
                                                          permission.expires, order.device));
   return {};
 }
 
-Result<UpgradeOutcome> make_task(Ledger& ledger, const UpgradeOrder& order, const std::string& actor,
+Result<UpgradeOutcome> make_task(TaskService& service, const UpgradeOrder& order, const std::string& actor,
                                  std::int64_t retry_of = 0) {
-  if (auto times = check_times(order, ledger.wall()); !times) return times.error();
-  auto device = device_for(ledger, order);
+  if (auto times = check_times(order, service.wall()); !times) return times.error();
+  auto device = device_for(service, order);
   if (!device) return device.error();
   if (order.hardware && !device->hardware.empty() && *order.hardware != device->hardware)
     return fail(Errc::wrong_hardware,
                 fmt::format("device {} is a {}, not a {}", device->id, device->hardware, *order.hardware));
   const auto hardware = device->hardware.empty() ? order.hardware.value_or("") : device->hardware;
-  auto firmware = choose_firmware(ledger, order.version, hardware);
+  auto firmware = choose_firmware(service, order.version, hardware);
   if (!firmware) return firmware.error();
   if (order.checksum && *order.checksum != firmware->checksum)
     return fail(Errc::checksum_differs,
                 fmt::format("firmware {} has the checksum {}", order.version, to_checksum(firmware->checksum)));
   auto grid = grid_for(*firmware, order, *device);
   if (!grid) return grid.error();
-  if (auto open = ledger.tasks.open_of(device->id, order.version)) {
+  if (auto open = service.rows.tasks.open_of(device->id, order.version)) {
     if (open->unasked && retry_of == 0) {
-      open = ledger.load(open->id.number);
+      open = service.lifecycle.load(open->id.number);
       open->unasked = false;
-      ledger.save(*open);
-      ledger.touch(open->device);
+      service.lifecycle.save(*open);
+      service.scheduler.mark_dirty(open->device);
     }
     return UpgradeOutcome{*open, false, open->state};
   }
   if (order.downgrade)
-    if (auto permitted = check_permission(ledger, order, *firmware); !permitted) return permitted.error();
+    if (auto permitted = check_permission(service, order, *firmware); !permitted) return permitted.error();
   if (!order.force)
     if (auto fits = check_upgrade(*device, order.version); !fits)
       if (!order.downgrade || fits.error().code != Errc::downgrade) return fits.error();
 
-  if (!ledger.find_device(device->id)) ledger.save(*device);
+  if (!service.registry.find(device->id)) service.registry.save(*device);
   Task task;
   task.device = device->id;
   task.firmware_id = firmware->id;
@@ -101,25 +102,25 @@ Result<UpgradeOutcome> make_task(Ledger& ledger, const UpgradeOrder& order, cons
   task.size = firmware->size;
   task.chunk_bytes = grid->chunk_bytes;
   task.priority = order.priority.value_or(firmware->security ? Priority::security : Priority::normal);
-  task.confirm = order.confirm.value_or(ledger.default_confirm());
+  task.confirm = order.confirm.value_or(service.default_confirm());
   task.force = order.force;
   task.downgrade = order.downgrade;
   task.from_version = device->current_version;
   task.not_before = order.not_before;
   task.expires_at = order.expires_at;
   task.retry_of = retry_of;
-  return UpgradeOutcome{ledger.insert(task, actor), true, TaskState::queued};
+  return UpgradeOutcome{service.lifecycle.insert(task, actor), true, TaskState::queued};
 }
 
 }  // namespace
 
-Result<Firmware> choose_firmware(Ledger& ledger, const std::string& version, const std::string& hardware) {
+Result<Firmware> choose_firmware(TaskService& service, const std::string& version, const std::string& hardware) {
   const auto fits = [&](const Firmware& firmware) {
     return hardware.empty() || firmware.hardware.empty() || firmware.hardware == hardware;
   };
-  auto all = ledger.firmware.with_version(version);
+  auto all = service.rows.firmware.with_version(version);
   // Written in another way it is the same version.
-  if (std::none_of(all.begin(), all.end(), fits)) all = ledger.firmware.with_same_version(version);
+  if (std::none_of(all.begin(), all.end(), fits)) all = service.rows.firmware.with_same_version(version);
   if (all.empty()) return fail(Errc::no_such_firmware, fmt::format("there is no firmware {}", version));
   const Firmware* chosen = nullptr;
   for (const auto& firmware : all)
@@ -134,7 +135,7 @@ Result<Firmware> choose_firmware(Ledger& ledger, const std::string& version, con
   if (chosen->damaged)
     return fail(Errc::image_damaged,
                 fmt::format("the stored image of firmware {} is damaged: upload it again", version));
-  if (const auto& trust = ledger.options().trust)
+  if (const auto& trust = service.options().trust)
     if (auto good = trust->judge(*chosen); !good)
       return fail(Errc::untrusted_firmware,
                   fmt::format("firmware {} is not trusted now: {}", chosen->version, good.error().message));
@@ -160,35 +161,36 @@ Result<void> check_upgrade(const Device& device, const std::string& version) {
   return {};
 }
 
-Result<UpgradeOutcome> on_upgrade(Ledger& ledger, const UpgradeOrder& order, const std::string& actor) {
-  if (order.idempotency_key.empty()) return make_task(ledger, order, actor);
+Result<UpgradeOutcome> on_upgrade(TaskService& service, const UpgradeOrder& order, const std::string& actor) {
+  if (order.idempotency_key.empty()) return make_task(service, order, actor);
   // Two operators may take the same key.
   const auto key = actor + '\n' + order.idempotency_key;
-  if (const auto before = ledger.keys.answered(key)) {
+  if (const auto before = service.rows.keys.answered(key)) {
     if (before->body != order.body_digest)
       return fail(Errc::key_reused, "this Idempotency-Key came with another request before: take a new one");
-    const auto task = ledger.tasks.find(before->task);
+    const auto task = service.rows.tasks.find(before->task);
     if (!task) return fail(Errc::unknown_task, "the task of this Idempotency-Key is gone");
     return UpgradeOutcome{*task, before->created, before->state};
   }
-  auto outcome = make_task(ledger, order, actor);
+  auto outcome = make_task(service, order, actor);
   if (outcome)
-    ledger.keys.remember(key,
-                         {order.body_digest, outcome->task.id.number, outcome->created, outcome->state, ledger.wall()});
+    service.rows.keys.remember(
+        key, {order.body_digest, outcome->task.id.number, outcome->created, outcome->state, service.wall()});
   return outcome;
 }
 
-Result<Task> on_cancel(Ledger& ledger, const TaskId& id, const std::string& actor) {
-  auto task = find_task(ledger, id);
+Result<Task> on_cancel(TaskService& service, const TaskId& id, const std::string& actor) {
+  auto task = find_task(service, id);
   if (!task) return task;
   const bool told = holds_slot(task->state) || task->offered;
-  if (auto done = ledger.change(*task, TaskEvent::cancel, by_operator(actor), "cancelled"); !done) return done.error();
-  if (told) ledger.push(task->device, CancelAnswer{task->id, CancelReason::cancelled});
+  if (auto done = service.lifecycle.change(*task, TaskEvent::cancel, by_operator(actor), "cancelled"); !done)
+    return done.error();
+  if (told) service.push(task->device, CancelAnswer{task->id, CancelReason::cancelled});
   return task;
 }
 
-Result<Task> on_retry(Ledger& ledger, const TaskId& id, const std::string& actor) {
-  auto ended = find_task(ledger, id);
+Result<Task> on_retry(TaskService& service, const TaskId& id, const std::string& actor) {
+  auto ended = find_task(service, id);
   if (!ended) return ended;
   if (!is_ended(ended->state) || ended->state == TaskState::succeeded)
     return fail(Errc::wrong_state,
@@ -204,7 +206,7 @@ Result<Task> on_retry(Ledger& ledger, const TaskId& id, const std::string& actor
   order.confirm = ended->confirm;
   order.force = ended->force;
   order.downgrade = ended->downgrade;
-  auto made = make_task(ledger, order, actor, id.number);
+  auto made = make_task(service, order, actor, id.number);
   if (!made) return made.error();
   if (!made->created)
     return fail(Errc::wrong_state, fmt::format("device {} has an open task for {} already: {}", ended->device,
@@ -212,8 +214,8 @@ Result<Task> on_retry(Ledger& ledger, const TaskId& id, const std::string& actor
   return made->task;
 }
 
-Result<Task> on_set_priority(Ledger& ledger, const TaskId& id, Priority priority, const std::string& actor) {
-  auto task = find_task(ledger, id);
+Result<Task> on_set_priority(TaskService& service, const TaskId& id, Priority priority, const std::string& actor) {
+  auto task = find_task(service, id);
   if (!task) return task;
   if (is_ended(task->state) || task->state == TaskState::installing)
     return fail(Errc::wrong_state, fmt::format("task {} of device {} is {}: its priority changes nothing any more",
@@ -225,10 +227,10 @@ Result<Task> on_set_priority(Ledger& ledger, const TaskId& id, Priority priority
   entry.reason = fmt::format("{} to {}", to_string(task->priority), to_string(priority));
   task->priority = priority;
   task->unasked = false;
-  ledger.board().set_priority(task->id.number, priority);
-  ledger.log(*task, std::move(entry));
-  ledger.save(*task);
-  ledger.touch(task->device);
+  service.transfers().set_priority(task->id.number, priority);
+  service.log(*task, std::move(entry));
+  service.lifecycle.save(*task);
+  service.scheduler.mark_dirty(task->device);
   return task;
 }
 

@@ -6,7 +6,7 @@
 namespace ota::engine {
 namespace {
 
-class Confirmation : public LedgerTest {
+class Confirmation : public TaskServiceTest {
  protected:
   Confirmation() {
     add_firmware("2.0.0");
@@ -69,10 +69,10 @@ TEST_F(Confirmation, AnOrderAndTheSettingDecideWhetherItWaits) {
   verify("gw-2", always, 1);
   EXPECT_EQ(how(always), "installing");
   options.tasks.confirm = "never";
-  ledger->set_options(options);
+  service->set_options(options);
   EXPECT_EQ(how(verified("gw-3")), "succeeded");
   options.tasks.confirm = "always";
-  ledger->set_options(options);
+  service->set_options(options);
   const auto fourth = task_for("gw-4", "2.0.0");
   verify("gw-4", fourth, 1);
   EXPECT_EQ(how(fourth), "installing");
@@ -226,7 +226,7 @@ TEST_F(Confirmation, AForcedDowngradeIsConfirmedAndRolledBackLikeAnyOther) {
 
 TEST_F(Confirmation, WhatItRunsEndsATaskInEveryState) {
   options.tasks.max_active = 10;
-  ledger->set_options(options);
+  service->set_options(options);
   for (const std::string version : {"2.0.0", "v2.0.0", "2.0.0+build.7", "2.5.0"}) {
     const auto unit_of = [&](const std::string& way) { return way + std::to_string(version.size()); };
     const bool same = version != "2.5.0";
@@ -316,7 +316,7 @@ TEST_F(Confirmation, WhatTheRegistryBelievesRefusesNoRepair) {
 TEST_F(Confirmation, AFailedUpdateCanBeTriedAgain) {
   const auto id = verified("gw-1");
   state("gw-1", id, DeviceState::rolled_back);
-  const auto again = unit([&](Ledger& l) { return on_retry(l, id, "alice"); }).value();
+  const auto again = unit([&](auto& s) { return on_retry(s, id, "alice"); }).value();
   EXPECT_EQ(again.retry_of, id.number);
   verify("gw-1", again.id, 1);
   EXPECT_EQ(state_of(again.id), TaskState::installing);

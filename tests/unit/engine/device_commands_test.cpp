@@ -5,7 +5,7 @@
 namespace ota::engine {
 namespace {
 
-using DeviceCommands = LedgerTest;
+using DeviceCommands = TaskServiceTest;
 using testing::HasSubstr;
 
 TEST_F(DeviceCommands, AnUnknownDeviceIsTakenInAndUpToDate) {
@@ -16,7 +16,7 @@ TEST_F(DeviceCommands, AnUnknownDeviceIsTakenInAndUpToDate) {
 
 TEST_F(DeviceCommands, ClosedRegistrationRefusesAStranger) {
   options.devices.registration = "closed";
-  ledger->set_options(options);
+  service->set_options(options);
   EXPECT_EQ(error_in(request("gw-1")).error.code, Errc::unknown_device);
   EXPECT_FALSE(row_of("gw-1"));
 }
@@ -133,7 +133,7 @@ TEST_F(DeviceCommands, ATaskThatComesAgainHasChunksThatItsDeviceTakesNow) {
   auto message = says();
   message.max_chunk_bytes = 262'144;
   EXPECT_EQ(std::get<Offer>(request("gw-1", message)).task, urgent);
-  ASSERT_TRUE(unit([&](Ledger& l) { return on_cancel(l, urgent, "tester"); }));
+  ASSERT_TRUE(unit([&](auto& s) { return on_cancel(s, urgent, "tester"); }));
   ASSERT_EQ(state_of(id), TaskState::offered);
   EXPECT_EQ(row(id).chunk_bytes, 262'144u);
   EXPECT_EQ(row(id).chunks_have, 2u);
@@ -151,7 +151,7 @@ TEST_F(DeviceCommands, AnswersKnowTheBoundThatTheDeviceSaidOnce) {
 
   Answer refused = ErrorAnswer{fail(Errc::bad_message, "no"), {}};
   const auto bound_for = [&](const char* device, std::optional<std::uint32_t> said) {
-    keep_within(*ledger, *DeviceId::parse(device), said, refused);
+    keep_within(*service, *DeviceId::parse(device), said, refused);
     return std::get<ErrorAnswer>(refused).max_message_bytes;
   };
   EXPECT_EQ(bound_for("gw-1", {}), 1'024u);
@@ -386,9 +386,9 @@ TEST_F(DeviceCommands, ForcedOnesAreNotSuperseded) {
 TEST_F(DeviceCommands, TokensAreAskedForWhereTheyMustBe) {
   request("gw-1");
   const Digest right = digest_of(7);
-  unit([&](Ledger& l) { return on_set_secret(l, "gw-1", right); });
+  unit([&](auto& s) { return on_set_secret(s, "gw-1", right); });
   auto ask = [&](Credentials who) {
-    return unit([&](Ledger& l) { return on_request(l, *DeviceId::parse("gw-1"), who, {}); }).value();
+    return unit([&](auto& s) { return on_request(s, *DeviceId::parse("gw-1"), who, {}); }).value();
   };
   Credentials none, good, bad, broker, cert;
   good.token_digest = right;
@@ -402,12 +402,12 @@ TEST_F(DeviceCommands, TokensAreAskedForWhereTheyMustBe) {
   EXPECT_TRUE(std::holds_alternative<UpToDateAnswer>(ask(broker)));
   EXPECT_TRUE(std::holds_alternative<UpToDateAnswer>(ask(cert)));
   options.devices.token_required = true;
-  ledger->set_options(options);
+  service->set_options(options);
   EXPECT_EQ(error_in(ask(broker)).error.code, Errc::not_authorized);
   EXPECT_TRUE(std::holds_alternative<UpToDateAnswer>(ask(good)));
 }
 
-class FirstContact : public LedgerTest {
+class FirstContact : public TaskServiceTest {
  protected:
   static Credentials with(std::uint8_t seed, bool fit = true) {
     Credentials who;
@@ -416,12 +416,12 @@ class FirstContact : public LedgerTest {
     return who;
   }
   bool welcome(const std::string& device, const Credentials& who) {
-    const auto answer = unit([&](Ledger& l) { return on_request(l, *DeviceId::parse(device), who, says()); }).value();
+    const auto answer = unit([&](auto& s) { return on_request(s, *DeviceId::parse(device), who, says()); }).value();
     const auto* refused = std::get_if<ErrorAnswer>(&answer);
     EXPECT_TRUE(!refused || refused->error.code == Errc::not_authorized);
     return !refused;
   }
-  std::size_t audited() { return ledger->audit_log.list({}, {}, 0, 100).size(); }
+  std::size_t audited() { return service->rows.audit_log.list({}, {}, 0, 100).size(); }
 };
 
 TEST_F(FirstContact, TheTokenOfANewDeviceIsItsSecretFromThenOn) {
@@ -432,12 +432,12 @@ TEST_F(FirstContact, TheTokenOfANewDeviceIsItsSecretFromThenOn) {
   EXPECT_TRUE(welcome("gw-1", with(7)));
   EXPECT_FALSE(welcome("gw-1", with(8)));
   EXPECT_FALSE(welcome("gw-1", {}));
-  const auto entries = ledger->audit_log.list({}, {}, 0, 100);
+  const auto entries = service->rows.audit_log.list({}, {}, 0, 100);
   ASSERT_EQ(entries.size(), 1u);
   EXPECT_EQ(entries[0].caller.name, "device");
   EXPECT_EQ(entries[0].caller.remote, "192.0.2.7:4711");
   EXPECT_EQ(entries[0].action + " " + entries[0].target + " " + entries[0].outcome, "device.token gw-1 done");
-  unit([&](Ledger& l) { return on_set_secret(l, "gw-1", digest_of(9)); });
+  unit([&](auto& s) { return on_set_secret(s, "gw-1", digest_of(9)); });
   EXPECT_FALSE(welcome("gw-1", with(7))) << "an issued one replaces it";
   EXPECT_TRUE(welcome("gw-1", with(9)));
   restart();
@@ -451,10 +451,10 @@ TEST_F(FirstContact, WhateverItsFirstMessageIs) {
   report.task = {20261122, 42};
   VerifyReport right;
   right.task = report.task;
-  unit([&](Ledger& l) { return on_progress(l, one, with(1), report); });
-  unit([&](Ledger& l) { return on_verify(l, two, with(2), right); });
-  unit([&](Ledger& l) { return on_listen(l, three, with(3)); });
-  unit([&](Ledger& l) { return on_fetch(l, four, with(4), report.task); });
+  unit([&](auto& s) { return on_progress(s, one, with(1), report); });
+  unit([&](auto& s) { return on_verify(s, two, with(2), right); });
+  unit([&](auto& s) { return on_listen(s, three, with(3)); });
+  unit([&](auto& s) { return on_fetch(s, four, with(4), report.task); });
   for (std::uint8_t seed = 1; seed <= 4; ++seed)
     EXPECT_EQ(row_of("gw-" + std::to_string(seed))->secret, digest_of(seed)) << int{seed};
   EXPECT_EQ(audited(), 4u);
@@ -468,7 +468,7 @@ TEST_F(FirstContact, AKnownDeviceWithoutASecretGetsNoneThisWay) {
   DeviceChange wanted;
   wanted.device = "gw-2";
   wanted.may_create = true;
-  ASSERT_TRUE(unit([&](Ledger& l) { return on_change_device(l, wanted); }));
+  ASSERT_TRUE(unit([&](auto& s) { return on_change_device(s, wanted); }));
   EXPECT_TRUE(welcome("gw-2", with(7)));
   EXPECT_FALSE(row_of("gw-2")->secret);
   add_firmware("2.0.0");
@@ -480,7 +480,7 @@ TEST_F(FirstContact, AKnownDeviceWithoutASecretGetsNoneThisWay) {
 
 TEST_F(FirstContact, AnUnfitTokenIsRefusedByItsRule) {
   const auto answer =
-      unit([&](Ledger& l) { return on_request(l, *DeviceId::parse("gw-1"), with(7, false), says()); }).value();
+      unit([&](auto& s) { return on_request(s, *DeviceId::parse("gw-1"), with(7, false), says()); }).value();
   EXPECT_EQ(error_in(answer).error.code, Errc::not_authorized);
   EXPECT_THAT(error_in(answer).error.message, HasSubstr("device gw-1 is new"));
   EXPECT_THAT(error_in(answer).error.message, HasSubstr("16 to 128 visible characters of ASCII, no blanks"));
@@ -492,22 +492,22 @@ TEST_F(FirstContact, AnUnfitTokenIsRefusedByItsRule) {
 
 TEST_F(FirstContact, WhereTokensAreRequiredOnlyAFitOneLetsANewDeviceIn) {
   options.devices.token_required = true;
-  ledger->set_options(options);
+  service->set_options(options);
   EXPECT_FALSE(welcome("gw-1", {}));
   EXPECT_FALSE(welcome("gw-1", with(7, false)));
   EXPECT_FALSE(row_of("gw-1")) << "a refused one is not taken in";
   auto over_mqtt = with(7);
   over_mqtt.via_broker = true;
   EXPECT_TRUE(welcome("gw-1", over_mqtt));
-  EXPECT_EQ(ledger->audit_log.list({}, {}, 0, 100).at(0).caller.remote, "mqtt");
+  EXPECT_EQ(service->rows.audit_log.list({}, {}, 0, 100).at(0).caller.remote, "mqtt");
   over_mqtt.token_digest = digest_of(8);
   EXPECT_FALSE(welcome("gw-1", over_mqtt));
 }
 
 TEST_F(FirstContact, ClosedRegistrationTakesNoSecrets) {
   options.devices.registration = "closed";
-  ledger->set_options(options);
-  const auto answer = unit([&](Ledger& l) { return on_request(l, *DeviceId::parse("gw-1"), with(7), says()); }).value();
+  service->set_options(options);
+  const auto answer = unit([&](auto& s) { return on_request(s, *DeviceId::parse("gw-1"), with(7), says()); }).value();
   EXPECT_EQ(error_in(answer).error.code, Errc::unknown_device);
   EXPECT_FALSE(row_of("gw-1"));
   EXPECT_EQ(audited(), 0u);
@@ -518,7 +518,7 @@ TEST_F(DeviceCommands, HardwareOfARegisteredDeviceIsTheOperators) {
   wanted.device = "gw-1";
   wanted.may_create = true;
   wanted.hardware = "gw-a";
-  EXPECT_TRUE(unit([&](Ledger& l) { return on_change_device(l, wanted); }).value().created);
+  EXPECT_TRUE(unit([&](auto& s) { return on_change_device(s, wanted); }).value().created);
   EXPECT_EQ(error_in(request("gw-1", says("gw-b"))).error.code, Errc::wrong_hardware);
   EXPECT_EQ(row_of("gw-1")->hardware, "gw-a");
   request("gw-2", says("gw-a"));
@@ -541,7 +541,7 @@ TEST_F(DeviceCommands, AnImageForOtherHardwareIsNeverOffered) {
 TEST_F(DeviceCommands, OtherHardwareEndsATaskInEveryState) {
   add_firmware("2.0.0");
   options.tasks.max_active = 10;
-  ledger->set_options(options);
+  service->set_options(options);
   const std::vector<std::pair<std::string, std::function<void(const TaskId&)>>> ways = {
       {"offered", [](const TaskId&) {}},
       {"downloading", [&](const TaskId& id) { chunk("downloading", id, 0, 0); }},
@@ -565,7 +565,7 @@ TEST_F(DeviceCommands, ADeviceRegisteredAsOtherHardwareLosesTasksThatDoNotFit) {
   DeviceChange wanted;
   wanted.device = "gw-1";
   wanted.hardware = "gw-b";
-  unit([&](Ledger& l) { return on_change_device(l, wanted); }).value();
+  unit([&](auto& s) { return on_change_device(s, wanted); }).value();
   EXPECT_EQ(state_of(id), TaskState::failed);
   EXPECT_EQ(row(id).reason, "wrong_hardware");
   EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 failed"});
@@ -574,7 +574,7 @@ TEST_F(DeviceCommands, ADeviceRegisteredAsOtherHardwareLosesTasksThatDoNotFit) {
 TEST_F(DeviceCommands, LateWordsForAnEndedTaskAreTold) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
-  unit([&](Ledger& l) { return on_cancel(l, id, "tester"); });
+  unit([&](auto& s) { return on_cancel(s, id, "tester"); });
   EXPECT_EQ(error_in(*chunk("gw-1", id, 0, 0)).error.code, Errc::task_ended);
   EXPECT_EQ(error_in(verify("gw-1", id, 1)).error.code, Errc::task_ended);
   EXPECT_EQ(state_of(id), TaskState::cancelled);
@@ -582,7 +582,7 @@ TEST_F(DeviceCommands, LateWordsForAnEndedTaskAreTold) {
 
 TEST_F(DeviceCommands, DownloadsMayOnlyBeOfATaskWhoseTurnItIs) {
   add_firmware("2.0.0");
-  auto ask = [&](TaskId id) { return unit([&](Ledger& l) { return on_download(l, {id, {}}); }).access; };
+  auto ask = [&](TaskId id) { return unit([&](auto& s) { return on_download(s, {id, {}}); }).access; };
   const auto a = task_for("gw-1", "2.0.0");
   task_for("gw-2", "2.0.0");
   const auto c = task_for("gw-3", "2.0.0");
@@ -599,12 +599,12 @@ TEST_F(DeviceCommands, ADownloadIsProvenByItsOwnDevice) {
   add_firmware("3.0.0", "gw-a", 2);
   const auto a = task_for("gw-1", "2.0.0");
   const auto b = task_for("gw-2", "2.0.0");
-  unit([&](Ledger& l) { return on_set_secret(l, "gw-1", digest_of(71)); }).value();
-  unit([&](Ledger& l) { return on_set_secret(l, "gw-2", digest_of(72)); }).value();
+  unit([&](auto& s) { return on_set_secret(s, "gw-1", digest_of(71)); }).value();
+  unit([&](auto& s) { return on_set_secret(s, "gw-2", digest_of(72)); }).value();
 
   const auto admit = [&](const DownloadProof& proof, TaskId task) {
     const auto held = board.admit(proof, task);
-    const auto asked = unit([&](Ledger& l) { return on_download(l, {task, proof}); });
+    const auto asked = unit([&](auto& s) { return on_download(s, {task, proof}); });
     EXPECT_EQ(held.has_value(), asked.access == Access::granted) << "board and engine are of one mind";
     EXPECT_EQ(held ? held->chunk_bytes : 0, asked.chunk_bytes);
     return held.has_value();
@@ -621,13 +621,13 @@ TEST_F(DeviceCommands, ADownloadIsProvenByItsOwnDevice) {
   EXPECT_FALSE(admit({digest_of(1), {}, "gw-1"}, b));
   EXPECT_FALSE(board.admit(first, TaskId{20261121, a.number})) << "the day is a part of the name";
 
-  unit([&](Ledger& l) { return on_set_secret(l, "gw-1", digest_of(73)); }).value();
+  unit([&](auto& s) { return on_set_secret(s, "gw-1", digest_of(73)); }).value();
   EXPECT_FALSE(admit(first, a)) << "the secret was changed";
   EXPECT_FALSE(board.admit(first, {}));
   first.token = digest_of(73);
   EXPECT_TRUE(admit(first, a));
 
-  unit([&](Ledger& l) { return on_cancel(l, a, "tester"); }).value();
+  unit([&](auto& s) { return on_cancel(s, a, "tester"); }).value();
   EXPECT_FALSE(board.admit(first, {}));
 }
 
@@ -635,7 +635,7 @@ TEST_F(DeviceCommands, ChunksGoOnlyToTheDeviceOfATaskWhoseTurnItIs) {
   add_firmware("2.0.0");
   auto fetch = [&](const std::string& device, TaskId id, Credentials who = {}) {
     who.via_broker = true;
-    return unit([&](Ledger& l) { return on_fetch(l, *DeviceId::parse(device), who, id); });
+    return unit([&](auto& s) { return on_fetch(s, *DeviceId::parse(device), who, id); });
   };
   auto refusal = [&](const ChunkAccess& access) { return std::get<ErrorAnswer>(std::get<Answer>(access)).error.code; };
   const auto a = task_for("gw-1", "2.0.0");
@@ -652,13 +652,13 @@ TEST_F(DeviceCommands, ChunksGoOnlyToTheDeviceOfATaskWhoseTurnItIs) {
   EXPECT_TRUE(std::holds_alternative<ChunkGrant>(fetch("gw-3", c)));
   Credentials wrong;
   wrong.token_digest = Digest{1};
-  unit([&](Ledger& l) { return on_set_secret(l, "gw-3", Digest{7}); });
+  unit([&](auto& s) { return on_set_secret(s, "gw-3", Digest{7}); });
   EXPECT_EQ(refusal(fetch("gw-3", c, wrong)), Errc::not_authorized);
 }
 
 TEST_F(DeviceCommands, WhoListensHearsWhatItHasNotBegun) {
   add_firmware("2.0.0");
-  auto listen = [&] { return unit([&](Ledger& l) { return on_listen(l, *DeviceId::parse("gw-1"), {}); }).value(); };
+  auto listen = [&] { return unit([&](auto& s) { return on_listen(s, *DeviceId::parse("gw-1"), {}); }).value(); };
   EXPECT_FALSE(listen());
   const auto id = task_for("gw-1", "2.0.0");
   EXPECT_EQ(std::get<Offer>(*listen()).task, id);

@@ -8,7 +8,7 @@
 #include <future>
 #include <thread>
 
-#include "engine/writer.hpp"
+#include "engine/engine_loop.hpp"
 #include "storage/database_impl.hpp"
 #include "support/eventually.hpp"
 #include "support/fakes.hpp"
@@ -205,27 +205,27 @@ TEST_F(EngineTest, WhatOperatorsDoIsInTheAuditLogWithIt) {
 TEST_F(EngineTest, WhoFailsIsUndoneAndTheOthersOfItsUnitAreNot) {
   make();
   engine.reset();  // the database is there
-  Writer writer(dir / "otad.db", options, clock, random, images, courier);
+  EngineLoop writer(dir / "otad.db", options, clock, random, images, courier);
   ASSERT_TRUE(writer.open());
   std::atomic<int> decided{0};
   std::vector<std::string> told;
-  const auto save = [](Ledger& ledger, const std::string& id) {
+  const auto save = [](TaskService& service, const std::string& id) {
     Device device;
     device.id = id;
     device.registered = true;
-    ledger.save(device);
+    service.registry.save(device);
   };
   const auto good = [&](const std::string& id) {
-    writer.send({[&, id](Ledger& ledger) {
+    writer.send({[&, id](TaskService& service) {
                    ++decided;
-                   save(ledger, id);
-                   ledger.after_commit([&, id] { told.push_back(id + " done"); });
+                   save(service, id);
+                   service.after_commit([&, id] { told.push_back(id + " done"); });
                  },
                  [&, id](const Error&) { told.push_back(id + " failed"); }});
   };
   good("a");
-  writer.send({[&](Ledger& ledger) {
-                 save(ledger, "bad");
+  writer.send({[&](TaskService& service) {
+                 save(service, "bad");
                  throw std::runtime_error("thrown by the test");
                },
                [&](const Error& error) {
@@ -234,13 +234,13 @@ TEST_F(EngineTest, WhoFailsIsUndoneAndTheOthersOfItsUnitAreNot) {
                }});
   good("b");
   // Two tasks of one device are active: the schema forbids it.
-  writer.send({[&](Ledger& ledger) {
-                 save(ledger, "twice");
+  writer.send({[&](TaskService& service) {
+                 save(service, "twice");
                  for (int i = 0; i < 2; ++i) {
                    Task task;
                    task.device = "twice";
                    task.state = TaskState::offered;
-                   ledger.tasks.insert(task);
+                   service.rows.tasks.insert(task);
                  }
                },
                [&](const Error&) { told.push_back("twice failed"); }});
@@ -259,27 +259,27 @@ TEST_F(EngineTest, WhoFailsIsUndoneAndTheOthersOfItsUnitAreNot) {
 TEST_F(EngineTest, ChunksThatWereTakenInByAnUndoneUnitAreWrittenByTheNext) {
   make();
   engine.reset();
-  Writer writer(dir / "otad.db", options, clock, random, images, courier);
+  EngineLoop writer(dir / "otad.db", options, clock, random, images, courier);
   ASSERT_TRUE(writer.open());
   Task task;
   std::promise<void> offered;
-  writer.send({[&](Ledger& ledger) {
-                 on_add_firmware(ledger, firmware());
+  writer.send({[&](TaskService& service) {
+                 on_add_firmware(service, firmware());
                  DeviceRequest message;
                  message.hardware = "gw-a";
                  message.version = "2.0.0";
-                 on_request(ledger, *DeviceId::parse("gw-1"), {}, message);
-                 task = ledger.tasks.active_of("gw-1").value();
-                 ledger.after_commit([&] { offered.set_value(); });
+                 on_request(service, *DeviceId::parse("gw-1"), {}, message);
+                 task = service.rows.tasks.active_of("gw-1").value();
+                 service.after_commit([&] { offered.set_value(); });
                },
                [](const Error&) {}});
   writer.start();
   offered.get_future().wait();
   std::promise<void> both_wait;
-  writer.send({[both = both_wait.get_future().share()](Ledger&) { both.wait(); }, [](const Error&) {}});
-  writer.send({[](Ledger& ledger) { ledger.board().chunks(1, {0, 2}, Transport::http); }, [](const Error&) {}});
-  writer.send({[&](Ledger& ledger) { ledger.load(task.id.number); }, [](const Error&) {}});
-  writer.send({[](Ledger&) { throw std::runtime_error("thrown by the test"); }, [](const Error&) {}});
+  writer.send({[both = both_wait.get_future().share()](TaskService&) { both.wait(); }, [](const Error&) {}});
+  writer.send({[](TaskService& service) { service.transfers().chunks(1, {0, 2}, Transport::http); }, [](const Error&) {}});
+  writer.send({[&](TaskService& service) { service.lifecycle.load(task.id.number); }, [](const Error&) {}});
+  writer.send({[](TaskService&) { throw std::runtime_error("thrown by the test"); }, [](const Error&) {}});
   both_wait.set_value();
   writer.stop();
   ASSERT_EQ(task.id.number, 1);

@@ -1,4 +1,4 @@
-// The ledger with a real database and everything else under the test's hand; no threads.
+// The service with a real database and everything else under the test's hand; no threads.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "engine/commands.hpp"
-#include "engine/ledger.hpp"
+#include "engine/task_service.hpp"
 #include "support/fakes.hpp"
 
 namespace ota::engine {
@@ -57,9 +57,9 @@ inline Digest digest_of(std::uint8_t seed) {
   return digest;
 }
 
-class LedgerTest : public ::testing::Test {
+class TaskServiceTest : public ::testing::Test {
  protected:
-  LedgerTest() {
+  TaskServiceTest() {
     options.tasks.max_active = 2;
     options.devices.unproven_per_minute = 1'000'000;  // what isn't about new devices is in a hurry
     open();
@@ -67,21 +67,21 @@ class LedgerTest : public ::testing::Test {
 
   void open() {
     db = std::move(storage::Database::open(dir / "otad.db", storage::Mode::writer).value());
-    ledger = std::make_unique<Ledger>(*db, options, clock, random, board, images, courier,
-                                      [this](std::function<void(Ledger&)> job) { jobs.push_back(std::move(job)); });
-    ledger->resync();
+    service = std::make_unique<TaskService>(*db, options, clock, random, board, images, courier,
+                                            [this](auto job) { jobs.push_back(std::move(job)); });
+    service->resync();
   }
 
   /// One command in one transaction, as the engine's thread runs it; then the jobs that it left.
   template <class Work>
   auto unit(Work work) {
-    if constexpr (std::is_void_v<decltype(work(*ledger))>) {
+    if constexpr (std::is_void_v<decltype(work(*service))>) {
       begin();
-      work(*ledger);
+      work(*service);
       end();
     } else {
       begin();
-      auto result = work(*ledger);
+      auto result = work(*service);
       end();
       return result;
     }
@@ -89,27 +89,27 @@ class LedgerTest : public ::testing::Test {
 
   /// As after a crash: memory is gone, the database stays.
   void restart() {
-    ledger.reset();
+    service.reset();
     db.reset();
     board.keep_only({});
     open();
-    unit([](Ledger& l) { l.resume_active(); });
+    unit([](auto& s) { s.lifecycle.resume_active(); });
   }
 
-  /// As the engine's thread does after a disk fault: the ledger and the database are opened afresh, the board stays.
+  /// As the engine's thread does after a disk fault: the service and the database are opened afresh, the board stays.
   void reopen() {
-    ledger.reset();
+    service.reset();
     db.reset();
     open();
-    unit([](Ledger& l) { l.resume_active(); });
+    unit([](auto& s) { s.lifecycle.resume_active(); });
   }
 
   void advance(Millis by) {
     clock.advance(by);
-    unit([](Ledger& l) {
-      l.flush_board();
-      l.run_timers();
-      l.housekeeping();
+    unit([](auto& s) {
+      s.progress.flush();
+      s.scheduler.run_timers();
+      s.housekeeping.run();
     });
   }
 
@@ -121,7 +121,7 @@ class LedgerTest : public ::testing::Test {
     f.size = size;
     f.checksum = digest_of(seed);
     f.security = security;
-    return unit([&](Ledger& l) { return on_add_firmware(l, f); }).value().firmware;
+    return unit([&](auto& s) { return on_add_firmware(s, f); }).value().firmware;
   }
 
   static DeviceRequest says(std::string hardware = "gw-a", std::optional<std::string> current = {}) {
@@ -132,10 +132,10 @@ class LedgerTest : public ::testing::Test {
   }
 
   Answer request(const std::string& device, DeviceRequest message = says()) {
-    return unit([&](Ledger& l) { return on_request(l, *DeviceId::parse(device), {}, message); }).value();
+    return unit([&](auto& s) { return on_request(s, *DeviceId::parse(device), {}, message); }).value();
   }
   std::optional<Answer> progress(const std::string& device, ProgressReport message, Credentials who = {}) {
-    return unit([&](Ledger& l) { return on_progress(l, *DeviceId::parse(device), who, message); });
+    return unit([&](auto& s) { return on_progress(s, *DeviceId::parse(device), who, message); });
   }
   std::optional<Answer> chunk(const std::string& device, const TaskId& task, std::uint32_t first, std::uint32_t last,
                               bool mismatch = false) {
@@ -153,8 +153,8 @@ class LedgerTest : public ::testing::Test {
   }
   Answer verify(const std::string& device, const TaskId& task, std::uint8_t seed, std::optional<int> attempt = {},
                 std::optional<ChunkRanges> bad = {}) {
-    return unit([&](Ledger& l) {
-             return on_verify(l, *DeviceId::parse(device), {}, VerifyReport{task, attempt, digest_of(seed), bad});
+    return unit([&](auto& s) {
+             return on_verify(s, *DeviceId::parse(device), {}, VerifyReport{task, attempt, digest_of(seed), bad});
            })
         .value();
   }
@@ -166,7 +166,7 @@ class LedgerTest : public ::testing::Test {
     return o;
   }
   Result<UpgradeOutcome> upgrade(const UpgradeOrder& o) {
-    return unit([&](Ledger& l) { return on_upgrade(l, o, "tester"); });
+    return unit([&](auto& s) { return on_upgrade(s, o, "tester"); });
   }
   /// A task for a device that was heard, hardware gw-a.
   TaskId task_for(const std::string& device, const std::string& version, std::optional<Priority> priority = {},
@@ -178,10 +178,10 @@ class LedgerTest : public ::testing::Test {
     return upgrade(o).value().task.id;
   }
 
-  Task row(const TaskId& id) { return ledger->load(id.number).value(); }
-  std::optional<Device> row_of(const std::string& device) { return ledger->devices.find(device); }
+  Task row(const TaskId& id) { return service->lifecycle.load(id.number).value(); }
+  std::optional<Device> row_of(const std::string& device) { return service->rows.devices.find(device); }
   TaskState state_of(const TaskId& id) { return row(id).state; }
-  std::vector<LogEntry> log_of(const TaskId& id) { return ledger->transfer_log.list(id.number, 0, 1'000); }
+  std::vector<LogEntry> log_of(const TaskId& id) { return service->rows.transfer_log.list(id.number, 0, 1'000); }
 
   /// What was pushed since the last call, as `device type`.
   std::vector<std::string> pushes() {
@@ -198,25 +198,25 @@ class LedgerTest : public ::testing::Test {
   FakeImages images;
   FakeCourier courier;
   Options options;
-  std::deque<std::function<void(Ledger&)>> jobs;
+  std::deque<std::function<void(TaskService&)>> jobs;
   std::unique_ptr<storage::Database> db;
-  std::unique_ptr<Ledger> ledger;
+  std::unique_ptr<TaskService> service;
 
  private:
   void begin() {
     db->begin();
-    ledger->set_clock();
+    service->set_clock();
   }
   void end() {
-    ledger->settle();
-    ledger->write_down();
+    service->scheduler.schedule();
+    service->flush();
     db->commit();
-    for (auto& effect : ledger->take_effects()) effect();
+    for (auto& effect : service->take_effects()) effect();
     while (!jobs.empty()) {
       auto job = std::move(jobs.front());
       jobs.pop_front();
       begin();
-      job(*ledger);
+      job(*service);
       end();
     }
   }

@@ -7,13 +7,13 @@
 namespace ota::engine {
 namespace {
 
-class MissingImages : public LedgerTest {
+class MissingImages : public TaskServiceTest {
  protected:
   /// As the engine does for a note: unit by unit until nothing is left. Answers how many it took.
   int changed(const Digest& image) {
     TaskCursor at;
     int units = 1;
-    while (!unit([&](Ledger& l) { return on_image_changed(l, image, at); })) ++units;
+    while (!unit([&](auto& s) { return on_image_changed(s, image, at); })) ++units;
     return units;
   }
   void lose(const Firmware& firmware) {
@@ -51,7 +51,7 @@ TEST_F(MissingImages, ADownloadGoesOnWhereItWas) {
   EXPECT_EQ(state_of(id), TaskState::queued);
   EXPECT_EQ(row(id).attempt, 1);
   EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 cancel"});
-  EXPECT_EQ(ledger->slots(), 0);
+  EXPECT_EQ(service->scheduler.slots(), 0);
   find_again(firmware);
   EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 metadata"});
   const auto offer = std::get<Offer>(request("gw-1"));
@@ -83,15 +83,15 @@ TEST_F(MissingImages, WhatWasVerifiedAlreadyNeedsItNoMore) {
 
 TEST_F(MissingImages, FirmwareThatWasDamagedIsGoodAgain) {
   const auto firmware = add_firmware("2.0.0");
-  unit([&](Ledger& l) { return on_image_damaged(l, firmware.checksum); });
-  ASSERT_TRUE(ledger->firmware.find(firmware.id)->damaged);
+  unit([&](auto& s) { return on_image_damaged(s, firmware.checksum); });
+  ASSERT_TRUE(service->rows.firmware.find(firmware.id)->damaged);
   images.gone.insert(firmware.checksum);
   changed(firmware.checksum);
-  EXPECT_TRUE(ledger->firmware.find(firmware.id)->damaged) << "neither missing nor whole";
+  EXPECT_TRUE(service->rows.firmware.find(firmware.id)->damaged) << "neither missing nor whole";
   images.gone.clear();
   find_again(firmware);
-  EXPECT_FALSE(ledger->firmware.find(firmware.id)->damaged);
-  EXPECT_EQ(ledger->stats.damaged, 0u);
+  EXPECT_FALSE(service->rows.firmware.find(firmware.id)->damaged);
+  EXPECT_EQ(service->stats.damaged, 0u);
   EXPECT_EQ(state_of(task_for("gw-1", "2.0.0")), TaskState::offered);
 }
 
@@ -103,11 +103,11 @@ TEST_F(MissingImages, ManyTasksAreLookedAtBitByBit) {
   for (int i = 0; i < tasks; ++i) task_for("gw-" + std::to_string(i), "2.0.0");
   images.absent.clear();
   EXPECT_GE(changed(firmware.checksum), 3);
-  EXPECT_EQ(ledger->slots(), 2);
+  EXPECT_EQ(service->scheduler.slots(), 2);
   Task last;
   last.priority = Priority::low;
   last.id.number = INT64_MAX;
-  EXPECT_EQ(ledger->tasks.ready_before(last, 10'000), tasks - 2);
+  EXPECT_EQ(service->rows.tasks.ready_before(last, 10'000), tasks - 2);
 }
 
 }  // namespace

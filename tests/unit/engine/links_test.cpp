@@ -6,7 +6,7 @@ namespace {
 
 constexpr std::uint32_t kChunk = 512 * 1024;
 
-class Links : public LedgerTest {
+class Links : public TaskServiceTest {
  protected:
   static Credentials over_mqtt() {
     Credentials who;
@@ -14,7 +14,7 @@ class Links : public LedgerTest {
     return who;
   }
   Answer request_mqtt(const std::string& device) {
-    return unit([&](Ledger& l) { return on_request(l, *DeviceId::parse(device), over_mqtt(), says()); }).value();
+    return unit([&](auto& s) { return on_request(s, *DeviceId::parse(device), over_mqtt(), says()); }).value();
   }
   /// A task under way, offered over MQTT.
   TaskId begin(const std::string& device, std::vector<Transport> transports = {}) {
@@ -41,15 +41,15 @@ class Links : public LedgerTest {
     }
   }
   std::vector<Transport> order_now(const TaskId& id) {
-    return unit([&](Ledger& l) { return l.offer(*l.load(id.number)).transports; });
+    return unit([&](auto& s) { return s.replies.offer(*s.lifecycle.load(id.number)).transports; });
   }
   void make_poor(const std::string& device, const std::string& uplink) {
     request(device);
-    unit([&](Ledger& l) {
-      auto d = *l.devices.find(device);
+    unit([&](auto& s) {
+      auto d = *s.rows.devices.find(device);
       d.tags["uplink"] = uplink;
       d.quality.verdict = d.quality.leaning = LinkVerdict::poor;
-      l.devices.save(d);
+      s.rows.devices.save(d);
     });
   }
   int kinds(const TaskId& id, const std::string& kind) {
@@ -97,7 +97,7 @@ TEST_F(Links, ADeadHttpGivesWayToMqttThatIsHeard) {
   pass(15, [&] { request_mqtt("gw-1"); });
   EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 metadata"});
   EXPECT_EQ(order_now(id), mqtt_first);
-  EXPECT_EQ(ledger->stats.transport_orders, 1u);
+  EXPECT_EQ(service->stats.transport_orders, 1u);
   EXPECT_EQ(kinds(id, "transport"), 1);
 }
 
@@ -164,12 +164,12 @@ TEST_F(Links, ADeviceThatChangesOverByItselfIsFollowed) {
   board.report("gw-1", over_mqtt(), report);
   pass(2);
   EXPECT_EQ(order_now(id), mqtt_first);
-  EXPECT_EQ(ledger->stats.transport_switches, 1u);
+  EXPECT_EQ(service->stats.transport_switches, 1u);
   pass(8);
   http_chunk(id, 2);
   pass(2);
   EXPECT_EQ(order_now(id), http_first) << "HTTP was seen to work";
-  EXPECT_EQ(ledger->stats.transport_switches, 2u);
+  EXPECT_EQ(service->stats.transport_switches, 2u);
 }
 
 TEST_F(Links, SlowIsNotStuck) {
@@ -207,17 +207,17 @@ TEST_F(Links, ALedgerThatWasOpenedAfreshJudgesByNoBlankRecord) {
   const auto id = begin("gw-1");
   http_chunk(id, 0);
   pass(5);
-  unit([&](Ledger& l) { l.close_run(*l.load(id.number)); });
+  unit([&](auto& s) { s.progress.log_run(*s.lifecycle.load(id.number)); });
   const auto lines = kinds(id, "chunks");
   ASSERT_EQ(lines, 1);
   pushes();
   reopen();
   pass(3);
   EXPECT_TRUE(pushes().empty()) << "nothing is stalled";
-  EXPECT_EQ(ledger->stats.transport_orders, 0u);
+  EXPECT_EQ(service->stats.transport_orders, 0u);
   http_chunk(id, 1);
   pass(1);
-  unit([&](Ledger& l) { l.close_run(*l.load(id.number)); });
+  unit([&](auto& s) { s.progress.log_run(*s.lifecycle.load(id.number)); });
   ASSERT_EQ(kinds(id, "chunks"), 2);
   const auto line = log_of(id).back();
   EXPECT_EQ(line.chunks, (ChunkRanges{{1, 1}})) << "what was logged before isn't logged again";
@@ -226,7 +226,7 @@ TEST_F(Links, ALedgerThatWasOpenedAfreshJudgesByNoBlankRecord) {
     make_poor(other, "u");
     task_for(other, "2.0");
   }
-  EXPECT_EQ(ledger->slots(), 2) << "its place at the uplink still counts";
+  EXPECT_EQ(service->scheduler.slots(), 2) << "its place at the uplink still counts";
 }
 
 TEST_F(Links, APercentageStartsAgainWithEachAttemptAndEachOffer) {
@@ -275,10 +275,10 @@ TEST_F(Links, ALinkThatKeepsLosingChunksGetsSmallerOnesInTheNextAttempt) {
   EXPECT_EQ(task.attempt, 2);
   EXPECT_EQ(task.chunk_bytes, kChunk / 2);
   EXPECT_EQ(task.chunks_have, 4u);
-  const auto offer = unit([&](Ledger& l) { return l.offer(*l.load(id.number)); });
+  const auto offer = unit([&](auto& s) { return s.replies.offer(*s.lifecycle.load(id.number)); });
   EXPECT_EQ(offer.grid.count(), 8u);
   EXPECT_EQ(offer.missing, (ChunkRanges{{4, 7}}));
-  EXPECT_EQ(ledger->stats.smaller_grids, 1u);
+  EXPECT_EQ(service->stats.smaller_grids, 1u);
 
   // A download of the old grid that is still under way counts for nothing; one of the new grid does.
   board.chunks(id.number, {2, 2}, Transport::http, kChunk);
@@ -337,7 +337,7 @@ class Uplinks : public Links {
  protected:
   Uplinks() {
     options.tasks.max_active = 20;
-    unit([this](Ledger& l) { l.set_options(options); });
+    unit([this](auto& s) { s.set_options(options); });
     add_firmware("2.0");
     for (const auto* id : {"a", "b", "c", "d"}) make_poor(id, "mast-1");
   }
@@ -376,9 +376,9 @@ TEST_F(Uplinks, OneThatGivesUpItsWaitLeavesItToTheNext) {
   const auto b = task_for("b", "2.0");
   const auto c = task_for("c", "2.0");
   const auto d = task_for("d", "2.0");
-  unit([&](Ledger& l) { return on_cancel(l, c, "tester"); });
+  unit([&](auto& s) { return on_cancel(s, c, "tester"); });
   EXPECT_EQ(row_of("c")->held_uplink, "");
-  unit([&](Ledger& l) { return on_cancel(l, a, "tester"); });
+  unit([&](auto& s) { return on_cancel(s, a, "tester"); });
   EXPECT_EQ(state_of(d), TaskState::offered);
   EXPECT_EQ(state_of(b), TaskState::offered);
 }
@@ -388,10 +388,10 @@ TEST_F(Uplinks, AnAbsentOneDoesNotBlockThoseBehindIt) {
   task_for("b", "2.0");
   const auto c = task_for("c", "2.0");
   const auto d = task_for("d", "2.0");
-  unit([](Ledger& l) {
-    auto gone = *l.devices.find("c");
-    gone.present_until_tl = l.now() - 1s;
-    l.devices.save(gone);
+  unit([](auto& s) {
+    auto gone = *s.rows.devices.find("c");
+    gone.present_until_tl = s.now() - 1s;
+    s.rows.devices.save(gone);
   });
   verify("a", a, 1, 1);
   EXPECT_EQ(state_of(c), TaskState::queued);
@@ -413,10 +413,10 @@ TEST_F(Uplinks, ABetterLinkWaitsNoMore) {
   task_for("a", "2.0");
   task_for("b", "2.0");
   const auto c = task_for("c", "2.0");
-  unit([](Ledger& l) {
-    auto better = *l.devices.find("c");
+  unit([](auto& s) {
+    auto better = *s.rows.devices.find("c");
     better.quality.verdict = LinkVerdict::fair;
-    l.devices.save(better);
+    s.rows.devices.save(better);
   });
   request("c");
   EXPECT_EQ(state_of(c), TaskState::offered);

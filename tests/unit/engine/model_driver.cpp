@@ -1,4 +1,4 @@
-// One step beside the ledger: begin, do it, read what the database says, compare.
+// One step beside the service: begin, do it, read what the database says, compare.
 #include "unit/engine/model_driver.hpp"
 
 #include "storage/database_impl.hpp"
@@ -22,12 +22,12 @@ std::string text_of(const Task& task) {
 void History::fast() { db->impl().db.exec("PRAGMA synchronous=OFF"); }
 
 void History::begin(const std::string& what) {
-  story.push_back(std::to_string(steps_done) + " at " + std::to_string(ledger->now().count() % 1'000'000'000) + ": " +
+  story.push_back(std::to_string(steps_done) + " at " + std::to_string(service->now().count() % 1'000'000'000) + ": " +
                   what);
   if (story.size() > story_length) story.pop_front();
   random.value = static_cast<double>(below(1'000)) / 1'000;
   courier.pushed.clear();
-  const Millis now = ledger->timeline().now();
+  const Millis now = service->clock().now();
   if (now < model->now) faults.push_back("the timeline went back");
   model->begin(now, clock.wall());
 }
@@ -101,7 +101,7 @@ void History::observe(bool all_flushed, bool restarted) {
   if (ghosts.executeStep())
     model->faults.push_back("task " + std::to_string(ghosts.getColumn(0).getInt64()) +
                             " has ended and is in the queue");
-  model->compare(rows, ledger->slots(), all_flushed);
+  model->compare(rows, service->scheduler.slots(), all_flushed);
 }
 
 void History::finish() {
@@ -124,7 +124,7 @@ void History::deliver(const Message& message) {
     begin(message.device + " asks" + (request->version ? " for " + *request->version : "") +
           (request->current_version ? ", runs " + *request->current_version : ""));
     model->request(message.device, *request);
-    answer = unit([&](Ledger& l) { return on_request(l, id, {}, *request); });
+    answer = unit([&](auto& s) { return on_request(s, id, {}, *request); });
   } else if (const auto* report = std::get_if<ProgressReport>(&message.body)) {
     std::string text = message.device + " reports on " + std::to_string(report->task.number);
     for (const auto& range : report->chunks)
@@ -137,19 +137,19 @@ void History::deliver(const Message& message) {
       story.back() += " (board)";
       for (const auto& range : report->chunks) model->board_chunks(report->task.number, range);
       model->reported(message.device);
-      unit([](Ledger&) {});
+      unit([](TaskService&) {});
       observe();
       return finish();
     }
     model->progress(message.device, *report);
-    answer = unit([&](Ledger& l) { return on_progress(l, id, {}, *report); });
+    answer = unit([&](auto& s) { return on_progress(s, id, {}, *report); });
   } else {
     const auto& verify = std::get<VerifyReport>(message.body);
     begin(message.device + " verifies " + std::to_string(verify.task.number) + " as " +
           std::to_string(verify.checksum[0]) + (verify.attempt ? " attempt " + std::to_string(*verify.attempt) : "") +
           (verify.bad_chunks ? " bad " + std::to_string(verify.bad_chunks->size()) : ""));
     model->verify(message.device, verify);
-    answer = unit([&](Ledger& l) { return on_verify(l, id, {}, verify); });
+    answer = unit([&](auto& s) { return on_verify(s, id, {}, verify); });
   }
   story.back() += " <- " + (answer ? std::string(type_of(*answer)) : "nothing");
   if (const auto* error = answer ? std::get_if<ErrorAnswer>(&*answer) : nullptr)
@@ -169,7 +169,7 @@ void History::prepare(std::uint64_t seed) {
   options.tasks.max_active = static_cast<int>(1 + below(4));
   options.tasks.max_attempts = 3;
   images.slow = chance(20);
-  ledger->set_options(options);
+  service->set_options(options);
   fast();
   model = std::make_unique<Model>(options);
   model->slow_digests = images.slow;

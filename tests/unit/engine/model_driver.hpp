@@ -1,4 +1,4 @@
-// Random histories of devices, operators, time and crashes, with the model beside the real ledger and database.
+// Random histories of devices, operators, time and crashes, with the model beside the real service and database.
 #pragma once
 
 #include <deque>
@@ -10,7 +10,7 @@
 
 namespace ota::engine::model {
 
-class History : public LedgerTest {
+class History : public TaskServiceTest {
  public:
   /// One history of `steps` random steps, then a time in which every device behaves. False at the first fault; what
   /// led to it is in `story`.
@@ -54,13 +54,13 @@ class History : public LedgerTest {
   Message some_verify(const std::string& device, const TaskModel& task);
   void deliver(const Message& message);
 
-  // Beside the ledger.
+  // Beside the service.
   void begin(const std::string& what);
   void observe(bool all_flushed = false, bool restarted = false);
   void finish();
   void check_ended();
   void fast();
-  Task read_task(std::int64_t number) { return ledger->tasks.find(number).value(); }
+  Task read_task(std::int64_t number) { return service->rows.tasks.find(number).value(); }
 
   std::uint64_t below(std::uint64_t bound) { return bound ? dice() % bound : 0; }
   bool chance(int percent) { return below(100) < static_cast<std::uint64_t>(percent); }

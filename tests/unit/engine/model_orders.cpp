@@ -48,21 +48,21 @@ void History::task_orders() {
   if (roll < 25) {
     begin("cancel of " + number);
     model->cancel(id.number);
-    const auto result = unit([&](Ledger& l) { return on_cancel(l, id, "alice"); });
+    const auto result = unit([&](auto& s) { return on_cancel(s, id, "alice"); });
     if (!result) refused = result.error().code;
     if (refused.has_value() != ended_before) faults.push_back("cancel went the wrong way");
     if (refused && *refused != Errc::wrong_state) faults.push_back("cancel was refused for a wrong cause");
   } else if (roll < 60) {
     begin("retry of " + number);
     const auto refusals = model->retry(id.number);
-    const auto result = unit([&](Ledger& l) { return on_retry(l, id, "alice"); });
+    const auto result = unit([&](auto& s) { return on_retry(s, id, "alice"); });
     if (!result) refused = result.error().code;
     if (refused && !refusals.contains(*refused)) faults.push_back("retry was refused: " + result.error().message);
     if (!refused && refusals.contains(Errc::wrong_state)) faults.push_back("retry was taken in a wrong state");
   } else {
     const auto priority = static_cast<Priority>(below(4));
     begin("priority of " + number + " to " + std::string(to_string(priority)));
-    const auto result = unit([&](Ledger& l) { return on_set_priority(l, id, priority, "alice"); });
+    const auto result = unit([&](auto& s) { return on_set_priority(s, id, priority, "alice"); });
     if (!result) refused = result.error().code;
     if (!refused) model->set_priority(id.number, priority);
     // Where it waits for its confirmation, the documents leave it open.
@@ -78,7 +78,7 @@ void History::registry_changes() {
     begin("removal of " + id);
     model->remove_device(id);
     const bool known = model->devices.contains(id);
-    const auto result = unit([&](Ledger& l) { return on_remove_device(l, id, "alice"); });
+    const auto result = unit([&](auto& s) { return on_remove_device(s, id, "alice"); });
     if (static_cast<bool>(result) != known) faults.push_back("removal of " + id + " went the wrong way");
   } else {
     begin("registration of " + id);
@@ -86,7 +86,7 @@ void History::registry_changes() {
     change.device = id;
     change.may_create = true;
     change.hardware = hardware_of(id);
-    unit([&](Ledger& l) { return on_change_device(l, change); }).value();
+    unit([&](auto& s) { return on_change_device(s, change); }).value();
     model->put_device(id, hardware_of(id));
   }
   observe();
@@ -101,7 +101,7 @@ void History::catalogue_changes() {
     auto firmware = removed[static_cast<std::size_t>(which)];
     removed.erase(removed.begin() + which);
     begin("firmware " + firmware.version + " for '" + firmware.hardware + "' again");
-    const auto added = unit([&](Ledger& l) { return on_add_firmware(l, firmware); });
+    const auto added = unit([&](auto& s) { return on_add_firmware(s, firmware); });
     for (auto& each : catalogue)
       if (each.checksum == firmware.checksum) each.damaged = false;
     catalogue.push_back(added.value().firmware);
@@ -111,7 +111,7 @@ void History::catalogue_changes() {
     if (chance(40)) {
       begin("firmware " + firmware.version + " removed");
       const bool needed = model->needs_firmware(firmware.id);
-      const auto result = unit([&](Ledger& l) { return on_remove_firmware(l, firmware.id); });
+      const auto result = unit([&](auto& s) { return on_remove_firmware(s, firmware.id); });
       if (static_cast<bool>(result) == needed) faults.push_back("removal of firmware went the wrong way");
       if (result) {
         removed.push_back(firmware);
@@ -119,13 +119,13 @@ void History::catalogue_changes() {
       }
     } else if (firmware.damaged || chance(50)) {
       begin("upload of " + firmware.version + " again");
-      unit([&](Ledger& l) { return on_add_firmware(l, firmware); }).value();
+      unit([&](auto& s) { return on_add_firmware(s, firmware); }).value();
       for (auto& each : catalogue)
         if (each.checksum == firmware.checksum) each.damaged = false;
     } else {
       begin("image of " + firmware.version + " damaged");
       model->damage(firmware.checksum);
-      while (!unit([&](Ledger& l) { return on_image_damaged(l, firmware.checksum); })) {
+      while (!unit([&](auto& s) { return on_image_damaged(s, firmware.checksum); })) {
       }
     }
   }

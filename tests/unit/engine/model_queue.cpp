@@ -78,7 +78,7 @@ void Model::compare(const std::vector<Row>& rows, std::int64_t ledger_slots, boo
   if (all_flushed)
     for (auto& [id, device] : devices) device.board_moved = false;
   if (held > options_.tasks.max_active) fault("more slots are held than there are: " + std::to_string(held));
-  if (held != ledger_slots) fault("the ledger counts " + std::to_string(ledger_slots) + " slots");
+  if (held != ledger_slots) fault("the service counts " + std::to_string(ledger_slots) + " slots");
   if (rows.size() != open_tasks().size()) fault("not all that is open is in the database");
 }
 

@@ -112,7 +112,7 @@ void History::downloads() {
   if (!board.active(id.number)) {
     begin("a download of " + std::to_string(id.number));
     model->download(id.number);
-    const auto access = unit([&](Ledger& l) { return on_download(l, {id, {}}).access; });
+    const auto access = unit([&](auto& s) { return on_download(s, {id, {}}).access; });
     observe();
     model->downloaded(id.number, access);
     return finish();
@@ -126,7 +126,7 @@ void History::downloads() {
     board.chunks(id.number, range, Transport::http);
     model->board_chunks(id.number, range);
   }
-  unit([](Ledger&) {});
+  unit([](TaskService&) {});
   observe();
   finish();
 }
@@ -152,12 +152,12 @@ void History::timers_rest() {
   // As the engine's loop does: again at once where a timer is due.
   int rounds = 0;
   for (bool more = true; more && faults.empty(); ++rounds) {
-    const auto next = ledger->next_timer();
-    more = next && *next <= ledger->timeline().now();
+    const auto next = service->scheduler.next_timer();
+    more = next && *next <= service->clock().now();
     begin("timers again");
-    unit([more](Ledger& l) {
-      l.flush_board();
-      if (more) l.run_timers();
+    unit([more](auto& s) {
+      s.progress.flush();
+      if (more) s.scheduler.run_timers();
     });
     observe(!more);
     finish();
@@ -177,12 +177,12 @@ void History::wall_jumps() {
 
 void History::crash() {
   // How long the daemon was down is told from the wall clock; mostly that is right again by then.
-  if (chance(70)) clock.set_wall(WallTime{ledger->timeline().now()});
+  if (chance(70)) clock.set_wall(WallTime{service->clock().now()});
   begin("a crash");
   model->restart();
   restart();
   fast();
-  model->restarted(ledger->timeline().now());
+  model->restarted(service->clock().now());
   observe(false, true);
   finish();
   timers_rest();

@@ -3,7 +3,7 @@
 namespace ota::engine {
 namespace {
 
-class OperatorCommands : public LedgerTest {
+class OperatorCommands : public TaskServiceTest {
  protected:
   Errc refused(const UpgradeOrder& o) { return upgrade(o).error().code; }
 };
@@ -53,7 +53,7 @@ TEST_F(OperatorCommands, RefusesWhatCannotBe) {
   EXPECT_EQ(refused(order("gw-3", "2.0.0")), Errc::wrong_hardware);
   EXPECT_EQ(upgrade(order("unseen", "2.0.0")).error().fields.at(0).field, "hardware");
   EXPECT_TRUE(upgrade(order("gw-3", "2.5.0"))) << "firmware without hardware fits every device";
-  EXPECT_EQ(ledger->tasks.list({}, 0, 10).size(), 1u) << "no refusal left a task";
+  EXPECT_EQ(service->rows.tasks.list({}, 0, 10).size(), 1u) << "no refusal left a task";
   EXPECT_FALSE(row_of("unseen"));
 }
 
@@ -76,7 +76,7 @@ TEST_F(OperatorCommands, ATinyChunkSizeForALargeImageIsRefused) {
 
 TEST_F(OperatorCommands, ClosedRegistrationRefusesAnUnknownDevice) {
   options.devices.registration = "closed";
-  ledger->set_options(options);
+  service->set_options(options);
   add_firmware("2.0.0");
   EXPECT_EQ(refused(order("gw-1", "2.0.0")), Errc::unknown_device);
 }
@@ -87,7 +87,7 @@ TEST_F(OperatorCommands, AnIdempotencyKeyBringsTheFirstAnswerBack) {
   o.idempotency_key = "abc";
   o.body_digest = digest_of(1);
   const auto first = upgrade(o).value();
-  unit([&](Ledger& l) { return on_cancel(l, first.task.id, "tester"); });
+  unit([&](auto& s) { return on_cancel(s, first.task.id, "tester"); });
   const auto again = upgrade(o).value();
   EXPECT_TRUE(again.created);
   EXPECT_EQ(again.task.id, first.task.id);
@@ -111,14 +111,14 @@ TEST_F(OperatorCommands, ARepeatAfterItsExpiryGetsTheFirstAnswerAndKeysArePerOpe
   auto other = order("gw-2", "2.0.0");
   other.idempotency_key = "abc";
   other.body_digest = digest_of(2);
-  const auto theirs = unit([&](Ledger& l) { return on_upgrade(l, other, "somebody else"); });
+  const auto theirs = unit([&](auto& s) { return on_upgrade(s, other, "somebody else"); });
   EXPECT_NE(theirs.value().task.id, first.task.id);
 }
 
 TEST_F(OperatorCommands, AnOrderWithoutAnExpiryGetsTheDefault) {
   add_firmware("2.0.0");
   options.tasks.default_expiry_s = 100;
-  ledger->set_options(options);
+  service->set_options(options);
   const auto id = upgrade(order("gw-1", "2.0.0")).value().task.id;
   EXPECT_EQ(row(id).expires_at, clock.wall() + 100s);
   auto later = order("gw-2", "2.0.0");
@@ -134,24 +134,24 @@ TEST_F(OperatorCommands, AnOrderWithoutAnExpiryGetsTheDefault) {
 TEST_F(OperatorCommands, EndedTasksGoWithTheirLogsAfterTheirTimeABoundedNumberAtOnce) {
   add_firmware("2.0.0");
   options.tasks.keep_days = 10;
-  ledger->set_options(options);
+  service->set_options(options);
   const auto open = upgrade(order("waits", "2.0.0")).value().task.id;
   std::vector<TaskId> ended;
   for (int i = 0; i < 1'500; ++i) {
     ended.push_back(upgrade(order("gw-" + std::to_string(i), "2.0.0")).value().task.id);
-    unit([&](Ledger& l) { return on_cancel(l, ended.back(), "tester"); }).value();
+    unit([&](auto& s) { return on_cancel(s, ended.back(), "tester"); }).value();
   }
-  const auto keep = [&] { return unit([](Ledger& l) { return l.housekeeping(); }); };
+  const auto keep = [&] { return unit([](auto& s) { return s.housekeeping.run(); }); };
   EXPECT_FALSE(keep());
   clock.advance(std::chrono::hours{24 * 10} + 1s);
   const auto late = upgrade(order("late", "2.0.0")).value().task.id;
-  unit([&](Ledger& l) { return on_cancel(l, late, "tester"); }).value();
+  unit([&](auto& s) { return on_cancel(s, late, "tester"); }).value();
   EXPECT_TRUE(keep()) << "not all at once";
   int rounds = 1;
   while (keep() && rounds < 20) ++rounds;
   EXPECT_GE(rounds, 2);
   for (const auto& id : {ended.front(), ended.back()}) {
-    EXPECT_FALSE(ledger->tasks.find(id.number));
+    EXPECT_FALSE(service->rows.tasks.find(id.number));
     EXPECT_TRUE(log_of(id).empty());
   }
   EXPECT_EQ(state_of(open), TaskState::queued);
@@ -162,7 +162,7 @@ TEST_F(OperatorCommands, EndedTasksGoWithTheirLogsAfterTheirTimeABoundedNumberAt
 TEST_F(OperatorCommands, WhatIsNotTrustedNowIsNeitherOrderedNorOffered) {
   const auto trust = std::make_shared<firmware::Trust>();
   options.trust = trust;
-  ledger->set_options(options);
+  service->set_options(options);
   add_firmware("2.0.0");
   request("gw-1", says("gw-a", "1.0.0"));
   const auto id = upgrade(order("gw-1", "2.0.0")).value().task.id;
@@ -210,7 +210,7 @@ TEST_F(OperatorCommands, ADowngradeNeedsForceOrTheVendorsPermission) {
   EXPECT_EQ(offer.task, id) << "a newer version doesn't supersede it";
   EXPECT_EQ(offer.downgrade, o.downgrade);
   options.trust = std::make_shared<firmware::Trust>();  // knows no vendor
-  ledger->set_options(options);
+  service->set_options(options);
   auto signed_by_nobody = order("gw-2", "1.0.0");
   signed_by_nobody.downgrade = o.downgrade;
   EXPECT_EQ(refused(signed_by_nobody), Errc::signature_invalid);
@@ -220,15 +220,15 @@ TEST_F(OperatorCommands, CancelsWhatHasNotEnded) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
   pushes();
-  EXPECT_EQ(unit([&](Ledger& l) { return on_cancel(l, id, "alice"); }).value().state, TaskState::cancelled);
+  EXPECT_EQ(unit([&](auto& s) { return on_cancel(s, id, "alice"); }).value().state, TaskState::cancelled);
   EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 cancel"});
   EXPECT_EQ(log_of(id).back().by, "alice");
-  EXPECT_EQ(unit([&](Ledger& l) { return on_cancel(l, id, "alice"); }).error().code, Errc::wrong_state);
-  EXPECT_EQ(unit([&](Ledger& l) { return on_cancel(l, {20261122, 77}, "alice"); }).error().code, Errc::unknown_task);
+  EXPECT_EQ(unit([&](auto& s) { return on_cancel(s, id, "alice"); }).error().code, Errc::wrong_state);
+  EXPECT_EQ(unit([&](auto& s) { return on_cancel(s, {20261122, 77}, "alice"); }).error().code, Errc::unknown_task);
   const auto confirming = task_for("gw-1", "2.0.0", {}, true);
   verify("gw-1", confirming, 1);
   pushes();
-  EXPECT_EQ(unit([&](Ledger& l) { return on_cancel(l, confirming, "alice"); }).value().state, TaskState::cancelled);
+  EXPECT_EQ(unit([&](auto& s) { return on_cancel(s, confirming, "alice"); }).value().state, TaskState::cancelled);
   EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 cancel"});
   state("gw-1", confirming, DeviceState::installed);
   EXPECT_EQ(state_of(confirming), TaskState::cancelled) << "the order is withdrawn";
@@ -241,9 +241,9 @@ TEST_F(OperatorCommands, RetryMakesANewTaskForAnEndedOne) {
   o.priority = Priority::high;
   o.chunk_bytes = 65'536;
   const auto id = upgrade(o).value().task.id;
-  auto retry = [&](TaskId task) { return unit([&](Ledger& l) { return on_retry(l, task, "alice"); }); };
+  auto retry = [&](TaskId task) { return unit([&](auto& s) { return on_retry(s, task, "alice"); }); };
   EXPECT_EQ(retry(id).error().code, Errc::wrong_state);
-  unit([&](Ledger& l) { return on_cancel(l, id, "alice"); });
+  unit([&](auto& s) { return on_cancel(s, id, "alice"); });
   const auto again = retry(id).value();
   EXPECT_NE(again.id, id);
   EXPECT_EQ(row(again.id).retry_of, id.number);
@@ -256,15 +256,15 @@ TEST_F(OperatorCommands, RetryMakesANewTaskForAnEndedOne) {
 
 TEST_F(OperatorCommands, PriorityMovesATaskInTheQueue) {
   options.tasks.max_active = 1;
-  ledger->set_options(options);
+  service->set_options(options);
   add_firmware("2.0.0");
   const auto holder = task_for("gw-1", "2.0.0");
   const auto waiting = task_for("gw-2", "2.0.0");
-  auto set = [&](TaskId id, Priority p) { return unit([&](Ledger& l) { return on_set_priority(l, id, p, "alice"); }); };
+  auto set = [&](TaskId id, Priority p) { return unit([&](auto& s) { return on_set_priority(s, id, p, "alice"); }); };
   EXPECT_EQ(set(waiting, Priority::security).value().priority, Priority::security);
   EXPECT_EQ(state_of(waiting), TaskState::offered);
   EXPECT_EQ(state_of(holder), TaskState::queued);
-  unit([&](Ledger& l) { return on_cancel(l, holder, "alice"); });
+  unit([&](auto& s) { return on_cancel(s, holder, "alice"); });
   EXPECT_EQ(set(holder, Priority::low).error().code, Errc::wrong_state);
   EXPECT_EQ(set({20261122, 77}, Priority::low).error().code, Errc::unknown_task);
 }
@@ -272,20 +272,20 @@ TEST_F(OperatorCommands, PriorityMovesATaskInTheQueue) {
 TEST_F(OperatorCommands, FirmwareIsThereOnceAndGoesWhenNobodyNeedsIt) {
   const auto f = add_firmware("2.0.0");
   auto same = f;
-  EXPECT_FALSE(unit([&](Ledger& l) { return on_add_firmware(l, same); }).value().created);
+  EXPECT_FALSE(unit([&](auto& s) { return on_add_firmware(s, same); }).value().created);
   same.checksum = digest_of(2);
-  EXPECT_EQ(unit([&](Ledger& l) { return on_add_firmware(l, same); }).error().code, Errc::version_exists);
+  EXPECT_EQ(unit([&](auto& s) { return on_add_firmware(s, same); }).error().code, Errc::version_exists);
   EXPECT_EQ(std::exchange(images.removed, {}), std::vector<Digest>{digest_of(2)}) << "nobody needs those bytes";
   images.gone.insert(digest_of(5));
   same.version = "2.1.0";
   same.checksum = digest_of(5);
-  EXPECT_EQ(unit([&](Ledger& l) { return on_add_firmware(l, same); }).error().code, Errc::overloaded);
+  EXPECT_EQ(unit([&](auto& s) { return on_add_firmware(s, same); }).error().code, Errc::overloaded);
 
   const auto twin = add_firmware("2.0.0", "gw-b", 1);
   const auto id = task_for("gw-1", "2.0.0");
-  auto remove = [&](std::int64_t which) { return unit([&](Ledger& l) { return on_remove_firmware(l, which); }); };
+  auto remove = [&](std::int64_t which) { return unit([&](auto& s) { return on_remove_firmware(s, which); }); };
   EXPECT_EQ(remove(f.id).error().code, Errc::in_use);
-  unit([&](Ledger& l) { return on_cancel(l, id, "alice"); });
+  unit([&](auto& s) { return on_cancel(s, id, "alice"); });
   EXPECT_TRUE(remove(f.id));
   EXPECT_TRUE(images.removed.empty()) << "another firmware has the same bytes";
   EXPECT_TRUE(remove(twin.id));
@@ -298,12 +298,12 @@ TEST_F(OperatorCommands, ADamagedImageEndsItsTasksAndAnUploadHealsIt) {
   const auto active = task_for("gw-1", "2.0.0");
   const auto absent = upgrade(order("gw-9", "2.0.0")).value().task.id;
   pushes();
-  unit([&](Ledger& l) { return on_image_damaged(l, f.checksum); });
+  unit([&](auto& s) { return on_image_damaged(s, f.checksum); });
   EXPECT_EQ(row(active).reason, "image_damaged");
   EXPECT_EQ(state_of(absent), TaskState::failed);
   EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 failed"});
   EXPECT_EQ(refused(order("gw-1", "2.0.0")), Errc::image_damaged);
-  EXPECT_FALSE(unit([&](Ledger& l) { return on_add_firmware(l, f); }).value().created);
+  EXPECT_FALSE(unit([&](auto& s) { return on_add_firmware(s, f); }).value().created);
   EXPECT_TRUE(upgrade(order("gw-1", "2.0.0")));
 }
 
@@ -312,18 +312,18 @@ TEST_F(OperatorCommands, RemovingADeviceCancelsItsTasks) {
   add_firmware("3.0.0", "gw-a", 3);
   const auto a = task_for("gw-1", "2.0.0");
   const auto b = task_for("gw-1", "3.0.0");
-  EXPECT_TRUE(unit([&](Ledger& l) { return on_remove_device(l, "gw-1", "alice"); }));
+  EXPECT_TRUE(unit([&](auto& s) { return on_remove_device(s, "gw-1", "alice"); }));
   EXPECT_EQ(state_of(a), TaskState::cancelled);
   EXPECT_EQ(state_of(b), TaskState::cancelled);
-  EXPECT_EQ(unit([&](Ledger& l) { return on_remove_device(l, "gw-1", "alice"); }).error().code, Errc::unknown_device);
-  EXPECT_EQ(unit([&](Ledger& l) { return on_set_secret(l, "gw-1", digest_of(1)); }).error().code, Errc::unknown_device);
+  EXPECT_EQ(unit([&](auto& s) { return on_remove_device(s, "gw-1", "alice"); }).error().code, Errc::unknown_device);
+  EXPECT_EQ(unit([&](auto& s) { return on_set_secret(s, "gw-1", digest_of(1)); }).error().code, Errc::unknown_device);
 }
 
 TEST_F(OperatorCommands, ADeviceThatIsInstallingCanBeRemoved) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0", {}, true);
   verify("gw-1", id, 1);
-  EXPECT_TRUE(unit([&](Ledger& l) { return on_remove_device(l, "gw-1", "alice"); }));
+  EXPECT_TRUE(unit([&](auto& s) { return on_remove_device(s, "gw-1", "alice"); }));
   EXPECT_EQ(state_of(id), TaskState::cancelled);
   EXPECT_FALSE(row_of("gw-1"));
 }

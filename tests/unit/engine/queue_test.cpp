@@ -5,7 +5,7 @@
 namespace ota::engine {
 namespace {
 
-using Queue = LedgerTest;
+using Queue = TaskServiceTest;
 
 TEST_F(Queue, AbsentDevicesHoldNothing) {
   add_firmware("2.0.0");
@@ -13,7 +13,7 @@ TEST_F(Queue, AbsentDevicesHoldNothing) {
   EXPECT_EQ(state_of(id), TaskState::queued);
   EXPECT_TRUE(pushes().empty());
   EXPECT_TRUE(std::holds_alternative<Offer>(request("gw-1")));
-  EXPECT_EQ(ledger->slots(), 1);
+  EXPECT_EQ(service->scheduler.slots(), 1);
 }
 
 TEST_F(Queue, ADeviceThatLeftLosesItsPlaceAndTakesItAgain) {
@@ -22,18 +22,18 @@ TEST_F(Queue, ADeviceThatLeftLosesItsPlaceAndTakesItAgain) {
   task_for("gw-2", "2.0.0");
   const auto waiting = task_for("gw-3", "2.0.0");
   EXPECT_EQ(std::get<QueuedAnswer>(request("gw-3")).position, 1);
-  EXPECT_EQ(ledger->tasks.ready_of("gw-3"), waiting.number);
+  EXPECT_EQ(service->rows.tasks.ready_of("gw-3"), waiting.number);
   for (int i = 0; i < 6; ++i) {
     advance(55s);
     chunk("gw-1", {waiting.day, 1}, 0, 0);
   }
-  EXPECT_FALSE(ledger->tasks.ready_of("gw-3"));
+  EXPECT_FALSE(service->rows.tasks.ready_of("gw-3"));
   EXPECT_TRUE(std::holds_alternative<Offer>(request("gw-3"))) << "the others stalled meanwhile";
 }
 
 TEST_F(Queue, OrderIsPriorityThenAge) {
   options.tasks.max_active = 1;
-  ledger->set_options(options);
+  service->set_options(options);
   add_firmware("2.0.0");
   const auto first = task_for("gw-0", "2.0.0");
   const auto low = task_for("gw-1", "2.0.0", Priority::low);
@@ -60,7 +60,7 @@ TEST_F(Queue, WhoWaitedLongRisesOneClassButNotIntoSecurity) {
   options.tasks.max_active = 1;
   options.tasks.stall_timeout_s = options.tasks.offer_timeout_s = 100'000;
   options.devices.present_s = 100'000;
-  ledger->set_options(options);
+  service->set_options(options);
   add_firmware("2.0.0");
   const auto holder = task_for("gw-0", "2.0.0");
   const auto normal = task_for("gw-1", "2.0.0", Priority::normal);
@@ -81,14 +81,14 @@ TEST_F(Queue, OfOneDevicesTasksTheOneThatRoseGoesFirst) {
   options.tasks.max_active = 1;
   options.tasks.stall_timeout_s = options.tasks.offer_timeout_s = 100'000;
   options.devices.present_s = 100'000;
-  ledger->set_options(options);
+  service->set_options(options);
   add_firmware("2.0.0");
   add_firmware("3.0.0", "gw-a", 3);
   const auto holder = task_for("gw-0", "2.0.0");
   const auto normal = task_for("gw-1", "2.0.0", Priority::normal);
   advance(59min);
   const auto high = task_for("gw-1", "3.0.0", Priority::high);
-  EXPECT_EQ(ledger->tasks.ready_of("gw-1"), high.number);
+  EXPECT_EQ(service->rows.tasks.ready_of("gw-1"), high.number);
   advance(2min);
   verify("gw-0", holder, 1);
   EXPECT_EQ(state_of(normal), TaskState::offered) << "risen to high by now, and older";
@@ -97,8 +97,8 @@ TEST_F(Queue, OfOneDevicesTasksTheOneThatRoseGoesFirst) {
 TEST_F(Queue, SlotsAreNeverExceeded) {
   add_firmware("2.0.0");
   for (int i = 0; i < 10; ++i) task_for("gw-" + std::to_string(i), "2.0.0");
-  EXPECT_EQ(ledger->slots(), 2);
-  EXPECT_EQ(ledger->tasks.slots_held(), 2);
+  EXPECT_EQ(service->scheduler.slots(), 2);
+  EXPECT_EQ(service->rows.tasks.slots_held(), 2);
 }
 
 TEST_F(Queue, SecurityTakesTheLowestRoutineSlot) {
@@ -191,7 +191,7 @@ TEST_F(Queue, AnOfferThatNobodyTakesWaitsUntilTheDeviceIsHeard) {
   advance(61s);
   EXPECT_EQ(state_of(id), TaskState::queued);
   EXPECT_TRUE(pushes().empty()) << "not offered again by itself";
-  EXPECT_EQ(ledger->slots(), 0);
+  EXPECT_EQ(service->scheduler.slots(), 0);
   EXPECT_TRUE(std::holds_alternative<Offer>(request("gw-1")));
   EXPECT_EQ(row(id).attempt, 1) << "absence spends none";
 }
@@ -306,7 +306,7 @@ TEST_F(Queue, WhatIsFetchedOverAndOverIsNamedNowAndThen) {
   const auto allowance = download_allowance(row(id));
   EXPECT_EQ(allowance, 4 * 4 * 524'288u + (16u << 20));
   const auto told = [&] {
-    const auto entries = ledger->transfer_log.list(id.number, 0, 1000);
+    const auto entries = service->rows.transfer_log.list(id.number, 0, 1000);
     return std::count_if(entries.begin(), entries.end(), [](const auto& entry) { return entry.kind == "repeats"; });
   };
   board.bytes(id.number, allowance);
@@ -359,7 +359,7 @@ TEST_F(Queue, AnyWordOnAnOfferKeepsItOpen) {
 
 TEST_F(Queue, ADeviceThatIsBackByADownloadAloneHasItsSecurityTaskAtOnce) {
   options.tasks.stall_timeout_s = options.tasks.offer_timeout_s = 100'000;
-  ledger->set_options(options);
+  service->set_options(options);
   add_firmware("2.0.0");
   add_firmware("3.0.0", "gw-a", 3);
   const auto routine = task_for("gw-1", "2.0.0");
@@ -374,13 +374,13 @@ TEST_F(Queue, ADeviceThatIsBackByADownloadAloneHasItsSecurityTaskAtOnce) {
 
 TEST_F(Queue, ARemovedDeviceLeavesTheQueue) {
   options.tasks.max_active = 1;
-  ledger->set_options(options);
+  service->set_options(options);
   add_firmware("2.0.0");
   const auto holder = task_for("gw-0", "2.0.0");
   const auto waiting = task_for("gw-1", "2.0.0");
-  ASSERT_EQ(ledger->tasks.ready_of("gw-1"), waiting.number);
+  ASSERT_EQ(service->rows.tasks.ready_of("gw-1"), waiting.number);
   const auto next = task_for("gw-2", "2.0.0");
-  unit([](Ledger& l) { return on_remove_device(l, "gw-1", "alice"); }).value();
+  unit([](auto& s) { return on_remove_device(s, "gw-1", "alice"); }).value();
   verify("gw-0", holder, 1);
   EXPECT_EQ(state_of(next), TaskState::offered);
 }
@@ -388,12 +388,12 @@ TEST_F(Queue, ARemovedDeviceLeavesTheQueue) {
 TEST_F(Queue, ARowThatCanNotBeReadStopsNobodyElse) {
   add_firmware("2.0.0");
   options.tasks.max_active = 10;
-  ledger->set_options(options);
+  service->set_options(options);
   const auto broken_device = task_for("gw-1", "2.0.0");
   const auto broken_task = task_for("gw-2", "2.0.0");
   chunk("gw-1", broken_device, 0, 0);
   const auto corrupt = [&](const std::string& sql) {
-    ledger->forget();
+    service->discard();
     db->impl().db.exec(sql);
   };
   corrupt("UPDATE devices SET transport = 9 WHERE id = 'gw-1'");
@@ -418,7 +418,7 @@ TEST_F(Queue, ARowThatCanNotBeReadStopsNobodyElse) {
                                     }()))
                 .version,
             "2.0.0");
-  EXPECT_TRUE(unit([](Ledger& l) { return on_remove_device(l, "gw-1", "alice"); })) << "that mends it";
+  EXPECT_TRUE(unit([](auto& s) { return on_remove_device(s, "gw-1", "alice"); })) << "that mends it";
   EXPECT_TRUE(std::holds_alternative<UpToDateAnswer>(request("gw-1")));
 }
 
@@ -455,11 +455,11 @@ TEST_F(Queue, ARequestMayWaitForTheDigests) {
   auto message = says();
   message.version = "2.0.0";
   std::optional<Answer> late;
-  unit([&](Ledger& l) {
+  unit([&](auto& s) {
     const auto id = *DeviceId::parse("gw-1");
-    EXPECT_TRUE(std::holds_alternative<QueuedAnswer>(on_request(l, id, {}, message).value()));
-    EXPECT_TRUE(l.defer("gw-1", [&, id](Ledger& then) { late = on_request(then, id, {}, message); }));
-    EXPECT_FALSE(l.defer("gw-2", [](Ledger&) {}));
+    EXPECT_TRUE(std::holds_alternative<QueuedAnswer>(on_request(s, id, {}, message).value()));
+    EXPECT_TRUE(s.digests.defer("gw-1", [&, id](TaskService& then) { late = on_request(then, id, {}, message); }));
+    EXPECT_FALSE(s.digests.defer("gw-2", [](TaskService&) {}));
   });
   EXPECT_TRUE(late && std::holds_alternative<Offer>(*late));
   EXPECT_TRUE(pushes().empty()) << "the answer is the offer";
@@ -534,7 +534,7 @@ TEST_F(Queue, ARestartSaysAgainWhatACrashSwallowed) {
   pushes();
   restart();
   EXPECT_EQ(pushes(), (std::vector<std::string>{"gw-1 metadata", "gw-2 retry"}));
-  EXPECT_EQ(ledger->slots(), 2);
+  EXPECT_EQ(service->scheduler.slots(), 2);
   EXPECT_TRUE(board.active(offered.number));
   EXPECT_EQ(std::get<Offer>(request("gw-2")).missing, (ChunkRanges{{1, 1}}));
   EXPECT_EQ(std::get<Offer>(request("gw-2")).attempt, 2);

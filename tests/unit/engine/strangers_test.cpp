@@ -11,13 +11,13 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-class Strangers : public LedgerTest {
+class Strangers : public TaskServiceTest {
  protected:
   Strangers() { set(600); }
 
   void set(int per_minute) {
     options.devices.unproven_per_minute = per_minute;
-    ledger->set_options(options);
+    service->set_options(options);
   }
 
   static Credentials with(std::uint8_t token) {
@@ -31,7 +31,7 @@ class Strangers : public LedgerTest {
   Answer ask(const std::string& device, Credentials who = {}, std::optional<std::string> version = {}) {
     auto message = says();
     message.version = std::move(version);
-    return unit([&](Ledger& l) { return on_request(l, *DeviceId::parse(device), who, message); }).value();
+    return unit([&](auto& s) { return on_request(s, *DeviceId::parse(device), who, message); }).value();
   }
   std::optional<Errc> refused(const std::string& device, const Credentials& who = {}) {
     const auto answer = ask(device, who);
@@ -40,23 +40,23 @@ class Strangers : public LedgerTest {
   }
   TaskId asked_for(const std::string& device, const std::string& version) {
     ask(device, {}, version);
-    return ledger->tasks.open_of(device, version).value().id;
+    return service->rows.tasks.open_of(device, version).value().id;
   }
   void registers(const std::string& device) {
     DeviceChange change;
     change.device = device;
     change.may_create = true;
-    unit([&](Ledger& l) { return on_change_device(l, change); }).value();
+    unit([&](auto& s) { return on_change_device(s, change); }).value();
   }
-  std::vector<AuditEntry> audited() { return ledger->audit_log.list({}, {}, 0, 1'000); }
+  std::vector<AuditEntry> audited() { return service->rows.audit_log.list({}, {}, 0, 1'000); }
   /// As the engine does it each minute, until nothing is left.
   void housekeeping() {
-    while (unit([](Ledger& l) { return l.housekeeping(); })) {
+    while (unit([](auto& s) { return s.housekeeping.run(); })) {
     }
   }
   void pass(std::chrono::hours time) {
     clock.advance(time);
-    unit([](Ledger& l) { l.run_timers(); });
+    unit([](auto& s) { s.scheduler.run_timers(); });
     housekeeping();
   }
 };
@@ -89,7 +89,7 @@ TEST_F(Strangers, SoManyAreTakenInAMinute) {
 TEST_F(Strangers, RefusedOnesTakeNoPlace) {
   set(1);
   options.devices.token_required = true;
-  ledger->set_options(options);
+  service->set_options(options);
   for (int i = 0; i < 10; ++i) EXPECT_EQ(refused("a" + std::to_string(i)), Errc::not_authorized);
   EXPECT_FALSE(refused("b", with(1)));
 }
@@ -102,7 +102,7 @@ TEST_F(Strangers, GoWithWhatOnlyTheyAskedFor) {
   EXPECT_TRUE(row_of("gone"));
   pass(std::chrono::hours{2});
   EXPECT_FALSE(row_of("gone"));
-  EXPECT_FALSE(ledger->tasks.find(waits.number));
+  EXPECT_FALSE(service->rows.tasks.find(waits.number));
   EXPECT_THAT(log_of(waits), IsEmpty());
   EXPECT_FALSE(refused("gone")) << "it may come again";
 }
@@ -115,15 +115,15 @@ TEST_F(Strangers, OneLeavesSoManyTasksAndNoMore) {
     if (i == 1)
       verify("gw-1", made.back(), 1);
     else
-      unit([&](Ledger& l) { return on_cancel(l, made.back(), "tester"); }).value();
+      unit([&](auto& s) { return on_cancel(s, made.back(), "tester"); }).value();
     if (i == 1) request("gw-1", says("gw-a", "1.0.0"));  // or it would need no other
   }
-  EXPECT_FALSE(ledger->tasks.find(made[0].number)) << "the oldest went";
+  EXPECT_FALSE(service->rows.tasks.find(made[0].number)) << "the oldest went";
   EXPECT_THAT(log_of(made[0]), IsEmpty());
-  EXPECT_TRUE(ledger->tasks.find(made[1].number)) << "its last update stays";
-  EXPECT_FALSE(ledger->tasks.find(made[2].number));
-  EXPECT_TRUE(ledger->tasks.find(made[4].number));
-  EXPECT_EQ(ledger->tasks.list({}, 0, 100).size(), kEndedOfStranger + 2u);
+  EXPECT_TRUE(service->rows.tasks.find(made[1].number)) << "its last update stays";
+  EXPECT_FALSE(service->rows.tasks.find(made[2].number));
+  EXPECT_TRUE(service->rows.tasks.find(made[4].number));
+  EXPECT_EQ(service->rows.tasks.list({}, 0, 100).size(), kEndedOfStranger + 2u);
 }
 
 TEST_F(Strangers, OneWritesSoManyLinesAndNoMore) {
@@ -146,12 +146,12 @@ TEST_F(Strangers, OthersStay) {
   ask("certified", certified);
   ask("ordered");
   const auto order_of = task_for("ordered", "2.0.0");
-  ASSERT_TRUE(unit([&](Ledger& l) { return on_cancel(l, order_of, "tester"); }));
+  ASSERT_TRUE(unit([&](auto& s) { return on_cancel(s, order_of, "tester"); }));
   const auto own = asked_for("adopted", "2.0.0");
   ASSERT_FALSE(upgrade(order("adopted", "2.0.0")).value().created) << "it runs already";
   EXPECT_FALSE(row(own).unasked) << "now an operator wants it";
   const auto raised = asked_for("raised", "2.0.0");
-  ASSERT_TRUE(unit([&](Ledger& l) { return on_set_priority(l, raised, Priority::normal, "tester"); }));
+  ASSERT_TRUE(unit([&](auto& s) { return on_set_priority(s, raised, Priority::normal, "tester"); }));
   ask("heard");
   pass(std::chrono::hours{6 * 24});
   ask("heard");
@@ -162,18 +162,18 @@ TEST_F(Strangers, OthersStay) {
 
 TEST_F(Strangers, ManyGoInSteps) {
   set(1'000'000);
-  unit([](Ledger& l) {
+  unit([](auto& s) {
     for (int i = 0; i < 4'500; ++i)
-      static_cast<void>(on_request(l, *DeviceId::parse("stranger-" + std::to_string(i)), {}, says()));
+      static_cast<void>(on_request(s, *DeviceId::parse("stranger-" + std::to_string(i)), {}, says()));
   });
   registers("stranger-0");
   clock.advance(std::chrono::hours{8 * 24});
-  unit([](Ledger& l) { l.run_timers(); });
+  unit([](auto& s) { s.scheduler.run_timers(); });
   int steps = 1;
-  while (unit([](Ledger& l) { return l.housekeeping(); })) ++steps;
+  while (unit([](auto& s) { return s.housekeeping.run(); })) ++steps;
   EXPECT_EQ(steps, 4) << "2,000 are looked at in each, and the last has nothing to do";
   EXPECT_TRUE(row_of("stranger-0"));
-  EXPECT_EQ(ledger->devices.list("", 10).size(), 1u);
+  EXPECT_EQ(service->rows.devices.list("", 10).size(), 1u);
 }
 
 TEST_F(Strangers, ClaimsAreAuditedWithTheirAddressUpToARate) {
@@ -224,14 +224,14 @@ TEST_F(Strangers, WhatAnOperatorOrderedComesFirst) {
 TEST_F(Strangers, HowLongTheyWaitDoesNotBringThemBeforeOthers) {
   add_firmware("2.0.0");
   options.tasks.max_active = 1;
-  ledger->set_options(options);
+  service->set_options(options);
   const auto holder = task_for("holder", "2.0.0");
   const auto old = asked_for("stranger", "2.0.0");
   clock.advance(std::chrono::hours{2});
   ask("stranger");
   const auto fresh = task_for("ordered", "2.0.0", Priority::low);
   ask("ordered");
-  ASSERT_TRUE(unit([&](Ledger& l) { return on_cancel(l, holder, "tester"); }));
+  ASSERT_TRUE(unit([&](auto& s) { return on_cancel(s, holder, "tester"); }));
   EXPECT_EQ(state_of(fresh), TaskState::offered);
   EXPECT_EQ(state_of(old), TaskState::queued);
 }
@@ -252,7 +252,7 @@ TEST_F(Strangers, WhoIsVouchedForHoldsItsPlace) {
   const auto b = asked_for("b", "2.0.0");
   const auto c = asked_for("c", "2.0.0");
   registers("a");
-  ASSERT_TRUE(unit([&](Ledger& l) { return on_set_secret(l, "b", digest_of(9)); }));
+  ASSERT_TRUE(unit([&](auto& s) { return on_set_secret(s, "b", digest_of(9)); }));
   Credentials certified;
   certified.certified = true;
   ask("c", certified);
@@ -266,9 +266,9 @@ TEST_F(Strangers, WhoIsVouchedForHoldsItsPlace) {
 TEST_F(Strangers, ASecretOfTheirOwnChoiceIsNoProof) {
   add_firmware("2.0.0");
   ask("gw-1", with(1), "2.0.0");
-  EXPECT_TRUE(ledger->tasks.open_of("gw-1", "2.0.0").value().unasked);
+  EXPECT_TRUE(service->rows.tasks.open_of("gw-1", "2.0.0").value().unasked);
   EXPECT_TRUE(row_of("gw-1")->claimed);
-  ASSERT_TRUE(unit([&](Ledger& l) { return on_set_secret(l, "gw-1", digest_of(9)); }));
+  ASSERT_TRUE(unit([&](auto& s) { return on_set_secret(s, "gw-1", digest_of(9)); }));
   EXPECT_FALSE(row_of("gw-1")->claimed);
 }
 
@@ -312,33 +312,33 @@ TEST_F(Strangers, BehindACacheOrderedTasksGoOn) {
 TEST_F(Strangers, WhatOperatorsChangeIsMerged) {
   DeviceChange change;
   change.device = "gw-1";
-  EXPECT_EQ(unit([&](Ledger& l) { return on_change_device(l, change); }).error().code, Errc::unknown_device);
+  EXPECT_EQ(unit([&](auto& s) { return on_change_device(s, change); }).error().code, Errc::unknown_device);
   change.may_create = true;
   change.hardware = "gw-a";
   change.tags = {{"site", "north"}, {"rack", "7"}};
-  EXPECT_TRUE(unit([&](Ledger& l) { return on_change_device(l, change); }).value().created);
+  EXPECT_TRUE(unit([&](auto& s) { return on_change_device(s, change); }).value().created);
   DeviceChange tags;
   tags.device = "gw-1";
   tags.tags = {{"rack", std::nullopt}, {"row", "2"}};
-  auto device = unit([&](Ledger& l) { return on_change_device(l, tags); }).value().device;
+  auto device = unit([&](auto& s) { return on_change_device(s, tags); }).value().device;
   EXPECT_EQ(device.hardware, "gw-a") << "not given, so it stays";
   EXPECT_EQ(device.tags, (std::map<std::string, std::string>{{"row", "2"}, {"site", "north"}}));
   DeviceChange hardware;
   hardware.device = "gw-1";
   hardware.hardware = "";
-  device = unit([&](Ledger& l) { return on_change_device(l, hardware); }).value().device;
+  device = unit([&](auto& s) { return on_change_device(s, hardware); }).value().device;
   EXPECT_EQ(device.hardware, "");
   EXPECT_EQ(device.tags.size(), 2u);
   DeviceChange clear;
   clear.device = "gw-1";
   clear.clear_tags = true;
-  EXPECT_TRUE(unit([&](Ledger& l) { return on_change_device(l, clear); }).value().device.tags.empty());
+  EXPECT_TRUE(unit([&](auto& s) { return on_change_device(s, clear); }).value().device.tags.empty());
   DeviceChange many;
   many.device = "gw-1";
   for (std::size_t i = 0; i < DeviceChange::kMaxTags; ++i) many.tags[std::to_string(i)] = "x";
-  EXPECT_TRUE(unit([&](Ledger& l) { return on_change_device(l, many); }));
+  EXPECT_TRUE(unit([&](auto& s) { return on_change_device(s, many); }));
   many.tags = {{"one more", "x"}};
-  EXPECT_EQ(unit([&](Ledger& l) { return on_change_device(l, many); }).error().code, Errc::malformed);
+  EXPECT_EQ(unit([&](auto& s) { return on_change_device(s, many); }).error().code, Errc::malformed);
   EXPECT_EQ(row_of("gw-1")->tags.size(), DeviceChange::kMaxTags);
 }
 

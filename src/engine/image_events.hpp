@@ -11,7 +11,7 @@
 namespace ota::engine {
 
 /// note_… are thread-safe, the rest is the engine thread's. The lock is a leaf.
-class ImageNotes {
+class PendingImageEvents {
  public:
   /// It was found rotten and set aside: its tasks end.
   void note_damaged(const Digest& image);
@@ -23,7 +23,7 @@ class ImageNotes {
   /// Takes what was noted into this unit of work; false where there is nothing.
   bool take();
   /// Does what can be done in this unit.
-  void see_to(Ledger& ledger);
+  void see_to(TaskService& service);
   /// It was undone.
   void undone();
   /// It was committed; true where more is left.

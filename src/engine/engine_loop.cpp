@@ -1,4 +1,4 @@
-#include "engine/writer.hpp"
+#include "engine/engine_loop.hpp"
 
 #include <pthread.h>
 
@@ -46,7 +46,7 @@ bool breaks_unit(const std::exception& e) {
 
 }  // namespace
 
-Writer::Writer(std::string path, const Options& options, const Clock& clock, Random& random, Images& images,
+EngineLoop::EngineLoop(std::string path, const Options& options, const Clock& clock, Random& random, Images& images,
                Courier& courier)
     : path_(std::move(path)),
       options_(options),
@@ -58,37 +58,37 @@ Writer::Writer(std::string path, const Options& options, const Clock& clock, Ran
       queue_(options.max_waiting),
       board_(clock) {}
 
-Writer::~Writer() { stop(); }
+EngineLoop::~EngineLoop() { stop(); }
 
-Result<void> Writer::open() {
+Result<void> EngineLoop::open() {
   auto db = storage::Database::open(path_, storage::Mode::writer);
   if (!db) return db.error();
   try {
     db_ = std::move(db.value());
-    ledger_ = std::make_unique<Ledger>(*db_, options(), clock_, random_, board_, images_, courier_,
-                                       [this](std::function<void(Ledger&)> job) { later(std::move(job)); });
-    ledger_->stats = counters_;
-    ledger_->resync();
+    service_ = std::make_unique<TaskService>(*db_, options(), clock_, random_, board_, images_, courier_,
+                                       [this](std::function<void(TaskService&)> job) { later(std::move(job)); });
+    service_->stats = counters_;
+    service_->resync();
   } catch (const std::exception& e) {
-    ledger_.reset();
+    service_.reset();
     db_.reset();
     return fail(Errc::server_fault, "the database " + path_ + " can't be read: " + e.what());
   }
   return {};
 }
 
-void Writer::start() {
+void EngineLoop::start() {
   thread_ = std::thread([this] { loop(); });
   pthread_setname_np(thread_.native_handle(), "otad-engine");
-  later([](Ledger& ledger) { ledger.resume_active(); });
+  later([](TaskService& service) { service.lifecycle.resume_active(); });
 }
 
-void Writer::stop() {
+void EngineLoop::stop() {
   queue_.close();
   if (thread_.joinable()) thread_.join();
 }
 
-void Writer::send(Command command) {
+void EngineLoop::send(Command command) {
   const auto put = queue_.put(command);
   if (put == CommandQueue::Put::taken) return;
   if (put == CommandQueue::Put::closed) return refuse(command, fail(Errc::cancelled, "the server is stopping"));
@@ -98,33 +98,33 @@ void Writer::send(Command command) {
   refuse(command, std::move(full));
 }
 
-void Writer::later(std::function<void(Ledger&)> job) {
+void EngineLoop::later(std::function<void(TaskService&)> job) {
   Command command{std::move(job), [](const Error&) {}};
   queue_.put(command, true);
 }
 
-void Writer::apply(const Options& options) {
+void EngineLoop::apply(const Options& options) {
   std::lock_guard lock(mutex_);
   options_ = options;
   options_changed_ = true;
 }
 
-void Writer::image_damaged(const Digest& image) {
-  image_notes_.note_damaged(image);
+void EngineLoop::image_damaged(const Digest& image) {
+  image_events_.note_damaged(image);
   queue_.stir();
 }
 
-void Writer::image_changed(const Digest& image) {
-  image_notes_.note_changed(image);
+void EngineLoop::image_changed(const Digest& image) {
+  image_events_.note_changed(image);
   queue_.stir();
 }
 
-void Writer::image_unneeded(const Digest& image) {
-  image_notes_.note_unneeded(image);
+void EngineLoop::image_unneeded(const Digest& image) {
+  image_events_.note_unneeded(image);
   queue_.stir();
 }
 
-Stats Writer::stats() const {
+Stats EngineLoop::stats() const {
   std::lock_guard lock(mutex_);
   auto stats = published_;
   stats.waiting = queue_.size();
@@ -133,12 +133,12 @@ Stats Writer::stats() const {
   return stats;
 }
 
-Options Writer::options() const {
+Options EngineLoop::options() const {
   std::lock_guard lock(mutex_);
   return options_;
 }
 
-void Writer::loop() {
+void EngineLoop::loop() {
   while (!queue_.done()) {
     try {
       step();
@@ -146,63 +146,63 @@ void Writer::loop() {
       log::error(std::string("a turn of the engine failed: ") + e.what());
     }
   }
-  if (ledger_) {
-    std::vector<Command> last{{[](Ledger& ledger) {
-                                 ledger.flush_board();
-                                 ledger.housekeeping();
+  if (service_) {
+    std::vector<Command> last{{[](TaskService& service) {
+                                 service.progress.flush();
+                                 service.housekeeping.run();
                                },
                                [](const Error&) {}}};
     turn(last);
   }
 }
 
-void Writer::step() {
+void EngineLoop::step() {
   last_turn_.store(clock_.steady().count(), std::memory_order_relaxed);
   auto commands = queue_.take(next_turn(), options().max_batch);
-  if (!ledger_ && !reopen()) {
+  if (!service_ && !reopen()) {
     for (auto& command : commands) refuse(command, unwritable());
     return;
   }
   if (!turn(commands)) reopen();
 }
 
-steady_clock::time_point Writer::next_turn() {
-  auto wait = ledger_ ? kLongestSleep : kReopenEvery;
-  if (ledger_) {
-    if (ledger_->slots() > 0) wait = kFirstChunkWaits;
-    if (timer_) wait = std::clamp(*timer_ - ledger_->timeline().now(), Millis{0}, wait);
+steady_clock::time_point EngineLoop::next_turn() {
+  auto wait = service_ ? kLongestSleep : kReopenEvery;
+  if (service_) {
+    if (service_->scheduler.slots() > 0) wait = kFirstChunkWaits;
+    if (timer_) wait = std::clamp(*timer_ - service_->clock().now(), Millis{0}, wait);
   }
   return steady_clock::now() + wait;
 }
 
 /// One unit of work. False where the database must be opened afresh.
-bool Writer::turn(std::vector<Command>& commands) {
-  auto& ledger = *ledger_;
-  const auto counted = ledger.stats;
+bool EngineLoop::turn(std::vector<Command>& commands) {
+  auto& service = *service_;
+  const auto counted = service.stats;
   std::vector<bool> undone(commands.size(), false);
   try {
     try {
       db_->begin();
-      decide(ledger, commands, undone, false);
-      chores(ledger);
+      decide(service, commands, undone, false);
+      chores(service);
     } catch (const std::exception& e) {
       if (breaks_unit(e)) throw;
       db_->rollback();
-      ledger.stats = counted;
-      ledger.drop_effects(0);
-      image_notes_.undone();
+      service.stats = counted;
+      service.drop_effects(0);
+      image_events_.undone();
       db_->begin();
-      ledger.forget();
-      ledger.resync();
-      decide(ledger, commands, undone, true);
-      chores_apart(ledger);
+      service.discard();
+      service.resync();
+      decide(service, commands, undone, true);
+      chores_apart(service);
     }
     const auto began = steady_clock::now();
     db_->commit();
-    ledger.stats.commit_seconds += std::chrono::duration<double>(steady_clock::now() - began).count();
+    service.stats.commit_seconds += std::chrono::duration<double>(steady_clock::now() - began).count();
   } catch (const std::exception& e) {
     db_->rollback();
-    image_notes_.undone();
+    image_events_.undone();
     counters_ = counted;
     ++counters_.commit_faults;
     log::error(std::string("the database can't be written: ") + e.what() +
@@ -212,17 +212,17 @@ bool Writer::turn(std::vector<Command>& commands) {
       if (!undone[i]) refuse(commands[i], unwritable());
     return false;
   }
-  if (image_notes_.committed()) queue_.stir();
-  ledger.stats.commands += commands.size();
-  ledger.stats.commits += commands.empty() ? 0 : 1;
-  for (auto& effect : ledger.take_effects()) act(effect);
+  if (image_events_.committed()) queue_.stir();
+  service.stats.commands += commands.size();
+  service.stats.commits += commands.empty() ? 0 : 1;
+  for (auto& effect : service.take_effects()) act(effect);
   publish({});
   return checkpoint(commands.size() <= 1);
 }
 
 /// What was committed lies in the write-ahead log; now and then it moves on. `few`: no more than one command was
 /// decided. False where the disk failed a sync.
-bool Writer::checkpoint(bool few) {
+bool EngineLoop::checkpoint(bool few) {
   try {
     const auto now = steady_clock::now();
     const bool at_rest = few && queue_.size() == 0 && now - looked_at_log_ >= kLookAtLogEvery;
@@ -236,7 +236,7 @@ bool Writer::checkpoint(bool few) {
     log::error(std::string("the write-ahead log can't be copied into the database: ") + e.what() +
                (full ? "; make room on its disk" : "; check the disk, the database is opened afresh"));
     if (full) return true;
-    counters_ = ledger_->stats;
+    counters_ = service_->stats;
     ++counters_.commit_faults;
     distrusted_ = true;
     db_->distrust();
@@ -247,40 +247,41 @@ bool Writer::checkpoint(bool few) {
 
 /// In one piece, so that what one of them throws undoes all; or each `apart` in a nested unit, which costs more: then
 /// who fails is undone alone, and marked.
-void Writer::decide(Ledger& ledger, std::vector<Command>& commands, std::vector<bool>& undone, bool apart) {
+void EngineLoop::decide(TaskService& service, std::vector<Command>& commands, std::vector<bool>& undone, bool apart) {
   const auto stands = [&](Command& command) {
-    if (apart) return run_apart(ledger, command);
-    run(ledger, command);
+    if (apart) return run_apart(service, command);
+    run(service, command);
     return true;
   };
   // Before the commands, so that an upload which heals an image comes after the word of its damage.
-  if (image_notes_.take()) {
-    Command images{[this](Ledger& to) { image_notes_.see_to(to); }, [this](const Error&) { image_notes_.undone(); }};
+  if (image_events_.take()) {
+    Command images{[this](TaskService& to) { image_events_.see_to(to); },
+                   [this](const Error&) { image_events_.undone(); }};
     stands(images);
   }
-  if (take_new_options()) ledger.set_options(options());
+  if (take_new_options()) service.set_options(options());
   for (std::size_t i = 0; i < commands.size(); ++i) undone[i] = !stands(commands[i]);
 }
 
-void Writer::run(Ledger& ledger, Command& command) {
-  ledger.set_clock();
-  command.run(ledger);
-  ledger.write_down();
+void EngineLoop::run(TaskService& service, Command& command) {
+  service.set_clock();
+  command.run(service);
+  service.flush();
 }
 
 /// False where the command was undone; a fault of the database undoes the whole unit.
-bool Writer::run_apart(Ledger& ledger, Command& command) {
-  const auto effects = ledger.effects();
+bool EngineLoop::run_apart(TaskService& service, Command& command) {
+  const auto effects = service.effects();
   try {
     storage::Database::Savepoint savepoint(*db_);
-    run(ledger, command);
+    run(service, command);
     savepoint.release();
     return true;
   } catch (const std::exception& e) {
     if (breaks_unit(e)) throw;
     log::error(std::string("a command failed and was undone: ") + e.what());
-    ledger.drop_effects(effects);
-    ledger.forget();
+    service.drop_effects(effects);
+    service.discard();
     resync_ = true;
     refuse(command, fail(Errc::server_fault, "the server could not do this; its log says why"));
     return false;
@@ -288,51 +289,51 @@ bool Writer::run_apart(Ledger& ledger, Command& command) {
 }
 
 /// The engine's own work in a nested unit, after something threw: what it throws undoes it alone, and is logged once.
-void Writer::chores_apart(Ledger& ledger) {
-  const auto effects = ledger.effects();
+void EngineLoop::chores_apart(TaskService& service) {
+  const auto effects = service.effects();
   try {
     storage::Database::Savepoint savepoint(*db_);
-    chores(ledger);
+    chores(service);
     savepoint.release();
     chores_fault_.clear();
   } catch (const std::exception& e) {
     if (breaks_unit(e)) throw;
     if (std::exchange(chores_fault_, e.what()) != e.what())
       log::error(std::string("timers, progress and housekeeping failed and were undone: ") + e.what());
-    ledger.drop_effects(effects);
-    ledger.forget();
+    service.drop_effects(effects);
+    service.discard();
     resync_ = true;
     timer_.reset();
   }
 }
 
-void Writer::chores(Ledger& ledger) {
-  ledger.set_clock();
-  if (std::exchange(resync_, false)) ledger.resync();
+void EngineLoop::chores(TaskService& service) {
+  service.set_clock();
+  if (std::exchange(resync_, false)) service.resync();
   const auto now = clock_.steady();
   if (now - flushed_ >= kFlushEvery) {
-    ledger.flush_board();
+    service.progress.flush();
     flushed_ = looked_ = now;
   } else if (now - looked_ >= kFirstChunkWaits) {
-    for (const auto task : board_.began(now - kFirstChunkWaits)) ledger.load(task);
+    for (const auto task : board_.began(now - kFirstChunkWaits)) service.lifecycle.load(task);
     looked_ = now;
   }
-  ledger.run_timers();
-  ledger.write_down();
+  service.scheduler.run_timers();
+  service.flush();
   if (now - kept_ >= kHousekeepingEvery) {
-    const bool more = ledger.housekeeping();
+    const bool more = service.housekeeping.run();
     kept_ = more ? now - kHousekeepingEvery + kHousekeepingOn : now;
   }
-  timer_ = ledger.next_timer();
+  timer_ = service.scheduler.next_timer();
 }
 
-void Writer::close(const std::string& why) {
-  ledger_.reset();
+void EngineLoop::close(const std::string& why) {
+  service_.reset();
   db_.reset();
   publish(why);
 }
 
-bool Writer::reopen() {
+bool EngineLoop::reopen() {
   if (steady_clock::now() < reopen_after_) return false;
   reopen_after_ = steady_clock::now() + kReopenEvery;
   if (distrusted_ && let_go_) let_go_();
@@ -341,7 +342,7 @@ bool Writer::reopen() {
   if (opened) opened = prove();
   if (opened) {
     log::info("the database was opened afresh");
-    later([](Ledger& ledger) { ledger.resume_active(); });
+    later([](TaskService& service) { service.lifecycle.resume_active(); });
     return true;
   }
   publish(opened.error().message);
@@ -350,41 +351,41 @@ bool Writer::reopen() {
 
 /// That the disk takes and keeps what is written, before anything is answered on it: all of the write-ahead log once
 /// more, and a commit.
-Result<void> Writer::prove() {
+Result<void> EngineLoop::prove() {
   try {
     db_->checkpoint_all();
     db_->begin();
-    ledger_->keep_time();
+    service_->housekeeping.keep_time();
     db_->commit();
     return {};
   } catch (const storage::Fault& e) {
     distrusted_ = e.kind() == storage::Fault::Kind::io;
     if (distrusted_) db_->distrust();
-    ledger_.reset();
+    service_.reset();
     db_.reset();
     return fail(Errc::server_fault, std::string("the database can't be written: ") + e.what());
   }
 }
 
-void Writer::publish(std::string fault) {
+void EngineLoop::publish(std::string fault) {
   std::lock_guard lock(mutex_);
-  published_ = ledger_ ? ledger_->stats : counters_;
-  if (ledger_) published_.slots_held = ledger_->slots();
+  published_ = service_ ? service_->stats : counters_;
+  if (service_) published_.slots_held = service_->scheduler.slots();
   published_.fault = std::move(fault);
 }
 
-bool Writer::take_new_options() {
+bool EngineLoop::take_new_options() {
   std::lock_guard lock(mutex_);
   return std::exchange(options_changed_, false);
 }
 
-Error Writer::unwritable() {
+Error EngineLoop::unwritable() {
   auto error = fail(Errc::server_fault, "the database can't be written now: try again later");
   error.retry_after_s = spread_s();
   return error;
 }
 
 /// When to come back, for those who are refused together.
-int Writer::spread_s() { return 5 + static_cast<int>(random_.unit() * 25); }
+int EngineLoop::spread_s() { return 5 + static_cast<int>(random_.unit() * 25); }
 
 }  // namespace ota::engine

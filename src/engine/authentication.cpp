@@ -1,13 +1,14 @@
-#include "engine/speaker.hpp"
+#include "engine/authentication.hpp"
 
 #include <fmt/format.h>
 
+#include "engine/task_service.hpp"
 #include "ota/firmware/hash.hpp"
 
 namespace ota::engine {
 namespace {
 
-Result<void> prove(const Ledger& ledger, const Device& device, const Credentials& who) {
+Result<void> prove(const TaskService& service, const Device& device, const Credentials& who) {
   if (who.certified) return {};
   if (device.secret && who.token_digest) {
     if (firmware::equal_secrets(*device.secret, *who.token_digest)) return {};
@@ -15,7 +16,7 @@ Result<void> prove(const Ledger& ledger, const Device& device, const Credentials
                                                   "(POST /devices/{}/token)",
                                                   device.id, device.id));
   }
-  const bool required = ledger.options().devices.token_required || (device.secret && !who.via_broker);
+  const bool required = service.options().devices.token_required || (device.secret && !who.via_broker);
   if (!required) return {};
   if (!device.secret)
     return fail(
@@ -28,8 +29,8 @@ Result<void> prove(const Ledger& ledger, const Device& device, const Credentials
 
 /// A device that is new. The token that it comes with is its secret from then on; one that is known without a secret
 /// doesn't get one so, since anybody could bring it.
-Result<Device> newcomer(const Ledger& ledger, const DeviceId& id, const Credentials& who) {
-  if (ledger.options().devices.registration != "open")
+Result<Device> newcomer(const TaskService& service, const DeviceId& id, const Credentials& who) {
+  if (service.options().devices.registration != "open")
     return fail(Errc::unknown_device,
                 fmt::format("device {} is not registered: an operator adds it (PUT /devices/{})", id.str(), id.str()));
   if (who.token_digest && !who.token_fit && !who.certified)
@@ -39,51 +40,51 @@ Result<Device> newcomer(const Ledger& ledger, const DeviceId& id, const Credenti
                             id.str()));
   Device device;
   device.id = id.str();
-  device.created = ledger.wall();
+  device.created = service.wall();
   if (who.token_fit) device.secret = who.token_digest;
   device.claimed = device.secret.has_value();
   return device;
 }
 
 /// Ids cost their maker nothing, rows cost the disk: so many are taken in.
-Result<void> admit(Ledger& ledger, const Device& device, const Credentials& who) {
-  if (const int wait = who.certified ? 0 : ledger.admit_stranger(); wait > 0) {
+Result<void> admit(TaskService& service, const Device& device, const Credentials& who) {
+  if (const int wait = who.certified ? 0 : service.newcomers.admit(); wait > 0) {
     auto busy =
         fail(Errc::too_many_new,
              fmt::format("device {} is new, and more new devices came than {} a minute (devices.unproven_per_minute): "
                          "ask again in {} s, or an operator registers it (PUT /devices/{})",
-                         device.id, ledger.options().devices.unproven_per_minute, wait, device.id));
+                         device.id, service.options().devices.unproven_per_minute, wait, device.id));
     busy.retry_after_s = wait;
     return busy;
   }
-  if (device.claimed) ledger.audit_claim(device.id, who.via_broker ? "mqtt" : who.remote);
+  if (device.claimed) service.newcomers.audit_claim(device.id, who.via_broker ? "mqtt" : who.remote);
   return {};
 }
 
 }  // namespace
 
-Result<Device> speaker(Ledger& ledger, const DeviceId& id, const Credentials& who) {
-  auto device = ledger.find_device(id.str());
+Result<Device> authenticate_device(TaskService& service, const DeviceId& id, const Credentials& who) {
+  auto device = service.registry.find(id.str());
   const bool is_new = !device;
   if (is_new) {
-    if (auto readable = ledger.check_readable(id.str()); !readable) return readable.error();
-    auto made = newcomer(ledger, id, who);
+    if (auto readable = service.registry.check_readable(id.str()); !readable) return readable.error();
+    auto made = newcomer(service, id, who);
     if (!made) return made.error();
     device = std::move(*made);
   }
-  if (auto proven = prove(ledger, *device, who); !proven) return proven.error();
+  if (auto proven = prove(service, *device, who); !proven) return proven.error();
   if (is_new)
-    if (auto admitted = admit(ledger, *device, who); !admitted) return admitted.error();
+    if (auto admitted = admit(service, *device, who); !admitted) return admitted.error();
   if (who.certified && !device->certified) {
     device->certified = true;
-    if (!is_new) ledger.vouch_for(device->id);
+    if (!is_new) service.registry.vouch_for(device->id);
   }
-  if (who.via_broker) device->quality.mqtt_heard = ledger.now();
+  if (who.via_broker) device->quality.mqtt_heard = service.now();
   return *device;
 }
 
-Result<Task> task_of(Ledger& ledger, const DeviceId& id, const TaskId& task_id) {
-  auto task = ledger.load(task_id.number);
+Result<Task> task_of(TaskService& service, const DeviceId& id, const TaskId& task_id) {
+  auto task = service.lifecycle.load(task_id.number);
   if (!task || task->id != task_id || task->device != id.str())
     return fail(Errc::unknown_task,
                 fmt::format("device {} has no task {}: send a request for the one it has", id.str(), task_id.str()));

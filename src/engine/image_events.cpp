@@ -1,45 +1,47 @@
-#include "engine/image_notes.hpp"
+#include "engine/image_events.hpp"
+
+#include "engine/task_service.hpp"
 
 namespace ota::engine {
 
-void ImageNotes::note_damaged(const Digest& image) {
+void PendingImageEvents::note_damaged(const Digest& image) {
   std::lock_guard lock(mutex_);
   noted_.damaged.insert(image);
 }
 
-void ImageNotes::note_changed(const Digest& image) {
+void PendingImageEvents::note_changed(const Digest& image) {
   std::lock_guard lock(mutex_);
   noted_.changed[image] = {{}, ++notes_, false};
 }
 
-void ImageNotes::note_unneeded(const Digest& image) {
+void PendingImageEvents::note_unneeded(const Digest& image) {
   std::lock_guard lock(mutex_);
   noted_.unneeded.insert(image);
 }
 
-bool ImageNotes::take() {
+bool PendingImageEvents::take() {
   std::lock_guard lock(mutex_);
   taken_ = noted_;
   return !taken_.damaged.empty() || !taken_.changed.empty() || !taken_.unneeded.empty();
 }
 
-void ImageNotes::see_to(Ledger& ledger) {
+void PendingImageEvents::see_to(TaskService& service) {
   for (const auto& image : taken_.damaged) {
-    const bool whole_again = ledger.images().exists(image);
-    if (whole_again || on_image_damaged(ledger, image)) done_.damaged.insert(image);
+    const bool whole_again = service.images().exists(image);
+    if (whole_again || on_image_damaged(service, image)) done_.damaged.insert(image);
   }
   for (auto [image, changed] : taken_.changed) {
-    changed.finished = on_image_changed(ledger, image, changed.at);
+    changed.finished = on_image_changed(service, image, changed.at);
     done_.changed[image] = changed;
   }
-  ledger.settle();
-  for (const auto& image : taken_.unneeded) remove_unneeded(ledger, image);
+  service.scheduler.schedule();
+  for (const auto& image : taken_.unneeded) remove_unneeded(service, image);
   done_.unneeded = taken_.unneeded;
 }
 
-void ImageNotes::undone() { done_ = {}; }
+void PendingImageEvents::undone() { done_ = {}; }
 
-bool ImageNotes::committed() {
+bool PendingImageEvents::committed() {
   std::lock_guard lock(mutex_);
   for (const auto& image : done_.damaged) noted_.damaged.erase(image);
   for (const auto& [image, changed] : done_.changed) {

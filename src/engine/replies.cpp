@@ -1,8 +1,10 @@
-// What devices are told of a task (protocol.md).
+#include "engine/replies.hpp"
+
 #include <algorithm>
 #include <cmath>
 
-#include "engine/ledger.hpp"
+#include "engine/commands.hpp"
+#include "engine/task_service.hpp"
 
 namespace ota::engine {
 namespace {
@@ -17,9 +19,9 @@ int ceil_seconds(Millis time) { return static_cast<int>(std::max<std::int64_t>(0
 
 }  // namespace
 
-Offer Ledger::offer(const Task& task) {
-  auto found = firmware.find(task.firmware_id);
-  const auto device = find_device(task.device);
+Offer Replies::offer(const Task& task) {
+  auto found = service_.rows.firmware.find(task.firmware_id);
+  const auto device = service_.registry.find(task.device);
   return Offer{task.id,
                *DeviceId::parse(task.device),
                task.version,
@@ -29,37 +31,38 @@ Offer Ledger::offer(const Task& task) {
                task.max_attempts,
                task.checksum,
                task.grid(),
-               chunks(task).missing(),
-               transports(task, device),
+               service_.rows.tasks.chunks(task).missing(),
+               service_.transports.usable(task, device),
                found ? found->signature : std::nullopt,
                device ? device->max_message_bytes : std::nullopt,
                task.downgrade};
 }
 
-RetryAnswer Ledger::retry_answer(const Task& task, const std::string& reason) {
-  const auto wait = task.retry_due ? *task.retry_due - now_ : Millis{0};
+RetryAnswer Replies::retry(const Task& task, const std::string& reason) {
+  const auto wait = task.retry_due ? *task.retry_due - service_.now() : Millis{0};
   return {offer(task), reason, ceil_seconds(wait)};
 }
 
-QueuedAnswer Ledger::queued_answer(const Task& task) {
+QueuedAnswer Replies::queued(const Task& task) {
   QueuedAnswer answer{task.id, 1, kAskAgainForDigests};
-  if (awaits_grid(task) || is_active(task.state)) return answer;  // who has its turn waits for digests alone
-  answer.position = 1 + tasks.ready_before(task, kCountedPlaces);
-  const double spread = 0.5 + random_.unit();
+  // Who has its turn waits for digests alone.
+  if (service_.digests.awaited(task) || is_active(task.state)) return answer;
+  answer.position = 1 + service_.rows.tasks.ready_before(task, kCountedPlaces);
+  const double spread = 0.5 + service_.random().unit();
   const double wait = (kAskAgainLeast + kAskAgainPlace * static_cast<double>(answer.position)) * spread;
-  const double most = kAskAgainMost * options_.devices.present_s;
+  const double most = kAskAgainMost * service_.options().devices.present_s;
   answer.retry_after_s = std::max(1, static_cast<int>(std::lround(std::min(wait, most * (0.75 + spread / 6)))));
   return answer;
 }
 
-SuccessAnswer Ledger::success_answer(const Task& task) const {
+SuccessAnswer Replies::success(const Task& task) const {
   return {task.id, task.version, task.state == TaskState::installing ? task.confirm_by : std::nullopt};
 }
 
-Answer Ledger::ended_answer(const Task& task) const {
+Answer Replies::ended(const Task& task) const {
   switch (task.state) {
     case TaskState::succeeded:
-      return success_answer(task);
+      return success(task);
     case TaskState::failed:
       return FailedAnswer{task.id, task.reason, task.attempt};
     default:
@@ -69,10 +72,10 @@ Answer Ledger::ended_answer(const Task& task) const {
   }
 }
 
-void keep_within(Ledger& ledger, const DeviceId& id, std::optional<std::uint32_t> said, Answer& answer) {
+void keep_within(TaskService& service, const DeviceId& id, std::optional<std::uint32_t> said, Answer& answer) {
   auto* refused = std::get_if<ErrorAnswer>(&answer);
   if (!refused) return;
-  const auto device = said ? std::nullopt : ledger.find_device(id.str());
+  const auto device = said ? std::nullopt : service.registry.find(id.str());
   refused->max_message_bytes = device ? device->max_message_bytes : said;
 }
 

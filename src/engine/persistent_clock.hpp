@@ -9,9 +9,9 @@ namespace ota::engine {
 /// The time that timers live on: it goes on with the steady clock, across restarts, whatever somebody does to the wall
 /// clock. It starts at the wall clock's reading and never goes back: while the daemon is down it moves on with the wall
 /// clock, or stands still where that was set back.
-class Timeline {
+class PersistentClock {
  public:
-  Timeline(const Clock& clock, Millis last_known)
+  PersistentClock(const Clock& clock, Millis last_known)
       : clock_(clock),
         start_(std::max(last_known, Millis{clock.wall().time_since_epoch()})),
         steady_start_(clock.steady()) {}

@@ -13,18 +13,18 @@
 #include <vector>
 
 #include "engine/command_queue.hpp"
-#include "engine/image_notes.hpp"
-#include "engine/ledger.hpp"
+#include "engine/image_events.hpp"
+#include "engine/task_service.hpp"
 
 namespace ota::engine {
 
 /// Thread-safe but for open(), start() and stop(). A database that can't be written is closed and opened afresh; until
 /// then every command fails with a time to come back.
-class Writer {
+class EngineLoop {
  public:
-  Writer(std::string path, const Options& options, const Clock& clock, Random& random, Images& images,
+  EngineLoop(std::string path, const Options& options, const Clock& clock, Random& random, Images& images,
          Courier& courier);
-  ~Writer();
+  ~EngineLoop();
 
   /// Before start(). Errc::server_fault.
   Result<void> open();
@@ -35,7 +35,7 @@ class Writer {
   /// At the queue's bound the command fails with Errc::overloaded and a time to come back.
   void send(Command command);
   /// A job of the engine's own; one that fails is repeated by whoever asked for it.
-  void later(std::function<void(Ledger&)> job);
+  void later(std::function<void(TaskService&)> job);
   void apply(const Options& options);
   void image_damaged(const Digest& image);
   void image_changed(const Digest& image);
@@ -49,11 +49,11 @@ class Writer {
   void step();
   std::chrono::steady_clock::time_point next_turn();
   bool turn(std::vector<Command>& commands);
-  void decide(Ledger& ledger, std::vector<Command>& commands, std::vector<bool>& undone, bool apart);
-  void run(Ledger& ledger, Command& command);
-  bool run_apart(Ledger& ledger, Command& command);
-  void chores(Ledger& ledger);
-  void chores_apart(Ledger& ledger);
+  void decide(TaskService& service, std::vector<Command>& commands, std::vector<bool>& undone, bool apart);
+  void run(TaskService& service, Command& command);
+  bool run_apart(TaskService& service, Command& command);
+  void chores(TaskService& service);
+  void chores_apart(TaskService& service);
   bool checkpoint(bool few);
   bool reopen();
   Result<void> prove();
@@ -76,13 +76,13 @@ class Writer {
   const std::function<void()> let_go_;
   CommandQueue queue_;
   TransferBoard board_;
-  ImageNotes image_notes_;
+  PendingImageEvents image_events_;
   std::atomic<std::uint64_t> refused_{0};
   std::atomic<std::int64_t> last_turn_{0};
 
   // The engine thread's own.
   std::unique_ptr<storage::Database> db_;
-  std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<TaskService> service_;
   Stats counters_;
   std::optional<Millis> timer_;
   Millis flushed_{0};

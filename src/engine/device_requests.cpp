@@ -1,0 +1,128 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/authentication.hpp"
+#include "engine/commands.hpp"
+#include "engine/confirmation.hpp"
+#include "engine/task_service.hpp"
+#include "ota/domain/version.hpp"
+
+namespace ota::engine {
+namespace {
+
+constexpr Millis kBetweenResumes{10'000};  // a request that is repeated for want of an answer counts once
+
+/// Takes over what the device says that it is, but for its version. Where its hardware isn't that of one of its tasks,
+/// that task ends and the request is refused: Errc::wrong_hardware.
+std::optional<ErrorAnswer> learn(TaskService& service, Device& device, const DeviceRequest& message) {
+  if (message.transports) device.transports = *message.transports;
+  if (message.max_chunk_bytes) device.max_chunk_bytes = message.max_chunk_bytes;
+  if (message.max_message_bytes) device.max_message_bytes = message.max_message_bytes;
+  if (!message.hardware || *message.hardware == device.hardware) return {};
+  const bool contradicts = device.registered && !device.hardware.empty();
+  const auto ended = end_unfit_tasks(service, device.id, *message.hardware);
+  const auto id = ended ? std::optional{ended->id} : std::nullopt;
+  if (contradicts)
+    return refuse(Errc::wrong_hardware,
+                  fmt::format("device {} is registered as {}, but says it is {}: correct the one or the other",
+                              device.id, device.hardware, *message.hardware),
+                  id);
+  device.hardware = *message.hardware;
+  if (!ended) return {};
+  service.registry.mark_seen(device);
+  return refuse(Errc::wrong_hardware,
+                fmt::format("device {} is a {}; task {} was for {} and ended", device.id, device.hardware,
+                            ended->id.str(), ended->hardware),
+                id);
+}
+
+/// A task at normal priority for the version that a device names; nothing where there is no need.
+Result<void> make_task(TaskService& service, const Device& device, const std::string& version) {
+  auto firmware = choose_firmware(service, version, device.hardware);
+  if (!firmware)
+    return firmware.error().code == Errc::malformed
+               ? fail(Errc::wrong_hardware, fmt::format("version {} exists for several hardwares: device {} must say "
+                                                        "which it is (hardware)",
+                                                        version, device.id))
+               : firmware.error();
+  // What it asks for once more after it got it is no order of an operator: what the registry believes is enough here.
+  if (same_version(device.current_version, version)) return {};
+  if (auto fits = check_upgrade(device, version); !fits) return fits.error();
+  const auto grid = fit_grid(firmware->size, kDefaultChunkBytes, device.max_chunk_bytes);
+  if (!grid) return image_too_large(device, version, firmware->size);
+  Task task;
+  task.device = device.id;
+  task.firmware_id = firmware->id;
+  task.version = firmware->version;
+  task.hardware = firmware->hardware;
+  task.checksum = firmware->checksum;
+  task.size = firmware->size;
+  task.chunk_bytes = grid->chunk_bytes;
+  task.confirm = service.default_confirm();
+  task.from_version = device.current_version;
+  task.unasked = !device.proven();
+  if (task.unasked) service.newcomers.forget_ended(device);
+  service.lifecycle.insert(task, "device");
+  return {};
+}
+
+/// What the device is told when none of its tasks is active.
+Answer waiting_or_up_to_date(TaskService& service, const Device& device) {
+  const auto queued = service.rows.tasks.queued_of(device.id, kMaxQueuedOfDevice);
+  if (queued.empty())
+    return UpToDateAnswer{device.current_version.empty() ? std::nullopt : std::optional{device.current_version}};
+  const auto ready = service.rows.tasks.ready_of(device.id);
+  const auto next = std::find_if(queued.begin(), queued.end(), [&](const Task& t) { return t.id.number == ready; });
+  return service.replies.queued(next == queued.end() ? queued.front() : *next);
+}
+
+/// The offer of a task that the device has already, in chunks that it can take now.
+Answer offer_again(TaskService& service, Task& task, const Device& device) {
+  const auto follows = service.attempts.follow_layout(task, device);
+  if (!follows) return ErrorAnswer{follows.error(), task.id};
+  return *follows ? Answer{service.replies.offer(task)} : Answer{service.replies.queued(task)};
+}
+
+}  // namespace
+
+std::optional<Answer> on_request(TaskService& service, const DeviceId& id, const Credentials& who,
+                                 const DeviceRequest& message) {
+  auto device = authenticate_device(service, id, who);
+  if (!device) return ErrorAnswer{device.error(), {}};
+  if (auto refused = learn(service, *device, message)) return *refused;
+  service.registry.mark_seen(*device);
+
+  auto active = service.lifecycle.load_active(id.str());
+  if (message.current_version) version_reported(service, *device, active, *message.current_version);
+  if (active) {
+    if (active->state == TaskState::installing) return service.replies.success(*active);
+    const bool came_back = active->state == TaskState::downloading && active->chunks_have > 0;
+    if (came_back && service.now() - device->quality.trouble_at >= kBetweenResumes)
+      service.transports.note_trouble(id.str(), LinkTrouble::resume);
+    service.lifecycle.record_activity(*active);
+    service.scheduler.schedule(id.str());  // a security task of its own may come first
+    if (auto still = service.lifecycle.load_active(id.str())) return offer_again(service, *still, *device);
+    return waiting_or_up_to_date(service, *device);
+  }
+  if (message.version && !service.rows.tasks.open_of(id.str(), *message.version))
+    if (auto made = make_task(service, *device, *message.version); !made) return ErrorAnswer{made.error(), {}};
+
+  service.scheduler.schedule(id.str());
+  if (const auto granted = service.lifecycle.load_active(id.str())) return service.replies.offer(*granted);
+  return waiting_or_up_to_date(service, *device);
+}
+
+Result<std::optional<Answer>> on_listen(TaskService& service, const DeviceId& id, const Credentials& who) {
+  auto device = authenticate_device(service, id, who);
+  if (!device) return device.error();
+  service.registry.mark_seen(*device);
+  service.scheduler.schedule(id.str());
+  const auto active = service.lifecycle.load_active(id.str());
+  if (active && active->state == TaskState::offered) return std::optional<Answer>{service.replies.offer(*active)};
+  if (active && active->state == TaskState::retry_wait)
+    return std::optional<Answer>{service.replies.retry(*active, active->reason)};
+  return std::optional<Answer>{};
+}
+
+}  // namespace ota::engine

@@ -1,0 +1,46 @@
+#include "engine/housekeeping.hpp"
+
+#include <algorithm>
+
+#include "engine/task_service.hpp"
+
+namespace ota::engine {
+namespace {
+
+constexpr auto kKeepAnswers = std::chrono::hours{24};
+constexpr int kPruneAtOnce = 1'000;
+
+}  // namespace
+
+void Housekeeping::keep_time() { service_.rows.keys.set_value(kTimelineKey, std::to_string(service_.now().count())); }
+
+bool Housekeeping::run() {
+  keep_time();
+  const auto old = service_.wall() - std::chrono::days{service_.options().keep_logs_days};
+  const int most = std::max({service_.rows.keys.forget_answers(service_.wall() - kKeepAnswers, kPruneAtOnce),
+                             service_.rows.transfer_log.prune(old, kPruneAtOnce),
+                             service_.rows.audit_log.prune(old, kPruneAtOnce)});
+  const bool more_tasks = prune_tasks();
+  const bool more_strangers = service_.newcomers.forget_absent();
+  return most >= kPruneAtOnce || more_tasks || more_strangers;
+}
+
+bool Housekeeping::prune_tasks() {
+  const auto old = service_.wall() - std::chrono::days{service_.options().tasks.keep_days};
+  const auto oldest = service_.rows.tasks.oldest(pruned_up_to_, kPruneAtOnce);
+  int left = kPruneAtOnce;
+  for (const auto& task : oldest) {
+    if (task.created >= old) break;  // and so are all after it
+    if (task.ended && *task.ended < old) {
+      left -= service_.rows.transfer_log.remove_of(task.number, left);
+      if (left <= 0) return true;
+      service_.rows.tasks.remove(task.number);
+    }
+    pruned_up_to_ = task.number;
+  }
+  const bool more = oldest.size() == kPruneAtOnce && pruned_up_to_ == oldest.back().number;
+  if (!more) pruned_up_to_ = 0;
+  return more;
+}
+
+}  // namespace ota::engine

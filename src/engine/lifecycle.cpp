@@ -1,0 +1,196 @@
+#include "engine/lifecycle.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/task_service.hpp"
+#include "ota/base/log.hpp"
+#include "ota/domain/version.hpp"
+
+namespace ota::engine {
+namespace {
+
+constexpr Millis kConfirmGrace{60'000};  // after a start, for devices that came back meanwhile
+
+/// One line for how a task ended.
+std::string end_line(const Task& task) {
+  auto line = fmt::format("device={} task={} {}", task.device, task.id.str(), to_string(task.state));
+  if (!task.reason.empty() && task.state != TaskState::succeeded) line += ": " + task.reason;
+  if (!task.detail.empty() && task.state != TaskState::succeeded) line += " (the device: " + task.detail + ")";
+  if (task.state == TaskState::succeeded && !task.confirmed) line += ", not confirmed by the device";
+  return line + fmt::format(" ({} -> {}, {} bytes sent, attempt {} of {})",
+                            task.from_version.empty() ? "unknown" : task.from_version, task.version, task.bytes_sent,
+                            task.attempt, task.max_attempts);
+}
+
+int day_of(WallTime time) {
+  const std::chrono::year_month_day date{std::chrono::floor<std::chrono::days>(time)};
+  return static_cast<int>(date.year()) * 10'000 + static_cast<int>(static_cast<unsigned>(date.month())) * 100 +
+         static_cast<int>(static_cast<unsigned>(date.day()));
+}
+
+}  // namespace
+
+std::optional<Task> Lifecycle::load(std::int64_t number) {
+  std::optional<Task> task;
+  try {
+    task = service_.rows.tasks.find(number);
+  } catch (const storage::BadRow&) {
+    service_.transfers().close(number);  // named by the storage; what is known of its transfer can be written nowhere
+    return {};
+  }
+  if (task) service_.progress.collect(*task);
+  return task;
+}
+
+std::optional<Task> Lifecycle::load_active(const std::string& device) {
+  auto task = service_.rows.tasks.active_of(device);
+  if (task) service_.progress.collect(*task);
+  return task;
+}
+
+void Lifecycle::save(Task& task) {
+  task.updated = service_.wall();
+  service_.rows.tasks.update(task);
+}
+
+Task& Lifecycle::insert(Task& task, const std::string& actor) {
+  task.id.day = day_of(service_.wall());
+  task.created = task.updated = service_.wall();
+  task.created_by = actor;
+  task.queued_at_tl = service_.now();
+  task.max_attempts = service_.options().tasks.max_attempts;
+  if (task.not_before && *task.not_before > service_.wall()) task.wait_due = service_.clock().at(*task.not_before);
+  if (const auto life = service_.options().tasks.default_expiry_s; life > 0 && !task.expires_at)
+    task.expires_at = std::max(task.not_before.value_or(service_.wall()), service_.wall()) + std::chrono::seconds{life};
+  if (task.expires_at) task.expiry_due = service_.clock().at(*task.expires_at);
+  service_.rows.tasks.insert(task);
+  LogEntry entry;
+  entry.kind = "created";
+  entry.by = actor;
+  entry.to = TaskState::queued;
+  service_.log(task, std::move(entry));
+  ++service_.stats.tasks_created;
+  // Made ready now, the digests are there when the device asks.
+  if (!service_.images().missing(task.checksum) && !service_.images().find(task.checksum, task.chunk_bytes))
+    service_.digests.prepare(task, [](TaskService&, bool) {});
+  service_.scheduler.mark_dirty(task.device);
+  return task;
+}
+
+void Lifecycle::arm(Task& task) {
+  using std::chrono::seconds;
+  const auto& times = service_.options().tasks;
+  task.state_due.reset();
+  switch (task.state) {
+    case TaskState::offered:
+      task.state_due = service_.now() + seconds{times.offer_timeout_s};
+      break;
+    case TaskState::downloading:
+      task.state_due = service_.now() + service_.transports.stall_time(task);
+      break;
+    case TaskState::retry_wait:
+      task.state_due =
+          std::max(task.retry_due.value_or(service_.now()), service_.now()) + service_.transports.stall_time(task);
+      break;
+    case TaskState::installing:
+      task.state_due = service_.now() + seconds{times.confirm_timeout_s};
+      break;
+    default:
+      break;
+  }
+}
+
+Result<void> Lifecycle::change(Task& task, TaskEvent event, const Actor& by, const std::string& reason) {
+  const auto from = task.state;
+  const auto to = next_state(from, event, by.cause);
+  if (!to)
+    return fail(Errc::wrong_state, fmt::format("task {} of device {} is {}: {} is not possible now", task.id.str(),
+                                               task.device, to_string(from), to_string(event)));
+  task.state = *to;
+  if (!reason.empty()) task.reason = reason;
+  if (from != *to || event != TaskEvent::chunk) log_change(task, event, from, by, reason);
+  task.stalls = 0;
+  task.heard = false;
+  arm(task);
+  if (holds_slot(from) != holds_slot(*to)) move_slot(task);
+  if (*to == TaskState::installing)
+    task.confirm_by = std::chrono::floor<std::chrono::seconds>(service_.wall()) +
+                      std::chrono::seconds{service_.options().tasks.confirm_timeout_s};
+  if (is_ended(*to)) end(task);
+  save(task);
+  // Which of its tasks is next is another matter only where one enters or leaves; who is dispatched was the next.
+  const bool goes_on = is_active(*to) && (is_active(from) || event == TaskEvent::grant);
+  if (from != *to && !goes_on) service_.scheduler.mark_dirty(task.device);
+  return {};
+}
+
+void Lifecycle::log_change(const Task& task, TaskEvent event, TaskState from, const Actor& by,
+                           const std::string& reason) {
+  if (task.state != TaskState::downloading) service_.progress.log_run(task);
+  LogEntry entry;
+  entry.kind = "state";
+  entry.by = by.name;
+  entry.from = from;
+  entry.to = task.state;
+  entry.event = to_string(event);
+  entry.reason = reason;
+  if (task.state == TaskState::failed || task.state == TaskState::retry_wait) entry.detail = task.detail;
+  entry.bytes = task.bytes_sent;
+  service_.log(task, std::move(entry));
+}
+
+void Lifecycle::move_slot(const Task& task) {
+  const bool holds = holds_slot(task.state);
+  service_.scheduler.count_slot(holds ? 1 : -1);
+  if (holds) return service_.runs.begin(task);
+  service_.runs.end(task);
+  service_.attempts.forget(task.id.number);
+}
+
+void Lifecycle::end(Task& task) {
+  task.ended = service_.wall();
+  task.retry_due.reset();
+  task.wait_due.reset();
+  task.expiry_due.reset();
+  service_.rows.tasks.save_chunks(task, {});
+  const bool failed = task.state == TaskState::failed;
+  if (task.state == TaskState::succeeded) ++service_.stats.tasks_succeeded;
+  if (failed) ++service_.stats.tasks_failed;
+  service_.after_commit([line = end_line(task), failed] { failed ? log::warn(line) : log::info(line); });
+}
+
+void Lifecycle::supersede_up_to(const std::string& device, const std::string& version) {
+  for (auto& other : service_.rows.tasks.queued_of(device, kMaxQueuedOfDevice)) {
+    if (other.overrides_version() || newer_version(other.version, version)) continue;
+    if (!change(other, TaskEvent::supersede, by_engine(), "superseded")) continue;
+    if (other.offered) service_.push(device, CancelAnswer{other.id, CancelReason::superseded});
+  }
+}
+
+void Lifecycle::resume_active() {
+  service_.trust.withdraw();
+  for (auto& task : service_.rows.tasks.all_active()) {
+    const auto due = task.state_due;
+    arm(task);
+    task.stalls = 0;  // what came in the last second may be forgotten: that is not the device's fault
+    if (task.state == TaskState::installing)
+      task.state_due = std::max(due.value_or(service_.now()), service_.now() + kConfirmGrace);
+    save(task);
+    service_.digests.prepare(task, [number = task.id.number](TaskService& service, bool) {
+      const auto now = service.lifecycle.load(number);
+      if (!now) return;
+      if (now->state == TaskState::offered) service.push(now->device, service.replies.offer(*now));
+      if (now->state == TaskState::retry_wait) service.push(now->device, service.replies.retry(*now, now->reason));
+    });
+  }
+}
+
+void Lifecycle::record_activity(Task& task) {
+  task.heard = true;
+  if (task.state == TaskState::offered) arm(task);
+  save(task);
+}
+
+}  // namespace ota::engine

@@ -1,0 +1,77 @@
+#include "engine/newcomers.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "engine/task_service.hpp"
+#include "ota/base/log.hpp"
+
+namespace ota::engine {
+namespace {
+
+constexpr int kLookedAtOnce = 2'000;      // devices
+constexpr std::size_t kForgetMore = 100;  // so many in one look: the next comes soon
+constexpr double kClaimsPerMinute = 6;    // rows of the audit log, after a burst of
+constexpr double kClaimsAtOnce = 60;
+constexpr double kSpread = 30;  // s: those that must come again don't come all at once
+
+}  // namespace
+
+int Newcomers::admit() {
+  const int most = service_.options().devices.unproven_per_minute;
+  const int wait = devices_.take(service_.now(), most, most);
+  return wait == 0 ? 0 : wait + static_cast<int>(service_.random().unit() * kSpread);
+}
+
+void Newcomers::audit_claim(const std::string& device, const std::string& from) {
+  if (claims_.take(service_.now(), kClaimsPerMinute, kClaimsAtOnce) > 0) {
+    ++claims_left_out_;
+    return;
+  }
+  AuditEntry entry;
+  entry.caller = Caller("device", from);
+  entry.action = "device.token";
+  if (const auto left_out = std::exchange(claims_left_out_, 0); left_out > 0) {
+    entry.target = fmt::format("{} devices", left_out);
+    entry.outcome = "not written down";
+    service_.audit(entry);
+  }
+  entry.target = device;
+  entry.outcome = "done";
+  service_.audit(std::move(entry));
+}
+
+void Newcomers::forget_ended(const Device& device) {
+  for (const auto number : service_.rows.tasks.ended_unasked(device.id, kEndedOfStranger)) {
+    if (number == device.last_update) continue;
+    while (service_.rows.transfer_log.remove_of(number, kLinesOfStranger) == kLinesOfStranger) {
+    }
+    service_.rows.tasks.remove(number);
+  }
+}
+
+bool Newcomers::forget_absent() {
+  service_.registry.flush();
+  const auto before = service_.wall() - std::chrono::days{service_.options().devices.forget_unproven_days};
+  const auto found = service_.rows.devices.strangers(looked_at_, before, kLookedAtOnce);
+  looked_at_ = found.last;
+  std::size_t forgotten = 0;
+  for (const auto& id : found.ids) {
+    const auto device = service_.registry.find(id);
+    if (!device || device->present_until_tl > service_.now()) continue;
+    auto& tasks = service_.rows.tasks;
+    if (tasks.asked_by_others(id) || tasks.active_of(id) || tasks.ready_of(id)) continue;
+    tasks.remove_of(id);
+    service_.registry.remove(id);
+    ++forgotten;
+  }
+  if (forgotten > 0)
+    service_.after_commit([forgotten, days = service_.options().devices.forget_unproven_days] {
+      log::info(fmt::format("{} devices that nobody registered and that were not heard for {} days were removed",
+                            forgotten, days));
+    });
+  return forgotten >= kForgetMore;
+}
+
+}  // namespace ota::engine

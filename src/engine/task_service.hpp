@@ -1,0 +1,116 @@
+// The task manager: what every command works with. All of it runs on the engine's thread, inside one transaction; what
+// must wait for the commit is collected as effects. Its parts have each a matter of their own and reach each other
+// through it.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/attempts.hpp"
+#include "engine/device_registry.hpp"
+#include "engine/housekeeping.hpp"
+#include "engine/layout_digests.hpp"
+#include "engine/lifecycle.hpp"
+#include "engine/newcomers.hpp"
+#include "engine/persistent_clock.hpp"
+#include "engine/progress.hpp"
+#include "engine/replies.hpp"
+#include "engine/scheduler.hpp"
+#include "engine/transfer_runs.hpp"
+#include "engine/transport_policy.hpp"
+#include "engine/trust_gate.hpp"
+#include "ota/engine/engine.hpp"
+#include "ota/storage/tables.hpp"
+
+namespace ota::engine {
+
+using Effect = std::function<void()>;
+
+/// The tables, on the writing connection.
+struct Rows {
+  explicit Rows(storage::Database& db)
+      : tasks(db), devices(db), firmware(db), transfer_log(db), keys(db), audit_log(db) {}
+
+  storage::Tasks tasks;
+  storage::Devices devices;  ///< rows by DeviceRegistry
+  storage::FirmwareTable firmware;
+  storage::TransferLog transfer_log;
+  storage::Keys keys;
+  storage::AuditLog audit_log;
+};
+
+class TaskService {
+ public:
+  /// A job that is put on the engine's queue.
+  using Job = std::function<void(TaskService&)>;
+
+  /// `later` puts a job on the engine's queue from any thread: for digests that are ready.
+  TaskService(storage::Database& db, const Options& options, const Clock& clock, Random& random,
+              TransferBoard& transfers, Images& images, Courier& courier, std::function<void(Job)> later);
+
+  WallTime wall() const { return wall_; }
+  Millis now() const { return now_; }
+  const PersistentClock& clock() const { return persistent_clock_; }
+  void set_clock();  ///< before each command
+  void set_options(const Options& options) { options_ = options; }
+  const Options& options() const { return options_; }
+  /// As tasks.confirm says.
+  Confirm default_confirm() const { return parse_confirm(options_.tasks.confirm).value_or(Confirm::automatic); }
+  Images& images() { return images_; }
+  TransferBoard& transfers() { return transfers_; }
+  Random& random() { return random_; }
+  /// Puts a job on the engine's queue; callable from any thread, and longer than this lives.
+  const std::function<void(Job)>& later() const { return later_; }
+
+  void after_commit(Effect effect) { effects_.push_back(std::move(effect)); }
+  std::vector<Effect> take_effects() { return std::exchange(effects_, {}); }
+  std::size_t effects() const { return effects_.size(); }
+  void drop_effects(std::size_t from) { effects_.resize(from); }
+  /// After the commit.
+  void push(const std::string& device, Answer answer);
+
+  /// A line of the task's log. Of a task that only an unproven device asked for, kLinesOfStranger at most.
+  void log(const Task& task, LogEntry entry);
+  void audit(AuditEntry entry);
+  /// Brings `stats.damaged` up to date.
+  void count_damaged();
+
+  /// Writes rows that were changed, before a unit ends well.
+  void flush();
+  /// Drops rows that were changed or read, after a unit was undone.
+  void discard();
+  /// Makes what is in memory true again after a unit was undone, and at start.
+  void resync();
+
+  Rows rows;
+  Stats stats;  ///< the counters of what was decided
+  Lifecycle lifecycle{*this};
+  Scheduler scheduler{*this};
+  Attempts attempts{*this};
+  Progress progress{*this};
+  TransferRuns runs{*this};
+  TransportPolicy transports{*this};
+  Replies replies{*this};
+  LayoutDigests digests{*this};
+  TrustGate trust{*this};
+  DeviceRegistry registry{*this};
+  Newcomers newcomers{*this};
+  Housekeeping housekeeping{*this};
+
+ private:
+  Options options_;
+  const Clock& clock_;
+  Random& random_;
+  TransferBoard& transfers_;
+  Images& images_;
+  Courier& courier_;
+  std::function<void(Job)> later_;
+  PersistentClock persistent_clock_;
+  WallTime wall_{};
+  Millis now_{0};
+  std::vector<Effect> effects_;
+};
+
+}  // namespace ota::engine

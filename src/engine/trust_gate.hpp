@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+
+#include "ota/domain/task.hpp"
+
+namespace ota::engine {
+
+class TaskService;
+
+/// The reason of a task that waits for its firmware to be trusted.
+inline constexpr const char* kUntrusted = "untrusted_firmware";
+
+/// Tasks whose firmware the keys of now don't vouch for wait.
+class TrustGate {
+ public:
+  explicit TrustGate(TaskService& service) : service_(service) {}
+
+  /// Whether the task's firmware is trusted now.
+  bool trusted(const Task& task);
+  /// Keeps a task out of the queue while its firmware isn't trusted.
+  bool holds_back(Task& task);
+  /// Where the keys were changed, takes back what was offered and isn't trusted any more.
+  void withdraw();
+
+ private:
+  TaskService& service_;
+  std::uint64_t withdrawn_at_ = 0;                  // generation of the keys that the offers go by
+  std::uint64_t seen_ = 0;                          // generation of the keys that trusted_ goes by
+  std::unordered_map<std::int64_t, bool> trusted_;  // by firmware
+};
+
+}  // namespace ota::engine
