@@ -48,7 +48,7 @@ export PATH=$PATH:/usr/sbin
 unset http_proxy https_proxy all_proxy HTTPS_PROXY ALL_PROXY  # from here on all goes to loopback
 
 cd "$root"
-build=build/release
+build=build/release  # the tree of ./test.sh
 mkdir -p "$build"
 echo "building (the first time takes minutes) ..."
 { cmake --preset release -DPython3_EXECUTABLE=/usr/bin/python3 &&

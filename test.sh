@@ -29,7 +29,7 @@ install_brokers() {
   npm install --prefix "$1" --no-audit --no-fund --loglevel=error $broker_npm_packages
 }
 
-preset=ci
+preset=release  # the tree of ./run.sh
 fresh=''
 given=()
 docker=''

@@ -12,10 +12,14 @@ namespace ota::agent {
 struct CloseHandle {
   void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
 };
+struct CloseMulti {
+  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+};
 struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 using CurlHandle = std::unique_ptr<CURL, CloseHandle>;
+using CurlMulti = std::unique_ptr<CURLM, CloseMulti>;
 using CurlHeaders = std::unique_ptr<curl_slist, FreeList>;
 
 /// Empty where there is none. The certificate and key are for servers that want one.

@@ -17,10 +17,6 @@ constexpr std::size_t kMaxAnswer = 4u << 20;
 constexpr long kPostSeconds = 20;
 constexpr int kPollMs = 1000;
 
-struct CloseMulti {
-  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
-};
-
 }  // namespace
 
 GatewayChannel::GatewayChannel(TlsFiles tls, std::string path, std::string token, Events events, Random& random)
@@ -91,7 +87,7 @@ void GatewayChannel::drain(milliseconds grace) {
 // --- own thread ---
 
 void GatewayChannel::run() {
-  std::unique_ptr<CURLM, CloseMulti> multi(curl_multi_init());
+  CurlMulti multi(curl_multi_init());
   prepare(post_);
   prepare(next_);
   std::unique_lock lock(mutex_);

@@ -19,16 +19,12 @@ using std::chrono::steady_clock;
 constexpr seconds kMinSilence{5};
 constexpr seconds kMaxSilence{40};
 constexpr seconds kDeadSilence{20};
-constexpr int kLookEveryMs = 250;
+constexpr int kReadPollMs = 250;
 
 // A line that loses much, or is long, makes each request wait for its own answer and its own retransmissions; in one
 // that flows on, what is lost is noticed by what comes behind it. So after such a wait requests are for so many bytes.
 constexpr milliseconds kLongWait{400};
 constexpr std::uint64_t kRunBytes = 1u << 20;
-
-struct CloseMulti {
-  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
-};
 
 HttpPiece piece_of(const Task& task, std::uint32_t index) {
   return {HttpPiece::Kind::chunk, task.checksum, task.grid.offset(index), task.grid.length(index)};
@@ -140,7 +136,7 @@ class HttpSource final : public ChunkSource {
       second_.end(handle, code);
     }
     if (wanted.ended()) return false;
-    curl_multi_poll(multi_.get(), nullptr, 0, kLookEveryMs, nullptr);
+    curl_multi_poll(multi_.get(), nullptr, 0, kReadPollMs, nullptr);
     return true;
   }
 
@@ -159,7 +155,7 @@ class HttpSource final : public ChunkSource {
     return fetched;
   }
 
-  const std::unique_ptr<CURLM, CloseMulti> multi_;
+  const CurlMulti multi_;
   const CurlHeaders binary_;
   seconds silence_ = kMinSilence;
   bool runs_ = false;            // chunks are asked for several at once

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <iostream>
 
 #include "app/commands.hpp"
 #include "ota/storage/database.hpp"
@@ -11,11 +10,6 @@ namespace ota::app {
 namespace {
 
 namespace fs = std::filesystem;
-
-int complain(const std::string& message, int status = kFault) {
-  std::cerr << "otad: " << message << '\n';
-  return status;
-}
 
 /// What is wrong with the name of the copy; empty: it can be tried.
 std::string wrong_with(const fs::path& file) {

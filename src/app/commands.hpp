@@ -2,6 +2,8 @@
 // runs (images).
 #pragma once
 
+#include <string>
+
 #include "app/arguments.hpp"
 #include "ota/base/settings.hpp"
 
@@ -15,5 +17,8 @@ int backup(const Settings& settings, const Arguments& arguments);
 int list_orphans(const Settings& settings);
 int adopt_orphan(const Settings& settings, const Arguments& arguments);
 int purge_orphans(const Settings& settings, const Arguments& arguments);
+
+/// Writes `otad: <message>` to standard error and answers `status`.
+int complain(const std::string& message, int status = kFault);
 
 }  // namespace ota::app

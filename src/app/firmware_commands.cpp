@@ -17,11 +17,6 @@
 namespace ota::app {
 namespace {
 
-int complain(const std::string& message, int status = kFault) {
-  std::cerr << "otad: " << message << '\n';
-  return status;
-}
-
 /// Database and images of a daemon that doesn't run.
 struct Data {
   std::optional<InstanceLock> lock;

@@ -22,11 +22,6 @@ namespace {
 
 constexpr std::size_t kKeyBytes = 32;
 
-int complain(const std::string& message, int status = kFault) {
-  std::cerr << "otad: " << message << '\n';
-  return status;
-}
-
 /// A database made by another user than the daemon's would shut the daemon out.
 bool may_make(const std::filesystem::path& database) {
   struct stat folder {};

@@ -50,11 +50,11 @@ std::optional<std::chrono::seconds> parse_wait(std::string_view query) {
   const auto item = std::find_if(items->begin(), items->end(), [](const auto& one) { return one.first == "wait"; });
   if (item == items->end()) return HttpTransport::kDefaultWait;
   const auto& text = item->second;
-  unsigned seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error != std::errc{} || end != text.data() + text.size() || seconds > HttpTransport::kMaxWait.count())
+  unsigned wait = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), wait);
+  if (error != std::errc{} || end != text.data() + text.size() || wait > HttpTransport::kMaxWait.count())
     return std::nullopt;
-  return std::chrono::seconds(seconds);
+  return std::chrono::seconds(wait);
 }
 
 }  // namespace

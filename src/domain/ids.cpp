@@ -9,10 +9,10 @@
 namespace ota {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_figure(char c) { return c >= '0' && c <= '9'; }
 
 bool is_name_char(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == ':' ||
+  return is_figure(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == ':' ||
          c == '@' || c == '-';
 }
 
@@ -52,8 +52,8 @@ std::optional<TaskId> TaskId::parse(std::string_view text) {
   const auto number_text = text.substr(kDay + 1);
   // One id has one spelling: what str() writes.
   if (number_text.size() > kNumber && number_text.front() == '0') return std::nullopt;
-  if (!std::all_of(day_text.begin(), day_text.end(), is_digit)) return std::nullopt;
-  if (!std::all_of(number_text.begin(), number_text.end(), is_digit)) return std::nullopt;
+  if (!std::all_of(day_text.begin(), day_text.end(), is_figure)) return std::nullopt;
+  if (!std::all_of(number_text.begin(), number_text.end(), is_figure)) return std::nullopt;
   const auto day = decimal<std::int32_t>(day_text);
   const auto number = decimal<std::int64_t>(number_text);
   if (!day || !number || *number < 1 || !is_date(*day)) return std::nullopt;

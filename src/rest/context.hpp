@@ -20,6 +20,9 @@
 
 namespace ota::rest {
 
+/// Of a JSON body, in bytes.
+inline constexpr std::size_t kMaxBody = 64 * 1024;
+
 /// One for the daemon; thread-safe, as all that it names is.
 struct Context {
   Options options;

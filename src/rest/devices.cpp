@@ -18,7 +18,6 @@
 namespace ota::rest {
 namespace {
 
-constexpr std::size_t kMaxBody = 64 * 1024;
 constexpr std::size_t kLongestTagName = 64;
 constexpr std::size_t kLongestTag = 256;
 constexpr std::size_t kTokenBytes = 32;

@@ -16,7 +16,6 @@
 namespace ota::rest {
 namespace {
 
-constexpr std::size_t kMaxBody = 64 * 1024;
 
 storage::TaskFilter filter_of(QueryFields& query) {
   storage::TaskFilter filter;

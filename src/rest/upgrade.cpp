@@ -14,7 +14,6 @@
 namespace ota::rest {
 namespace {
 
-constexpr std::size_t kMaxBody = 64 * 1024;
 constexpr std::size_t kMaxText = 4096;  ///< so that a wrong text gets its rule's message, not a length's
 constexpr std::size_t kLongestKey = 255;
 constexpr std::int64_t kMaxChunkKib = kMaxChunkBytes / 1024;

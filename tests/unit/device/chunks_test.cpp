@@ -18,8 +18,8 @@ namespace {
 using test::DeviceWorld;
 using test::Published;
 
-constexpr TaskId kTask{20261122, 42};
-constexpr std::uint32_t kChunk = 1000;
+using test::kTask;
+using test::kChunk;
 
 class FileImage final : public firmware::Image {
  public:

@@ -15,10 +15,10 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr std::string_view kTask = R"("task_id":"OTA_20261122_000042")";
+constexpr std::string_view kTaskField = R"("task_id":"OTA_20261122_000042")";
 const std::string kHex(64, 'a');
 
-std::string with_task(std::string_view more) { return fmt::format("{{{},{}}}", kTask, more); }
+std::string with_task(std::string_view more) { return fmt::format("{{{},{}}}", kTaskField, more); }
 
 struct Bad {
   std::string fields;     ///< of the message

@@ -18,6 +18,9 @@
 
 namespace ota::device::test {
 
+inline constexpr TaskId kTask{20261122, 42};
+inline constexpr std::uint32_t kChunk = 1000;
+
 class TestClock final : public Clock {
  public:
   WallTime wall() const override { return wall_time; }

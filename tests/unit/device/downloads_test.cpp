@@ -22,8 +22,8 @@ using test::header_of;
 using test::TestRequest;
 using testing::HasSubstr;
 
-const TaskId kTask{20261122, 42};
-constexpr std::uint32_t kChunk = 1000;
+using test::kTask;
+using test::kChunk;
 constexpr std::uint64_t kSize = 3500;
 
 TEST(DownloadPath, KnowsItsThreeForms) {

@@ -18,7 +18,7 @@ using test::header_of;
 using test::TestRequest;
 using testing::HasSubstr;
 
-const TaskId kTask{20261122, 42};
+using test::kTask;
 
 void expect_error(const http::Reply& reply, unsigned status, std::string_view code) {
   EXPECT_EQ(reply.status, status);

@@ -20,7 +20,7 @@ using test::DeviceWorld;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-const TaskId kTask{20261122, 42};
+using test::kTask;
 constexpr std::string_view kVerify =
     R"({"task_id":"OTA_20261122_000042","checksum":"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"})";
 

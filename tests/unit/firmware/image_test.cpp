@@ -6,7 +6,7 @@
 namespace ota::firmware {
 namespace {
 
-constexpr std::size_t kBlock = 512 * 1024;
+constexpr std::size_t kImageBlock = 512 * 1024;
 
 class ImageTest : public StoreTest {
  protected:
@@ -18,7 +18,7 @@ class ImageTest : public StoreTest {
     EXPECT_EQ(prepare(stored.checksum, 4096).error().code, Errc::no_such_firmware);
   }
 
-  const std::string bytes_ = random_image(5 * kBlock + 100);
+  const std::string bytes_ = random_image(5 * kImageBlock + 100);
 };
 
 TEST_F(ImageTest, BlocksCountAsCheckedOnceTheyWere) {
@@ -26,10 +26,10 @@ TEST_F(ImageTest, BlocksCountAsCheckedOnceTheyWere) {
   const auto image = store_->image(stored.checksum);
   EXPECT_FALSE(image->checked(0, 1));
   EXPECT_TRUE(image->checked(0, 0));
-  ASSERT_TRUE(check(stored.checksum, kBlock + 5, kBlock));  // blocks 1 and 2
-  EXPECT_FALSE(image->checked(kBlock - 1, 1));
-  EXPECT_TRUE(image->checked(kBlock, 2 * kBlock));
-  EXPECT_FALSE(image->checked(kBlock, 2 * kBlock + 1));
+  ASSERT_TRUE(check(stored.checksum, kImageBlock + 5, kImageBlock));  // blocks 1 and 2
+  EXPECT_FALSE(image->checked(kImageBlock - 1, 1));
+  EXPECT_TRUE(image->checked(kImageBlock, 2 * kImageBlock));
+  EXPECT_FALSE(image->checked(kImageBlock, 2 * kImageBlock + 1));
   ASSERT_TRUE(check(stored.checksum, 0, bytes_.size()));
   EXPECT_TRUE(image->checked(0, bytes_.size()));
   EXPECT_FALSE(image->checked(0, bytes_.size() + 1));
@@ -41,16 +41,16 @@ TEST_F(ImageTest, WhatIsDoubtedIsReadAnew) {
   const auto stored = upload(bytes_);
   const auto image = store_->image(stored.checksum);
   ASSERT_TRUE(check(stored.checksum, 0, bytes_.size()));
-  image->doubt(kBlock + 5, kBlock);
-  EXPECT_TRUE(image->checked(0, kBlock));
-  EXPECT_FALSE(image->checked(kBlock, 1));
-  EXPECT_FALSE(image->checked(3 * kBlock - 1, 1));
-  EXPECT_TRUE(image->checked(3 * kBlock, 2 * kBlock));
+  image->doubt(kImageBlock + 5, kImageBlock);
+  EXPECT_TRUE(image->checked(0, kImageBlock));
+  EXPECT_FALSE(image->checked(kImageBlock, 1));
+  EXPECT_FALSE(image->checked(3 * kImageBlock - 1, 1));
+  EXPECT_TRUE(image->checked(3 * kImageBlock, 2 * kImageBlock));
   ASSERT_TRUE(check(stored.checksum, 0, bytes_.size())) << "nothing was wrong";
-  flip(file(stored.checksum, ".img"), kBlock + 7);
-  ASSERT_TRUE(check(stored.checksum, kBlock, 1)) << "checked before it rotted";
-  image->doubt(kBlock + 7, 1);
-  EXPECT_EQ(check(stored.checksum, kBlock, 1).error().code, Errc::image_damaged);
+  flip(file(stored.checksum, ".img"), kImageBlock + 7);
+  ASSERT_TRUE(check(stored.checksum, kImageBlock, 1)) << "checked before it rotted";
+  image->doubt(kImageBlock + 7, 1);
+  EXPECT_EQ(check(stored.checksum, kImageBlock, 1).error().code, Errc::image_damaged);
   expect_set_aside(stored);
 }
 
@@ -64,7 +64,7 @@ TEST_F(ImageTest, RangesOutsideAreRefused) {
 }
 
 TEST_F(ImageTest, MoreThanOneSliceIsChecked) {
-  const auto bytes = random_image(70 * kBlock + 3);
+  const auto bytes = random_image(70 * kImageBlock + 3);
   const auto stored = upload(bytes);
   ASSERT_TRUE(check(stored.checksum, 0, bytes.size()));
   EXPECT_TRUE(store_->image(stored.checksum)->checked(0, bytes.size()));
@@ -74,11 +74,11 @@ TEST_F(ImageTest, AFlippedBitIsFoundInEveryBlock) {
   for (std::uint64_t block = 0; block < 6; ++block) {
     const auto stored = upload(bytes_);
     const auto image = store_->image(stored.checksum);
-    const auto offset = block * kBlock + (block == 5 ? 99 : 12345);
+    const auto offset = block * kImageBlock + (block == 5 ? 99 : 12345);
     flip(file(stored.checksum, ".img"), offset);
     for (std::uint64_t other = 0; other < 6; ++other) {
       if (other != block) {
-        ASSERT_TRUE(check(stored.checksum, other * kBlock, 1));
+        ASSERT_TRUE(check(stored.checksum, other * kImageBlock, 1));
       }
     }
     const auto checked = check(stored.checksum, offset, 1);
@@ -103,7 +103,7 @@ TEST_F(ImageTest, ADamagedImageIsSetAsideOnce) {
 TEST_F(ImageTest, ATruncatedImageIsDamaged) {
   const auto stored = upload(bytes_);
   fs::resize_file(file(stored.checksum, ".img"), bytes_.size() - 1);
-  EXPECT_TRUE(check(stored.checksum, 0, 5 * kBlock));
+  EXPECT_TRUE(check(stored.checksum, 0, 5 * kImageBlock));
   EXPECT_EQ(check(stored.checksum, bytes_.size() - 1, 1).error().code, Errc::image_damaged);
   expect_set_aside(stored);
 }
@@ -162,7 +162,7 @@ TEST_F(ImageTest, LostBlockDigestsAreComputedAgain) {
     reopen({stored, other});
     ASSERT_TRUE(check(stored.checksum, 0, 1)) << kind;
     EXPECT_EQ(contents(sums), before) << kind;
-    EXPECT_EQ(**prepare(stored.checksum, kBlock), expected_manifest(bytes_, kBlock)) << kind;
+    EXPECT_EQ(**prepare(stored.checksum, kImageBlock), expected_manifest(bytes_, kImageBlock)) << kind;
   }
   EXPECT_TRUE(damages_.all().empty());
 }
@@ -171,7 +171,7 @@ TEST_F(ImageTest, LostBlockDigestsOfARottenImageAreNotMadeUp) {
   const auto stored = upload(bytes_);
   store_.reset();
   flip(file(stored.checksum, ".524288.sums"), 80);
-  flip(file(stored.checksum, ".img"), 3 * kBlock);
+  flip(file(stored.checksum, ".img"), 3 * kImageBlock);
   reopen({stored});
   // The block asked for is right, but nothing proves that any more.
   EXPECT_EQ(check(stored.checksum, 0, 1).error().code, Errc::image_damaged);
@@ -228,7 +228,7 @@ TEST_F(ImageTest, ManyThreadsMayUseOne) {
       const auto image = store_->image(stored.checksum);
       ASSERT_TRUE(image);
       for (std::uint64_t block = 0; block < 6; ++block) {
-        const auto offset = (block + static_cast<unsigned>(t)) % 6 * kBlock;
+        const auto offset = (block + static_cast<unsigned>(t)) % 6 * kImageBlock;
         Answer<Result<void>> answer;
         image->check(offset, 1, answer.callback());
         EXPECT_TRUE(answer.get());

@@ -5,7 +5,7 @@
 namespace ota::firmware {
 namespace {
 
-constexpr std::size_t kBlock = 512 * 1024;
+constexpr std::size_t kScrubBlock = 512 * 1024;
 
 class ScrubTest : public StoreTest {
  protected:
@@ -17,10 +17,10 @@ class ScrubTest : public StoreTest {
 };
 
 TEST_F(ScrubTest, FindsRotThatNobodyAskedFor) {
-  const auto good = upload(random_image(3 * kBlock, 1));
-  const auto rotten = upload(random_image(3 * kBlock + 1, 2));
+  const auto good = upload(random_image(3 * kScrubBlock, 1));
+  const auto rotten = upload(random_image(3 * kScrubBlock + 1, 2));
   ASSERT_TRUE(check(rotten.checksum, 0, rotten.size));
-  flip(file(rotten.checksum, ".img"), 3 * kBlock);
+  flip(file(rotten.checksum, ".img"), 3 * kScrubBlock);
   EXPECT_TRUE(check(rotten.checksum, 0, rotten.size)) << "was checked before";
   store_->start_scrub();
   ASSERT_TRUE(damages_.wait_for(1));
@@ -32,16 +32,16 @@ TEST_F(ScrubTest, FindsRotThatNobodyAskedFor) {
 TEST_F(ScrubTest, ComesAgainAndSeesWhatCameLater) {
   store_->start_scrub();
   store_->start_scrub();
-  const auto bytes = random_image(kBlock + 1);
+  const auto bytes = random_image(kScrubBlock + 1);
   for (std::size_t round = 1; round <= 2; ++round) {
     const auto stored = upload(bytes);
-    flip(file(stored.checksum, ".img"), kBlock);
+    flip(file(stored.checksum, ".img"), kScrubBlock);
     ASSERT_TRUE(damages_.wait_for(round));
   }
 }
 
 TEST_F(ScrubTest, CountsAsACheck) {
-  const auto stored = upload(random_image(3 * kBlock));
+  const auto stored = upload(random_image(3 * kScrubBlock));
   const auto image = store_->image(stored.checksum);
   store_->start_scrub();
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
@@ -52,13 +52,13 @@ TEST_F(ScrubTest, CountsAsACheck) {
 TEST_F(ScrubTest, StopsAtOnceHoweverSlowItsPace) {
   options_.scrub_bytes_per_s = 1;  // six days a block
   open();
-  const auto stored = upload(random_image(3 * kBlock));
+  const auto stored = upload(random_image(3 * kScrubBlock));
   const auto image = store_->image(stored.checksum);
   store_->start_scrub();
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (!image->checked(0, 1) && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   EXPECT_TRUE(image->checked(0, 1));
-  EXPECT_FALSE(image->checked(kBlock, 1));
+  EXPECT_FALSE(image->checked(kScrubBlock, 1));
   const auto before = std::chrono::steady_clock::now();
   store_.reset();
   EXPECT_LT(std::chrono::steady_clock::now() - before, kPatience);

@@ -14,7 +14,7 @@ namespace {
 
 using Ranges = std::vector<ByteRange>;
 
-struct Case {
+struct RangeCase {
   const char* value;
   std::uint64_t size;
   RangeKind kind;
@@ -26,7 +26,7 @@ constexpr auto kRanges = RangeKind::ranges;
 constexpr auto kUnsatisfiable = RangeKind::unsatisfiable;
 
 TEST(Range, FollowsRfc9110) {
-  const Case cases[] = {
+  const RangeCase cases[] = {
       {"bytes=0-0", 100, kRanges, {{0, 1}}},
       {"bytes=0-99", 100, kRanges, {{0, 100}}},
       {"bytes=10-", 100, kRanges, {{10, 90}}},
@@ -69,7 +69,7 @@ TEST(Range, FollowsRfc9110) {
       {"lines=1-2", 100, kWhole, {}},
       {"bytes=1-2;3-4", 100, kWhole, {}},
   };
-  for (const Case& c : cases) {
+  for (const RangeCase& c : cases) {
     const RangeAnswer answer = parse_range(c.value, c.size);
     EXPECT_EQ(answer.kind, c.kind) << c.value;
     EXPECT_EQ(answer.ranges, c.ranges) << c.value;

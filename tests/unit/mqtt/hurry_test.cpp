@@ -18,7 +18,7 @@ using std::chrono::steady_clock;
 class Door {
  public:
   Door() {
-    const auto [descriptor, port] = test::listen_on_loopback(8);
+    const auto [descriptor, port] = ota::test::listen_on_loopback(8);
     listener_ = descriptor;
     url = fmt::format("tcp://127.0.0.1:{}", port);
   }

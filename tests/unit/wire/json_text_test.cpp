@@ -9,25 +9,25 @@ namespace ota::wire {
 namespace {
 
 std::string one(std::string_view text) {
-  JsonText json;
-  json.put("x", text);
-  return json.take();
+  JsonText writer;
+  writer.put("x", text);
+  return writer.take();
 }
 
 TEST(JsonText, FieldsStandInTheirOrder) {
   JsonText inner;
   inner.put("a", "b");
-  JsonText json;
-  json.put("z", "text");
-  json.put("n", std::uint64_t{1} << 63);
-  json.put("m", -7);
-  json.put("yes", true);
-  json.put("no", false);
-  json.put_null("none");
-  json.put_raw("list", "[1,2]");
-  json.put_raw("inner", inner.take());
+  JsonText writer;
+  writer.put("z", "text");
+  writer.put("n", std::uint64_t{1} << 63);
+  writer.put("m", -7);
+  writer.put("yes", true);
+  writer.put("no", false);
+  writer.put_null("none");
+  writer.put_raw("list", "[1,2]");
+  writer.put_raw("inner", inner.take());
   EXPECT_EQ(
-      json.take(),
+      writer.take(),
       R"({"z":"text","n":9223372036854775808,"m":-7,"yes":true,"no":false,"none":null,"list":[1,2],"inner":{"a":"b"}})");
   EXPECT_EQ(JsonText().take(), "{}");
 }
