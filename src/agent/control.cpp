@@ -1,10 +1,10 @@
 #include "agent/control.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "ota/base/log.hpp"
+#include "ota/base/text.hpp"
 
 namespace ota::agent {
 namespace {
@@ -91,11 +91,8 @@ void Control::heard(std::string_view topic, std::string_view payload) {
   rest.remove_prefix(kChunk.size());
   const auto slash = rest.find('/');
   if (slash == std::string_view::npos) return;
-  const auto number = rest.substr(slash + 1);
-  std::uint32_t index = 0;
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), index);
-  if (error != std::errc{} || end != number.data() + number.size()) return;
-  events_.on_chunk(rest.substr(0, slash), index, payload);
+  if (const auto index = parse_decimal<std::uint32_t>(rest.substr(slash + 1)))
+    events_.on_chunk(rest.substr(0, slash), *index, payload);
 }
 
 Time Control::look(Time now) {

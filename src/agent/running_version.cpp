@@ -14,12 +14,8 @@ constexpr std::size_t kMost = 128;
 
 // Its first line, trimmed and printable.
 std::string version_in(std::string_view text) {
-  auto line = text.substr(0, text.find('\n'));
-  const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
-  while (!line.empty() && is_blank(line.front())) line.remove_prefix(1);
-  while (!line.empty() && is_blank(line.back())) line.remove_suffix(1);
   std::string version;
-  append_printable(version, line);
+  append_printable(version, trim(text.substr(0, text.find('\n')), " \t\r"));
   return version;
 }
 

@@ -6,12 +6,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
-#include <system_error>
+
+#include "ota/base/text.hpp"
 
 namespace ota::app {
 namespace {
@@ -36,11 +36,7 @@ void notify(std::string_view state) {
 std::optional<std::uint64_t> number(const char* variable) {
   const char* const text = std::getenv(variable);
   if (!text) return std::nullopt;
-  const std::string_view digits = text;
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-  return value;
+  return parse_decimal<std::uint64_t>(text);
 }
 
 }  // namespace

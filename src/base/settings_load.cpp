@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -261,9 +260,7 @@ void Loader::read_variable(const Key& key, const std::string& variable, std::str
   }
   if (std::holds_alternative<std::string*>(slot)) return take_text(key, std::string(value), where);
   if (std::holds_alternative<std::vector<std::string>*>(slot)) return take_list(key, split_list(value), where);
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error == std::errc{} && end == value.data() + value.size()) return take_number(key, number, where);
+  if (const auto number = parse_decimal<std::int64_t>(value)) return take_number(key, *number, where);
   fault_in(key, where, fmt::format("{}; is {}", must_be_number(key.rule), shown(value)));
 }
 

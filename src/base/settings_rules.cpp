@@ -7,13 +7,10 @@
 #include <initializer_list>
 #include <optional>
 
+#include "ota/base/text.hpp"
+
 namespace ota {
 namespace {
-
-bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-}
 
 bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
   return std::find(words.begin(), words.end(), text) != words.end();

@@ -60,12 +60,6 @@ std::size_t plain_letters(std::string_view text) {
 
 constexpr std::size_t kLongestName = 256;  ///< the distance costs time by both lengths
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool same_letters(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
 /// Insertions, removals, changes and swaps of neighbours that make `b` of `a` (optimal string alignment).
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before(b.size() + 1);  // two rows up
@@ -75,9 +69,9 @@ std::size_t distance(std::string_view a, std::string_view b) {
   for (std::size_t i = 1; i <= a.size(); ++i) {
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const bool same = lower(a[i - 1]) == lower(b[j - 1]);
+      const bool same = to_lower(a[i - 1]) == to_lower(b[j - 1]);
       row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (same ? 0 : 1)});
-      if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]))
+      if (i > 1 && j > 1 && to_lower(a[i - 1]) == to_lower(b[j - 2]) && to_lower(a[i - 2]) == to_lower(b[j - 1]))
         row[j] = std::min(row[j], before[j - 2] + 1);
     }
     std::swap(before, last);
@@ -89,10 +83,10 @@ std::size_t distance(std::string_view a, std::string_view b) {
 /// One begins as the other does (four letters at least), or ends as it does from a dot or an underscore on.
 bool shares_part(std::string_view name, std::string_view whole) {
   constexpr std::size_t kBeginning = 4;
-  if (name.size() >= kBeginning && same_letters(name.substr(0, kBeginning), whole.substr(0, kBeginning))) return true;
+  if (name.size() >= kBeginning && iequals(name.substr(0, kBeginning), whole.substr(0, kBeginning))) return true;
   if (name.empty() || name.size() >= whole.size()) return false;
   const auto cut = whole.size() - name.size();
-  return (whole[cut - 1] == '.' || whole[cut - 1] == '_') && same_letters(name, whole.substr(cut));
+  return (whole[cut - 1] == '.' || whole[cut - 1] == '_') && iequals(name, whole.substr(cut));
 }
 
 }  // namespace

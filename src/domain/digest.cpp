@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "ota/base/text.hpp"
+
 namespace ota {
 namespace {
 
@@ -50,8 +52,7 @@ std::string to_checksum(const Digest& digest) { return std::string(kPrefix) + to
 
 std::optional<Digest> parse_checksum(std::string_view text) {
   std::string lower(text.substr(0, kPrefix.size() + 2 * Digest{}.size() + 1));
-  for (char& c : lower)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  for (char& c : lower) c = to_lower(c);
   if (!lower.starts_with(kPrefix)) return std::nullopt;
   return digest_from_hex(std::string_view(lower).substr(kPrefix.size()));
 }

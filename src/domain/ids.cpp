@@ -3,29 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
+
+#include "ota/base/text.hpp"
 
 namespace ota {
 namespace {
 
-bool is_figure(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool is_name_char(char c) {
-  return is_figure(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == ':' ||
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == ':' ||
          c == '@' || c == '-';
 }
 
 bool is_name(std::string_view text, std::size_t longest) {
   return !text.empty() && text.size() <= longest && std::all_of(text.begin(), text.end(), is_name_char);
-}
-
-template <class Number>
-std::optional<Number> decimal(std::string_view digits) {
-  Number value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-  return value;
 }
 
 bool is_date(std::int32_t day) {
@@ -52,10 +45,10 @@ std::optional<TaskId> TaskId::parse(std::string_view text) {
   const auto number_text = text.substr(kDay + 1);
   // One id has one spelling: what str() writes.
   if (number_text.size() > kNumber && number_text.front() == '0') return std::nullopt;
-  if (!std::all_of(day_text.begin(), day_text.end(), is_figure)) return std::nullopt;
-  if (!std::all_of(number_text.begin(), number_text.end(), is_figure)) return std::nullopt;
-  const auto day = decimal<std::int32_t>(day_text);
-  const auto number = decimal<std::int64_t>(number_text);
+  if (!std::all_of(day_text.begin(), day_text.end(), is_digit)) return std::nullopt;
+  if (!std::all_of(number_text.begin(), number_text.end(), is_digit)) return std::nullopt;
+  const auto day = parse_decimal<std::int32_t>(day_text);
+  const auto number = parse_decimal<std::int64_t>(number_text);
   if (!day || !number || *number < 1 || !is_date(*day)) return std::nullopt;
   return TaskId{*day, *number};
 }

@@ -7,7 +7,8 @@
 #include <algorithm>
 #include <atomic>
 #include <boost/asio/ip/address.hpp>
-#include <boost/beast/core/string.hpp>
+
+#include "ota/base/text.hpp"
 
 namespace ota::http {
 namespace ip = boost::asio::ip;
@@ -25,7 +26,7 @@ bool is_name_letter(char c) {
 bool is_v6_letter(char c) { return c == ':' || c == '%' || is_name_letter(c); }
 
 bool is_port(std::string_view text) {
-  return text.size() <= 5 && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return text.size() <= 5 && std::all_of(text.begin(), text.end(), is_digit);
 }
 
 /// IPv4 within IPv6 as IPv4, without a zone.
@@ -44,9 +45,7 @@ std::string normal(std::string_view name) {
 }
 
 bool holds(const std::vector<std::string>& names, std::string_view host) {
-  return std::any_of(names.begin(), names.end(), [host](const std::string& name) {
-    return name.size() == host.size() && boost::beast::iequals(name, host);
-  });
+  return std::any_of(names.begin(), names.end(), [host](const std::string& name) { return iequals(name, host); });
 }
 
 void add(std::vector<std::string>& names, const std::vector<std::string>& more) {

@@ -1,34 +1,25 @@
 #include "http/range.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <optional>
+
+#include "ota/base/text.hpp"
 
 namespace ota::http {
 namespace {
 
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-std::optional<std::uint64_t> parse_number(std::string_view digits) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error == std::errc::invalid_argument || end != digits.data() + digits.size()) return std::nullopt;
-  return error == std::errc::result_out_of_range ? std::numeric_limits<std::uint64_t>::max() : value;
+/// A position beyond 64 bits lies behind the end of any file, as the greatest does.
+std::optional<std::uint64_t> parse_position(std::string_view digits) {
+  if (const auto value = parse_decimal<std::uint64_t>(digits)) return value;
+  if (digits.empty() || !std::all_of(digits.begin(), digits.end(), is_digit)) return std::nullopt;
+  return std::numeric_limits<std::uint64_t>::max();
 }
 
 /// Drops `bytes=`, whatever its case; false for another unit.
 bool drop_unit(std::string_view& value) {
   constexpr std::string_view kUnit = "bytes=";
-  if (value.size() < kUnit.size()) return false;
-  for (std::size_t i = 0; i < kUnit.size(); ++i) {
-    const char c = value[i];
-    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c) != kUnit[i]) return false;
-  }
+  if (!iequals(value.substr(0, kUnit.size()), kUnit)) return false;
   value.remove_prefix(kUnit.size());
   return true;
 }
@@ -41,14 +32,14 @@ bool parse_spec(std::string_view spec, std::uint64_t size, ByteRange& range) {
   const std::string_view tail = spec.substr(dash + 1);
   range = {};
   if (head.empty()) {
-    const auto suffix = parse_number(tail);
+    const auto suffix = parse_position(tail);
     if (!suffix) return false;
     range.length = std::min(*suffix, size);
     range.offset = size - range.length;
     return true;
   }
-  const auto first = parse_number(head);
-  const auto last = tail.empty() ? std::numeric_limits<std::uint64_t>::max() : parse_number(tail);
+  const auto first = parse_position(head);
+  const auto last = tail.empty() ? std::numeric_limits<std::uint64_t>::max() : parse_position(tail);
   if (!first || !last || *last < *first) return false;
   if (*first >= size) return true;
   range.offset = *first;

@@ -1,12 +1,50 @@
-// Text from outside: whether it is UTF-8, and as a part of a log line or of JSON.
+// Text from outside: ASCII helpers, whether it is UTF-8, and as a part of a log line or of JSON.
 #pragma once
 
+#include <algorithm>
+#include <charconv>
+#include <concepts>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 namespace ota {
+
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+/// Of ASCII: below the space, or DEL.
+constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+/// Of ASCII; other bytes stay.
+constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+constexpr bool has_control(std::string_view text) {
+  bool found = false;
+  for (const char c : text) found |= is_control(c);
+  return found;
+}
+
+/// Whether both are the same but for the case of ASCII letters.
+constexpr bool iequals(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return to_lower(x) == to_lower(y); });
+}
+
+/// `text` without the blanks at both ends.
+constexpr std::string_view trim(std::string_view text, std::string_view blanks = " \t") {
+  const auto first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return text.substr(text.size());
+  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+/// All of `text` as a decimal number: digits, behind a minus where `Number` has a sign. Nothing for anything else and
+/// for numbers that `Number` can't hold.
+template <std::integral Number>
+std::optional<Number> parse_decimal(std::string_view text) {
+  Number value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
 
 /// RFC 3629: no overlong forms, no surrogates, up to U+10FFFF.
 bool is_utf8(std::string_view text);

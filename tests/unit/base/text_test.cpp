@@ -12,6 +12,37 @@ using namespace std::string_view_literals;
 constexpr std::array kStates{"queued"sv,    "offered"sv, "downloading"sv, "retry_wait"sv, "installing"sv,
                              "succeeded"sv, "failed"sv,  "cancelled"sv,   "expired"sv};
 
+TEST(Ascii, ControlCharactersAreFound) {
+  EXPECT_FALSE(has_control(""));
+  EXPECT_FALSE(has_control(" ~\x80\xff"));
+  for (const char c : {'\0', '\n', '\x1f', '\x7f'}) EXPECT_TRUE(has_control(std::string("ab") + c)) << int{c};
+}
+
+TEST(Ascii, CaseIsIgnoredForLettersAlone) {
+  EXPECT_TRUE(iequals("Content-Type", "content-tYPE"));
+  EXPECT_TRUE(iequals("", ""));
+  EXPECT_FALSE(iequals("a", "ab"));
+  EXPECT_FALSE(iequals("@", "`"));
+  EXPECT_FALSE(iequals("\xc4", "\xe4")) << "not of ASCII";
+}
+
+TEST(Ascii, TrimsBothEnds) {
+  EXPECT_EQ(trim(" \t a b\t "), "a b");
+  EXPECT_EQ(trim("a"), "a");
+  EXPECT_EQ(trim(" \t "), "");
+  EXPECT_EQ(trim(""), "");
+  EXPECT_EQ(trim("a\r"), "a\r");
+  EXPECT_EQ(trim(" a\r", " \r"), "a");
+}
+
+TEST(Ascii, ReadsWholeDecimalNumbers) {
+  EXPECT_EQ(parse_decimal<std::uint16_t>("65535"), 65535);
+  EXPECT_EQ(parse_decimal<std::int64_t>("-7"), -7);
+  EXPECT_EQ(parse_decimal<std::uint32_t>("007"), 7u);
+  for (const char* wrong : {"", "-1", "+1", " 1", "1 ", "1x", "0x1", "65536"})
+    EXPECT_FALSE(parse_decimal<std::uint16_t>(wrong)) << wrong;
+}
+
 TEST(Utf8Prefix, EndsAtACharactersEnd) {
   EXPECT_EQ(utf8_prefix("abc", 3), "abc");
   EXPECT_EQ(utf8_prefix("abc", 2), "ab");
