@@ -11,7 +11,7 @@
 
 namespace ota::http {
 
-/// `Not Found` for 404; `Unknown` for what isn't registered.
+/// `Not Found` for 404, as Beast has it; `<unknown-status>` for what isn't registered.
 std::string_view reason_phrase(unsigned status);
 
 /// IMF-fixdate (RFC 9110, 5.6.7): `Sun, 22 Nov 2026 08:30:00 GMT`.

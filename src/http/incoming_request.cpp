@@ -1,10 +1,10 @@
 #include "http/incoming_request.hpp"
 
 #include <algorithm>
-#include <boost/beast/core/string.hpp>
 #include <cstring>
 
 #include "http/scratch.hpp"
+#include "ota/base/text.hpp"
 
 namespace ota::http {
 namespace asio = boost::asio;
@@ -14,40 +14,7 @@ namespace {
 /// A body that nobody read is read up to here to keep the connection.
 constexpr std::size_t kDrainLimit = 64 * 1024;
 
-constexpr std::size_t kSpareBlocks = 8;
-
-class SpareBlocks {
- public:
-  ~SpareBlocks() {
-    while (count_ > 0) ::operator delete(blocks_[--count_]);
-  }
-  void* take() { return count_ > 0 ? blocks_[--count_] : nullptr; }
-  bool keep(void* block) {
-    if (count_ == kSpareBlocks) return false;
-    blocks_[count_++] = block;
-    return true;
-  }
-
- private:
-  std::size_t count_ = 0;
-  void* blocks_[kSpareBlocks];
-};
-
-SpareBlocks& spare_blocks() {
-  static thread_local SpareBlocks blocks;
-  return blocks;
-}
-
 }  // namespace
-
-void* IncomingRequest::operator new(std::size_t size) {
-  void* block = spare_blocks().take();
-  return block ? block : ::operator new(size);
-}
-
-void IncomingRequest::operator delete(void* block) noexcept {
-  if (!spare_blocks().keep(block)) ::operator delete(block);
-}
 
 IncomingRequest::Head IncomingRequest::parse_head() {
   // RFC 9112, 2.2: empty lines before the request line are to be passed over.
@@ -72,7 +39,7 @@ IncomingRequest::Head IncomingRequest::look_at_head() {
   left_ = parser_.content_length().value_or(0);
   if (parser_.chunked() || left_ > 0) body_ = Body::reading;
   if (const auto expect = parser_.field(RequestParser::Known::expect); !expect.empty() && parser_.http11()) {
-    if (!boost::beast::iequals(expect, "100-continue")) {
+    if (!iequals(expect, "100-continue")) {
       return refuse(417, "the only expectation that can be met is 100-continue");
     }
     wants_continue_ = body_ == Body::reading;
@@ -91,8 +58,8 @@ bool IncomingRequest::split_target() {
   // absolute-form (RFC 9112, 3.2.2): its authority counts, whatever the Host header says.
   if (!target.starts_with('/')) {
     const std::size_t scheme = target.find("://");
-    absolute_ = scheme != std::string_view::npos && (boost::beast::iequals(target.substr(0, scheme), "http") ||
-                                                     boost::beast::iequals(target.substr(0, scheme), "https"));
+    absolute_ = scheme != std::string_view::npos && (iequals(target.substr(0, scheme), "http") ||
+                                                     iequals(target.substr(0, scheme), "https"));
     if (absolute_) {
       target.remove_prefix(scheme + 3);
       const std::size_t path = target.find_first_of("/?");

@@ -20,9 +20,6 @@ class IncomingRequest final : public Request {
  public:
   IncomingRequest(Stream& stream, Input& input, Deadline& deadline, const Peer& peer, std::size_t max_target_bytes)
       : stream_(stream), input_(input), deadline_(deadline), peer_(peer), parser_(max_target_bytes) {}
-  /// From a few blocks that each thread keeps: there is one for each request.
-  static void* operator new(std::size_t size);
-  static void operator delete(void* block) noexcept;
 
   enum class Head { open, whole, refused };
   /// Takes what was received of the head. Open: more of it has to be read into the input's head_room(); refused:

@@ -15,7 +15,7 @@ namespace ota::http {
 inline constexpr std::size_t kMaxFields = 64;
 
 /// Remembers where in the caller's buffer method, target and fields stand. The buffer may move while the head is
-/// incomplete and between parse_head() and base(): views are made from the base that is told last.
+/// incomplete, not after parse_head() answered `done`.
 class RequestParser final : private boost::beast::http::basic_parser<true> {
  public:
   using Known = boost::beast::http::field;
@@ -25,8 +25,6 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
 
   /// `head` is all that was received of this request so far. After `bad`, status() and problem() say what to answer.
   Progress parse_head(std::string_view head);
-  /// Tells where the head stands now.
-  void base(const char* at) { base_ = at; }
 
   unsigned status() const { return status_; }
   std::string_view problem() const { return problem_; }

@@ -54,12 +54,15 @@ TEST(HeaderWriter, FindsEveryControlCharacterAtEveryPlace) {
 TEST(HeaderWriter, WritesDates) {
   EXPECT_EQ(http_date(784111777), "Sun, 06 Nov 1994 08:49:37 GMT");
   EXPECT_EQ(http_date(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+  EXPECT_EQ(http_date(951782400), "Tue, 29 Feb 2000 00:00:00 GMT");
 }
 
 TEST(HeaderWriter, NamesTheStatusesThatAreUsed) {
+  EXPECT_EQ(reason_phrase(404), "Not Found");
+  EXPECT_EQ(reason_phrase(799), "<unknown-status>");
   for (const unsigned status : {200u, 201u, 202u, 204u, 206u, 304u, 400u, 401u, 403u, 404u, 405u, 409u, 410u, 412u,
                                 413u, 414u, 415u, 416u, 417u, 421u, 422u, 429u, 431u, 500u, 501u, 503u, 505u, 507u}) {
-    EXPECT_NE(reason_phrase(status), "Unknown") << status;
+    EXPECT_NE(reason_phrase(status), "<unknown-status>") << status;
   }
 }
 
