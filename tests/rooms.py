@@ -28,7 +28,8 @@ LEVELS = [["app", "agent"], ["device", "rest"], ["download"], ["wire"], ["engine
 # Which modules' src/ may include a library.
 OWNERS = {
     "spdlog/": {"base"}, "toml++/": {"base", "agent"}, "SQLiteCpp/": {"storage"}, "sqlite3.h": {"storage"},
-    "openssl/": {"firmware", "http"}, "boost/beast": {"http"}, "boost/asio": {"http", "download", "device", "rest"},
+    "openssl/": {"firmware", "http"}, "boost/url": {"base"}, "boost/beast": {"http"},
+    "boost/asio": {"http", "download", "device", "rest"},
     "mqtt/async": {"mqtt"}, "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"wire", "download", "rest", "agent"},
     "prometheus/": {"rest"}, "CLI/": {"app", "agent"}, "curl/": {"agent"},
 }

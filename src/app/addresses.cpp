@@ -3,13 +3,18 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
+
+#include "ota/base/url.hpp"
 
 namespace ota::app {
 namespace {
 
-std::string_view host_of(std::string_view address) { return address.substr(0, address.rfind(':')); }
+/// Of `host:port`, as Authority has it; empty where it is none.
+std::string_view host_of(std::string_view address) {
+  const auto parts = parse_authority(address);
+  return parts ? parts->host : std::string_view();
+}
 
 /// Empty where this machine has none.
 std::string own_name() {
@@ -17,24 +22,25 @@ std::string own_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
-bool is_any(std::string_view host) { return host == "0.0.0.0" || host == "[::]"; }
+bool is_any(std::string_view host) { return host == "0.0.0.0" || host == "::"; }
 
-/// `gw:8080/ota` of `http://gw:8080/ota`.
-std::string_view behind_scheme(std::string_view url) { return url.substr(url.find("://") + 3); }
+bool is_loopback_host(std::string_view host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
 
 std::string_view host_in(std::string_view url) {
-  const auto rest = behind_scheme(url);
-  const auto parts = http::split_authority(rest.substr(0, rest.find('/')));
-  return parts ? parts->host : std::string_view();
+  const auto parts = parse_url(url);
+  return parts ? parts->authority.host : std::string_view();
 }
 
 /// Of a listener on all addresses nothing: those are looked up.
 void add_listener(http::HostNames::Options& names, const std::string& listen) {
   if (listen.empty()) return;
-  if (is_any(host_of(listen))) {
+  const auto host = host_of(listen);
+  if (is_any(host)) {
     names.changing = http::local_addresses;
-  } else if (const auto parts = http::split_authority(listen)) {
-    names.own.emplace_back(parts->host);
+  } else {
+    names.own.emplace_back(host);
   }
 }
 
@@ -44,27 +50,25 @@ const std::string& operators_listen(const HttpSettings& http) {
 
 }  // namespace
 
-bool is_loopback(std::string_view address) {
-  const auto host = host_of(address);
-  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
-}
+bool is_loopback(std::string_view address) { return is_loopback_host(host_of(address)); }
 
 std::string listen_address(const std::string& setting) {
-  return host_of(setting) == "localhost" ? "127.0.0.1" + setting.substr(host_of(setting).size()) : setting;
+  const auto parts = parse_authority(setting);
+  return parts && parts->host == "localhost" ? host_and_port("127.0.0.1", parts->port) : setting;
 }
 
 std::string public_url(const HttpSettings& settings, std::string_view bound) {
   if (!settings.public_url.empty()) return settings.public_url;
-  const auto host = host_of(bound);
-  auto name = is_any(host) ? own_name() : std::string(host);
+  const auto parts = parse_authority(bound).value_or(Authority{});
+  auto name = is_any(parts.host) ? own_name() : std::string(parts.host);
   if (name.empty()) name = "127.0.0.1";
-  return fmt::format("{}://{}{}", settings.tls_cert.empty() ? "http" : "https", name, bound.substr(host.size()));
+  return fmt::format("{}://{}", settings.tls_cert.empty() ? "http" : "https", host_and_port(name, parts.port));
 }
 
 std::optional<std::string> doubt_of_public_url(const HttpSettings& settings, std::string_view url) {
   const auto host = host_in(url);
   if (is_loopback(settings.listen)) return std::nullopt;
-  if (host == "localhost" || host.starts_with("127.") || host == "::1")
+  if (is_loopback_host(host))
     return fmt::format(
         "devices are told to download from {}, which is this machine alone: set http.public_url to what "
         "they reach it by",
@@ -77,9 +81,8 @@ std::optional<std::string> doubt_of_public_url(const HttpSettings& settings, std
 }
 
 std::string public_path(const HttpSettings& settings) {
-  if (settings.public_url.empty()) return {};
-  const auto rest = behind_scheme(settings.public_url);
-  return std::string(rest.substr(std::min(rest.find('/'), rest.size())));
+  const auto url = parse_url(settings.public_url);
+  return url ? std::string(url->target) : std::string();
 }
 
 std::shared_ptr<const http::HostNames> host_names(const HttpSettings& settings) {

@@ -4,6 +4,8 @@
 #include <array>
 #include <optional>
 
+#include "ota/base/text.hpp"
+
 // Two orders live here. Each is a consistent weak ordering of its own; between SemVer and other texts they need not
 // agree (1.0.0-rc < 1.0.0 in one, the other way round in the other), so a list that mixes both kinds has no one order.
 // Compare pairs.
@@ -11,8 +13,8 @@
 namespace ota {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
 bool all_digits(std::string_view text) { return std::all_of(text.begin(), text.end(), is_digit); }
 
 std::weak_ordering order_of(int difference) { return difference <=> 0; }

@@ -15,20 +15,6 @@ namespace ip = boost::asio::ip;
 
 namespace {
 
-constexpr std::size_t kLongestHost = 253;  // RFC 1035, 2.3.4
-
-/// reg-name of RFC 3986, without escapes: no name has any.
-bool is_name_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
-}
-
-/// What IPv6 addresses are written with, and their zones (RFC 6874).
-bool is_v6_letter(char c) { return c == ':' || c == '%' || is_name_letter(c); }
-
-bool is_port(std::string_view text) {
-  return text.size() <= 5 && std::all_of(text.begin(), text.end(), is_digit);
-}
-
 /// IPv4 within IPv6 as IPv4, without a zone.
 std::optional<ip::address> parse_ip(std::string_view host) {
   boost::system::error_code ec;
@@ -60,30 +46,6 @@ std::uint64_t next_number() {
 }
 
 }  // namespace
-
-std::optional<Authority> split_authority(std::string_view text) {
-  Authority parts;
-  std::string_view rest;
-  if (text.starts_with('[')) {
-    const auto end = text.find(']');
-    if (end == std::string_view::npos) return std::nullopt;
-    parts.host = text.substr(1, end - 1);
-    rest = text.substr(end + 1);
-    if (!std::all_of(parts.host.begin(), parts.host.end(), is_v6_letter)) return std::nullopt;
-    if (parts.host.find(':') == std::string_view::npos || !parse_ip(parts.host)) return std::nullopt;
-  } else {
-    const auto colon = std::min(text.find(':'), text.size());
-    parts.host = text.substr(0, colon);
-    rest = text.substr(colon);
-    if (!std::all_of(parts.host.begin(), parts.host.end(), is_name_letter)) return std::nullopt;
-    if (parts.host.find("..") != std::string_view::npos) return std::nullopt;
-    if (parts.host.ends_with('.')) parts.host.remove_suffix(1);
-  }
-  if (parts.host.empty() || parts.host.size() > kLongestHost) return std::nullopt;
-  if (rest.empty()) return parts;
-  parts.port = rest.substr(1);
-  return rest.front() == ':' && is_port(parts.port) ? std::optional(parts) : std::nullopt;
-}
 
 std::vector<std::string> local_addresses() {
   std::vector<std::string> found;

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include "ota/base/url.hpp"
 
 namespace ota::http {
 namespace asio = boost::asio;
@@ -24,36 +24,21 @@ std::string remedy(const boost::system::error_code& ec) {
 }  // namespace
 
 Result<tcp::endpoint> parse_address(const std::string& address) {
-  const auto wrong = [&address] {
-    return fail(Errc::malformed,
-                fmt::format("'{}' is not an address to listen on; write it like 0.0.0.0:8080 or [::1]:8080", address));
-  };
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string::npos) return wrong();
-  std::string host = address.substr(0, colon);
-  const std::string_view digits = std::string_view(address).substr(colon + 1);
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (error != std::errc() || end != digits.data() + digits.size()) return wrong();
+  const auto parts = parse_authority(address);
+  const auto port = parts ? port_number(*parts) : std::nullopt;
   boost::system::error_code ec;
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    const auto ip = asio::ip::make_address_v6(host.substr(1, host.size() - 2), ec);
-    if (ec) return wrong();
-    return tcp::endpoint(ip, port);
+  if (port && parts->kind != HostKind::name) {
+    const auto ip = asio::ip::make_address(parts->host, ec);
+    if (!ec) return tcp::endpoint(ip, *port);
   }
-  const auto ip = asio::ip::make_address_v4(host, ec);
-  if (ec) return wrong();
-  return tcp::endpoint(ip, port);
+  return fail(Errc::malformed,
+              fmt::format("'{}' is not an address to listen on; write it like 0.0.0.0:8080 or [::1]:8080", address));
 }
 
 std::string to_text(const tcp::endpoint& endpoint) {
-  const asio::ip::address& ip = endpoint.address();
-  if (ip.is_v4()) return fmt::format("{}:{}", ip.to_v4().to_string(), endpoint.port());
-  if (ip.to_v6().is_v4_mapped()) {
-    return fmt::format("{}:{}", asio::ip::make_address_v4(asio::ip::v4_mapped, ip.to_v6()).to_string(),
-                       endpoint.port());
-  }
-  return fmt::format("[{}]:{}", ip.to_v6().to_string(), endpoint.port());
+  auto ip = endpoint.address();
+  if (ip.is_v6() && ip.to_v6().is_v4_mapped()) ip = asio::ip::make_address_v4(asio::ip::v4_mapped, ip.to_v6());
+  return host_and_port(ip.to_string(), std::to_string(endpoint.port()));
 }
 
 Result<tcp::acceptor> open_listener(asio::io_context& io, const std::string& address) {

@@ -12,11 +12,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <string_view>
+
+#include "ota/base/url.hpp"
 
 namespace ota::mqtt {
 namespace {
@@ -25,13 +25,6 @@ constexpr std::uint16_t kPort = 1883;
 constexpr std::uint16_t kTlsPort = 8883;
 // Much less, and Paho would wait for its next look at the socket, up to a second, amid most chunks.
 constexpr int kMaxUnsentBytes = 1 << 20;
-
-std::optional<std::uint16_t> parse_port(std::string_view text) {
-  std::uint16_t port = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc{} || end != text.data() + text.size() || port == 0) return std::nullopt;
-  return port;
-}
 
 std::string describe_errno(const Address& address, int error) {
   auto where = address.str();
@@ -81,45 +74,18 @@ bool connected_to_port(int fd, std::uint16_t port) {
 
 }  // namespace
 
-std::string Address::str() const {
-  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
-}
+std::string Address::str() const { return host_and_port(host, std::to_string(port)); }
 
-std::optional<Address> parse_address(const std::string& url) {
-  std::string_view rest = url;
+std::optional<Address> parse_address(const std::string& text) {
+  const auto url = parse_url(text);
+  if (!url || (url->target != "" && url->target != "/")) return std::nullopt;
   Address address;
-  auto starts = [&](std::string_view scheme) {
-    if (!rest.starts_with(scheme)) return false;
-    rest.remove_prefix(scheme.size());
-    return true;
-  };
-  if (starts("ssl://") || starts("mqtts://")) {
-    address.tls = true;
-  } else if (!starts("tcp://") && !starts("mqtt://")) {
-    return std::nullopt;
-  }
-  address.port = address.tls ? kTlsPort : kPort;
-  if (rest.ends_with('/')) rest.remove_suffix(1);
-
-  std::string_view port;
-  if (rest.starts_with('[')) {
-    auto end = rest.find(']');
-    if (end == std::string_view::npos) return std::nullopt;
-    address.host = rest.substr(1, end - 1);
-    port = rest.substr(end + 1);
-    if (!port.empty() && port.front() != ':') return std::nullopt;
-  } else {
-    auto colon = rest.find(':');
-    address.host = rest.substr(0, colon);
-    if (colon != std::string_view::npos) port = rest.substr(colon);
-  }
-  if (address.host.empty() || address.host.find('/') != std::string::npos) return std::nullopt;
-  if (!port.empty()) {
-    auto number = parse_port(port.substr(1));
-    if (!number) return std::nullopt;
-    address.port = *number;
-  }
-  return address;
+  address.tls = url->scheme == "ssl" || url->scheme == "mqtts";
+  if (!address.tls && url->scheme != "tcp" && url->scheme != "mqtt") return std::nullopt;
+  const auto& authority = url->authority;
+  address.host = authority.host;
+  address.port = authority.has_port ? port_number(authority).value_or(0) : address.tls ? kTlsPort : kPort;
+  return address.port > 0 ? std::optional(address) : std::nullopt;
 }
 
 std::optional<std::string> why_unreachable(const Address& address, std::chrono::milliseconds patience) {

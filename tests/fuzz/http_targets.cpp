@@ -6,8 +6,8 @@
 #include "fuzz/target.hpp"
 #include "http/range.hpp"
 #include "http/request_parser.hpp"
+#include "ota/base/url.hpp"
 #include "ota/http/host_names.hpp"
-#include "ota/http/url.hpp"
 
 namespace ota::fuzz {
 namespace {
@@ -109,7 +109,7 @@ void http_host(std::string_view bytes) {
     options.own = {"gw", "192.0.2.1", "fd00::1"};
     return options;
   }());
-  const auto parts = http::split_authority(bytes);
+  const auto parts = parse_authority(bytes);
   if (!parts) return;
   require(!parts->host.empty() && parts->host.size() <= 253, "a host has letters, and not too many");
   require(parts->host.find_first_of("/@?# \r\n\t\"\\") == std::string_view::npos, "a host is no more than that");
@@ -118,17 +118,17 @@ void http_host(std::string_view bytes) {
   for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
   require(names.has(parts->host) == names.has(upper), "case says nothing");
   const auto written = upper.find(':') != std::string::npos ? "[" + upper + "]" : upper;
-  const auto again = http::split_authority(written);
+  const auto again = parse_authority(written);
   require(again && again->host == upper, "what was split stays so");
 }
 
 void http_query(std::string_view bytes) {
-  if (const auto decoded = http::percent_decode(bytes)) {
+  if (const auto decoded = percent_decode(bytes)) {
     require(decoded->size() <= bytes.size(), "decoding never grows");
-    require(http::percent_decode(http::percent_encode(*decoded)) == *decoded, "encoding can be undone");
+    require(percent_decode(percent_encode(*decoded)) == *decoded, "encoding can be undone");
   }
-  if (const auto items = http::parse_query(bytes)) require(items->size() <= 32, "a query has a bound");
-  if (const auto parts = http::split_path(bytes)) {
+  if (const auto items = parse_query(bytes)) require(items->size() <= 32, "a query has a bound");
+  if (const auto parts = split_path(bytes)) {
     for (const auto& part : *parts)
       require(!part.empty() && part != "." && part != ".." && part.find('/') == std::string::npos &&
                   part.find('\0') == std::string::npos,

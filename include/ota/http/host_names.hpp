@@ -6,22 +6,16 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ota/base/url.hpp"
+
 namespace ota::http {
 
-/// `host`, `host:port`, `[IPv6]`, `[IPv6]:port` of a Host header, a request target or an origin, taken apart (RFC 3986,
-/// 3.2). Views into what was split.
-struct Authority {
-  std::string_view host;  ///< without brackets and without a dot at its end
-  std::string_view port;  ///< empty where there is none
-};
-
-/// Nothing where it is none, with a user name in front, or longer than a host name may be.
-std::optional<Authority> split_authority(std::string_view text);
+// Until src/api calls it by its name.
+inline std::optional<Authority> split_authority(std::string_view text) { return parse_authority(text); }
 
 /// The addresses of this machine's network interfaces, as text without brackets or zones. A system call.
 std::vector<std::string> local_addresses();
@@ -46,7 +40,7 @@ class HostNames {
 
   /// Another one for each, never 0: what was found with these names may be kept under it.
   std::uint64_t number() const noexcept { return number_; }
-  /// `host` as in Authority.
+  /// `host` as in ota::Authority.
   bool has(std::string_view host) const;
   /// Whether the settings name it.
   bool configured(std::string_view host) const;

@@ -5,31 +5,6 @@
 namespace ota::http {
 namespace {
 
-TEST(Authority, IsTakenApart) {
-  struct Case {
-    const char* text;
-    const char* host;
-    const char* port;
-  };
-  for (const auto& [text, host, port] :
-       {Case{"gw", "gw", ""}, Case{"gw:8080", "gw", "8080"}, Case{"gw:", "gw", ""},
-        Case{"gw.example.:1", "gw.example", "1"}, Case{"[::1]", "::1", ""}, Case{"[::1]:8080", "::1", "8080"},
-        Case{"127.0.0.1:1", "127.0.0.1", "1"}, Case{"[fe80::1%eth0]:1", "fe80::1%eth0", "1"}, Case{"a_b", "a_b", ""}}) {
-    const auto parts = split_authority(text);
-    ASSERT_TRUE(parts) << text;
-    EXPECT_EQ(parts->host, host) << text;
-    EXPECT_EQ(parts->port, port) << text;
-  }
-  for (const std::string wrong :
-       {"",     ":80",         ".",      "gw:80:80", "gw:http", "gw:123456",   "user@gw",       "user:pass@gw:80",
-        "a b",  "[::1",        "[::1]x", "[gw]",     "[]",      "[127.0.0.1]", "[fe80::1%a/b]", "[fe80::1%a b]",
-        "gw..", "gw..example", "..",     "::1",      "gw/",     "gw?x",        "gw#",           "g\xc3\xbcnter",
-        "a,b",  "%6cocalhost"})
-    EXPECT_FALSE(split_authority(wrong)) << wrong;
-  EXPECT_TRUE(split_authority(std::string(253, 'a')));
-  EXPECT_FALSE(split_authority(std::string(254, 'a')));
-}
-
 TEST(HostNames, LoopbackIsAlwaysAmongThem) {
   const HostNames names;
   for (const auto* own :
