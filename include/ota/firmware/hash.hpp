@@ -1,4 +1,4 @@
-// SHA-256, HMAC, Ed25519 and secrets, over OpenSSL: the only place that calls its digest functions.
+// SHA-256, HMAC, SipHash, base64 and secrets, over OpenSSL: the only place that calls these of its functions.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,11 @@ class Sha256 {
   std::unique_ptr<State> state_;
 };
 
+/// RFC 2104. Each thread keeps the last key that it used; `key` is not null.
 Digest hmac_sha256(std::string_view key, std::string_view message);
+
+/// SipHash-2-4 of 64 bits: for tables whose keys others choose, who must not find what collides.
+std::uint64_t siphash(std::span<const std::uint8_t, 16> key, std::string_view text);
 
 /// Compares in a time that does not depend on where they differ.
 bool equal_secrets(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b);
@@ -42,6 +46,9 @@ std::vector<std::uint8_t> random_bytes(std::size_t bytes);
 std::string base64(std::span<const std::uint8_t> bytes);
 /// Without padding, `-` and `_` (RFC 4648 section 5).
 std::string base64url(std::span<const std::uint8_t> bytes);
+/// Strict: nothing but what base64() writes.
 std::optional<std::vector<std::uint8_t>> parse_base64(std::string_view text);
+/// Strict: nothing but what base64url() writes.
+std::optional<std::vector<std::uint8_t>> parse_base64url(std::string_view text);
 
 }  // namespace ota::firmware

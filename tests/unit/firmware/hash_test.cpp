@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include <array>
 #include <chrono>
 #include <random>
 #include <set>
@@ -56,6 +57,27 @@ TEST(Hash, HmacAgreesWithOpenSsl) {
     const auto message = text_of(key * 3, static_cast<unsigned>(key) + 1000);
     EXPECT_EQ(hmac_sha256(secret, message), reference_hmac(secret, message)) << key;
   }
+}
+
+TEST(Hash, HmacWithKeysThatTakeTurns) {
+  const std::string keys[] = {text_of(32, 1), text_of(64, 2), text_of(100, 3), ""};
+  for (unsigned round = 0; round < 100; ++round) {
+    const auto& key = keys[round * round % 4];
+    const auto message = text_of(round, round);
+    EXPECT_EQ(hmac_sha256(key, message), reference_hmac(key, message)) << round;
+  }
+}
+
+TEST(Hash, SipHashOfItsPaper) {
+  std::array<std::uint8_t, 16> key{};
+  std::string text;
+  for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(i);
+  for (char c = 0; c < 15; ++c) text += c;
+  EXPECT_EQ(siphash(key, text), 0xa129ca6149be45e5u);
+  EXPECT_EQ(siphash(key, text), 0xa129ca6149be45e5u) << "again, in the same context";
+  EXPECT_NE(siphash(key, ""), siphash(key, text));
+  key[0] = 1;
+  EXPECT_NE(siphash(key, text), 0xa129ca6149be45e5u);
 }
 
 TEST(Hash, ThreadsDoNotShareTheirContexts) {
@@ -114,6 +136,7 @@ TEST(Base64, GoesThereAndBack) {
     auto url = base64url(bytes);
     for (auto& c : url) c = c == '-' ? '+' : c == '_' ? '/' : c;
     EXPECT_EQ(url, text.substr(0, text.find('=')));
+    EXPECT_EQ(parse_base64url(base64url(bytes)), bytes);
   }
 }
 
@@ -122,6 +145,10 @@ TEST(Base64, RefusesWhatIsNot) {
                            "Zm9v\n", "-__-", "Zg==Zg==", "=Zg=", "Z=g="}) {
     EXPECT_FALSE(parse_base64(text)) << text;
   }
+  EXPECT_FALSE(parse_base64(std::string_view("Zm9v\0\0\0\0", 8)));
+  EXPECT_FALSE(parse_base64(" Zm9vZg="));
+  for (const char* text : {"Z", "Zg==", "Zh", "+/+/", "Zm9v\n", "Zm 9v", "Zm9v="})
+    EXPECT_FALSE(parse_base64url(text)) << text;
 }
 
 }  // namespace
