@@ -94,9 +94,9 @@ Result<void> Daemon::start() {
 Result<void> Daemon::open_data() {
   const auto& storage = settings_.storage;
   if (auto made = make_folder_of(storage.database); !made) return made;
-  auto lock = InstanceLock::take(storage.database);
+  auto lock = lock_database(storage.database);
   if (!lock) return lock.error();
-  lock_.emplace(std::move(*lock));
+  lock_ = std::move(*lock);
   std::error_code unknown;
   if (fs::exists(storage.database, unknown)) {
     if (auto whole = storage::check_database(storage.database); !whole) return whole;

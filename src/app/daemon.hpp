@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "app/instance_lock.hpp"
@@ -65,7 +64,7 @@ class Daemon {
 
   // Destroyed from the last to the first: disk threads may call the engine and the outbox until the store is gone, and
   // what the server still holds of a handler's coroutine may use all the others.
-  std::optional<InstanceLock> lock_;
+  File lock_;
   const std::shared_ptr<firmware::Trust> trust_ = std::make_shared<firmware::Trust>();
   std::unique_ptr<device::Notifier> notifier_;
   std::unique_ptr<engine::Engine> engine_;

@@ -19,7 +19,7 @@ namespace {
 
 /// Database and images of a daemon that doesn't run.
 struct Data {
-  std::optional<InstanceLock> lock;
+  std::optional<File> lock;
   std::unique_ptr<storage::Database> db;
   std::unique_ptr<firmware::Store> store;
 };
@@ -30,7 +30,7 @@ Result<Data> open_data(const Settings& settings) {
   if (!std::filesystem::exists(path, error))
     return fail(Errc::not_found, fmt::format("there is no database {}: is storage.database right?", path));
   Data data;
-  auto lock = InstanceLock::take(path);
+  auto lock = lock_database(path);
   if (!lock) return lock.error();
   data.lock.emplace(std::move(*lock));
   auto db = storage::Database::open(path, storage::Mode::editor);

@@ -2,13 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <cstring>
-#include <utility>
 
 namespace ota::app {
 namespace {
@@ -21,43 +18,26 @@ std::string holder(int fd) {
   return digits.empty() ? std::string("another otad") : fmt::format("another otad (process {})", digits);
 }
 
-Error cannot_lock(const std::string& path) {
-  return fail(Errc::server_fault, fmt::format("{} can't be locked: {}", path, std::strerror(errno)));
-}
-
-Result<int> lock(const std::string& path, const std::string& database) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-  if (fd < 0) return cannot_lock(path);
-  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
-  auto error = errno == EWOULDBLOCK
-                   ? fail(Errc::server_fault,
-                          fmt::format("{} works with the database {} already: stop it first", holder(fd), database))
-                   : cannot_lock(path);
-  ::close(fd);
+/// What goes wrong with this file is no fault of the settings.
+Error fault(Error error) {
+  error.code = Errc::server_fault;
   return error;
 }
 
 }  // namespace
 
-Result<InstanceLock> InstanceLock::take(const std::string& database) {
-  const auto file = database + ".lock";
-  const auto fd = lock(file, database);
-  if (!fd) return fd.error();
-  InstanceLock taken(*fd);
-  const auto text = fmt::format("{}\n", ::getpid());
-  if (::ftruncate(*fd, 0) != 0 || ::pwrite(*fd, text.data(), text.size(), 0) < 0) return cannot_lock(file);
-  return taken;
-}
-
-InstanceLock::InstanceLock(InstanceLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-InstanceLock& InstanceLock::operator=(InstanceLock&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
-InstanceLock::~InstanceLock() {
-  if (fd_ >= 0) ::close(fd_);
+Result<File> lock_database(const std::string& database) {
+  const auto path = database + ".lock";
+  auto file = File::open(path, O_RDWR | O_CREAT);
+  if (!file) return fault(file.error());
+  const auto locked = file->lock();
+  if (!locked) return fault(locked.error());
+  if (!*locked)
+    return fail(Errc::server_fault, fmt::format("{} works with the database {} already: stop it first",
+                                                holder(file->descriptor()), database));
+  if (::ftruncate(file->descriptor(), 0) != 0) return fault(io_error(errno, "empty", path));
+  if (auto written = file->write_at(fmt::format("{}\n", ::getpid()), 0); !written) return fault(written.error());
+  return file;
 }
 
 }  // namespace ota::app

@@ -3,23 +3,12 @@
 
 #include <string>
 
-#include "ota/base/result.hpp"
+#include "ota/base/file.hpp"
 
 namespace ota::app {
 
-/// Holds an advisory lock (flock) on a file until it is destroyed, or the process ends in any way.
-class InstanceLock {
- public:
-  /// The lock is on `<database>.lock`, made where it is missing. The error says who holds it.
-  static Result<InstanceLock> take(const std::string& database);
-
-  InstanceLock(InstanceLock&& other) noexcept;
-  InstanceLock& operator=(InstanceLock&& other) noexcept;
-  ~InstanceLock();
-
- private:
-  explicit InstanceLock(int fd) : fd_(fd) {}
-  int fd_ = -1;
-};
+/// The lock is on `<database>.lock`, made where it is missing, and held until the file is closed. The error, always
+/// Errc::server_fault, says who holds it.
+Result<File> lock_database(const std::string& database);
 
 }  // namespace ota::app

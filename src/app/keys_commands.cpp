@@ -47,7 +47,7 @@ void audit(storage::Database& db, const char* action, const std::string& name) {
 
 /// The database beside a daemon that may run; where there is none yet, made while none does.
 Result<std::unique_ptr<storage::Database>> open_database(const std::string& path, storage::Mode mode,
-                                                         std::optional<InstanceLock>& lock) {
+                                                         std::optional<File>& lock) {
   std::error_code error;
   if (std::filesystem::exists(path, error)) return storage::Database::open(path, mode);
   if (error) return fail(Errc::server_fault, fmt::format("the database {}: {}", path, error.message()));
@@ -57,7 +57,7 @@ Result<std::unique_ptr<storage::Database>> open_database(const std::string& path
                 fmt::format("there is no database {} yet: start the daemon first, or run this as the "
                             "user that it runs as",
                             path));
-  auto taken = InstanceLock::take(path);
+  auto taken = lock_database(path);
   if (!taken) return taken.error();
   lock.emplace(std::move(*taken));
   return storage::Database::open(path, storage::Mode::writer);
@@ -67,7 +67,7 @@ Result<std::unique_ptr<storage::Database>> open_database(const std::string& path
 int with_keys(const Settings& settings, storage::Mode mode, const std::function<int(storage::Keys&)>& work,
               const char* action = nullptr, const std::string& name = {}) {
   const auto& path = settings.storage.database;
-  std::optional<InstanceLock> lock;
+  std::optional<File> lock;
   auto db = open_database(path, mode, lock);
   if (!db) return complain(db.error().message);
   try {

@@ -1,6 +1,5 @@
 #include "app/secrets.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "ota/base/file.hpp"
 #include "ota/domain/digest.hpp"
 #include "ota/firmware/hash.hpp"
 #include "ota/firmware/signature.hpp"
@@ -39,34 +39,11 @@ Result<std::vector<std::string>> lines_of(const std::string& what, const std::st
   return lines;
 }
 
-bool write_synced(const std::string& file, const std::string& text) {
-  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return false;
-  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
-  const int error = errno;
-  ::close(fd);
-  errno = error;
-  return written;
-}
-
-bool sync_folder(const std::filesystem::path& folder) {
-  const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return false;
-  const bool synced = ::fsync(fd) == 0;
-  ::close(fd);
-  return synced;
-}
-
 Result<void> make_signing_key(const std::string& file) {
-  const auto fresh = file + ".new";
-  const auto text = to_hex(firmware::random_bytes(kSecretBytes)) + "\n";
-  if (!write_synced(fresh, text) || ::rename(fresh.c_str(), file.c_str()) != 0 ||
-      !sync_folder(std::filesystem::path(file).parent_path())) {
-    auto error = system_error("the key for download addresses can't be written", file);
-    error.code = Errc::server_fault;
-    return error;
-  }
-  return {};
+  const auto written = write_durably(file, to_hex(firmware::random_bytes(kSecretBytes)) + "\n", 0600);
+  if (written) return {};
+  return fail(Errc::server_fault,
+              fmt::format("the key for download addresses can't be written: {}", written.error().message));
 }
 
 }  // namespace

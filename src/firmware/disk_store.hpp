@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "firmware/absent_images.hpp"
-#include "firmware/file.hpp"
+#include "firmware/image_paths.hpp"
 #include "firmware/manifest_cache.hpp"
-#include "firmware/names.hpp"
 #include "firmware/scrubber.hpp"
 #include "firmware/stored_image.hpp"
+#include "ota/base/file.hpp"
 #include "ota/base/worker_pool.hpp"
 #include "ota/firmware/store.hpp"
 

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,8 +23,9 @@ Result<void> make_folder(const fs::path& dir) {
 Result<File> lock_folder(const fs::path& dir) {
   auto folder = File::open(dir, O_RDONLY | O_DIRECTORY);
   if (!folder) return folder.error();
-  if (::flock(folder->descriptor(), LOCK_EX | LOCK_NB) == 0) return folder;
-  if (errno != EWOULDBLOCK) return io_error(errno, "lock the folder", dir);
+  const auto locked = folder->lock();
+  if (!locked) return locked.error();
+  if (*locked) return folder;
   return fail(Errc::in_use, fmt::format("another otad uses the firmware folder {}; stop it or set another "
                                         "storage.firmware_dir",
                                         dir.string()));

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "firmware/file.hpp"
+#include "ota/base/file.hpp"
 #include "ota/base/result.hpp"
 
 namespace ota::firmware {

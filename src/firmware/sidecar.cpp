@@ -4,8 +4,8 @@
 
 #include <cstring>
 
-#include "firmware/file.hpp"
-#include "firmware/names.hpp"
+#include "firmware/image_paths.hpp"
+#include "ota/base/file.hpp"
 #include "ota/firmware/hash.hpp"
 
 namespace ota::firmware {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "firmware/file.hpp"
+#include "ota/base/file.hpp"
 #include "ota/firmware/hash.hpp"
 
 namespace ota::firmware {

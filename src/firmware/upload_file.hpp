@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "firmware/chunk_hasher.hpp"
-#include "firmware/file.hpp"
+#include "ota/base/file.hpp"
 #include "ota/firmware/store.hpp"
 
 namespace ota::firmware {

@@ -1,7 +1,7 @@
 #include "firmware/sidecar.hpp"
 
 #include "firmware/chunk_hasher.hpp"
-#include "firmware/names.hpp"
+#include "firmware/image_paths.hpp"
 #include "fixtures.hpp"
 
 namespace ota::firmware {

@@ -1,4 +1,4 @@
-#include "firmware/names.hpp"
+#include "firmware/image_paths.hpp"
 
 #include <charconv>
 

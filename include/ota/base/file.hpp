@@ -1,4 +1,4 @@
-// An open file, closed when the object goes; the only place that calls open, pread, pwrite and fsync.
+// Files: open ones, and small ones that are replaced whole.
 #pragma once
 
 #include <sys/types.h>
@@ -11,15 +11,15 @@
 #include <utility>
 
 #include "ota/base/result.hpp"
-#include "ota/firmware/read_at.hpp"
 
-namespace ota::firmware {
+namespace ota {
 
 /// The errors of all of these: Errc::disk_full where the file system takes no more (its message names the folder and
 /// the free bytes), Errc::not_found where there is no such file, Errc::image_damaged where the medium can't be read
 /// (EIO on reading or opening), else Errc::server_fault.
 Error io_error(int number, std::string_view action, const std::filesystem::path& path);
 
+/// An open file, closed when the object goes.
 class File {
  public:
   File() = default;
@@ -27,8 +27,8 @@ class File {
   File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
   File& operator=(File&& other) noexcept;
 
-  /// `flags` as of open(2), close-on-exec added; a new file is 0640.
-  static Result<File> open(const std::filesystem::path& path, int flags);
+  /// `flags` as of open(2), close-on-exec added; `mode`: of a new file.
+  static Result<File> open(const std::filesystem::path& path, int flags, mode_t mode = 0640);
   /// A new file of its own in `dir`, 0640, for reading and writing.
   static Result<File> temporary(const std::filesystem::path& dir, std::string_view prefix);
 
@@ -42,6 +42,9 @@ class File {
   void start_writeback(std::uint64_t offset, std::uint64_t length) const;
   Result<void> sync() const;
   Result<std::uint64_t> size() const;
+  /// Takes the advisory lock on the file or folder (flock), which goes when it is closed or the process ends in any
+  /// way. False where somebody else holds it.
+  Result<bool> lock() const;
 
  private:
   File(int fd, std::filesystem::path path) : fd_(fd), path_(std::move(path)) {}
@@ -50,12 +53,23 @@ class File {
   std::filesystem::path path_;
 };
 
+/// Reads until `bytes` is full or the file ends; answers how many. `path` is for the error's words. Thread-safe.
+Result<std::size_t> read_at(int descriptor, std::span<char> bytes, std::uint64_t offset,
+                            const std::filesystem::path& path);
+
 /// All of a file of at most `max_bytes`; a longer one is Errc::too_large.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes);
 
 Result<void> rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
+/// Makes names that were made, changed or removed in the folder outlive a power cut.
 Result<void> sync_folder(const std::filesystem::path& dir);
+/// rename_file() and sync_folder(); both names are in one folder.
+Result<void> rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+/// After a crash or a power cut `path` has its old content or `content`, whole: that is written to `<path>.new`,
+/// synced, and renamed. `mode`: of the file that is new.
+Result<void> write_durably(const std::filesystem::path& path, std::string_view content, mode_t mode);
+
 /// Bytes that an ordinary user may still write to the file system of `dir`.
 Result<std::uint64_t> free_bytes_of(const std::filesystem::path& dir);
 
-}  // namespace ota::firmware
+}  // namespace ota

@@ -1,7 +1,8 @@
-#include "firmware/file.hpp"
+#include "ota/base/file.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@
 #include <cstdlib>
 #include <system_error>
 
-namespace ota::firmware {
+namespace ota {
 namespace fs = std::filesystem;
 
 static_assert(sizeof(off_t) == 8, "images may be larger than 2 GiB: build with _FILE_OFFSET_BITS=64");
@@ -50,8 +51,8 @@ File& File::operator=(File&& other) noexcept {
   return *this;
 }
 
-Result<File> File::open(const fs::path& path, int flags) {
-  const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0640);
+Result<File> File::open(const fs::path& path, int flags, mode_t mode) {
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC, mode);
   if (fd < 0) return io_error(errno, "open", path);
   return File(fd, path);
 }
@@ -92,6 +93,12 @@ Result<std::uint64_t> File::size() const {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+Result<bool> File::lock() const {
+  if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return true;
+  if (errno == EWOULDBLOCK) return false;
+  return io_error(errno, "lock", path_);
+}
+
 Result<std::size_t> read_at(int descriptor, std::span<char> bytes, std::uint64_t offset, const fs::path& path) {
   std::size_t done = 0;
   while (done < bytes.size()) {
@@ -124,9 +131,23 @@ Result<void> rename_file(const fs::path& from, const fs::path& to) {
 }
 
 Result<void> sync_folder(const fs::path& dir) {
-  const auto folder = File::open(dir, O_RDONLY | O_DIRECTORY);
+  const auto folder = File::open(dir.empty() ? "." : dir, O_RDONLY | O_DIRECTORY);
   if (!folder) return folder.error();
   return folder->sync();
+}
+
+Result<void> rename_durably(const fs::path& from, const fs::path& to) {
+  if (auto renamed = rename_file(from, to); !renamed) return renamed;
+  return sync_folder(to.parent_path());
+}
+
+Result<void> write_durably(const fs::path& path, std::string_view content, mode_t mode) {
+  const fs::path fresh = path.string() + ".new";
+  const auto file = File::open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
+  if (!file) return file.error();
+  if (auto written = file->write_at(content, 0); !written) return written;
+  if (auto synced = file->sync(); !synced) return synced;
+  return rename_durably(fresh, path);
 }
 
 Result<std::uint64_t> free_bytes_of(const fs::path& dir) {
@@ -139,4 +160,4 @@ Result<std::uint64_t> free_bytes_of(const fs::path& dir) {
   return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
 }
 
-}  // namespace ota::firmware
+}  // namespace ota

@@ -1,12 +1,22 @@
-#include "firmware/file.hpp"
+#include "ota/base/file.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "fixtures.hpp"
+#include <random>
 
-namespace ota::firmware {
+#include "temp_dir.hpp"
+
+namespace ota {
 namespace {
+
+std::string random_text(std::size_t size) {
+  std::mt19937 random(1);
+  std::string text(size, '\0');
+  for (char& c : text) c = static_cast<char>(random());
+  return text;
+}
 
 TEST(File, SaysThatTheDiskIsFullAndHowMuchIsFree) {
   const auto file = File::open("/dev/full", O_WRONLY);
@@ -20,12 +30,12 @@ TEST(File, SaysThatTheDiskIsFullAndHowMuchIsFree) {
 
 TEST(File, NamesWhatIsMissing) {
   TempDir dir;
-  const auto file = File::open(dir.path() / "none", O_RDONLY);
+  const auto file = File::open(dir / "none", O_RDONLY);
   ASSERT_FALSE(file);
   EXPECT_EQ(file.error().code, Errc::not_found);
   EXPECT_NE(file.error().message.find("/none"), std::string::npos);
   EXPECT_EQ(File::open(dir.path(), O_WRONLY).error().code, Errc::server_fault);
-  EXPECT_EQ(File::temporary(dir.path() / "none", "x").error().code, Errc::not_found);
+  EXPECT_EQ(File::temporary(dir / "none", "x").error().code, Errc::not_found);
 }
 
 TEST(File, AUnreadableMediumIsDamage) { EXPECT_EQ(io_error(EIO, "read", "/x").code, Errc::image_damaged); }
@@ -34,7 +44,7 @@ TEST(File, ReadsAndWritesAnywhere) {
   TempDir dir;
   auto file = File::temporary(dir.path(), "x");
   ASSERT_TRUE(file);
-  const auto bytes = random_image(100'000);
+  const auto bytes = random_text(100'000);
   ASSERT_TRUE(file->write_at(bytes, 5000));
   EXPECT_EQ(*file->size(), 105'000u);
   std::string read(200'000, 'x');
@@ -61,5 +71,33 @@ TEST(File, ClosesItsDescriptorOnce) {
   EXPECT_EQ(::fcntl(fd, F_GETFD), -1);
 }
 
+TEST(File, IsLockedByOneAlone) {
+  TempDir dir;
+  const auto open = [&] { return *File::open(dir / "lock", O_RDWR | O_CREAT); };
+  auto first = open();
+  const auto second = open();
+  EXPECT_TRUE(*first.lock());
+  EXPECT_FALSE(*second.lock());
+  first = File();
+  EXPECT_TRUE(*second.lock()) << "closing lets go of it";
+}
+
+TEST(File, WritesDurably) {
+  TempDir dir;
+  const auto path = dir / "small";
+  ASSERT_TRUE(write_durably(path, "one", 0600));
+  EXPECT_EQ(content_of(path), "one");
+  struct stat status {};
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777u, 0600u);
+  ASSERT_TRUE(write_durably(path, "", 0600));
+  EXPECT_EQ(content_of(path), "");
+  EXPECT_FALSE(std::filesystem::exists(path + ".new"));
+  EXPECT_EQ(write_durably(dir / "none/small", "x", 0600).error().code, Errc::not_found);
+  ASSERT_EQ(::symlink("/dev/null", (path + ".new").c_str()), 0);
+  EXPECT_FALSE(write_durably(path, "x", 0600)) << "follows no link that somebody put there";
+  EXPECT_EQ(content_of(path), "");
+}
+
 }  // namespace
-}  // namespace ota::firmware
+}  // namespace ota
