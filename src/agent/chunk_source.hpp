@@ -40,9 +40,9 @@ class ChunkSource {
   virtual ~ChunkSource() = default;
   virtual Transport transport() const = 0;
   /// `ahead` is what will be asked for next, in that order, for a source that asks for several at once.
-  virtual Fetched chunk(const Task& task, std::uint32_t index, const ChunkRanges& ahead) = 0;
+  virtual Fetched chunk(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead) = 0;
   /// The chunks' digests, 32 bytes each, one after the other.
-  virtual Fetched manifest(const Task& task) = 0;
+  virtual Fetched manifest(const Assignment& task) = 0;
 };
 
 }  // namespace ota::agent

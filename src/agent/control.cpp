@@ -1,10 +1,10 @@
 #include "agent/control.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "ota/base/log.hpp"
 #include "ota/base/text.hpp"
+#include "ota/base/url.hpp"
 
 namespace ota::agent {
 namespace {
@@ -33,13 +33,6 @@ mqtt::Options mqtt_options(const Options& options, const std::string& id, const 
   return result;
 }
 
-// Of `scheme://host:port`.
-std::string_view host_of(std::string_view url) {
-  url.remove_prefix(std::min(url.size(), url.find("://") + 3));
-  const auto end = url.starts_with('[') ? url.find(']') : url.find(':');
-  return url.substr(0, end);
-}
-
 std::string path_of(const std::string& topic) {
   auto path = topic.starts_with('/') ? topic : "/" + topic;
   path.pop_back();
@@ -49,9 +42,11 @@ std::string path_of(const std::string& topic) {
 }  // namespace
 
 bool may_carry_messages(std::string_view gateway, std::string_view broker, bool has_token) {
-  const bool secure = gateway.starts_with("https://");
-  if (!secure && broker.starts_with("ssl://")) return false;
-  return !has_token || (secure && host_of(gateway) == host_of(broker));
+  const auto http = parse_url(gateway);
+  const auto mqtt = parse_url(broker);
+  const bool secure = http && http->scheme == "https";
+  if (!secure && mqtt && (mqtt->scheme == "ssl" || mqtt->scheme == "mqtts")) return false;
+  return !has_token || (secure && mqtt && http->authority.host == mqtt->authority.host);
 }
 
 Control::Control(const Options& options, const std::string& id, const std::string& token, Events events, Random& random)

@@ -8,7 +8,7 @@
 
 #include "agent/gateway_channel.hpp"
 #include "agent/options.hpp"
-#include "agent/repeater.hpp"
+#include "agent/retry_timer.hpp"
 #include "ota/mqtt/client.hpp"
 
 namespace ota::agent {
@@ -50,7 +50,7 @@ class Control {
   bool broker_connected() const { return client_->status().connected; }
   void ask_chunks(std::string payload);
   /// The other way fails: the broker is tried again soon, whatever wait it is in.
-  void hurry_broker() { client_->hurry(); }
+  void reconnect_now() { client_->reconnect_now(); }
 
   void stop(std::chrono::milliseconds grace);
 

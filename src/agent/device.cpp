@@ -65,7 +65,7 @@ Control::Events Device::control_events() {
     }
     // A cancel must not wait for a slow chunk.
     if (payload.size() < kMaxCancel && type_of(payload) == "cancel") interrupted_ = true;
-    mqtt_.nudge();
+    mqtt_.interrupt();
     wake_();
   };
   events.on_chunk = [this](std::string_view task, std::uint32_t index, std::string_view payload) {
@@ -77,12 +77,12 @@ Control::Events Device::control_events() {
       std::lock_guard lock(inbox_mutex_);
       was_connected_ = true;
     }
-    mqtt_.nudge();
+    mqtt_.interrupt();
     wake_();
   };
   events.on_offline = [this] {
     mqtt_.lost();
-    mqtt_.nudge();
+    mqtt_.interrupt();
     wake_();
   };
   return events;
@@ -159,7 +159,7 @@ Time Device::next_step(Time now, bool online) {
 void Device::interrupt() {
   stopping_ = true;
   interrupted_ = true;
-  mqtt_.nudge();
+  mqtt_.interrupt();
   wake_();
 }
 
@@ -182,7 +182,7 @@ void Device::handle_inbox() {
     inbox_bytes_ = 0;
     came = std::exchange(was_connected_, false);
     interrupted_ = false;
-    mqtt_.calm();
+    mqtt_.resume();
   }
   if (stopping_) interrupted_ = true;
   if (came) connected(steady_clock::now());

@@ -18,8 +18,8 @@
 #include "agent/mqtt_source.hpp"
 #include "agent/options.hpp"
 #include "agent/policy.hpp"
-#include "agent/repeater.hpp"
 #include "agent/report.hpp"
+#include "agent/retry_timer.hpp"
 #include "agent/state_dir.hpp"
 #include "agent/transport_choice.hpp"
 
@@ -84,9 +84,9 @@ class Device {
   void on(const Refusal& message);
 
   Policy policy() const;
-  bool acceptable(const Task& task);
-  void begin(const Task& task);
-  void adopt(const Task& task);
+  bool acceptable(const Assignment& task);
+  void begin(const Assignment& task);
+  void adopt(const Assignment& task);
   void leave(bool keep_chunks);
   void download(Time now);
   bool prepare_image(Time now);
@@ -145,7 +145,7 @@ class Device {
 
   // step() alone:
   Phase phase_ = Phase::idle;
-  std::optional<Task> task_;
+  std::optional<Assignment> task_;
   std::optional<ImageFile> image_;
   ChunkRanges to_forget_;            // wanted anew by the server before the image was open
   std::set<std::uint32_t> blocked_;  // arrived wrong; the server's retry frees them
@@ -159,10 +159,10 @@ class Device {
   bool need_urls_ = false;
   unsigned refused_urls_ = 0;
   std::string last_done_;
-  Repeater ask_;
-  Repeater verify_;
-  Repeater fetch_again_;
-  Repeater reboot_;     // the command, or where there is none to install by, the next look at what runs
+  RetryTimer ask_;
+  RetryTimer verify_;
+  RetryTimer fetch_again_;
+  RetryTimer reboot_;   // the command, or where there is none to install by, the next look at what runs
   Time hold_until_{};   // after a fault, or as the server said
   Time paced_until_{};  // for the rate of the options
   TransportChoice choice_;

@@ -18,7 +18,7 @@ constexpr std::size_t kMaxRanges = 256;
 
 }  // namespace
 
-void Device::begin(const Task& task) {
+void Device::begin(const Assignment& task) {
   flush_progress(steady_clock::now(), true);
   leave(true);
   task_ = task;
@@ -34,7 +34,7 @@ void Device::begin(const Task& task) {
 
 // The same task as the server has it now. Where its image or grid is another, what was known of chunks is void: what
 // lies on the disk is looked at anew.
-void Device::adopt(const Task& task) {
+void Device::adopt(const Assignment& task) {
   if (task_->grid != task.grid || task_->checksum != task.checksum) {
     image_.reset();
     to_forget_.clear();
@@ -251,7 +251,7 @@ void Device::fetch_failed(const Fetched& fetched, Time now) {
     case Fetched::Kind::ok:
       break;
   }
-  if (!control_.broker_connected()) control_.hurry_broker();
+  if (!control_.broker_connected()) control_.reconnect_now();
   if (fetched.silent) {
     choice_.died(source_->transport(), now);
   } else if (!fetched.moved) {

@@ -33,7 +33,7 @@ constexpr std::size_t kMaxReason = 1024;  // bytes (protocol.md, success)
 
 // Takes the part as the image of its version, once it is seen to be the one that was verified; what was kept under that
 // version stays untouched until then. Where that was done before a crash, only checks. Errors in words.
-Result<std::filesystem::path> take_image(StateDir& state, const Task& task) {
+Result<std::filesystem::path> take_image(StateDir& state, const Assignment& task) {
   const auto image = state.image(task.version);
   const auto part = state.part(task.checksum);
   std::error_code ignored;
@@ -43,7 +43,7 @@ Result<std::filesystem::path> take_image(StateDir& state, const Task& task) {
   if (*digest != task.checksum)
     return fail(Errc::checksum_differs, "the image on disk is not the one that was verified");
   if (!fresh) return image;
-  if (auto renamed = rename_safely(part, image); !renamed) return renamed.error();
+  if (auto renamed = rename_durably(part, image); !renamed) return renamed.error();
   std::filesystem::remove(ImageFile::digests_file(part), ignored);
   return image;
 }
@@ -95,7 +95,7 @@ void Device::keep_versions(const VersionRecord& versions) {
 void Device::check_unwell() {
   auto versions = state_.versions();
   if (versions.unwell.empty() || !same_version(who_.current_version, versions.unwell)) return;
-  Task task;
+  Assignment task;
   task.version = versions.unwell;
   task.hardware = who_.hardware;
   const auto health = run_health(shared_.options, id_, task, seconds(shared_.options.health_timeout_s), stopping_);

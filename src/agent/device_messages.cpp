@@ -40,7 +40,7 @@ Policy Device::policy() const {
 
 // Looks at all that an offer says before a byte of it is fetched or reserved. One that is refused changes nothing of
 // the task that we are in.
-bool Device::acceptable(const Task& task) {
+bool Device::acceptable(const Assignment& task) {
   auto allowed = may_install(task, policy(), SystemClock().wall());
   const bool mine = is_mine(task.id);
   if (allowed && (!mine || task_->grid.size != task.grid.size))

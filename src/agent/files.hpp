@@ -1,4 +1,4 @@
-// Small files that are there whole or not at all.
+// Files that the agent goes by: read, and seen to be safe from others.
 #pragma once
 
 #include <filesystem>
@@ -12,12 +12,6 @@ namespace ota::agent {
 
 /// At most 1 MiB; nothing where it is missing or cannot be read.
 std::optional<std::string> read_small_file(const std::filesystem::path& file);
-
-/// Writes beside, syncs, renames, syncs the folder: after a crash the old content is there or the new.
-Result<void> write_file_safely(const std::filesystem::path& file, std::string_view content);
-
-/// Renames and syncs the folder. Both in the same one.
-Result<void> rename_safely(const std::filesystem::path& from, const std::filesystem::path& to);
 
 /// Errc::forbidden for a file or folder that the agent goes by, and that others may write to or that belongs to neither
 /// this process's user nor root; Errc::malformed where it can't be examined. `what` is the option's name.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "ota/base/backoff.hpp"
 #include "ota/base/log.hpp"
 
 namespace ota::agent {
@@ -220,9 +221,7 @@ void GatewayChannel::end(Exchange& exchange, int code) {
 
 void GatewayChannel::failed() {
   reached_ = false;
-  const auto top = std::min<milliseconds>(kMaxWait, kMinWait * (1L << std::min(failures_++, 10u)));
-  again_ = steady_clock::now() +
-           milliseconds(static_cast<long>(static_cast<double>(top.count()) * (0.5 + random_.unit() / 2)));
+  again_ = steady_clock::now() + Backoff{kMinWait, kMaxWait}.wait(failures_++, random_.unit());
 }
 
 void GatewayChannel::cut(void* multi) {

@@ -26,12 +26,12 @@ constexpr int kReadPollMs = 250;
 constexpr milliseconds kLongWait{400};
 constexpr std::uint64_t kRunBytes = 1u << 20;
 
-HttpPiece piece_of(const Task& task, std::uint32_t index) {
+HttpPiece piece_of(const Assignment& task, std::uint32_t index) {
   return {HttpPiece::Kind::chunk, task.checksum, task.grid.offset(index), task.grid.length(index)};
 }
 
 /// The chunk, and those of `ahead` that follow it, as far as a run may go; the chunk alone where none do.
-HttpPiece run_from(const Task& task, std::uint32_t index, const ChunkRanges& ahead) {
+HttpPiece run_from(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead) {
   auto run = piece_of(task, index);
   for (auto next = index + 1; is_in(ahead, next) && run.length + task.grid.length(next) <= kRunBytes; ++next) {
     run.kind = HttpPiece::Kind::run;
@@ -40,7 +40,7 @@ HttpPiece run_from(const Task& task, std::uint32_t index, const ChunkRanges& ahe
   return run;
 }
 
-std::string url_of(const Task& task, const HttpPiece& piece) {
+std::string url_of(const Assignment& task, const HttpPiece& piece) {
   if (piece.kind == HttpPiece::Kind::run) return task.image_url;
   if (piece.kind == HttpPiece::Kind::manifest) return task.manifest_url;
   const auto index = piece.offset / task.grid.chunk_bytes;
@@ -60,7 +60,7 @@ class HttpSource final : public ChunkSource {
 
   Transport transport() const override { return Transport::http; }
 
-  Fetched chunk(const Task& task, std::uint32_t index, const ChunkRanges& ahead) override {
+  Fetched chunk(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead) override {
     auto piece = piece_of(task, index);
     auto& mine = second_.brings(piece) ? second_ : first_;
     auto& other = &mine == &first_ ? second_ : first_;
@@ -92,7 +92,7 @@ class HttpSource final : public ChunkSource {
     return answer(mine);
   }
 
-  Fetched manifest(const Task& task) override {
+  Fetched manifest(const Assignment& task) override {
     HttpPiece piece{HttpPiece::Kind::manifest, task.checksum, 0, task.grid.count() * sizeof(Digest)};
     begin(first_, piece, task, binary_.get());
     while (work(first_)) continue;
@@ -101,13 +101,13 @@ class HttpSource final : public ChunkSource {
 
  private:
   // What runs goes on, what came already stays.
-  void begin(HttpTransfer& transfer, const HttpPiece& piece, const Task& task, curl_slist* headers = nullptr) {
+  void begin(HttpTransfer& transfer, const HttpPiece& piece, const Assignment& task, curl_slist* headers = nullptr) {
     if (transfer.piece() == piece && (transfer.running() || transfer.ended_well())) return;
     transfer.start(multi_.get(), piece, url_of(task, piece), headers, silence_);
   }
 
   // What is wanted behind `piece`.
-  void begin_next(HttpTransfer& transfer, const HttpPiece& piece, const Task& task, const ChunkRanges& ahead) {
+  void begin_next(HttpTransfer& transfer, const HttpPiece& piece, const Assignment& task, const ChunkRanges& ahead) {
     const auto end = piece.offset + piece.length;
     for (const auto& range : ahead) {
       for (auto next = range.first; next <= range.last; ++next) {
@@ -120,7 +120,7 @@ class HttpSource final : public ChunkSource {
     }
   }
 
-  HttpPiece next_piece(const Task& task, std::uint32_t index, const ChunkRanges& ahead) const {
+  HttpPiece next_piece(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead) const {
     return runs_ ? run_from(task, index, ahead) : piece_of(task, index);
   }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ota/base/file.hpp"
 #include "ota/base/result.hpp"
 #include "ota/domain/chunks.hpp"
 #include "ota/domain/digest.hpp"
@@ -19,17 +20,14 @@ namespace ota::agent {
 /// for each 1 or 2 GB. Not thread-safe.
 class ImageFile {
  public:
-  /// Takes up `file` or creates it, its full size reserved. Without `digests` it goes by those that it kept, and learns
+  /// Takes up `path` or creates it, its full size reserved. Without `digests` it goes by those that it kept, and learns
   /// the others as chunks bring them. Errc::disk_full where there is no room.
-  static Result<ImageFile> open(std::filesystem::path file, ChunkGrid grid, std::vector<Digest> digests);
+  static Result<ImageFile> open(const std::filesystem::path& path, ChunkGrid grid, std::vector<Digest> digests);
   static std::filesystem::path digests_file(const std::filesystem::path& file);
-  ImageFile(ImageFile&& other) noexcept;
-  ImageFile& operator=(ImageFile&& other) noexcept;
-  ~ImageFile();
 
   const ChunkBitmap& have() const noexcept { return have_; }
   const ChunkGrid& grid() const noexcept { return grid_; }
-  const std::filesystem::path& path() const noexcept { return file_; }
+  const std::filesystem::path& path() const noexcept { return file_.path(); }
   std::uint64_t bytes() const noexcept;  ///< of the chunks that are here
 
   /// Whether the digest of each chunk is known by now; else put() needs what came with the chunk.
@@ -46,14 +44,13 @@ class ImageFile {
   Result<Digest> digest();
 
  private:
-  ImageFile(int fd, std::filesystem::path file, ChunkGrid grid, std::vector<Digest> digests);
+  ImageFile(File file, ChunkGrid grid, std::vector<Digest> digests);
   bool right_on_disk(std::uint32_t index, std::vector<char>& buffer) const;
   void recall_digests();
   void doubt_digests();
   Result<void> keep_digest(std::uint32_t index, const Digest& digest);
 
-  int fd_ = -1;
-  std::filesystem::path file_;
+  File file_;
   ChunkGrid grid_;
   std::vector<Digest> digests_;  // all zero: not known
   std::uint32_t unknown_ = 0;

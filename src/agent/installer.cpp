@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::chrono::seconds kRebootPatience{60};
 
-std::vector<std::string> variables(const std::string& device, const Task& task) {
+std::vector<std::string> variables(const std::string& device, const Assignment& task) {
   return {"OTA_VERSION=" + task.version, "OTA_DEVICE=" + device, "OTA_HARDWARE=" + task.hardware};
 }
 
@@ -19,7 +19,7 @@ Outcome nothing_to_run() {
 
 }  // namespace
 
-Outcome run_install(const Options& options, const std::string& device, const Task& task,
+Outcome run_install(const Options& options, const std::string& device, const Assignment& task,
                     const std::filesystem::path& image, const std::atomic<bool>& interrupted) {
   auto environment = variables(device, task);
   environment.push_back("OTA_IMAGE=" + image.string());
@@ -31,14 +31,14 @@ Outcome run_install(const Options& options, const std::string& device, const Tas
   return run_command(command, interrupted);
 }
 
-Outcome run_health(const Options& options, const std::string& device, const Task& task, std::chrono::seconds timeout,
-                   const std::atomic<bool>& interrupted) {
+Outcome run_health(const Options& options, const std::string& device, const Assignment& task,
+                   std::chrono::seconds timeout, const std::atomic<bool>& interrupted) {
   if (options.health_command.empty()) return nothing_to_run();
   return run_command({options.health_command, {}, variables(device, task), std::max(timeout, std::chrono::seconds(1))},
                      interrupted);
 }
 
-Outcome run_reboot(const Options& options, const std::string& device, const Task& task,
+Outcome run_reboot(const Options& options, const std::string& device, const Assignment& task,
                    const std::atomic<bool>& interrupted) {
   if (options.reboot_command.empty()) return nothing_to_run();
   return run_command({options.reboot_command, {}, variables(device, task), kRebootPatience}, interrupted);

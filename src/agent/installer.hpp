@@ -12,15 +12,15 @@
 namespace ota::agent {
 
 /// Runs the install command on the image and waits, at most the install timeout.
-Outcome run_install(const Options& options, const std::string& device, const Task& task,
+Outcome run_install(const Options& options, const std::string& device, const Assignment& task,
                     const std::filesystem::path& image, const std::atomic<bool>& interrupted);
 
 /// Runs the health command once, for at most `timeout`; a success where there is none.
-Outcome run_health(const Options& options, const std::string& device, const Task& task, std::chrono::seconds timeout,
-                   const std::atomic<bool>& interrupted);
+Outcome run_health(const Options& options, const std::string& device, const Assignment& task,
+                   std::chrono::seconds timeout, const std::atomic<bool>& interrupted);
 
 /// Runs the reboot command; a success where there is none.
-Outcome run_reboot(const Options& options, const std::string& device, const Task& task,
+Outcome run_reboot(const Options& options, const std::string& device, const Assignment& task,
                    const std::atomic<bool>& interrupted);
 
 }  // namespace ota::agent

@@ -6,6 +6,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "ota/base/url.hpp"
 #include "ota/domain/ids.hpp"
 #include "ota/domain/version.hpp"
 
@@ -103,8 +104,8 @@ std::vector<Transport> transports(const Json& object) {
 }
 
 // What metadata, retry and the file of a kept task have in common.
-Task basic_task(const Json& object, const char* id_field) {
-  Task task;
+Assignment basic_task(const Json& object, const char* id_field) {
+  Assignment task;
   task.id = text(object, id_field, true);
   task.version = text(object, "version", true);
   if (!valid_version(task.version)) throw Malformed{"version is none"};
@@ -135,8 +136,8 @@ std::string implied_url(const std::string& chunk_url, std::string_view other) {
   return url.replace(at, kChunk.size(), other);
 }
 
-Task parse_task(const Json& object) {
-  Task task = basic_task(object, "task_id");
+Assignment parse_task(const Json& object) {
+  Assignment task = basic_task(object, "task_id");
   if (number(object, "chunk_count", 1, kMaxChunks, task.grid.count()) != task.grid.count()) {
     throw Malformed{"chunk_count does not fit size and chunk_bytes"};
   }
@@ -200,7 +201,7 @@ Result<ServerMessage> parse_message(std::string_view payload) {
 
 std::string type_of(std::string_view payload) { return text_field(payload, "type"); }
 
-Result<std::vector<Digest>> parse_manifest(std::string_view json, const Task& task) {
+Result<std::vector<Digest>> parse_manifest(std::string_view json, const Assignment& task) {
   auto object = Json::parse(json, nullptr, false);
   if (!object.is_object() || !object.contains("chunks"))
     return fail(Errc::malformed, "the manifest is no JSON object with chunks");
@@ -228,7 +229,8 @@ std::string chunk_request_json(const std::string& token, const std::string& task
   return dump(object);
 }
 
-std::string verify_json(const Identity& who, const Task& task, const Digest& checksum, const ChunkRanges& bad_chunks) {
+std::string verify_json(const Identity& who, const Assignment& task, const Digest& checksum,
+                        const ChunkRanges& bad_chunks) {
   Json object = with_token(who);
   object["task_id"] = task.id;
   object["attempt"] = task.attempt;
@@ -237,7 +239,7 @@ std::string verify_json(const Identity& who, const Task& task, const Digest& che
   return dump(object);
 }
 
-std::string progress_json(const Identity& who, const Task& task, const ChunkRanges& chunks, bool ok,
+std::string progress_json(const Identity& who, const Assignment& task, const ChunkRanges& chunks, bool ok,
                           Transport transport, double rtt_ms) {
   Json object = with_token(who);
   object["task_id"] = task.id;
@@ -258,14 +260,11 @@ std::string state_json(const Identity& who, std::string_view task_id, std::strin
 }
 
 std::string origin_of(const std::string& url) {
-  if (!url.starts_with("http://") && !url.starts_with("https://")) return {};
-  auto origin = url.substr(0, url.find_first_of("/?#", url.find("://") + 3));
-  // A user's name in front of the host, or what some take for a slash, would make it another host than it seems.
-  if (origin.find_first_of("@\\") != std::string::npos) return {};
-  return origin;
+  const auto parts = parse_url(url);
+  return parts && (parts->scheme == "http" || parts->scheme == "https") ? std::string(parts->origin) : std::string();
 }
 
-std::string task_to_json(const Task& task, std::string_view phase, bool confirm, const InstallRecord& install) {
+std::string task_to_json(const Assignment& task, std::string_view phase, bool confirm, const InstallRecord& install) {
   Json object{{"task_id", task.id},
               {"version", task.version},
               {"hardware", task.hardware},

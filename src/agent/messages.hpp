@@ -15,7 +15,7 @@
 namespace ota::agent {
 
 /// An update to fetch: protocol.md's metadata.
-struct Task {
+struct Assignment {
   std::string id;
   std::string version;
   std::string hardware;
@@ -35,10 +35,10 @@ struct Task {
 };
 
 struct Metadata {
-  Task task;
+  Assignment task;
 };
 struct Retry {
-  Task task;
+  Assignment task;
   std::string reason;
   int retry_after_s = 0;
 };
@@ -80,7 +80,7 @@ Result<ServerMessage> parse_message(std::string_view payload);
 std::string type_of(std::string_view payload);
 
 /// A manifest as JSON: the chunks' digests.
-Result<std::vector<Digest>> parse_manifest(std::string_view json, const Task& task);
+Result<std::vector<Digest>> parse_manifest(std::string_view json, const Assignment& task);
 
 struct Identity {
   std::string current_version;  ///< empty: not known
@@ -91,8 +91,9 @@ struct Identity {
 
 std::string request_json(const Identity& who);
 std::string chunk_request_json(const std::string& token, const std::string& task_id, const ChunkRanges& chunks);
-std::string verify_json(const Identity& who, const Task& task, const Digest& checksum, const ChunkRanges& bad_chunks);
-std::string progress_json(const Identity& who, const Task& task, const ChunkRanges& chunks, bool ok,
+std::string verify_json(const Identity& who, const Assignment& task, const Digest& checksum,
+                        const ChunkRanges& bad_chunks);
+std::string progress_json(const Identity& who, const Assignment& task, const ChunkRanges& chunks, bool ok,
                           Transport transport, double rtt_ms);
 std::string state_json(const Identity& who, std::string_view task_id, std::string_view state,
                        const std::string& reason);
@@ -112,13 +113,13 @@ struct InstallRecord {
 
 /// A task as it is kept on disk, without its URLs and digests.
 struct KeptTask {
-  Task task;
+  Assignment task;
   std::string gateway;  ///< where its chunks came from: `http://gw:8080`
   std::string phase;  ///< `downloading`, `verifying`, `verified`, `installing`, `rebooting`, `confirming`, `reporting`
   bool confirm = false;
   InstallRecord install;
 };
-std::string task_to_json(const Task& task, std::string_view phase, bool confirm, const InstallRecord& install);
+std::string task_to_json(const Assignment& task, std::string_view phase, bool confirm, const InstallRecord& install);
 std::optional<KeptTask> task_from_json(std::string_view json);
 
 /// A text of one flat object; empty where it is none.

@@ -22,9 +22,11 @@ Fetched other(Fetched::Kind kind, std::string why) {
 
 }  // namespace
 
-Fetched MqttSource::manifest(const Task&) { return other(Fetched::Kind::later, "manifests come over HTTP alone"); }
+Fetched MqttSource::manifest(const Assignment&) {
+  return other(Fetched::Kind::later, "manifests come over HTTP alone");
+}
 
-Fetched MqttSource::chunk(const Task& task, std::uint32_t index, const ChunkRanges& ahead) {
+Fetched MqttSource::chunk(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead) {
   const bool connected = line_.connected();
   Lock lock(mutex_);
   if (!is_about(task)) begin(task);
@@ -55,7 +57,7 @@ Fetched MqttSource::chunk(const Task& task, std::uint32_t index, const ChunkRang
   }
 }
 
-void MqttSource::begin(const Task& task) {
+void MqttSource::begin(const Assignment& task) {
   task_ = task.id;
   grid_ = task.grid;
   forget_asked();
@@ -86,7 +88,7 @@ std::deque<MqttSource::Asked>::const_iterator MqttSource::question(std::uint32_t
 }
 
 // Asks when half of the window is empty, so that questions are few and the line never is.
-void MqttSource::ask(const Task& task, std::uint32_t index, const ChunkRanges& ahead) {
+void MqttSource::ask(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead) {
   const bool must = !asked(index);
   if (!must && asked_.size() > kWindow / 2) return;
   std::uint64_t bytes = here_bytes_;
@@ -116,7 +118,7 @@ void MqttSource::ask(const Task& task, std::uint32_t index, const ChunkRanges& a
 
 // The last of those that are wanted: the others come before it or not at all. One that was not asked for yet tells as
 // much, and costs nothing.
-void MqttSource::ask_one(const Task& task, std::uint32_t index, const ChunkRanges& ahead) {
+void MqttSource::ask_one(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead) {
   if (asked(index)) {
     const auto wanted = [&](const Asked& one) { return is_in(ahead, one.index); };
     const auto last = std::find_if(asked_.rbegin(), asked_.rend(), wanted);
@@ -128,27 +130,27 @@ void MqttSource::ask_one(const Task& task, std::uint32_t index, const ChunkRange
   ask_now(task, {{index, index}});
 }
 
-void MqttSource::ask_now(const Task& task, const ChunkRanges& wanted) {
+void MqttSource::ask_now(const Assignment& task, const ChunkRanges& wanted) {
   moved_ = steady_clock::now();
   broken_ = false;
   line_.ask(chunk_request_json(token_, task.id, wanted));
 }
 
-std::optional<std::pair<std::uint32_t, Fetched>> MqttSource::take_any(const Task& task) {
+std::optional<std::pair<std::uint32_t, Fetched>> MqttSource::take_any(const Assignment& task) {
   std::lock_guard lock(mutex_);
   if (!is_about(task) || here_.empty()) return std::nullopt;
   const auto index = here_.begin()->first;
   return std::pair(index, take(index));
 }
 
-bool MqttSource::may_bring(const Task& task, std::uint32_t index, Time now) {
+bool MqttSource::may_bring(const Assignment& task, std::uint32_t index, Time now) {
   std::lock_guard lock(mutex_);
   if (!is_about(task)) return false;
   const auto found = question(index);
   return here_.contains(index) || (!broken_ && found != asked_.end() && now < overdue(*found));
 }
 
-std::optional<Time> MqttSource::may_bring_until(const Task& task, Time now) {
+std::optional<Time> MqttSource::may_bring_until(const Assignment& task, Time now) {
   std::lock_guard lock(mutex_);
   if (!is_about(task)) return std::nullopt;
   std::optional<Time> first;
@@ -221,13 +223,13 @@ void MqttSource::lost() {
   probe_.reset();
 }
 
-void MqttSource::nudge() {
+void MqttSource::interrupt() {
   std::lock_guard lock(mutex_);
   nudged_ = true;
   came_.notify_all();
 }
 
-void MqttSource::calm() {
+void MqttSource::resume() {
   std::lock_guard lock(mutex_);
   nudged_ = false;
 }

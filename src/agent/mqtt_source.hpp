@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "agent/chunk_source.hpp"
-#include "agent/repeater.hpp"
+#include "agent/retry_timer.hpp"
 
 namespace ota::agent {
 
@@ -45,24 +45,24 @@ class MqttSource final : public ChunkSource {
       : line_(std::move(line)), token_(std::move(token)), interrupted_(interrupted) {}
 
   Transport transport() const override { return Transport::mqtt; }
-  Fetched chunk(const Task& task, std::uint32_t index, const ChunkRanges& ahead) override;
-  Fetched manifest(const Task& task) override;
+  Fetched chunk(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead) override;
+  Fetched manifest(const Assignment& task) override;
 
   /// One that came and nobody waited for, the lowest first.
-  std::optional<std::pair<std::uint32_t, Fetched>> take_any(const Task& task);
+  std::optional<std::pair<std::uint32_t, Fetched>> take_any(const Assignment& task);
   /// Whether that chunk was asked for and may come yet, at the rate that was seen: by another way it would come twice.
-  bool may_bring(const Task& task, std::uint32_t index, Time now);
+  bool may_bring(const Assignment& task, std::uint32_t index, Time now);
   /// When there will be something to do: at once where one is here, else when may_bring() ends to be true of one, if
   /// none comes before; nothing where it is true of none.
-  std::optional<Time> may_bring_until(const Task& task, Time now);
+  std::optional<Time> may_bring_until(const Assignment& task, Time now);
 
   /// A chunk came; on the MQTT client's thread. What was not asked for is dropped.
   void deliver(std::string_view task, std::uint32_t index, std::string_view payload);
   /// The connection broke, and what was on its way is probably lost. Any thread.
   void lost();
-  /// A running chunk(), and each one until calm(), ends as aborted: there is something else to do. Any thread.
-  void nudge();
-  void calm();
+  /// A running chunk(), and each one until resume(), ends as aborted: there is something else to do. Any thread.
+  void interrupt();
+  void resume();
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -71,13 +71,13 @@ class MqttSource final : public ChunkSource {
     int passed = 0;              // by chunks that were asked for later
     Time lost_at = Time::max();  // unless it comes before
   };
-  bool is_about(const Task& task) const { return task_ == task.id && grid_ == task.grid; }
-  void begin(const Task& task);
+  bool is_about(const Assignment& task) const { return task_ == task.id && grid_ == task.grid; }
+  void begin(const Assignment& task);
   std::deque<Asked>::const_iterator question(std::uint32_t index) const;
   bool asked(std::uint32_t index) const { return question(index) != asked_.end(); }
-  void ask(const Task& task, std::uint32_t index, const ChunkRanges& ahead);
-  void ask_one(const Task& task, std::uint32_t index, const ChunkRanges& ahead);
-  void ask_now(const Task& task, const ChunkRanges& wanted);
+  void ask(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead);
+  void ask_one(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead);
+  void ask_now(const Assignment& task, const ChunkRanges& wanted);
   void forget_asked();
   void drop_lost(Time now);
   Time wait_until() const;

@@ -7,7 +7,7 @@
 namespace ota::agent {
 namespace {
 
-Firmware firmware_of(const Task& task) {
+Firmware firmware_of(const Assignment& task) {
   Firmware firmware;
   firmware.version = task.version;
   firmware.hardware = task.hardware;
@@ -18,7 +18,7 @@ Firmware firmware_of(const Task& task) {
 }
 
 // Why the permission that came with the offer permits nothing; empty where it does.
-std::string objection(const Task& task, const Firmware& firmware, const Policy& policy, WallTime now) {
+std::string objection(const Assignment& task, const Firmware& firmware, const Policy& policy, WallTime now) {
   if (!task.downgrade) return "the offer carries no downgrade permission";
   if (policy.trusted == nullptr) return "without --trusted-key no downgrade permission counts";
   if (auto verified = policy.trusted->verify_downgrade(firmware, *task.downgrade); !verified)
@@ -29,7 +29,7 @@ std::string objection(const Task& task, const Firmware& firmware, const Policy& 
 
 }  // namespace
 
-Result<void> may_install(const Task& task, const Policy& policy, WallTime now) {
+Result<void> may_install(const Assignment& task, const Policy& policy, WallTime now) {
   if (!task.hardware.empty() && !policy.hardware.empty() && task.hardware != policy.hardware) {
     return fail(Errc::wrong_hardware, fmt::format("firmware for {} on a {}", task.hardware, policy.hardware));
   }

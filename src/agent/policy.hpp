@@ -22,7 +22,7 @@ struct Policy {
 /// Looks at all that is signed and at the version. Errc::wrong_hardware, Errc::signature_invalid, or Errc::downgrade
 /// where it is below the highest version and neither `allow_downgrade` nor a permission that a trusted key signed for
 /// this device and that hasn't expired at `now` lets it. Asked when the offer comes and again before it is installed.
-Result<void> may_install(const Task& task, const Policy& policy, WallTime now);
+Result<void> may_install(const Assignment& task, const Policy& policy, WallTime now);
 
 /// Whether two versions are the same one: equal texts, or versions that compare as equal (protocol.md, request).
 bool same_version(std::string_view a, std::string_view b);

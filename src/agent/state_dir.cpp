@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,18 +29,13 @@ std::vector<fs::path> files_in(const fs::path& dir, Wanted wanted) {
   return files;
 }
 
-// Held by the descriptor that is answered; nothing where another holds it. Goes with the process, however it ends.
-std::shared_ptr<const int> lock_folder(const fs::path& dir) {
-  int fd = ::open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return nullptr;
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    ::close(fd);
-    return nullptr;
-  }
-  return {new int(fd), [](const int* held) {
-            ::close(*held);
-            delete held;
-          }};
+// Held by the folder that is answered; nothing where another holds it. Goes with the process, however it ends.
+std::shared_ptr<const File> lock_folder(const fs::path& dir) {
+  auto folder = File::open(dir, O_RDONLY | O_DIRECTORY);
+  if (!folder) return nullptr;
+  const auto locked = folder->lock();
+  if (!locked || !*locked) return nullptr;
+  return std::make_shared<const File>(std::move(*folder));
 }
 
 // Made where it is missing; refused where somebody else could put something into it.
@@ -111,7 +105,8 @@ Result<void> StateDir::set_versions(const VersionRecord& versions) {
                               {"given_version", versions.given},
                               {"highest_version", versions.highest},
                               {"unwell_version", versions.unwell}};
-  return write_file_safely(dir_ / "device.json", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  return write_durably(dir_ / "device.json", object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+                       0600);
 }
 
 std::optional<KeptTask> StateDir::task() const {
@@ -119,8 +114,9 @@ std::optional<KeptTask> StateDir::task() const {
   return content ? task_from_json(*content) : std::nullopt;
 }
 
-Result<void> StateDir::keep_task(const Task& task, std::string_view phase, bool confirm, const InstallRecord& install) {
-  return write_file_safely(dir_ / "task.json", task_to_json(task, phase, confirm, install));
+Result<void> StateDir::keep_task(const Assignment& task, std::string_view phase, bool confirm,
+                                 const InstallRecord& install) {
+  return write_durably(dir_ / "task.json", task_to_json(task, phase, confirm, install), 0600);
 }
 
 void StateDir::drop_task() { remove_quietly(dir_ / "task.json"); }

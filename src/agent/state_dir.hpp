@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/messages.hpp"
+#include "ota/base/file.hpp"
 
 namespace ota::agent {
 
@@ -35,7 +36,8 @@ class StateDir {
   Result<void> set_versions(const VersionRecord& versions);
 
   std::optional<KeptTask> task() const;
-  Result<void> keep_task(const Task& task, std::string_view phase, bool confirm, const InstallRecord& install = {});
+  Result<void> keep_task(const Assignment& task, std::string_view phase, bool confirm,
+                         const InstallRecord& install = {});
   void drop_task();
 
   /// Errc::disk_full where an image of `size` bytes can't be had, what its part holds already counted in. Drops the
@@ -53,9 +55,10 @@ class StateDir {
 
  private:
   std::vector<std::filesystem::path> other_parts(const Digest& checksum) const;
-  StateDir(std::filesystem::path dir, std::shared_ptr<const int> lock) : dir_(std::move(dir)), lock_(std::move(lock)) {}
+  StateDir(std::filesystem::path dir, std::shared_ptr<const File> lock)
+      : dir_(std::move(dir)), lock_(std::move(lock)) {}
   std::filesystem::path dir_;
-  std::shared_ptr<const int> lock_;  // a descriptor
+  std::shared_ptr<const File> lock_;  // the folder, locked
 };
 
 }  // namespace ota::agent

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <vector>
 
-#include "agent/repeater.hpp"
+#include "agent/retry_timer.hpp"
 #include "ota/domain/messages.hpp"
 
 namespace ota::agent {

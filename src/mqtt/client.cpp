@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "mqtt/cause.hpp"
 #include "mqtt/client_impl.hpp"
+#include "mqtt/disconnect_reason.hpp"
 #include "mqtt/guarded.hpp"
 #include "ota/base/log.hpp"
 
@@ -50,9 +50,9 @@ void ClientImpl::start() {
   if (!thread_.joinable() && !stopping_) thread_ = std::thread([this] { run(); });
 }
 
-void ClientImpl::hurry() {
+void ClientImpl::reconnect_now() {
   std::lock_guard lock(mutex_);
-  hurried_ = true;
+  reconnect_now_ = true;
   wake_.notify_one();
 }
 

@@ -23,7 +23,7 @@ class ClientImpl final : public Client, private LinkEvents {
   ~ClientImpl() override { stop(std::chrono::milliseconds(0)); }
 
   void start() override;
-  void hurry() override;
+  void reconnect_now() override;
   bool publish(std::string topic, std::string payload, int qos) override;
   bool publish_bulk(std::string topic, std::string payload, BulkSent sent) override;
   std::size_t max_payload(std::size_t topic_bytes) const override;
@@ -99,7 +99,7 @@ class ClientImpl final : public Client, private LinkEvents {
   std::size_t unanswered_ = 0;  // subscriptions of this connection
   bool announced_ = false;
   bool stopping_ = false;
-  bool hurried_ = false;
+  bool reconnect_now_ = false;
   std::chrono::steady_clock::time_point stop_by_;
   std::thread thread_;
 };

@@ -4,9 +4,10 @@
 #include <utility>
 
 #include "mqtt/address.hpp"
-#include "mqtt/cause.hpp"
 #include "mqtt/client_impl.hpp"
+#include "mqtt/disconnect_reason.hpp"
 #include "mqtt/guarded.hpp"
+#include "ota/base/backoff.hpp"
 #include "ota/base/log.hpp"
 #include "ota/base/random.hpp"
 
@@ -58,7 +59,8 @@ bool ClientImpl::connect(Lock& lock) {
     state_ = State::failed;
     const int reason = reason_;
     lock.unlock();
-    auto cause = reason != 0 ? Cause{true, describe_reason(reason, options_)} : find_cause(options_, version);
+    auto cause = reason != 0 ? DisconnectReason{true, describe_reason(reason, options_)}
+                             : find_disconnect_reason(options_, version);
     again = reason == kUnsupportedVersion ? versions_.refused() : reason == 0 && cause.reachable && versions_.hung_up();
     log::write(again ? log::Level::debug : log::Level::warn,
                fmt::format("mqtt: not connected to {} with MQTT {}: {}", options_.url, to_string(version), cause.text));
@@ -259,17 +261,14 @@ void ClientImpl::hang_up(Lock& lock) {
   state_ = State::disconnected;
 }
 
-// From reconnect_min to reconnect_max, doubling; each drawn from the upper half, so that many who lost the same broker
-// don't come back together.
+// reconnect_min at least, and at most twice that the first time.
 void ClientImpl::wait(Lock& lock, unsigned step) {
-  milliseconds min = options_.reconnect_min;
-  milliseconds max = std::max<milliseconds>(options_.reconnect_max, min);
-  auto top = std::min(max, min * (2L << std::min(step, 20u)));
-  auto pause =
-      std::max(min, milliseconds(static_cast<long>(static_cast<double>(top.count()) * (0.5 + random_.unit() / 2))));
-  hurried_ = false;
+  const milliseconds min = options_.reconnect_min;
+  const Backoff backoff{min * 2, std::max<milliseconds>(options_.reconnect_max, min)};
+  const auto pause = std::max(min, backoff.wait(step, random_.unit()));
+  reconnect_now_ = false;
   if (wake_.wait_for(lock, min, [&] { return stopping_; })) return;
-  wake_.wait_for(lock, pause - min, [&] { return stopping_ || hurried_; });
+  wake_.wait_for(lock, pause - min, [&] { return stopping_ || reconnect_now_; });
 }
 
 }  // namespace ota::mqtt

@@ -84,7 +84,7 @@ class Client {
   virtual void start() = 0;
   /// Ends a wait between two tries to connect, once that took reconnect_min: for who knows more of the line, or has no
   /// other way. Thread-safe; does nothing at other times.
-  virtual void hurry() = 0;
+  virtual void reconnect_now() = 0;
   /// Takes a message into the outbox; false where that is full (the caller counts on the protocol's repeats). Never
   /// waits; thread-safe. Messages keep their order. What was not acknowledged when a connection breaks is sent again on
   /// the next one (so across a break QoS 2 too is "at least once"), one at a time; QoS 0 that was on its way then is

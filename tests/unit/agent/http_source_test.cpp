@@ -79,8 +79,8 @@ std::string reply(int status, std::size_t length, const std::string& sent) {
   return fmt::format("HTTP/1.1 {} X\r\nContent-Length: {}\r\n\r\n{}", status, length, sent);
 }
 
-Task task_at(const ReplyingServer& server) {
-  Task task;
+Assignment task_at(const ReplyingServer& server) {
+  Assignment task;
   task.checksum[0] = 1;
   task.grid = ChunkGrid{25, 10};
   task.chunk_url = server.url();
@@ -158,7 +158,7 @@ TEST_F(HttpSource, BeginsAnewAfterMoreBytesThanTheChunkHas) {
 constexpr std::chrono::milliseconds kLong{900};
 const std::string kImage = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX";
 
-Task long_task_at(const ReplyingServer& server) {
+Assignment long_task_at(const ReplyingServer& server) {
   auto task = task_at(server);
   task.grid = ChunkGrid{kImage.size(), 10};
   task.image_url = server.url("image");

@@ -16,7 +16,7 @@ Json some_metadata() {
           {"chunk_url", "http://gw:8080/download/aa/chunks/{index}?bytes=512&task=T&exp=1&sig=x"}};
 }
 
-Task parsed(const Json& message) {
+Assignment parsed(const Json& message) {
   auto result = parse_message(message.dump());
   if (!result) {
     ADD_FAILURE() << result.error().message;

@@ -67,12 +67,12 @@ class MqttSourceTest : public ::testing::Test {
     return fetched;
   }
   /// The chunk, with something else to do from the moment on that it was asked for.
-  Fetched fetch_nudged(std::uint32_t index) {
+  Fetched fetch_interrupted(std::uint32_t index) {
     std::thread other([this] {
       std::unique_lock lock(mutex_);
       asked_.wait(lock, [this] { return !questions_.empty(); });
       lock.unlock();
-      source_.nudge();
+      source_.interrupt();
     });
     auto fetched = fetch(index);
     other.join();
@@ -92,7 +92,7 @@ class MqttSourceTest : public ::testing::Test {
   std::vector<Json> questions_;
   std::vector<std::uint32_t> coming_;
   std::function<void(const Json&)> on_ask_;
-  Task task_;
+  Assignment task_;
   MqttSource source_{{[this] { return connected_.load(); }, [this](const std::string& payload) { ask(payload); }},
                      "secret",
                      interrupted_};
@@ -217,12 +217,12 @@ TEST_F(MqttSourceTest, AsksForOneOnlyHoweverLongTheSilence) {
 }
 
 TEST_F(MqttSourceTest, WithTheConnectionGoesWhatWasOnItsWay) {
-  EXPECT_EQ(fetch_nudged(0).kind, Fetched::Kind::aborted);
+  EXPECT_EQ(fetch_interrupted(0).kind, Fetched::Kind::aborted);
   EXPECT_TRUE(may_bring(0));
   source_.lost();
   EXPECT_FALSE(may_bring(0));
   EXPECT_FALSE(source_.may_bring_until(task_, std::chrono::steady_clock::now()));
-  source_.calm();
+  source_.resume();
   serve();
   EXPECT_EQ(fetch_served(0).kind, Fetched::Kind::ok);
   EXPECT_EQ(questions_[1]["chunks"], (Json{{31, 31}}));
@@ -230,9 +230,9 @@ TEST_F(MqttSourceTest, WithTheConnectionGoesWhatWasOnItsWay) {
 }
 
 TEST_F(MqttSourceTest, TakesWhatABrokerKeptOverABreak) {
-  EXPECT_EQ(fetch_nudged(0).kind, Fetched::Kind::aborted);
+  EXPECT_EQ(fetch_interrupted(0).kind, Fetched::Kind::aborted);
   source_.lost();
-  source_.calm();
+  source_.resume();
   on_ask_ = [this](const Json&) {
     for (std::uint32_t i = 0; i < 32; ++i) coming_.push_back(i);  // those of before
   };
@@ -244,9 +244,9 @@ TEST_F(MqttSourceTest, TakesWhatABrokerKeptOverABreak) {
 }
 
 TEST_F(MqttSourceTest, EndsWhenThereIsSomethingElseToDo) {
-  EXPECT_EQ(fetch_nudged(0).kind, Fetched::Kind::aborted);
+  EXPECT_EQ(fetch_interrupted(0).kind, Fetched::Kind::aborted);
   EXPECT_EQ(fetch(0).kind, Fetched::Kind::aborted) << "until it was looked at";
-  source_.calm();
+  source_.resume();
   serve();
   deliver(0);
   EXPECT_EQ(fetch_served(0).kind, Fetched::Kind::ok) << "what was asked for before still counts";
@@ -264,12 +264,12 @@ TEST_F(MqttSourceTest, DropsWhatNobodyAskedFor) {
     std::lock_guard lock(mutex_);
     coming_.clear();
   }
-  source_.calm();
+  source_.resume();
   deliver(99);  // not in the window
   source_.deliver("OTA_20261122_000002", 40, std::string(544, 'x'));
   source_.deliver(task_.id, 40, std::string(543, 'x'));
   source_.deliver(task_.id, 4000, std::string(544, 'x'));
-  source_.nudge();
+  source_.interrupt();
   EXPECT_EQ(fetch(40).kind, Fetched::Kind::aborted);
 }
 

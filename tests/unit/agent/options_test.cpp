@@ -251,6 +251,7 @@ TEST(MayCarryMessages, SecretsGoOnlyWhereTheOwnerSaidOrToTheBrokersHostOverTls) 
   EXPECT_TRUE(may_carry_messages("https://[::1]:8443", "ssl://[::1]:8883", true));
   EXPECT_FALSE(may_carry_messages("https://[::2]:8443", "ssl://[::1]:8883", true));
   EXPECT_FALSE(may_carry_messages("http://gw:8080", "ssl://gw:8883", false)) << "no step down from TLS";
+  EXPECT_FALSE(may_carry_messages("http://gw:8080", "mqtts://gw:8883", false));
   EXPECT_EQ(origin_of("https://gw:8443@evil.example/x"), "");
   EXPECT_EQ(origin_of("https://evil.example\\@gw/x"), "");
   EXPECT_EQ(origin_of("https://gw:8443/download/x"), "https://gw:8443");

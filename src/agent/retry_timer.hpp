@@ -3,17 +3,17 @@
 
 #include <chrono>
 
+#include "ota/base/backoff.hpp"
 #include "ota/base/random.hpp"
-#include "ota/domain/backoff.hpp"
 
 namespace ota::agent {
 
 using Time = std::chrono::steady_clock::time_point;
 
 /// Not thread-safe.
-class Repeater {
+class RetryTimer {
  public:
-  Repeater(Backoff backoff, Random& random) : backoff_(backoff), random_(random) {}
+  RetryTimer(Backoff backoff, Random& random) : backoff_(backoff), random_(random) {}
 
   /// To be asked after `delay`; the waits grow anew from there.
   void arm(Time now, std::chrono::milliseconds delay = {}) {

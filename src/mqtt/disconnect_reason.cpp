@@ -1,4 +1,4 @@
-#include "mqtt/cause.hpp"
+#include "mqtt/disconnect_reason.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -121,7 +121,7 @@ bool may_be_a_message(int code) {
   }
 }
 
-Cause find_cause(const Options& options, Version tried) {
+DisconnectReason find_disconnect_reason(const Options& options, Version tried) {
   auto address = parse_address(options.url);
   if (!address) {
     return {false,

@@ -1,4 +1,4 @@
-#include "ota/domain/backoff.hpp"
+#include "ota/base/backoff.hpp"
 
 #include <algorithm>
 

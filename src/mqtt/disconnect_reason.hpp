@@ -19,12 +19,12 @@ std::string_view short_reason(int code);
 /// said nothing.
 bool may_be_a_message(int code);
 
-struct Cause {
+struct DisconnectReason {
   bool reachable = false;  ///< the broker's port takes connections
   std::string text;
 };
 /// A connection that failed without a word from the broker. Looks for the cause by itself: reads the TLS files and
 /// tries the address, so it may take two seconds.
-Cause find_cause(const Options& options, Version tried);
+DisconnectReason find_disconnect_reason(const Options& options, Version tried);
 
 }  // namespace ota::mqtt
