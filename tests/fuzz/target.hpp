@@ -23,6 +23,7 @@ void http_query(std::string_view bytes);      ///< a path or a query
 void http_host(std::string_view bytes);       ///< a Host header, or what follows the scheme of an origin
 void operator_body(std::string_view bytes);   ///< first byte: which call; then the body
 void operator_query(std::string_view bytes);  ///< first byte: which call; then the query
+void server_message(std::string_view bytes);  ///< a message to the agent; behind a NUL, a manifest
 void settings(std::string_view bytes);        ///< a TOML file; behind a NUL, variables, one a line
 void values(std::string_view bytes);          ///< two texts with a newline between: versions, ids, times, digests
 
@@ -37,6 +38,7 @@ inline constexpr Target kTargets[] = {
     {"http_host", http_host},
     {"operator_body", operator_body},
     {"operator_query", operator_query},
+    {"server_message", server_message},
     {"settings", settings},
     {"values", values},
 };
