@@ -58,8 +58,8 @@ bool IncomingRequest::split_target() {
   // absolute-form (RFC 9112, 3.2.2): its authority counts, whatever the Host header says.
   if (!target.starts_with('/')) {
     const std::size_t scheme = target.find("://");
-    absolute_ = scheme != std::string_view::npos && (iequals(target.substr(0, scheme), "http") ||
-                                                     iequals(target.substr(0, scheme), "https"));
+    absolute_ = scheme != std::string_view::npos &&
+                (iequals(target.substr(0, scheme), "http") || iequals(target.substr(0, scheme), "https"));
     if (absolute_) {
       target.remove_prefix(scheme + 3);
       const std::size_t path = target.find_first_of("/?");

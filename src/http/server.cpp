@@ -56,7 +56,7 @@ std::vector<std::unique_ptr<Worker>> make_workers(const ServerOptions& options) 
 class ServerImpl final : public Server {
  public:
   explicit ServerImpl(ServerOptions options)
-      : options_(options), workers_(make_workers(options)), pacing_(workers_.front()->io()) {}
+      : options_(options), workers_(make_workers(options)), refill_timer_(workers_.front()->io()) {}
 
   ~ServerImpl() override { stop_once(std::chrono::milliseconds(0)); }
 
@@ -65,7 +65,7 @@ class ServerImpl final : public Server {
     if (!acceptor) return acceptor.error();
     boost::system::error_code ec;
     const auto local = acceptor->local_endpoint(ec);
-    auto context = std::make_shared<SessionContext>(SessionContext{options_, std::move(handler), &pacer_});
+    auto context = std::make_shared<SessionContext>(SessionContext{options_, std::move(handler), &limiter_});
     std::shared_ptr<asio::ssl::context> secured;
     if (tls) {
       auto made = make_tls_context(*tls);
@@ -92,11 +92,11 @@ class ServerImpl final : public Server {
     started_ = true;
   }
 
-  void set_rates(const DownloadRates& rates) override { pacer_.set(rates, std::chrono::steady_clock::now()); }
+  void set_rates(const DownloadRates& rates) override { limiter_.set(rates, std::chrono::steady_clock::now()); }
 
   bool may_send(const Pace& pace, std::size_t wanted, std::function<void(std::size_t)> granted) override {
-    if (!pacer_.paced(pace)) return true;
-    pacer_.ask(pace, wanted, std::chrono::steady_clock::now(), std::move(granted));
+    if (!limiter_.limits(pace)) return true;
+    limiter_.acquire(pace, wanted, std::chrono::steady_clock::now(), std::move(granted));
     return false;
   }
 
@@ -209,11 +209,11 @@ class ServerImpl final : public Server {
   }
 
   /// On the first worker's thread.
-  void turn_pacer() {
-    if (unpaced_) return;
-    pacing_.expires_after(Pacer::kTurn);
-    pacing_.async_wait([this](const boost::system::error_code& ec) {
-      if (!ec && pacer_.turn(std::chrono::steady_clock::now())) turn_pacer();
+  void refill_limiter() {
+    if (limiter_stopped_) return;
+    refill_timer_.expires_after(BandwidthLimiter::kRefillEvery);
+    refill_timer_.async_wait([this](const boost::system::error_code& ec) {
+      if (!ec && limiter_.refill(std::chrono::steady_clock::now())) refill_limiter();
     });
   }
 
@@ -240,8 +240,8 @@ class ServerImpl final : public Server {
           fmt::format("http: {} connections have handlers that don't end; they are thrown away", open_->count()));
     }
     asio::post(workers_.front()->io(), [this] {
-      unpaced_ = true;
-      pacing_.cancel();
+      limiter_stopped_ = true;
+      refill_timer_.cancel();
     });
     for (auto& worker : workers_) worker->end(!all_ended);
     for (auto& worker : workers_) worker->join();
@@ -255,10 +255,10 @@ class ServerImpl final : public Server {
   OpenCount accepting_;                                              // accept loops
   Counter accepted_;                                                 // written by the first worker
   Counter refused_;                                                  // the same
-  Pacer pacer_{[this] { asio::post(workers_.front()->io(), [this] { turn_pacer(); }); }};
+  BandwidthLimiter limiter_{[this] { asio::post(workers_.front()->io(), [this] { refill_limiter(); }); }};
   std::vector<std::unique_ptr<Worker>> workers_;
-  asio::steady_timer pacing_;  // this and the next: the first worker's
-  bool unpaced_ = false;
+  asio::steady_timer refill_timer_;  // this and the next: the first worker's
+  bool limiter_stopped_ = false;
   std::mutex mutex_;                                  // a leaf but for a listener's, which is taken inside it
   std::vector<std::shared_ptr<Listener>> listeners_;  // protected by mutex_; acceptors: the first worker's
 };

@@ -52,7 +52,7 @@ Session::Session(Worker& worker, std::shared_ptr<const SessionContext> context, 
       context_(std::move(context)),
       peer_{std::move(remote), {}},
       deadline_(worker.now(), worker.ticks(context_->options.idle_timeout), worker.tick_seconds()),
-      meter_(socket.native_handle()),
+      tcp_info_(socket.native_handle()),
       stream_(tls ? make_tls_stream(std::move(socket), std::move(tls)) : make_plain_stream(std::move(socket))),
       input_(context_->options.max_header_bytes) {}
 
@@ -74,7 +74,7 @@ void Session::start() {
 }
 
 void Session::on_tick() {
-  if (line_listener_ && worker_.now() - metered_ >= worker_.ticks(kMeterTime)) read_line(!replying_);
+  if (line_listener_ && worker_.now() - tcp_info_read_ >= worker_.ticks(kMeterTime)) read_line(!replying_);
   if (follows_ && !deadline_.suspended()) follow_peer();
   if (!deadline_.passed()) return;
   deadline_.suspend();
@@ -84,7 +84,7 @@ void Session::on_tick() {
 
 /// What counts is what the peer moved: the kernel takes much more than a slow one reads in its time.
 void Session::follow_peer() {
-  const auto flow = meter_.flow();
+  const auto flow = tcp_info_.flow();
   under_way_ = flow && flow->under_way;
   follows_ = under_way_ || !(finishing_ || resting_);
   if (follows_)
@@ -97,8 +97,8 @@ void Session::follow_peer() {
 
 /// `replied`: once the peer has all of the reply, nobody has to hear any more.
 void Session::read_line(bool replied) {
-  metered_ = worker_.now();
-  const auto reading = meter_.read();
+  tcp_info_read_ = worker_.now();
+  const auto reading = tcp_info_.read();
   const auto listener = line_listener_;
   if (!reading || (replied && !reading->under_way)) line_listener_.reset();
   if (reading) listener->line(reading->figures);

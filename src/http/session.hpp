@@ -7,13 +7,13 @@
 #include <functional>
 #include <memory>
 
+#include "http/bandwidth_limiter.hpp"
 #include "http/deadline.hpp"
 #include "http/file_plan.hpp"
 #include "http/header_writer.hpp"
 #include "http/incoming_request.hpp"
-#include "http/line_meter.hpp"
 #include "http/open_count.hpp"
-#include "http/pacer.hpp"
+#include "http/tcp_info.hpp"
 #include "http/worker.hpp"
 #include "ota/http/server.hpp"
 
@@ -23,11 +23,11 @@ namespace ota::http {
 struct SessionContext {
   ServerOptions options;
   Handler handler;
-  Pacer* pacer;  ///< of the server
+  BandwidthLimiter* limiter;  ///< of the server
 };
 
 /// Lives on its worker's thread, from start() to the end of its coroutine.
-class Session final : public Tracked, public std::enable_shared_from_this<Session> {
+class Session final : public SessionHook, public std::enable_shared_from_this<Session> {
  public:
   /// `tls` may be null; `place`: the connection counts as open until its end.
   Session(Worker& worker, std::shared_ptr<const SessionContext> context, OpenPlace place,
@@ -64,8 +64,8 @@ class Session final : public Tracked, public std::enable_shared_from_this<Sessio
   const std::shared_ptr<const SessionContext> context_;
   Peer peer_;
   Deadline deadline_;
-  LineMeter meter_;
-  std::uint32_t metered_ = 0;                        // tick of the last reading
+  TcpInfo tcp_info_;
+  std::uint32_t tcp_info_read_ = 0;                  // tick of the last reading
   bool replying_ = false;                            // a file
   std::shared_ptr<TransferListener> line_listener_;  // until the peer has what it was sent
   std::unique_ptr<Stream> stream_;

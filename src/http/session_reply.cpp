@@ -161,7 +161,7 @@ asio::awaitable<bool> Session::write_file(const IncomingRequest& request, const 
     replying_ = false;
     if (file.listener) {
       if (!worker_.draining()) file.listener->ended(written);
-      if (line_listener_ && metered_ != worker_.now()) read_line(true);
+      if (line_listener_ && tcp_info_read_ != worker_.now()) read_line(true);
     }
   }
   worker_.give_text(std::move(head));
@@ -189,7 +189,7 @@ asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range,
       }
     }
     std::size_t size = static_cast<std::size_t>(right_to - done);
-    const bool paced = context_->pacer->paced(file.source->pace());
+    const bool paced = context_->limiter->limits(file.source->pace());
     if (paced) size = co_await pace(file, size);
     // A paced piece leaves by itself: what follows may be long in coming.
     const FileSlice slice{file.source->descriptor(), at, size, !paced && (more || done + size < range.length)};
@@ -205,9 +205,10 @@ asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range,
 /// Waits for a cap; answers how much of `wanted` may leave. A connection that is held back is not idle.
 asio::awaitable<std::size_t> Session::pace(const FileBody& file, std::size_t wanted) {
   deadline_.suspend();
-  Pacer* pacer = context_->pacer;
-  std::function<void(Pacer::Granted)> start = [pacer, pace = file.source->pace(), wanted](Pacer::Granted granted) {
-    pacer->ask(pace, wanted, std::chrono::steady_clock::now(), std::move(granted));
+  BandwidthLimiter* limiter = context_->limiter;
+  std::function<void(BandwidthLimiter::Granted)> start = [limiter, pace = file.source->pace(),
+                                                          wanted](BandwidthLimiter::Granted granted) {
+    limiter->acquire(pace, wanted, std::chrono::steady_clock::now(), std::move(granted));
   };
   auto asking = await_call<std::size_t>(std::move(start));
   const std::size_t size = co_await std::move(asking);

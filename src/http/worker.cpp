@@ -70,7 +70,7 @@ std::uint32_t Worker::ticks(std::chrono::milliseconds time) const {
   return static_cast<std::uint32_t>((time + tick_ - std::chrono::milliseconds(1)) / tick_);
 }
 
-void Worker::track(Tracked& connection) {
+void Worker::track(SessionHook& connection) {
   connections_.push_back(connection);
   arm();
 }
@@ -85,27 +85,27 @@ void Worker::cut() {
   for (auto at = connections_.begin(); at != connections_.end();) (at++)->on_cut();
 }
 
-void Worker::enqueue(Queue& queue, Tracked& connection) {
+void Worker::enqueue(Queue& queue, SessionHook& connection) {
   goes_on(connection);
   connection.since = now_;
   queue.push_back(connection);
 }
 
-void Worker::rests(Tracked& connection) { enqueue(idle_, connection); }
+void Worker::rests(SessionHook& connection) { enqueue(idle_, connection); }
 
-void Worker::owes(Tracked& connection) {
+void Worker::owes(SessionHook& connection) {
   enqueue(connection.proven ? unfinished_ : unproven_, connection);
   if (!connection.proven) unproven_count_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Worker::goes_on(Tracked& connection) {
+void Worker::goes_on(SessionHook& connection) {
   if (!connection.waiting.is_linked()) return;
   connection.waiting.unlink();
   if (!connection.proven) unproven_count_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 bool Worker::end_eldest(Queue& queue, std::uint32_t age) {
-  for (Tracked& eldest : queue) {
+  for (SessionHook& eldest : queue) {
     if (now_ - eldest.since < age) return false;
     if (!eldest.owed()) continue;
     goes_on(eldest);

@@ -18,10 +18,11 @@
 namespace ota::http {
 
 /// A connection as its worker sees it; called on the worker's thread.
-class Tracked : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class SessionHook
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   using Link = boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
-  virtual ~Tracked() = default;
+  virtual ~SessionHook() = default;
   /// Time went on by one tick.
   virtual void on_tick() = 0;
   /// The server stops: end now if idle, else after the request under way.
@@ -73,16 +74,16 @@ class Worker {
   std::uint32_t ticks(std::chrono::milliseconds time) const;
   double tick_seconds() const { return std::chrono::duration<double>(tick_).count(); }
 
-  void track(Tracked& connection);
+  void track(SessionHook& connection);
   void drain();
   void cut();
   bool draining() const { return draining_; }
   /// Between requests from now on.
-  void rests(Tracked& connection);
+  void rests(SessionHook& connection);
   /// From now on the peer owes the rest of a handshake or of a request.
-  void owes(Tracked& connection);
+  void owes(SessionHook& connection);
   /// The peer is waited for no more.
-  void goes_on(Tracked& connection);
+  void goes_on(SessionHook& connection);
   /// Ends the eldest connection of that kind; false where there is none. `crowded`: the unproven ones get no time.
   bool end_one(Yields kind, bool crowded);
   /// Connections whose peer never finished a request and is waited for. From any thread.
@@ -101,10 +102,11 @@ class Worker {
 
  private:
   using Queue =
-      boost::intrusive::list<Tracked, boost::intrusive::member_hook<Tracked, Tracked::Link, &Tracked::waiting>,
+      boost::intrusive::list<SessionHook,
+                             boost::intrusive::member_hook<SessionHook, SessionHook::Link, &SessionHook::waiting>,
                              boost::intrusive::constant_time_size<false>>;
   void arm();
-  void enqueue(Queue& queue, Tracked& connection);
+  void enqueue(Queue& queue, SessionHook& connection);
   bool end_eldest(Queue& queue, std::uint32_t age);
 
   const unsigned number_;
@@ -115,7 +117,7 @@ class Worker {
   std::time_t date_second_ = -1;
   std::string date_;
   std::vector<std::string> texts_;
-  boost::intrusive::list<Tracked, boost::intrusive::constant_time_size<false>> connections_;
+  boost::intrusive::list<SessionHook, boost::intrusive::constant_time_size<false>> connections_;
   Queue idle_;                                  // each: longest first
   Queue unproven_;                              // never finished a request
   Queue unfinished_;                            // did, and is in another

@@ -1,4 +1,4 @@
-#include "http/line_meter.hpp"
+#include "http/tcp_info.hpp"
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -19,7 +19,7 @@ bool under_way(const tcp_info& info) { return info.tcpi_unacked > 0 || info.tcpi
 
 }  // namespace
 
-std::optional<LineMeter::Reading> LineMeter::read() {
+std::optional<TcpInfo::Reading> TcpInfo::read() {
   tcp_info info{};
   if (!ask_kernel(socket_, info)) return {};
   Reading reading;
@@ -35,7 +35,7 @@ std::optional<LineMeter::Reading> LineMeter::read() {
   return reading;
 }
 
-std::optional<LineMeter::Flow> LineMeter::flow() {
+std::optional<TcpInfo::Flow> TcpInfo::flow() {
   tcp_info info{};
   if (!ask_kernel(socket_, info)) return {};
   const std::uint64_t flown = info.tcpi_bytes_acked + info.tcpi_bytes_received;

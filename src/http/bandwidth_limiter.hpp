@@ -21,23 +21,26 @@ namespace ota::http {
 /// urgent ones come first; routine ones get 1/16 of them meanwhile, so that none starves. Within a class the keys take
 /// turns. Thread-safe; its lock is a leaf. Bounded by the connections and by those who call Server::may_send, each of
 /// which asks for one slice at a time; a key is forgotten when nothing of it waits and its bucket is full again.
-class Pacer {
+class BandwidthLimiter {
  public:
   using Time = std::chrono::steady_clock::time_point;
   using Granted = std::function<void(std::size_t)>;
 
-  static constexpr std::chrono::milliseconds kTurn{10};
+  static constexpr std::chrono::milliseconds kRefillEvery{10};
 
-  /// `wake` is called, on any thread, when the first begins to wait: turn() has to be called each kTurn from then on.
-  explicit Pacer(std::function<void()> wake) : wake_(std::move(wake)) {}
+  /// `wake` is called, on any thread, when the first begins to wait: from then on refill() has to be called each
+  /// kRefillEvery.
+  explicit BandwidthLimiter(std::function<void()> wake) : wake_(std::move(wake)) {}
 
-  /// All that a connection pays for while nothing limits it.
-  bool paced(const Pace& pace = {}) const noexcept { return pace.limit > 0 || paced_.load(std::memory_order_relaxed); }
+  /// Whether anything limits that: all that a connection costs while nothing does.
+  bool limits(const Pace& pace = {}) const noexcept {
+    return pace.limit > 0 || limits_.load(std::memory_order_relaxed);
+  }
   void set(const DownloadRates& rates, Time now);
-  /// `granted` is called, here or on the thread of turn(), with how many of the `wanted` (> 0) bytes may be sent now.
-  void ask(const Pace& pace, std::size_t wanted, Time now, Granted granted);
+  /// `granted` is called, here or on the thread of refill(), with how many of the `wanted` (> 0) bytes may be sent now.
+  void acquire(const Pace& pace, std::size_t wanted, Time now, Granted granted);
   /// Hands out what has come in; false where nobody waits any more.
-  bool turn(Time now);
+  bool refill(Time now);
 
  private:
   struct Bucket {
@@ -49,34 +52,34 @@ class Pacer {
     std::size_t wanted;
     Granted granted;
   };
-  struct Lane {
+  struct Flow {
     Bucket bucket;
     std::uint64_t limit = 0;         ///< as its pace was asked with last
     std::deque<Waiting> waiting[2];  ///< routine, urgent
   };
-  using Lanes = std::unordered_map<std::uint64_t, Lane>;
+  using Flows = std::unordered_map<std::uint64_t, Flow>;
   using Ready = std::vector<std::pair<Granted, std::size_t>>;
 
-  /// Of a lane, 0: none.
-  std::uint64_t rate(const Lane& lane) const;
+  /// Of a flow, 0: none.
+  std::uint64_t rate(const Flow& flow) const;
   std::size_t slice() const;
-  std::size_t slice(const Lane& lane) const;
+  std::size_t slice(const Flow& flow) const;
   void hand_out(Time now, Ready& ready);
   bool pass(bool urgent, std::size_t most, Time now, Ready& ready);
-  bool pay(bool urgent, double bytes, Time now);
+  bool take(bool urgent, double bytes, Time now);
   void forget_idle(Time now);
   static void tell(Ready& ready);
 
   const std::function<void()> wake_;
-  std::atomic<bool> paced_{false};
+  std::atomic<bool> limits_{false};
   std::mutex mutex_;
   DownloadRates rates_;  // protected by mutex_, as the rest
   Bucket all_;
-  Lanes lanes_;
+  Flows flows_;
   std::list<std::uint64_t> turns_[2];  ///< keys with something waiting: routine, urgent; whose turn it is first
   double routine_share_ = 0;           ///< bytes that routine ones may have though urgent ones wait
   Time urgent_until_{};                ///< so long an urgent one is expected back
-  bool turning_ = false;
+  bool refilling_ = false;
 };
 
 }  // namespace ota::http

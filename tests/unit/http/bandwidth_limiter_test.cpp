@@ -1,5 +1,5 @@
 // The caps with a clock in the test's hand: rates, shares, urgency.
-#include "http/pacer.hpp"
+#include "http/bandwidth_limiter.hpp"
 
 #include <gtest/gtest.h>
 
@@ -17,19 +17,19 @@ using namespace std::chrono_literals;
 constexpr std::size_t kChunk = 512 * 1024;
 
 /// Connections that want more as soon as they got something, on one clock.
-class PacerTest : public ::testing::Test {
+class BandwidthLimiterTest : public ::testing::Test {
  protected:
   void download(int connection, Pace pace, std::size_t left = ~std::size_t{0} / 2) {
     if (left == 0) return;
-    pacer.ask(pace, std::min(left, kChunk), now, [this, connection, pace, left](std::size_t size) {
+    limiter.acquire(pace, std::min(left, kChunk), now, [this, connection, pace, left](std::size_t size) {
       got[connection] += size;
       largest = std::max(largest, size);
       again.push_back([this, connection, pace, left, size] { download(connection, pace, left - size); });
     });
   }
-  void run(std::chrono::milliseconds time, std::chrono::milliseconds step = Pacer::kTurn) {
+  void run(std::chrono::milliseconds time, std::chrono::milliseconds step = BandwidthLimiter::kRefillEvery) {
     for (const auto end = now + time; now < end; now += step) {
-      turning = pacer.turn(now);
+      turning = limiter.refill(now);
       while (!again.empty())
         for (auto& ask : std::exchange(again, {})) ask();
     }
@@ -40,28 +40,28 @@ class PacerTest : public ::testing::Test {
 
   int woken = 0;
   bool turning = false;
-  Pacer pacer{[this] { ++woken; }};
-  Pacer::Time now = Pacer::Time{} + 1h;
+  BandwidthLimiter limiter{[this] { ++woken; }};
+  BandwidthLimiter::Time now = BandwidthLimiter::Time{} + 1h;
   std::map<int, std::size_t> got;
   std::size_t largest = 0;
   std::vector<std::function<void()>> again;
 };
 
-TEST_F(PacerTest, IsOffUntilACapIsSet) {
-  EXPECT_FALSE(pacer.paced());
-  pacer.set({1000, 0}, now);
-  EXPECT_TRUE(pacer.paced());
-  pacer.set({0, 1000}, now);
-  EXPECT_TRUE(pacer.paced());
-  pacer.set({}, now);
-  EXPECT_FALSE(pacer.paced());
+TEST_F(BandwidthLimiterTest, IsOffUntilACapIsSet) {
+  EXPECT_FALSE(limiter.limits());
+  limiter.set({1000, 0}, now);
+  EXPECT_TRUE(limiter.limits());
+  limiter.set({0, 1000}, now);
+  EXPECT_TRUE(limiter.limits());
+  limiter.set({}, now);
+  EXPECT_FALSE(limiter.limits());
 }
 
-TEST_F(PacerTest, KeepsTheCapOnAllAtAnyRateAndStep) {
+TEST_F(BandwidthLimiterTest, KeepsTheCapOnAllAtAnyRateAndStep) {
   for (const std::uint64_t cap : {1'000ull, 8'000ull, 1'000'000ull, 100'000'000ull, 2'000'000'000ull}) {
     for (const auto step : {10ms, 130ms}) {  // on time, and on a busy machine
       SCOPED_TRACE(testing::Message() << cap << " bytes/s, a turn each " << step.count() << " ms");
-      Pacer fresh{[] {}};
+      BandwidthLimiter fresh{[] {}};
       std::uint64_t sent = 0;
       std::function<void(std::size_t)> take;
       bool idle = false;
@@ -71,22 +71,22 @@ TEST_F(PacerTest, KeepsTheCapOnAllAtAnyRateAndStep) {
       };
       fresh.set({cap, 0}, now);
       const auto start = now;
-      fresh.ask({1, false}, kChunk, now, take);
+      fresh.acquire({1, false}, kChunk, now, take);
       while (now < start + 8s) {
         while (idle) {
           idle = false;
-          fresh.ask({1, false}, kChunk, now, take);
+          fresh.acquire({1, false}, kChunk, now, take);
         }
         now += step;
-        fresh.turn(now);
+        fresh.refill(now);
       }
       EXPECT_NEAR(static_cast<double>(sent) / 8.0, static_cast<double>(cap), static_cast<double>(cap) * 0.07);
     }
   }
 }
 
-TEST_F(PacerTest, TwoDevicesShareAndOneWithFourConnectionsGetsNoMore) {
-  pacer.set({1'000'000, 0}, now);
+TEST_F(BandwidthLimiterTest, TwoDevicesShareAndOneWithFourConnectionsGetsNoMore) {
+  limiter.set({1'000'000, 0}, now);
   download(1, {1, false});
   for (const int connection : {2, 3, 4, 5}) download(connection, {2, false});
   run(4s);
@@ -94,8 +94,8 @@ TEST_F(PacerTest, TwoDevicesShareAndOneWithFourConnectionsGetsNoMore) {
   EXPECT_NEAR(rate(2, 4s) + rate(3, 4s) + rate(4, 4s) + rate(5, 4s), 500'000, 50'000);
 }
 
-TEST_F(PacerTest, EachDeviceHasItsOwnCap) {
-  pacer.set({0, 100'000}, now);
+TEST_F(BandwidthLimiterTest, EachDeviceHasItsOwnCap) {
+  limiter.set({0, 100'000}, now);
   download(1, {1, false});
   download(2, {1, false});
   download(3, {2, true});
@@ -104,28 +104,28 @@ TEST_F(PacerTest, EachDeviceHasItsOwnCap) {
   EXPECT_NEAR(rate(3, 4s), 100'000, 10'000);
 }
 
-TEST_F(PacerTest, AKeyMayHaveALimitOfItsOwnWithAndWithoutCaps) {
+TEST_F(BandwidthLimiterTest, AKeyMayHaveALimitOfItsOwnWithAndWithoutCaps) {
   const Pace slowed{1, false, 64'000};
-  EXPECT_TRUE(pacer.paced(slowed));
-  EXPECT_FALSE(pacer.paced({2, false}));
+  EXPECT_TRUE(limiter.limits(slowed));
+  EXPECT_FALSE(limiter.limits({2, false}));
   download(1, slowed);
   download(2, slowed);
   run(4s);
   EXPECT_NEAR(rate(1, 4s) + rate(2, 4s), 64'000, 8'000) << "all connections of the key together";
   got.clear();
-  pacer.set({1'000'000, 500'000}, now);
+  limiter.set({1'000'000, 500'000}, now);
   download(3, {2, false});
   run(4s);
   EXPECT_NEAR(rate(1, 4s) + rate(2, 4s), 64'000, 8'000);
   EXPECT_NEAR(rate(3, 4s), 500'000, 50'000) << "others have what they had";
   got.clear();
-  pacer.set({0, 10'000}, now);
+  limiter.set({0, 10'000}, now);
   run(8s);
   EXPECT_NEAR(rate(1, 8s) + rate(2, 8s), 10'000, 2'000) << "the lower one counts";
 }
 
-TEST_F(PacerTest, UrgentOnesComeFirstAndRoutineOnesNeverStarve) {
-  pacer.set({1'600'000, 0}, now);
+TEST_F(BandwidthLimiterTest, UrgentOnesComeFirstAndRoutineOnesNeverStarve) {
+  limiter.set({1'600'000, 0}, now);
   for (int routine = 10; routine < 20; ++routine) download(routine, {std::uint64_t(routine), false});
   download(1, {1, true});
   run(24s);
@@ -133,8 +133,8 @@ TEST_F(PacerTest, UrgentOnesComeFirstAndRoutineOnesNeverStarve) {
   for (int routine = 10; routine < 20; ++routine) EXPECT_GT(got[routine], 0u) << routine;
 }
 
-TEST_F(PacerTest, AnUrgentOneHeldByItsOwnCapLeavesTheRestToOthers) {
-  pacer.set({1'000'000, 300'000}, now);
+TEST_F(BandwidthLimiterTest, AnUrgentOneHeldByItsOwnCapLeavesTheRestToOthers) {
+  limiter.set({1'000'000, 300'000}, now);
   download(1, {1, true});
   for (const int routine : {2, 3, 4}) download(routine, {std::uint64_t(routine), false});
   run(4s);
@@ -142,8 +142,8 @@ TEST_F(PacerTest, AnUrgentOneHeldByItsOwnCapLeavesTheRestToOthers) {
   EXPECT_NEAR(rate(2, 4s) + rate(3, 4s) + rate(4, 4s), 700'000, 70'000);
 }
 
-TEST_F(PacerTest, RoutineOnesGetAllAgainOnceTheUrgentOneIsDone) {
-  pacer.set({1'000'000, 0}, now);
+TEST_F(BandwidthLimiterTest, RoutineOnesGetAllAgainOnceTheUrgentOneIsDone) {
+  limiter.set({1'000'000, 0}, now);
   download(1, {1, true}, 500'000);
   download(2, {2, false});
   run(1s);
@@ -153,27 +153,27 @@ TEST_F(PacerTest, RoutineOnesGetAllAgainOnceTheUrgentOneIsDone) {
   EXPECT_NEAR(rate(2, 2s), 1'000'000, 80'000);
 }
 
-TEST_F(PacerTest, LowCapsGoOutInSmallPieces) {
-  pacer.set({0, 8'000}, now);  // 64 kbit/s
+TEST_F(BandwidthLimiterTest, LowCapsGoOutInSmallPieces) {
+  limiter.set({0, 8'000}, now);  // 64 kbit/s
   download(1, {1, false});
   run(4s);
   EXPECT_LE(largest, 1'000u);
   EXPECT_NEAR(rate(1, 4s), 8'000, 800);
 }
 
-TEST_F(PacerTest, ACapThatGoesLetsEverybodyGo) {
-  pacer.set({1'000, 0}, now);
+TEST_F(BandwidthLimiterTest, ACapThatGoesLetsEverybodyGo) {
+  limiter.set({1'000, 0}, now);
   for (int connection = 0; connection < 50; ++connection)
     download(connection, {std::uint64_t(connection), false}, kChunk);
   run(100ms);
   EXPECT_TRUE(turning);
-  pacer.set({}, now);
+  limiter.set({}, now);
   run(20ms);
   for (int connection = 0; connection < 50; ++connection) EXPECT_GT(got[connection], 0u) << connection;
 }
 
-TEST_F(PacerTest, SleepsWhenNobodyWaits) {
-  pacer.set({1'000'000, 1'000'000}, now);
+TEST_F(BandwidthLimiterTest, SleepsWhenNobodyWaits) {
+  limiter.set({1'000'000, 1'000'000}, now);
   EXPECT_EQ(woken, 0);
   download(1, {1, false}, 300'000);
   EXPECT_EQ(woken, 1);
@@ -191,7 +191,7 @@ class PacedServer : public ::testing::Test {
   static constexpr std::size_t kLength = 1'000'000;
 
   test::RawClient::Answer get(const std::string& fields = {}) {
-    return client.ask("GET /f HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n");
+    return client.acquire("GET /f HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n");
   }
 
   const std::string content = test::pattern(kLength);
@@ -234,11 +234,11 @@ TEST_F(PacedServer, OtherWaysShareTheCap) {
   std::atomic<std::size_t> elsewhere{0};
   std::function<void()> ask = [&] {
     server.server->may_send({8, false}, kLength - elsewhere, [&](std::size_t granted) {
-      if ((elsewhere += granted) < kLength) ask();
+      if ((elsewhere += granted) < kLength) acquire();
     });
   };
   const auto start = std::chrono::steady_clock::now();
-  ask();
+  acquire();
   EXPECT_TRUE(get().body == content);
   EXPECT_TRUE(test::eventually([&] { return elsewhere == kLength; }));
   EXPECT_GE(std::chrono::steady_clock::now() - start, 800ms) << "both together in the second that the cap says";

@@ -9,9 +9,9 @@
 namespace ota::http {
 
 /// Reads TCP_INFO of one socket, each time what is new since the last. Used by its session.
-class LineMeter {
+class TcpInfo {
  public:
-  explicit LineMeter(int socket) : socket_(socket) {}
+  explicit TcpInfo(int socket) : socket_(socket) {}
   struct Reading {
     LineFigures figures;
     bool under_way = false;  ///< bytes that were handed over have not arrived yet

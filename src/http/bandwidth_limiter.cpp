@@ -1,4 +1,4 @@
-#include "http/pacer.hpp"
+#include "http/bandwidth_limiter.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -23,7 +23,7 @@ std::size_t slice_of(std::uint64_t rate) {
 
 }  // namespace
 
-void Pacer::Bucket::fill(double rate, Time now, bool awaited) {
+void BandwidthLimiter::Bucket::fill(double rate, Time now, bool awaited) {
   if (now > at) {
     const double most = std::max(rate * (awaited ? kAwaitedSeconds : kIdleSeconds), double{kSmallestSlice});
     // What was there already stays: a cap that was lowered takes nothing back.
@@ -32,70 +32,70 @@ void Pacer::Bucket::fill(double rate, Time now, bool awaited) {
   }
 }
 
-std::uint64_t Pacer::rate(const Lane& lane) const {
-  if (lane.limit == 0 || rates_.each == 0) return std::max(lane.limit, rates_.each);
-  return std::min(lane.limit, rates_.each);
+std::uint64_t BandwidthLimiter::rate(const Flow& flow) const {
+  if (flow.limit == 0 || rates_.each == 0) return std::max(flow.limit, rates_.each);
+  return std::min(flow.limit, rates_.each);
 }
 
-std::size_t Pacer::slice(const Lane& lane) const {
-  return lane.limit > 0 ? std::min(slice(), slice_of(lane.limit)) : slice();
+std::size_t BandwidthLimiter::slice(const Flow& flow) const {
+  return flow.limit > 0 ? std::min(slice(), slice_of(flow.limit)) : slice();
 }
 
-std::size_t Pacer::slice() const {
+std::size_t BandwidthLimiter::slice() const {
   std::size_t size = kLargestSlice;
   for (const auto rate : {rates_.all, rates_.each})
     if (rate > 0) size = std::min(size, slice_of(rate));
   return size;
 }
 
-void Pacer::set(const DownloadRates& rates, Time now) {
+void BandwidthLimiter::set(const DownloadRates& rates, Time now) {
   Ready ready;
   {
     const std::lock_guard lock(mutex_);
     rates_ = rates;
     all_ = {0, now};
-    for (auto& [key, lane] : lanes_) lane.bucket = {0, now};
-    paced_.store(rates.all > 0 || rates.each > 0, std::memory_order_relaxed);
+    for (auto& [key, flow] : flows_) flow.bucket = {0, now};
+    limits_.store(rates.all > 0 || rates.each > 0, std::memory_order_relaxed);
     hand_out(now, ready);
   }
   tell(ready);
 }
 
-void Pacer::ask(const Pace& pace, std::size_t wanted, Time now, Granted granted) {
+void BandwidthLimiter::acquire(const Pace& pace, std::size_t wanted, Time now, Granted granted) {
   Ready ready;
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     const bool alone = turns_[false].empty() && turns_[true].empty();
-    auto [at, fresh] = lanes_.try_emplace(pace.key);
-    auto& lane = at->second;
-    lane.limit = pace.limit;
-    if (fresh) lane.bucket = {static_cast<double>(slice(lane)), now};
-    auto& waiting = lane.waiting[pace.urgent];
+    auto [at, fresh] = flows_.try_emplace(pace.key);
+    auto& flow = at->second;
+    flow.limit = pace.limit;
+    if (fresh) flow.bucket = {static_cast<double>(slice(flow)), now};
+    auto& waiting = flow.waiting[pace.urgent];
     if (waiting.empty()) turns_[pace.urgent].push_back(pace.key);
     waiting.push_back({wanted, std::move(granted)});
     // Behind others it waits for the next turn: looking through all of them for each would cost too much.
     if (alone) hand_out(now, ready);
-    wake = !std::exchange(turning_, true);
+    wake = !std::exchange(refilling_, true);
   }
   if (wake) wake_();
   tell(ready);
 }
 
-bool Pacer::turn(Time now) {
+bool BandwidthLimiter::refill(Time now) {
   Ready ready;
   bool more = false;
   {
     const std::lock_guard lock(mutex_);
     hand_out(now, ready);
     forget_idle(now);
-    more = turning_ = !lanes_.empty();
+    more = refilling_ = !flows_.empty();
   }
   tell(ready);
   return more;
 }
 
-void Pacer::hand_out(Time now, Ready& ready) {
+void BandwidthLimiter::hand_out(Time now, Ready& ready) {
   all_.fill(static_cast<double>(rates_.all), now, !turns_[false].empty() || !turns_[true].empty());
   if (turns_[true].empty() && now >= urgent_until_) routine_share_ = 0;
   for (bool more = true; more;) {
@@ -106,26 +106,26 @@ void Pacer::hand_out(Time now, Ready& ready) {
 }
 
 /// One slice for each of at most `most` keys of that class that may have one; false where none may.
-bool Pacer::pass(bool urgent, std::size_t most, Time now, Ready& ready) {
+bool BandwidthLimiter::pass(bool urgent, std::size_t most, Time now, Ready& ready) {
   auto& turns = turns_[urgent];
   bool served = false;
   auto at = turns.begin();
   for (std::size_t left = turns.size(); left > 0 && most > 0; --left) {
-    auto& lane = lanes_.at(*at);
-    auto& waiting = lane.waiting[urgent];
-    const auto size = std::min(waiting.front().wanted, slice(lane));
+    auto& flow = flows_.at(*at);
+    auto& waiting = flow.waiting[urgent];
+    const auto size = std::min(waiting.front().wanted, slice(flow));
     const auto bytes = static_cast<double>(size);
-    const bool limited = rate(lane) > 0;
+    const bool limited = rate(flow) > 0;
     if (limited) {
-      lane.bucket.fill(static_cast<double>(rate(lane)), now, true);
-      if (lane.bucket.level < bytes) {
+      flow.bucket.fill(static_cast<double>(rate(flow)), now, true);
+      if (flow.bucket.level < bytes) {
         ++at;
         continue;
       }
     }
     // One that may go but for the cap on all keeps its turn, and those behind it theirs.
-    if (rates_.all > 0 && !pay(urgent, bytes, now)) return served;
-    if (limited) lane.bucket.level -= bytes;
+    if (rates_.all > 0 && !take(urgent, bytes, now)) return served;
+    if (limited) flow.bucket.level -= bytes;
     ready.emplace_back(std::move(waiting.front().granted), size);
     waiting.pop_front();
     const auto done = at++;
@@ -140,7 +140,7 @@ bool Pacer::pass(bool urgent, std::size_t most, Time now, Ready& ready) {
 }
 
 /// From the bucket of all; false where it holds too little for that class.
-bool Pacer::pay(bool urgent, double bytes, Time now) {
+bool BandwidthLimiter::take(bool urgent, double bytes, Time now) {
   if (urgent) urgent_until_ = now + kComesBack;
   if (!urgent && now < urgent_until_ && routine_share_ < bytes) return false;
   if (all_.level < bytes) return false;
@@ -152,19 +152,19 @@ bool Pacer::pay(bool urgent, double bytes, Time now) {
   return true;
 }
 
-void Pacer::forget_idle(Time now) {
-  for (auto at = lanes_.begin(); at != lanes_.end();) {
-    auto& lane = at->second;
-    bool idle = lane.waiting[false].empty() && lane.waiting[true].empty();
-    if (const auto limit = static_cast<double>(rate(lane)); idle && limit > 0) {
-      lane.bucket.fill(limit, now, false);
-      idle = lane.bucket.level >= std::min(limit * kIdleSeconds, static_cast<double>(slice(lane)));
+void BandwidthLimiter::forget_idle(Time now) {
+  for (auto at = flows_.begin(); at != flows_.end();) {
+    auto& flow = at->second;
+    bool idle = flow.waiting[false].empty() && flow.waiting[true].empty();
+    if (const auto limit = static_cast<double>(rate(flow)); idle && limit > 0) {
+      flow.bucket.fill(limit, now, false);
+      idle = flow.bucket.level >= std::min(limit * kIdleSeconds, static_cast<double>(slice(flow)));
     }
-    at = idle ? lanes_.erase(at) : std::next(at);
+    at = idle ? flows_.erase(at) : std::next(at);
   }
 }
 
-void Pacer::tell(Ready& ready) {
+void BandwidthLimiter::tell(Ready& ready) {
   for (auto& [granted, size] : ready) granted(size);
 }
 
