@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "ota/base/json_writer.hpp"
 #include "ota/base/text.hpp"
 
 namespace ota::log {
@@ -24,15 +25,15 @@ std::string_view pair_value(std::string_view message, std::string_view name) {
 }
 
 std::string json_line(WallTime time, Level level, std::string_view message) {
-  std::string line = fmt::format(R"({{"time":"{}","level":"{}","message":)", timestamp(time), level_name(level));
-  append_json_string(line, message);
+  JsonWriter line(message.size() + 128);
+  line.put("time", timestamp(time));
+  line.put("level", level_name(level));
+  line.put("message", message);
   for (const std::string_view name : {"device", "task"}) {
     const std::string_view value = pair_value(message, fmt::format("{}=", name));
-    if (value.empty()) continue;
-    line += fmt::format(R"(,"{}":)", name);
-    append_json_string(line, value);
+    if (!value.empty()) line.put(name, value);
   }
-  return line + "}\n";
+  return line.take() + "\n";
 }
 
 }  // namespace

@@ -2,32 +2,39 @@
 
 #include <fmt/format.h>
 
-#include "ota/base/text.hpp"
+#include "ota/base/json_writer.hpp"
 
 namespace ota::http {
+
+namespace {
+
+std::string list_of(std::span<const FieldError> fields) {
+  std::string list;
+  for (const auto& [field, message] : fields) {
+    JsonWriter json(field.size() + message.size() + 32);
+    json.put("field", field);
+    json.put("message", message);
+    list += list.empty() ? '[' : ',';
+    list += json.take();
+  }
+  return list + ']';
+}
+
+}  // namespace
 
 Reply problem(const Problem& problem) {
   Reply reply;
   reply.status = problem.status;
   reply.content_type = "application/problem+json";
   reply.headers.push_back({"Cache-Control", "no-store"});
-  auto& body = reply.body;
-  body = fmt::format(R"({{"type":"/problems/{}","title":)", problem.code);
-  append_json_string(body, problem.title);
-  body += fmt::format(R"(,"status":{},"detail":)", problem.status);
-  append_json_string(body, problem.detail);
-  body += fmt::format(R"(,"code":"{}")", problem.code);
-  const char* before = R"(,"errors":[)";
-  for (const auto& [field, message] : problem.fields) {
-    body += before;
-    body += R"({"field":)";
-    append_json_string(body, field);
-    body += R"(,"message":)";
-    append_json_string(body, message);
-    body += '}';
-    before = ",";
-  }
-  body += problem.fields.empty() ? "}" : "]}";
+  JsonWriter body;
+  body.put("type", fmt::format("/problems/{}", problem.code));
+  body.put("title", problem.title);
+  body.put("status", problem.status);
+  body.put("detail", problem.detail);
+  body.put("code", problem.code);
+  if (!problem.fields.empty()) body.put_raw("errors", list_of(problem.fields));
+  reply.body = body.take();
   return reply;
 }
 
