@@ -76,8 +76,8 @@ Settings with_changes(const Settings& running, const Settings& wanted) {
   Settings from = wanted;
   for (const Key& key : keys()) {
     if (key.changes != Changes::while_running) continue;
-    const Slot source = key.slot(from);
-    std::visit([&](auto* target) { *target = *std::get<decltype(target)>(source); }, key.slot(result));
+    const FieldRef source = key.field(from);
+    std::visit([&](auto* target) { *target = *std::get<decltype(target)>(source); }, key.field(result));
   }
   return result;
 }

@@ -4,8 +4,8 @@ namespace ota {
 namespace {
 
 // What `mqtt.qos` names and where its value lies are written once.
-#define OTAD_KEY(section, name) #section, #name, [](Settings & s) { return Slot(&s.section.name); }
-#define OTAD_TOP_KEY(name) "", #name, [](Settings& s) { return Slot(&s.name); }
+#define OTAD_KEY(section, name) #section, #name, [](Settings & s) { return FieldRef(&s.section.name); }
+#define OTAD_TOP_KEY(name) "", #name, [](Settings& s) { return FieldRef(&s.name); }
 
 constexpr auto kLive = Changes::while_running;
 constexpr auto kStart = Changes::at_start;
@@ -157,7 +157,7 @@ Value value_of(const Key& key, const Settings& settings) {
     Value operator()(bool* flag) const { return *flag; }
     Value operator()(std::vector<std::string>* list) const { return *list; }
   };
-  return std::visit(Read{}, key.slot(copy));
+  return std::visit(Read{}, key.field(copy));
 }
 
 }  // namespace ota

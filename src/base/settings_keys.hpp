@@ -14,14 +14,14 @@
 namespace ota {
 
 /// Where a key's value lies in the settings; what it points to is the key's type.
-using Slot = std::variant<std::string*, int*, std::uint64_t*, bool*, std::vector<std::string>*>;
+using FieldRef = std::variant<std::string*, int*, std::uint64_t*, bool*, std::vector<std::string>*>;
 
 enum class Changes { at_start, while_running };
 
 struct Key {
   std::string_view section;  ///< empty: above all sections
   std::string_view name;
-  Slot (*slot)(Settings&);
+  FieldRef (*field)(Settings&);
   Rule rule;
   Changes changes = Changes::at_start;
   std::string_view description;  ///< what it does and what follows from it, for the sample file

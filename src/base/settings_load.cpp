@@ -49,7 +49,7 @@ class Loader {
   void take_number(const Key& key, std::int64_t number, const std::string& where);
   void take_text(const Key& key, std::string text, const std::string& where);
   void take_list(const Key& key, std::vector<std::string> list, const std::string& where);
-  void take_flag(const Key& key, bool flag) { *std::get<bool*>(key.slot(settings_)) = flag; }
+  void take_flag(const Key& key, bool flag) { *std::get<bool*>(key.field(settings_)) = flag; }
   void check_together();
 
   void fault(std::string field, const std::string& where, std::string_view what) {
@@ -194,16 +194,16 @@ void Loader::read_section(const std::string& file, std::string_view section, con
 
 void Loader::read_node(const Key& key, const Node& node, const std::string& where) {
   origin_[key.full_name()] = where;
-  const Slot slot = key.slot(settings_);
-  if (std::holds_alternative<bool*>(slot)) {
+  const FieldRef field = key.field(settings_);
+  if (std::holds_alternative<bool*>(field)) {
     if (const auto flag = node.value_exact<bool>()) return take_flag(key, *flag);
     return fault_in(key, where, "must be true or false, without quotes");
   }
-  if (std::holds_alternative<std::string*>(slot)) {
+  if (std::holds_alternative<std::string*>(field)) {
     if (auto text = node.value_exact<std::string>()) return take_text(key, std::move(*text), where);
     return fault_in(key, where, fmt::format("must be text in quotes: {}", key.rule.permitted));
   }
-  if (std::holds_alternative<std::vector<std::string>*>(slot)) {
+  if (std::holds_alternative<std::vector<std::string>*>(field)) {
     if (auto list = texts_of(node)) return take_list(key, std::move(*list), where);
     return fault_in(key, where, fmt::format("must be a list of texts in quotes, [\"...\"]: {}", key.rule.permitted));
   }
@@ -214,11 +214,11 @@ void Loader::read_node(const Key& key, const Node& node, const std::string& wher
 void Loader::take_number(const Key& key, std::int64_t number, const std::string& where) {
   if (number < key.rule.min || number > key.rule.max)
     return fault_in(key, where, fmt::format("{}, is {}", must_be_number(key.rule), number));
-  const Slot slot = key.slot(settings_);
-  if (const auto* size = std::get_if<std::uint64_t*>(&slot))
+  const FieldRef field = key.field(settings_);
+  if (const auto* size = std::get_if<std::uint64_t*>(&field))
     **size = static_cast<std::uint64_t>(number);
   else
-    *std::get<int*>(slot) = static_cast<int>(number);
+    *std::get<int*>(field) = static_cast<int>(number);
 }
 
 void Loader::take_text(const Key& key, std::string text, const std::string& where) {
@@ -226,7 +226,7 @@ void Loader::take_text(const Key& key, std::string text, const std::string& wher
   if (!is_utf8(text)) return fault_in(key, where, fmt::format("must be UTF-8; is {}", shown(text)));
   if (!key.rule.holds(text))
     return fault_in(key, where, fmt::format("must be {}; is {}", key.rule.permitted, shown(text)));
-  *std::get<std::string*>(key.slot(settings_)) = std::move(text);
+  *std::get<std::string*>(key.field(settings_)) = std::move(text);
 }
 
 void Loader::take_list(const Key& key, std::vector<std::string> list, const std::string& where) {
@@ -235,7 +235,7 @@ void Loader::take_list(const Key& key, std::vector<std::string> list, const std:
     if (!is_utf8(entry) || !key.rule.holds(entry))
       return fault_in(key, where, fmt::format("must be a list of {}; one is {}", key.rule.permitted, shown(entry)));
   }
-  *std::get<std::vector<std::string>*>(key.slot(settings_)) = std::move(list);
+  *std::get<std::vector<std::string>*>(key.field(settings_)) = std::move(list);
 }
 
 void Loader::read_environment(const Environment& environment) {
@@ -253,13 +253,13 @@ void Loader::read_environment(const Environment& environment) {
 void Loader::read_variable(const Key& key, const std::string& variable, std::string_view value) {
   const std::string where = "environment variable " + variable;
   origin_[key.full_name()] = where;
-  const Slot slot = key.slot(settings_);
-  if (std::holds_alternative<bool*>(slot)) {
+  const FieldRef field = key.field(settings_);
+  if (std::holds_alternative<bool*>(field)) {
     if (value == "true" || value == "false") return take_flag(key, value == "true");
     return fault_in(key, where, fmt::format("must be true or false; is {}", shown(value)));
   }
-  if (std::holds_alternative<std::string*>(slot)) return take_text(key, std::string(value), where);
-  if (std::holds_alternative<std::vector<std::string>*>(slot)) return take_list(key, split_list(value), where);
+  if (std::holds_alternative<std::string*>(field)) return take_text(key, std::string(value), where);
+  if (std::holds_alternative<std::vector<std::string>*>(field)) return take_list(key, split_list(value), where);
   if (const auto number = parse_decimal<std::int64_t>(value)) return take_number(key, *number, where);
   fault_in(key, where, fmt::format("{}; is {}", must_be_number(key.rule), shown(value)));
 }

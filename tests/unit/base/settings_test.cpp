@@ -100,14 +100,14 @@ std::string line_for(const Key& key, const std::string& value) {
 
 bool is_flag(const Key& key) {
   Settings settings;
-  return std::holds_alternative<bool*>(key.slot(settings));
+  return std::holds_alternative<bool*>(key.field(settings));
 }
 
 /// Of one text or a list of them.
 bool is_text(const Key& key) {
   Settings settings;
-  const auto slot = key.slot(settings);
-  return std::holds_alternative<std::string*>(slot) || std::holds_alternative<std::vector<std::string>*>(slot);
+  const auto field = key.field(settings);
+  return std::holds_alternative<std::string*>(field) || std::holds_alternative<std::vector<std::string>*>(field);
 }
 
 TEST_F(SettingsTest, TheTableHasTheKeysOfTheInterface) {
@@ -122,7 +122,7 @@ TEST_F(SettingsTest, NoTwoKeysShareAVariableOrAPlace) {
   Settings settings;
   for (const Key& key : keys()) {
     EXPECT_TRUE(variables.insert(key.environment()).second) << key.environment();
-    std::visit([&](auto* place) { EXPECT_TRUE(places.insert(place).second) << key.full_name(); }, key.slot(settings));
+    std::visit([&](auto* place) { EXPECT_TRUE(places.insert(place).second) << key.full_name(); }, key.field(settings));
   }
 }
 
