@@ -6,7 +6,7 @@
 
 #include "engine/commands.hpp"
 #include "engine/task_service.hpp"
-#include "ota/domain/backoff.hpp"
+#include "ota/base/backoff.hpp"
 #include "ota/domain/download_allowance.hpp"
 
 namespace ota::engine {

@@ -1,4 +1,0 @@
-// Until the engine includes ota/base/backoff.hpp.
-#pragma once
-
-#include "ota/base/backoff.hpp"
