@@ -111,7 +111,6 @@ Result<void> Daemon::open_data() {
   auto store = firmware::Store::open(store_options, std::move(events));
   if (!store) return store.error();
   store_ = std::move(*store);
-  images_ = std::make_unique<StoreImages>(*store_);
 
   auto options = device_options(settings_);
   if (!options) return options.error();
@@ -129,10 +128,10 @@ Result<void> Daemon::open_data() {
   wanted.let_go = [this] {
     if (readers_) readers_->let_go();
   };
-  auto engine = engine::Engine::create(storage.database, std::move(wanted), clock_, random_, *images_, *notifier_);
+  auto engine = engine::Engine::create(storage.database, std::move(wanted), clock_, random_, *store_, *notifier_);
   if (!engine) return engine.error();
   engine_ = std::move(*engine);
-  if (auto adopted = adopt_images(); !adopted) return adopted;
+  if (auto ready = reconcile_images(); !ready) return ready;
 
   auto readers = storage::Readers::open(storage.database, kReadingThreads);
   if (!readers) return readers.error();
@@ -142,15 +141,16 @@ Result<void> Daemon::open_data() {
   hooks.publish_bulk = [this](std::string topic, std::string payload, std::function<void(bool)> sent) {
     return mqtt_->publish_bulk(std::move(topic), std::move(payload), std::move(sent));
   };
-  hooks.may_send = [this](const http::Pace& pace, std::size_t bytes, std::function<void(std::size_t)> granted) {
-    return server_->may_send(pace, bytes, std::move(granted));
+  hooks.may_send = [this](const http::Bandwidth& bandwidth, std::size_t bytes,
+                          std::function<void(std::size_t)> granted) {
+    return server_->may_send(bandwidth, bytes, std::move(granted));
   };
   hooks.max_broker_payload = max_payload;
   device_ = device::Api::create(std::move(*options), clock_, *engine_, *store_, *notifier_, std::move(hooks));
   return {};
 }
 
-Result<void> Daemon::adopt_images() {
+Result<void> Daemon::reconcile_images() {
   auto db = storage::Database::open(settings_.storage.database, storage::Mode::reader);
   if (!db) return db.error();
   std::vector<firmware::KnownImage> known;
@@ -159,9 +159,9 @@ Result<void> Daemon::adopt_images() {
   } catch (const storage::Fault& fault) {
     return fail(Errc::server_fault, fmt::format("the catalogue can't be read: {}", fault.what()));
   }
-  const auto adopted = store_->adopt(known);
-  for (const auto& image : adopted.damaged) engine_->image_damaged(image);
-  for (const auto& image : adopted.missing) engine_->image_changed(image);
+  const auto found = store_->reconcile(known);
+  for (const auto& image : found.damaged) engine_->image_damaged(image);
+  for (const auto& image : found.missing) engine_->image_changed(image);
   return {};
 }
 

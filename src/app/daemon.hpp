@@ -6,7 +6,6 @@
 #include <string>
 
 #include "app/instance_lock.hpp"
-#include "app/store_images.hpp"
 #include "ota/base/clock.hpp"
 #include "ota/base/random.hpp"
 #include "ota/base/settings.hpp"
@@ -46,7 +45,7 @@ class Daemon {
 
  private:
   Result<void> open_data();
-  Result<void> adopt_images();
+  Result<void> reconcile_images();
   /// The keys and the rule of the settings, from now on.
   Result<void> load_trust();
   Result<void> build_api();
@@ -69,7 +68,6 @@ class Daemon {
   std::unique_ptr<device::Notifier> notifier_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<firmware::Store> store_;
-  std::unique_ptr<StoreImages> images_;
   std::unique_ptr<storage::Readers> readers_;
   std::unique_ptr<device::Api> device_;
   std::unique_ptr<mqtt::Client> mqtt_;

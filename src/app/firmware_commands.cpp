@@ -43,7 +43,7 @@ Result<Data> open_data(const Settings& settings) {
   data.store = std::move(*store);
   std::vector<firmware::KnownImage> known;
   for (const auto& row : storage::FirmwareTable(*data.db).all()) known.push_back({row.checksum, row.size, row.damaged});
-  data.store->adopt(known);
+  data.store->reconcile(known);
   return data;
 }
 

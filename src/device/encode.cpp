@@ -8,9 +8,9 @@
 #include <utility>
 #include <variant>
 
+#include "ota/base/json_writer.hpp"
 #include "ota/base/text.hpp"
 #include "ota/wire/errors.hpp"
-#include "ota/wire/json_text.hpp"
 
 namespace ota::device {
 namespace {
@@ -51,7 +51,7 @@ struct Urls {
 };
 
 /// protocol.md's metadata, behind `type`; `every_url`: those too that `chunk_url` implies.
-void put_offer(wire::JsonText& json, const Offer& offer, const Urls& urls, const firmware::Manifest* inline_chunks,
+void put_offer(JsonWriter& json, const Offer& offer, const Urls& urls, const firmware::Manifest* inline_chunks,
                std::size_t most_ranges, bool every_url) {
   json.put("version", offer.version);
   json.put("hardware", offer.hardware);
@@ -70,14 +70,14 @@ void put_offer(wire::JsonText& json, const Offer& offer, const Urls& urls, const
   json.put_raw("transports", texts(offer.transports, [](Transport transport) { return to_string(transport); }));
   json.put("urls_expire_at", to_rfc3339(urls.expire));
   if (offer.signature) {
-    wire::JsonText signature;
+    JsonWriter signature;
     signature.put("algorithm", "ed25519");
     signature.put("key_id", offer.signature->key_id);
     signature.put("value", offer.signature->value);
     json.put_raw("signature", signature.take());
   }
   if (offer.downgrade) {
-    wire::JsonText permission;
+    JsonWriter permission;
     permission.put("algorithm", "ed25519");
     permission.put("key_id", offer.downgrade->signature.key_id);
     permission.put("device", offer.downgrade->device);
@@ -87,30 +87,30 @@ void put_offer(wire::JsonText& json, const Offer& offer, const Urls& urls, const
   }
 }
 
-void put(wire::JsonText& json, const SuccessAnswer& answer) {
+void put(JsonWriter& json, const SuccessAnswer& answer) {
   json.put("task_id", answer.task.str());
   json.put("version", answer.version);
   if (answer.confirm_by) json.put("confirm_by", to_rfc3339(*answer.confirm_by));
 }
-void put(wire::JsonText& json, const FailedAnswer& answer) {
+void put(JsonWriter& json, const FailedAnswer& answer) {
   json.put("task_id", answer.task.str());
   json.put("reason", answer.reason);
   json.put("attempts", answer.attempts);
 }
-void put(wire::JsonText& json, const QueuedAnswer& answer) {
+void put(JsonWriter& json, const QueuedAnswer& answer) {
   json.put("task_id", answer.task.str());
   json.put("position", answer.position);
   json.put("retry_after_s", answer.retry_after_s);
 }
-void put(wire::JsonText& json, const UpToDateAnswer& answer) {
+void put(JsonWriter& json, const UpToDateAnswer& answer) {
   constexpr std::size_t kLongest = 128;  // of a version; what is longer is none, and only repeats the device
   answer.version&& answer.version->size() <= kLongest ? json.put("version", *answer.version) : json.put_null("version");
 }
-void put(wire::JsonText& json, const CancelAnswer& answer) {
+void put(JsonWriter& json, const CancelAnswer& answer) {
   json.put("task_id", answer.task.str());
   json.put("reason", to_string(answer.reason));
 }
-void put(wire::JsonText& json, const ErrorAnswer& answer) {
+void put(JsonWriter& json, const ErrorAnswer& answer) {
   json.put("code", wire::protocol_code(answer.error.code));
   json.put("message", answer.error.message);
   answer.task ? json.put("task_id", answer.task->str()) : json.put_null("task_id");
@@ -133,13 +133,13 @@ struct Encoder::Shape {
   bool every_url = true;
 };
 
-Encoder::Encoder(const Options& options, const Clock& clock, const firmware::Grids& grids)
+Encoder::Encoder(const Options& options, const Clock& clock, const firmware::ManifestProvider& manifests)
     : public_url_(options.public_url),
       url_life_(options.url_life),
       inline_chunks_(options.inline_chunks),
       signer_(options.signing_keys),
       clock_(clock),
-      grids_(grids) {}
+      manifests_(manifests) {}
 
 std::string Encoder::payload(const Answer& answer, const std::string& base) const { return write(answer, base, {}); }
 
@@ -178,7 +178,7 @@ std::string Encoder::write_short(const Answer& answer, const Offer& offer, const
 }
 
 std::string Encoder::write(const Answer& answer, const std::string& base, const Shape& shape) const {
-  wire::JsonText json;
+  JsonWriter json;
   json.put("type", type_of(answer));
   const auto offer_fields = [&](const Offer& offer) {
     const auto expires = expiry(clock_.wall(), url_life_);
@@ -186,7 +186,7 @@ std::string Encoder::write(const Answer& answer, const std::string& base, const 
                     signer_.sign(offer.checksum, offer.grid.chunk_bytes, offer.task, expires),
                     WallTime{seconds{expires}}};
     const auto manifest = shape.chunks && offer.grid.count() <= inline_chunks_
-                              ? grids_.find(offer.checksum, offer.grid.chunk_bytes)
+                              ? manifests_.find(offer.checksum, offer.grid.chunk_bytes)
                               : std::shared_ptr<const firmware::Manifest>();
     put_offer(json, offer, urls, manifest.get(), shape.ranges, shape.every_url);
   };
@@ -213,7 +213,7 @@ std::string error_payload(const ErrorAnswer& answer, std::size_t max_bytes) {
   const auto most = answer.max_message_bytes ? std::min<std::size_t>(max_bytes, *answer.max_message_bytes) : max_bytes;
   auto shorter = answer;
   for (;;) {
-    wire::JsonText json;
+    JsonWriter json;
     json.put("type", "error");
     put(json, shorter);
     auto text = json.take();

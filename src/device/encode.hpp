@@ -7,7 +7,7 @@
 #include "ota/device/api.hpp"
 #include "ota/domain/messages.hpp"
 #include "ota/download/urls.hpp"
-#include "ota/firmware/grids.hpp"
+#include "ota/firmware/manifest_provider.hpp"
 
 namespace ota::device {
 
@@ -17,7 +17,7 @@ inline constexpr std::size_t kMaxMissingRanges = 1024;
 /// Thread-safe but for set_public_url().
 class Encoder {
  public:
-  Encoder(const Options& options, const Clock& clock, const firmware::Grids& grids);
+  Encoder(const Options& options, const Clock& clock, const firmware::ManifestProvider& manifests);
 
   /// Before any traffic.
   void set_public_url(std::string url) { public_url_ = std::move(url); }
@@ -44,7 +44,7 @@ class Encoder {
   std::size_t inline_chunks_;
   download::UrlSigner signer_;
   const Clock& clock_;
-  const firmware::Grids& grids_;
+  const firmware::ManifestProvider& manifests_;
 };
 
 /// The payload of an `error` message; its text is cut to `max_bytes` and what the device takes.

@@ -28,10 +28,10 @@ bool told_by_next(const Answer& answer) {
 
 class BrokerNotifier final : public Notifier {
  public:
-  BrokerNotifier(Options options, const Clock& clock, const firmware::Grids& grids, Publish publish,
+  BrokerNotifier(Options options, const Clock& clock, const firmware::ManifestProvider& manifests, Publish publish,
                  MaxPayload max_payload)
       : options_(std::move(options)),
-        encoder_(options_, clock, grids),
+        encoder_(options_, clock, manifests),
         publish_(std::move(publish)),
         max_payload_(std::move(max_payload)),
         refusals_(clock) {}
@@ -97,9 +97,10 @@ class BrokerNotifier final : public Notifier {
 
 }  // namespace
 
-std::unique_ptr<Notifier> Notifier::create(Options options, const Clock& clock, firmware::Grids& grids, Publish publish,
-                                           MaxPayload max_payload) {
-  return std::make_unique<BrokerNotifier>(std::move(options), clock, grids, std::move(publish), std::move(max_payload));
+std::unique_ptr<Notifier> Notifier::create(Options options, const Clock& clock, firmware::ManifestProvider& manifests,
+                                           Publish publish, MaxPayload max_payload) {
+  return std::make_unique<BrokerNotifier>(std::move(options), clock, manifests, std::move(publish),
+                                          std::move(max_payload));
 }
 
 }  // namespace ota::device

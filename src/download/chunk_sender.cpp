@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "ota/base/fault.hpp"
+#include "ota/base/file.hpp"
 #include "ota/base/log.hpp"
 #include "ota/firmware/hash.hpp"
-#include "ota/firmware/read_at.hpp"
 
 namespace ota::download {
 
@@ -106,7 +106,7 @@ void ChunkSender::pay(const WantedChunk& chunk, std::size_t left) {
       allow(chunk);
     pump();  // the rest may need no grant any more
   };
-  if (may_send(context_.pace_of(chunk.task), left, granted)) allow(chunk);
+  if (may_send(context_.bandwidth_of(chunk.task), left, granted)) allow(chunk);
 }
 
 void ChunkSender::allow(const WantedChunk& chunk) {
@@ -162,11 +162,11 @@ Result<std::string> ChunkSender::payload(const WantedChunk& chunk, const firmwar
   std::copy(digest.begin(), digest.end(), payload.begin());
   const auto bytes = std::span(payload).subspan(sizeof(Digest));
   const auto offset = chunk.grid.offset(chunk.index);
-  const auto got = firmware::read_at(image->descriptor(), bytes, offset, to_hex(chunk.image));
+  const auto got = read_at(image->descriptor(), bytes, offset, to_hex(chunk.image));
   if (got && *got == bytes.size() && firmware::sha256(std::string_view(bytes.data(), bytes.size())) == digest)
     return payload;
   // The check reads anew, and sets the image aside where its blocks are wrong too.
-  image->doubt(offset, chunk.bytes());
+  image->invalidate(offset, chunk.bytes());
   image->check(offset, chunk.bytes(), [](const Result<void>&) {});
   return fail(Errc::image_damaged, fmt::format("chunk {} no longer has its digest: it is not sent", chunk.index));
 }

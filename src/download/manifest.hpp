@@ -9,7 +9,7 @@
 #include "ota/domain/chunks.hpp"
 #include "ota/domain/digest.hpp"
 #include "ota/domain/messages.hpp"
-#include "ota/firmware/grids.hpp"
+#include "ota/firmware/manifest_provider.hpp"
 
 namespace ota::download {
 

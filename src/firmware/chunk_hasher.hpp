@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <span>
 
-#include "ota/firmware/grids.hpp"
 #include "ota/firmware/hash.hpp"
+#include "ota/firmware/manifest_provider.hpp"
 
 namespace ota::firmware {
 

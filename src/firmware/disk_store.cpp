@@ -71,7 +71,7 @@ std::shared_ptr<Image> DiskStore::image(const Digest& digest) const {
     return nullptr;
   }
   auto* const self = const_cast<DiskStore*>(this);
-  static_cast<void>(pool_.post([self, image, why = opened.error()] { self->set_aside(*image, why); }));
+  static_cast<void>(pool_.post([self, image, why = opened.error()] { self->quarantine(*image, why); }));
   return nullptr;
 }
 
@@ -151,7 +151,7 @@ void DiskStore::remove(const Digest& digest) {
   manifests_.drop(digest);
 }
 
-Error DiskStore::set_aside(StoredImage& image, const Error& why) {
+Error DiskStore::quarantine(StoredImage& image, const Error& why) {
   if (why.code == Errc::not_found) return lose(image, why.message);
   image.mark_damaged();
   const auto message = fmt::format("the image {} is damaged: {}", to_checksum(image.digest()), why.message);

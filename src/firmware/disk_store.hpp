@@ -30,7 +30,7 @@ class DiskStore final : public Store, public ImageKeeper {
   DiskStore(StoreOptions options, StoreEvents events, File lock);
   ~DiskStore() override;
 
-  Adopted adopt(const std::vector<KnownImage>& known) override;
+  Reconciled reconcile(const std::vector<KnownImage>& known) override;
   bool missing(const Digest& digest) const override { return absent_.missing(digest); }
   std::vector<Orphan> orphans() const override;
   Result<Stored> examine(const std::string& name) const override;
@@ -48,7 +48,7 @@ class DiskStore final : public Store, public ImageKeeper {
   bool in_slices(std::function<bool()> step) override;
   bool stopping() const noexcept override { return stopping_.load(std::memory_order_acquire); }
   Result<std::shared_ptr<const Manifest>> block_digests(StoredImage& image) override;
-  Error set_aside(StoredImage& image, const Error& why) override;
+  Error quarantine(StoredImage& image, const Error& why) override;
 
   std::shared_ptr<StoredImage> look_up(const Digest& digest) const;
   bool is_current(const StoredImage& image) const;

@@ -21,8 +21,8 @@ constexpr std::size_t kNamedInLog = 10;  ///< missing images; more are counted
 
 }  // namespace
 
-Adopted DiskStore::adopt(const std::vector<KnownImage>& known) {
-  Adopted adopted;
+Reconciled DiskStore::reconcile(const std::vector<KnownImage>& known) {
+  Reconciled found;
   std::set<Digest> seen;
   {
     const std::lock_guard lock(changes_);
@@ -34,19 +34,19 @@ Adopted DiskStore::adopt(const std::vector<KnownImage>& known) {
         absent_.put(image.checksum, {image.size, true, {}, {}});
       } else if (!file) {
         absent_.put(image.checksum, {image.size, false, {}, {}});
-        adopted.missing.push_back(image.checksum);
+        found.missing.push_back(image.checksum);
       } else if (file->size == image.size && image.size > 0) {
         insert(image.checksum, image.size);
       } else {
-        adopted.damaged.push_back(image.checksum);
+        found.damaged.push_back(image.checksum);
         put_aside(image, file->size);
       }
     }
     remove_lone_digests();
   }
-  tell_of_missing(seen.size(), adopted.missing);
+  tell_of_missing(seen.size(), found.missing);
   tell_of_orphans(known.empty());
-  return adopted;
+  return found;
 }
 
 void DiskStore::put_aside(const KnownImage& image, std::uint64_t found) {

@@ -8,7 +8,7 @@
 #include <mutex>
 #include <utility>
 
-#include "ota/firmware/grids.hpp"
+#include "ota/firmware/manifest_provider.hpp"
 
 namespace ota::firmware {
 

@@ -65,7 +65,7 @@ void Scrubber::scrub(StoredImage& image) {
   const auto done = scrub_blocks(image);
   if (done || image.damaged() || done.error().code == Errc::cancelled) return;
   if (done.error().code == Errc::image_damaged || done.error().code == Errc::not_found) {
-    keeper_.set_aside(image, done.error());
+    keeper_.quarantine(image, done.error());
   } else {
     log::warn(fmt::format("the scrub passed over the image {}: {}", to_checksum(image.digest()), done.error().message));
   }

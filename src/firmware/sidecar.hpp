@@ -10,7 +10,7 @@
 
 #include "ota/base/result.hpp"
 #include "ota/domain/chunks.hpp"
-#include "ota/firmware/grids.hpp"
+#include "ota/firmware/manifest_provider.hpp"
 
 namespace ota::firmware {
 

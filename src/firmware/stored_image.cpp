@@ -60,7 +60,7 @@ bool StoredImage::checked(std::uint64_t offset, std::uint64_t length) const noex
   return true;
 }
 
-void StoredImage::doubt(std::uint64_t offset, std::uint64_t length) noexcept {
+void StoredImage::invalidate(std::uint64_t offset, std::uint64_t length) noexcept {
   if (length == 0 || offset >= size() || length > size() - offset) return;
   const auto last = static_cast<std::uint32_t>((offset + length - 1) / kBlockBytes);
   for (auto block = static_cast<std::uint32_t>(offset / kBlockBytes); block <= last; ++block)
@@ -116,7 +116,7 @@ void StoredImage::check(std::uint64_t offset, std::uint64_t length, std::functio
     if (more) {
       done({});
     } else if ((more.error().code == Errc::image_damaged || more.error().code == Errc::not_found) && !self->damaged()) {
-      done(self->keeper_.set_aside(*self, more.error()));
+      done(self->keeper_.quarantine(*self, more.error()));
     } else {
       done(more.error());
     }

@@ -32,7 +32,7 @@ class ImageKeeper {
   virtual Result<std::shared_ptr<const Manifest>> block_digests(StoredImage& image) = 0;
   /// Takes an image that is rotten, or (Errc::not_found) whose file is gone, out of the store, reports it by the
   /// store's events, and answers Errc::image_damaged.
-  virtual Error set_aside(StoredImage& image, const Error& why) = 0;
+  virtual Error quarantine(StoredImage& image, const Error& why) = 0;
 };
 
 /// Thread-safe. Must not be checked once the store is gone.
@@ -49,7 +49,7 @@ class StoredImage final : public Image, public std::enable_shared_from_this<Stor
   int descriptor() const noexcept override { return descriptor_.load(std::memory_order_acquire); }
   bool checked(std::uint64_t offset, std::uint64_t length) const noexcept override;
   void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) override;
-  void doubt(std::uint64_t offset, std::uint64_t length) noexcept override;
+  void invalidate(std::uint64_t offset, std::uint64_t length) noexcept override;
 
   const ChunkGrid& blocks() const noexcept { return blocks_; }
   /// Opens the file where that was not done yet. Errc::not_found where it is gone.

@@ -42,8 +42,8 @@ using Publish = std::function<bool(std::string topic, std::string payload, int q
 class Notifier : public engine::Courier {
  public:
   /// `max_payload` is mqtt::Client::max_payload; without it the broker takes any length.
-  static std::unique_ptr<Notifier> create(Options options, const Clock& clock, firmware::Grids& grids, Publish publish,
-                                          std::function<std::size_t(std::size_t)> max_payload = {});
+  static std::unique_ptr<Notifier> create(Options options, const Clock& clock, firmware::ManifestProvider& manifests,
+                                          Publish publish, std::function<std::size_t(std::size_t)> max_payload = {});
   /// The same, once the listen address is known. Before any traffic.
   virtual void set_public_url(std::string url) = 0;
 

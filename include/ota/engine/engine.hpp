@@ -18,7 +18,7 @@
 #include "ota/domain/firmware.hpp"
 #include "ota/domain/task.hpp"
 #include "ota/engine/board.hpp"
-#include "ota/firmware/grids.hpp"
+#include "ota/firmware/manifest_provider.hpp"
 #include "ota/firmware/trust.hpp"
 
 namespace ota::engine {
@@ -57,14 +57,7 @@ struct UpgradeOutcome {
   TaskState state = TaskState::queued;  ///< what to answer as `status`
 };
 
-/// Where the images are; the store, or a test's double. Thread-safe.
-class Images : public firmware::Grids {
- public:
-  virtual bool exists(const Digest& image) const = 0;
-  /// Its file is not there now: tasks for it wait. Asked often; no I/O.
-  virtual bool missing(const Digest& image) const = 0;
-  virtual void remove(const Digest& image) = 0;
-};
+using firmware::Images;
 
 /// Takes what the engine tells devices unasked: offers whose turn came, retries of stalls, cancels. Called on the
 /// engine's thread after the commit; must not block.

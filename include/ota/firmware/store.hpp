@@ -15,7 +15,7 @@
 #include "ota/base/clock.hpp"
 #include "ota/base/result.hpp"
 #include "ota/domain/digest.hpp"
-#include "ota/firmware/grids.hpp"
+#include "ota/firmware/manifest_provider.hpp"
 
 namespace ota::firmware {
 
@@ -32,7 +32,7 @@ class Image {
   /// Errc::overloaded; Errc::malformed for bytes that are not inside. Not to be called once the store is gone.
   virtual void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) = 0;
   /// Bytes read from there were wrong: no block of them counts as checked until check() read it anew.
-  virtual void doubt(std::uint64_t offset, std::uint64_t length) noexcept = 0;
+  virtual void invalidate(std::uint64_t offset, std::uint64_t length) noexcept = 0;
 };
 
 struct Stored {
@@ -77,8 +77,8 @@ struct KnownImage {
   bool damaged = false;  ///< it was found rotten before
 };
 
-/// What adopt() could not take.
-struct Adopted {
+/// What reconcile() could not take.
+struct Reconciled {
   std::vector<Digest> missing;  ///< no file
   std::vector<Digest> damaged;  ///< a file of another size; it was set aside
 };
@@ -90,7 +90,7 @@ struct Orphan {
   WallTime since{};  ///< when it was written last
 };
 
-class Store : public Grids {
+class Store : public Images {
  public:
   /// Makes the folder where it is missing (0750), removes what uploads of an earlier run left half-written.
   /// Errc::in_use where another store has it.
@@ -99,23 +99,20 @@ class Store : public Grids {
   /// Takes the catalogue's images as the database has them, once, before use. No image is removed: what the catalogue
   /// doesn't know is kept and named in the log. Images that are absent or damaged are looked for from start_scrub() on,
   /// and used again once a file with their digest is there.
-  virtual Adopted adopt(const std::vector<KnownImage>& known) = 0;
-  /// The catalogue has it and its file is not there.
-  virtual bool missing(const Digest& digest) const = 0;
+  virtual Reconciled reconcile(const std::vector<KnownImage>& known) = 0;
   /// Reads the folder: not on a thread that must not wait. By name.
   virtual std::vector<Orphan> orphans() const = 0;
   /// Reads all of an orphan: its digest is what its name says. Errc::malformed for another name, Errc::not_found,
   /// Errc::image_damaged.
   virtual Result<Stored> examine(const std::string& name) const = 0;
 
-  /// Null where there is none, or it was set aside as damaged. No I/O but the first open.
+  /// Null where there is none, or it was quarantined as damaged. No I/O but the first open.
   virtual std::shared_ptr<Image> image(const Digest& digest) const = 0;
+  bool exists(const Digest& digest) const override { return image(digest) != nullptr; }
   /// Errc::overloaded beyond 16 at once. Must not be committed once the store is gone.
   virtual Result<std::unique_ptr<Upload>> begin_upload() = 0;
   /// Runs `job` on a disk thread; false where too many wait.
   virtual bool on_disk_thread(std::function<void()> job) = 0;
-  /// Forgets the image, known or orphan, and unlinks its files; downloads under way keep their descriptor.
-  virtual void remove(const Digest& digest) = 0;
 
   /// Starts the scrub in the background.
   virtual void start_scrub() = 0;

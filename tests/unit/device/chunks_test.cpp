@@ -29,14 +29,14 @@ class FileImage final : public firmware::Image {
   const Digest& digest() const noexcept override { return digest_; }
   std::uint64_t size() const noexcept override { return size_; }
   int descriptor() const noexcept override { return fd_; }
-  bool checked(std::uint64_t, std::uint64_t) const noexcept override { return doubted.empty(); }
+  bool checked(std::uint64_t, std::uint64_t) const noexcept override { return invalidated.empty(); }
   void check(std::uint64_t offset, std::uint64_t, std::function<void(Result<void>)> done) override {
     checks.push_back(offset);
     done({});
   }
-  void doubt(std::uint64_t offset, std::uint64_t) noexcept override { doubted.push_back(offset); }
+  void invalidate(std::uint64_t offset, std::uint64_t) noexcept override { invalidated.push_back(offset); }
 
-  std::vector<std::uint64_t> checks, doubted;
+  std::vector<std::uint64_t> checks, invalidated;
 
  private:
   const Digest digest_;
@@ -64,7 +64,7 @@ struct Lane {
 
 /// A question to the caps.
 struct Held {
-  http::Pace pace;
+  http::Bandwidth bandwidth;
   std::size_t wanted = 0;
   std::function<void(std::size_t)> granted;
 };
@@ -84,9 +84,10 @@ class DeviceChunks : public testing::Test {
       lane.waiting.push_back({std::move(topic), std::move(payload), std::move(sent)});
       return true;
     };
-    hooks.may_send = [this](const http::Pace& pace, std::size_t wanted, std::function<void(std::size_t)> granted) {
+    hooks.may_send = [this](const http::Bandwidth& bandwidth, std::size_t wanted,
+                            std::function<void(std::size_t)> granted) {
       if (!capped) return true;
-      held.push_back({pace, wanted, std::move(granted)});
+      held.push_back({bandwidth, wanted, std::move(granted)});
       return false;
     };
     hooks.max_broker_payload = [this](std::size_t) { return lane.room; };
@@ -299,7 +300,7 @@ TEST_F(DeviceChunks, ThatRottedNeverLeave) {
   flow();
   ASSERT_EQ(lane.written.size(), 3u);
   for (const auto& message : lane.written) EXPECT_NE(message.topic, topic(1));
-  EXPECT_EQ(image->doubted, std::vector<std::uint64_t>{1000});
+  EXPECT_EQ(image->invalidated, std::vector<std::uint64_t>{1000});
   EXPECT_EQ(image->checks, std::vector<std::uint64_t>{1000}) << "the store looks, and sets it aside";
   EXPECT_EQ(world.api->counters().mqtt_chunks_lost, 1u);
   world.store.images.clear();
@@ -395,10 +396,10 @@ TEST_F(DeviceChunks, PayForTheirDeviceAsDownloadsDo) {
   get("[[0,3]]");
   get("[[2,2]]", "gw-18", urgent);
   ASSERT_EQ(held.size(), 2u) << "who is held back holds nobody else";
-  EXPECT_EQ(held[0].pace.key, world.engine.board().transfer_class(kTask.number)->device);
-  EXPECT_FALSE(held[0].pace.urgent);
-  EXPECT_EQ(held[1].pace.key, world.engine.board().transfer_class(urgent.number)->device);
-  EXPECT_TRUE(held[1].pace.urgent);
+  EXPECT_EQ(held[0].bandwidth.key, world.engine.board().transfer_class(kTask.number)->device);
+  EXPECT_FALSE(held[0].bandwidth.urgent);
+  EXPECT_EQ(held[1].bandwidth.key, world.engine.board().transfer_class(urgent.number)->device);
+  EXPECT_TRUE(held[1].bandwidth.urgent);
   std::swap(held[0], held[1]);
   grant(kChunk);
   flow();

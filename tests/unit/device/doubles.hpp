@@ -123,7 +123,7 @@ class TestImage final : public firmware::Image {
   int descriptor() const noexcept override { return 42; }
   bool checked(std::uint64_t, std::uint64_t) const noexcept override { return true; }
   void check(std::uint64_t, std::uint64_t, std::function<void(Result<void>)> done) override { done({}); }
-  void doubt(std::uint64_t, std::uint64_t) noexcept override {}
+  void invalidate(std::uint64_t, std::uint64_t) noexcept override {}
 
  private:
   Digest digest_;
@@ -145,7 +145,7 @@ class TestStore final : public firmware::Store {
     if (trouble) return done(*trouble);
     done(later.at({image, chunk_bytes}));
   }
-  firmware::Adopted adopt(const std::vector<firmware::KnownImage>&) override { return {}; }
+  firmware::Reconciled reconcile(const std::vector<firmware::KnownImage>&) override { return {}; }
   bool missing(const Digest&) const override { return false; }
   std::vector<firmware::Orphan> orphans() const override { return {}; }
   Result<firmware::Stored> examine(const std::string&) const override { return fail(Errc::not_found, "none"); }

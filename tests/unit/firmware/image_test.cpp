@@ -41,7 +41,7 @@ TEST_F(ImageTest, WhatIsDoubtedIsReadAnew) {
   const auto stored = upload(bytes_);
   const auto image = store_->image(stored.checksum);
   ASSERT_TRUE(check(stored.checksum, 0, bytes_.size()));
-  image->doubt(kImageBlock + 5, kImageBlock);
+  image->invalidate(kImageBlock + 5, kImageBlock);
   EXPECT_TRUE(image->checked(0, kImageBlock));
   EXPECT_FALSE(image->checked(kImageBlock, 1));
   EXPECT_FALSE(image->checked(3 * kImageBlock - 1, 1));
@@ -49,7 +49,7 @@ TEST_F(ImageTest, WhatIsDoubtedIsReadAnew) {
   ASSERT_TRUE(check(stored.checksum, 0, bytes_.size())) << "nothing was wrong";
   flip(file(stored.checksum, ".img"), kImageBlock + 7);
   ASSERT_TRUE(check(stored.checksum, kImageBlock, 1)) << "checked before it rotted";
-  image->doubt(kImageBlock + 7, 1);
+  image->invalidate(kImageBlock + 7, 1);
   EXPECT_EQ(check(stored.checksum, kImageBlock, 1).error().code, Errc::image_damaged);
   expect_set_aside(stored);
 }

@@ -212,7 +212,7 @@ class Bench {
     firmware::StoreOptions store_options;
     store_options.dir = dir.path() / "firmware";
     store = firmware::Store::open(store_options, {}).value();
-    store->adopt({});
+    store->reconcile({});
     Probes probes;
     probes.broker = [this] { return broker; };
     probes.http = [] { return http::ServerCounters{}; };

@@ -72,7 +72,7 @@ TEST(Health, AMissingImageIsToldByNameAndByCode) {
     bench.write([&] { table.insert(firmware); });
     if (known.empty()) known.push_back({firmware.checksum, firmware.size, false});
   }
-  bench.store->adopt(known);
+  bench.store->reconcile(known);
   const auto seen = bench.get("/readyz");
   EXPECT_EQ(seen.reply.status, 503u);
   EXPECT_EQ(seen.json["checks"]["images"]["code"], "image_missing");

@@ -68,7 +68,7 @@ void DiskStore::start_build(const std::shared_ptr<StoredImage>& image, std::uint
         build = std::make_shared<ManifestBuild>(image, grid.chunk_bytes, *this);
         return true;
       }
-      answer(key, means_damage(known.error().code) ? set_aside(*image, known.error()) : known.error());
+      answer(key, means_damage(known.error().code) ? quarantine(*image, known.error()) : known.error());
       return false;
     }
     const auto more = build->step();
@@ -76,7 +76,7 @@ void DiskStore::start_build(const std::shared_ptr<StoredImage>& image, std::uint
     if (more) {
       answer(key, keep(*image, grid.chunk_bytes, build->finish()));
     } else {
-      answer(key, means_damage(more.error().code) ? set_aside(*image, more.error()) : more.error());
+      answer(key, means_damage(more.error().code) ? quarantine(*image, more.error()) : more.error());
     }
     return false;
   };

@@ -11,8 +11,8 @@ TEST_F(AdoptTest, WhatWasStoredIsThereAfterAStart) {
   const auto bytes = random_image(1'200'000);
   const auto stored = upload(bytes);
   open();
-  EXPECT_FALSE(store_->image(stored.checksum)) << "before adopt()";
-  EXPECT_TRUE(store_->adopt(known_images({stored, stored})).missing.empty());
+  EXPECT_FALSE(store_->image(stored.checksum)) << "before reconcile()";
+  EXPECT_TRUE(store_->reconcile(known_images({stored, stored})).missing.empty());
   const auto image = store_->image(stored.checksum);
   ASSERT_TRUE(image);
   EXPECT_EQ(image->size(), stored.size);
@@ -31,7 +31,7 @@ TEST_F(AdoptTest, WhatAKilledRunLeftHalfWrittenIsRemovedAndWholeImagesAreKept) {
   auto expected = files();
   open();
   EXPECT_TRUE(fs::is_empty(options_.dir / "tmp"));
-  EXPECT_TRUE(store_->adopt(known_images({stored})).missing.empty());
+  EXPECT_TRUE(store_->reconcile(known_images({stored})).missing.empty());
   std::erase_if(expected,
                 [&](const std::string& name) { return name.ends_with("abc123") || name.starts_with(to_hex(half)); });
   EXPECT_EQ(files(), expected);
@@ -97,9 +97,9 @@ TEST_F(AdoptTest, AnswersWhatIsMissingOrOfAnotherSize) {
   fs::remove(file(gone.checksum, ".img"));
   fs::resize_file(file(cut.checksum, ".img"), 999);
   open();
-  const auto adopted = store_->adopt(known_images({good, gone, cut, gone}));
-  EXPECT_EQ(adopted.missing, std::vector<Digest>{gone.checksum});
-  EXPECT_EQ(adopted.damaged, std::vector<Digest>{cut.checksum});
+  const auto found = store_->reconcile(known_images({good, gone, cut, gone}));
+  EXPECT_EQ(found.missing, std::vector<Digest>{gone.checksum});
+  EXPECT_EQ(found.damaged, std::vector<Digest>{cut.checksum});
   EXPECT_TRUE(store_->missing(gone.checksum));
   EXPECT_FALSE(store_->missing(cut.checksum));
   EXPECT_FALSE(store_->missing(good.checksum));
@@ -138,7 +138,7 @@ TEST_F(ReturnTest, AFolderThatIsMountedLaterIsUsedWithoutAStart) {
   store_.reset();
   unmount();
   open();
-  EXPECT_EQ(store_->adopt(known_images({a, b})).missing.size(), 2u);
+  EXPECT_EQ(store_->reconcile(known_images({a, b})).missing.size(), 2u);
   store_->start_scrub();
   mount();
   ASSERT_TRUE(returns_.wait_for(2));
@@ -168,7 +168,7 @@ TEST_F(ReturnTest, ADamagedImageWhoseFileIsWholeIsUsedAgain) {
   store_.reset();
   fs::rename(file(b.checksum, ".img"), file(b.checksum, ".damaged"));
   open();
-  EXPECT_TRUE(store_->adopt({{a.checksum, a.size, true}, {b.checksum, b.size, true}}).damaged.empty());
+  EXPECT_TRUE(store_->reconcile({{a.checksum, a.size, true}, {b.checksum, b.size, true}}).damaged.empty());
   EXPECT_FALSE(store_->image(a.checksum));
   store_->start_scrub();
   ASSERT_TRUE(returns_.wait_for(2));
@@ -182,7 +182,7 @@ TEST_F(ReturnTest, WhatComesBackWithOtherBytesIsNotUsedAndNotRemoved) {
   store_.reset();
   unmount();
   open();
-  store_->adopt(known_images({a, b}));
+  store_->reconcile(known_images({a, b}));
   store_->start_scrub();
   flip(away_ / (to_hex(a.checksum) + ".img"), 10);
   mount();

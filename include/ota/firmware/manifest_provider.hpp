@@ -14,10 +14,10 @@ namespace ota::firmware {
 /// The digests of a grid's chunks, in order.
 using Manifest = std::vector<Digest>;
 
-/// What the engine needs of the store. Thread-safe.
-class Grids {
+/// Thread-safe.
+class ManifestProvider {
  public:
-  virtual ~Grids() = default;
+  virtual ~ManifestProvider() = default;
   /// The manifest where it is in memory; no I/O.
   virtual std::shared_ptr<const Manifest> find(const Digest& image, std::uint32_t chunk_bytes) const = 0;
   /// Loads or computes it on a disk thread; `done` is called there, or at once where it is in memory.
@@ -25,6 +25,16 @@ class Grids {
   /// Errc::cancelled while the store closes.
   virtual void prepare(const Digest& image, std::uint32_t chunk_bytes,
                        std::function<void(Result<std::shared_ptr<const Manifest>>)> done) = 0;
+};
+
+/// Where the images are, as the engine needs to know it: the store, or a test's double. Thread-safe.
+class Images : public ManifestProvider {
+ public:
+  virtual bool exists(const Digest& image) const = 0;
+  /// The catalogue has it and its file is not there now: tasks for it wait. Asked often; no I/O.
+  virtual bool missing(const Digest& image) const = 0;
+  /// Forgets the image, known or orphan, and unlinks its files; downloads under way keep their descriptor.
+  virtual void remove(const Digest& image) = 0;
 };
 
 }  // namespace ota::firmware
