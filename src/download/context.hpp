@@ -14,7 +14,7 @@ struct Context {
   static constexpr std::uint64_t kVerifiedRate = 1 << 20;
 
   /// Whose allowance the bytes of a task use, over whichever transport.
-  http::Pace pace_of(const TaskId& task) const {
+  http::Bandwidth bandwidth_of(const TaskId& task) const {
     const auto found = engine.board().transfer_class(task.number);
     // One that waits for its confirmation is no active transfer any more.
     if (!found) return {static_cast<std::uint64_t>(task.number), false, kVerifiedRate};

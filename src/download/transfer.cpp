@@ -22,7 +22,7 @@ DownloadTransfer::DownloadTransfer(std::shared_ptr<firmware::Image> image, const
       context_(context),
       task_(grant.task),
       grid_{image_->size(), grant.chunk_bytes},
-      pace_(context.pace_of(grant.task)) {
+      bandwidth_(context.bandwidth_of(grant.task)) {
   fill(etag_, {"\"", hex, "\""});
   fill(digest_field_, {"sha-256=:", firmware::base64(content), ":"});
 }
@@ -35,13 +35,13 @@ void DownloadTransfer::ended(bool whole) {
   if (!whole) context_.engine.board().broken(task_.number);
 }
 
-void DownloadTransfer::line(const http::LineFigures& figures) {
+void DownloadTransfer::on_stats(const http::ConnectionStats& stats) {
   LinkSample sample;
-  sample.rtt_ms = figures.rtt_ms;
-  sample.segments = figures.segments;
-  sample.resent = figures.resent;
-  sample.rate = figures.rate;
-  sample.acked = figures.acked;
+  sample.rtt_ms = stats.rtt_ms;
+  sample.segments = stats.segments;
+  sample.resent = stats.resent;
+  sample.rate = stats.rate;
+  sample.acked = stats.acked;
   context_.engine.board().line(task_.number, sample);
 }
 

@@ -35,17 +35,17 @@ class DownloadTransfer final : public http::FileSource, public http::TransferLis
   void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) override {
     image_->check(offset, length, std::move(done));
   }
-  http::Pace pace() override { return pace_; }
+  http::Bandwidth bandwidth() override { return bandwidth_; }
   void sent(std::uint64_t offset, std::uint64_t length) override;
   void ended(bool whole) override;
-  void line(const http::LineFigures& figures) override;
+  void on_stats(const http::ConnectionStats& stats) override;
 
  private:
   std::shared_ptr<firmware::Image> image_;
   const Context& context_;
   TaskId task_;
   ChunkGrid grid_;
-  http::Pace pace_;
+  http::Bandwidth bandwidth_;
   std::array<char, 66> etag_;
   std::array<char, 54> digest_field_;
 };

@@ -61,18 +61,18 @@ void BandwidthLimiter::set(const DownloadRates& rates, Time now) {
   tell(ready);
 }
 
-void BandwidthLimiter::acquire(const Pace& pace, std::size_t wanted, Time now, Granted granted) {
+void BandwidthLimiter::acquire(const Bandwidth& bandwidth, std::size_t wanted, Time now, Granted granted) {
   Ready ready;
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     const bool alone = turns_[false].empty() && turns_[true].empty();
-    auto [at, fresh] = flows_.try_emplace(pace.key);
+    auto [at, fresh] = flows_.try_emplace(bandwidth.key);
     auto& flow = at->second;
-    flow.limit = pace.limit;
+    flow.limit = bandwidth.limit;
     if (fresh) flow.bucket = {static_cast<double>(slice(flow)), now};
-    auto& waiting = flow.waiting[pace.urgent];
-    if (waiting.empty()) turns_[pace.urgent].push_back(pace.key);
+    auto& waiting = flow.waiting[bandwidth.urgent];
+    if (waiting.empty()) turns_[bandwidth.urgent].push_back(bandwidth.key);
     waiting.push_back({wanted, std::move(granted)});
     // Behind others it waits for the next turn: looking through all of them for each would cost too much.
     if (alone) hand_out(now, ready);

@@ -17,10 +17,10 @@
 
 namespace ota::http {
 
-/// Token buckets, one for all and one for each pace key, and those that wait for their tokens. Of the tokens of all,
-/// urgent ones come first; routine ones get 1/16 of them meanwhile, so that none starves. Within a class the keys take
-/// turns. Thread-safe; its lock is a leaf. Bounded by the connections and by those who call Server::may_send, each of
-/// which asks for one slice at a time; a key is forgotten when nothing of it waits and its bucket is full again.
+/// Token buckets, one for all and one for each bandwidth key, and those that wait for their tokens. Of the tokens of
+/// all, urgent ones come first; routine ones get 1/16 of them meanwhile, so that none starves. Within a class the keys
+/// take turns. Thread-safe; its lock is a leaf. Bounded by the connections and by those who call Server::may_send, each
+/// of which asks for one slice at a time; a key is forgotten when nothing of it waits and its bucket is full again.
 class BandwidthLimiter {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -33,12 +33,12 @@ class BandwidthLimiter {
   explicit BandwidthLimiter(std::function<void()> wake) : wake_(std::move(wake)) {}
 
   /// Whether anything limits that: all that a connection costs while nothing does.
-  bool limits(const Pace& pace = {}) const noexcept {
-    return pace.limit > 0 || limits_.load(std::memory_order_relaxed);
+  bool limits(const Bandwidth& bandwidth = {}) const noexcept {
+    return bandwidth.limit > 0 || limits_.load(std::memory_order_relaxed);
   }
   void set(const DownloadRates& rates, Time now);
   /// `granted` is called, here or on the thread of refill(), with how many of the `wanted` (> 0) bytes may be sent now.
-  void acquire(const Pace& pace, std::size_t wanted, Time now, Granted granted);
+  void acquire(const Bandwidth& bandwidth, std::size_t wanted, Time now, Granted granted);
   /// Hands out what has come in; false where nobody waits any more.
   bool refill(Time now);
 
@@ -54,7 +54,7 @@ class BandwidthLimiter {
   };
   struct Flow {
     Bucket bucket;
-    std::uint64_t limit = 0;         ///< as its pace was asked with last
+    std::uint64_t limit = 0;         ///< as its bandwidth was asked with last
     std::deque<Waiting> waiting[2];  ///< routine, urgent
   };
   using Flows = std::unordered_map<std::uint64_t, Flow>;

@@ -94,9 +94,9 @@ class ServerImpl final : public Server {
 
   void set_rates(const DownloadRates& rates) override { limiter_.set(rates, std::chrono::steady_clock::now()); }
 
-  bool may_send(const Pace& pace, std::size_t wanted, std::function<void(std::size_t)> granted) override {
-    if (!limiter_.limits(pace)) return true;
-    limiter_.acquire(pace, wanted, std::chrono::steady_clock::now(), std::move(granted));
+  bool may_send(const Bandwidth& bandwidth, std::size_t wanted, std::function<void(std::size_t)> granted) override {
+    if (!limiter_.limits(bandwidth)) return true;
+    limiter_.acquire(bandwidth, wanted, std::chrono::steady_clock::now(), std::move(granted));
     return false;
   }
 

@@ -11,9 +11,6 @@
 #include "ota/base/log.hpp"
 #include "ota/http/problem.hpp"
 
-// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
 namespace ota::http {
 namespace asio = boost::asio;
 
@@ -74,7 +71,7 @@ void Session::start() {
 }
 
 void Session::on_tick() {
-  if (line_listener_ && worker_.now() - tcp_info_read_ >= worker_.ticks(kMeterTime)) read_line(!replying_);
+  if (stats_listener_ && worker_.now() - tcp_info_read_ >= worker_.ticks(kMeterTime)) read_stats(!replying_);
   if (follows_ && !deadline_.suspended()) follow_peer();
   if (!deadline_.passed()) return;
   deadline_.suspend();
@@ -96,12 +93,12 @@ void Session::follow_peer() {
 }
 
 /// `replied`: once the peer has all of the reply, nobody has to hear any more.
-void Session::read_line(bool replied) {
+void Session::read_stats(bool replied) {
   tcp_info_read_ = worker_.now();
   const auto reading = tcp_info_.read();
-  const auto listener = line_listener_;
-  if (!reading || (replied && !reading->under_way)) line_listener_.reset();
-  if (reading) listener->line(reading->figures);
+  const auto listener = stats_listener_;
+  if (!reading || (replied && !reading->under_way)) stats_listener_.reset();
+  if (reading) listener->on_stats(reading->stats);
 }
 
 void Session::on_drain() {

@@ -52,9 +52,9 @@ class Session final : public SessionHook, public std::enable_shared_from_this<Se
   boost::asio::awaitable<bool> write_file(const IncomingRequest& request, const Reply& reply, bool keep);
   boost::asio::awaitable<bool> send_range(const FileBody& file, ByteRange range, std::string_view head, bool checked,
                                           bool more);
-  void read_line(bool replied);
+  void read_stats(bool replied);
   void follow_peer();
-  boost::asio::awaitable<std::size_t> pace(const FileBody& file, std::size_t wanted);
+  boost::asio::awaitable<std::size_t> acquire(const FileBody& file, std::size_t wanted);
   boost::asio::awaitable<Result<void>> check(const FileBody& file, std::uint64_t offset, std::uint64_t length);
   boost::asio::awaitable<void> finish();
   void start_head(HeaderWriter& writer, const IncomingRequest& request, const Reply& reply, unsigned status, bool keep);
@@ -65,9 +65,9 @@ class Session final : public SessionHook, public std::enable_shared_from_this<Se
   Peer peer_;
   Deadline deadline_;
   TcpInfo tcp_info_;
-  std::uint32_t tcp_info_read_ = 0;                  // tick of the last reading
-  bool replying_ = false;                            // a file
-  std::shared_ptr<TransferListener> line_listener_;  // until the peer has what it was sent
+  std::uint32_t tcp_info_read_ = 0;                   // tick of the last reading
+  bool replying_ = false;                             // a file
+  std::shared_ptr<TransferListener> stats_listener_;  // until the peer has what it was sent
   std::unique_ptr<Stream> stream_;
   boost::asio::cancellation_signal cut_;
   bool resting_ = false;    // waits for the first byte of a request

@@ -11,9 +11,6 @@
 #include "ota/http/await.hpp"
 #include "ota/http/problem.hpp"
 
-// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
 namespace ota::http {
 namespace asio = boost::asio;
 
@@ -146,7 +143,7 @@ asio::awaitable<bool> Session::write_file(const IncomingRequest& request, const 
   if (head_only) {
     written = co_await stream_->write(head, false);
   } else {
-    line_listener_ = file.listener;
+    stats_listener_ = file.listener;
     replying_ = true;
     for (std::size_t i = 0; written && i < plan.ranges.size(); ++i) {
       const ByteRange range = plan.ranges[i];
@@ -161,15 +158,15 @@ asio::awaitable<bool> Session::write_file(const IncomingRequest& request, const 
     replying_ = false;
     if (file.listener) {
       if (!worker_.draining()) file.listener->ended(written);
-      if (line_listener_ && tcp_info_read_ != worker_.now()) read_line(true);
+      if (stats_listener_ && tcp_info_read_ != worker_.now()) read_stats(true);
     }
   }
   worker_.give_text(std::move(head));
   co_return written;
 }
 
-/// Every file byte leaves through here, at the pace that the caps leave it. `head` goes in front; `checked`: the first
-/// slice is known to be right.
+/// Every file byte leaves through here, at the bandwidth that the caps leave it. `head` goes in front; `checked`: the
+/// first slice is known to be right.
 asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range, std::string_view head, bool checked,
                                           bool more) {
   std::uint64_t right_to = checked ? slice_of(range, 0) : 0;
@@ -189,8 +186,8 @@ asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range,
       }
     }
     std::size_t size = static_cast<std::size_t>(right_to - done);
-    const bool paced = context_->limiter->limits(file.source->pace());
-    if (paced) size = co_await pace(file, size);
+    const bool paced = context_->limiter->limits(file.source->bandwidth());
+    if (paced) size = co_await acquire(file, size);
     // A paced piece leaves by itself: what follows may be long in coming.
     const FileSlice slice{file.source->descriptor(), at, size, !paced && (more || done + size < range.length)};
     const std::size_t sent = co_await stream_->write_file(done == 0 ? head : std::string_view(), slice);
@@ -203,12 +200,12 @@ asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range,
 }
 
 /// Waits for a cap; answers how much of `wanted` may leave. A connection that is held back is not idle.
-asio::awaitable<std::size_t> Session::pace(const FileBody& file, std::size_t wanted) {
+asio::awaitable<std::size_t> Session::acquire(const FileBody& file, std::size_t wanted) {
   deadline_.suspend();
   BandwidthLimiter* limiter = context_->limiter;
-  std::function<void(BandwidthLimiter::Granted)> start = [limiter, pace = file.source->pace(),
+  std::function<void(BandwidthLimiter::Granted)> start = [limiter, bandwidth = file.source->bandwidth(),
                                                           wanted](BandwidthLimiter::Granted granted) {
-    limiter->acquire(pace, wanted, std::chrono::steady_clock::now(), std::move(granted));
+    limiter->acquire(bandwidth, wanted, std::chrono::steady_clock::now(), std::move(granted));
   };
   auto asking = await_call<std::size_t>(std::move(start));
   const std::size_t size = co_await std::move(asking);

@@ -23,7 +23,7 @@ std::optional<TcpInfo::Reading> TcpInfo::read() {
   tcp_info info{};
   if (!ask_kernel(socket_, info)) return {};
   Reading reading;
-  auto& figures = reading.figures;
+  auto& figures = reading.stats;
   figures.rtt_ms = info.tcpi_rtt / 1000.0;
   // 32-bit counters of the kernel may go round; their differences don't.
   figures.segments = info.tcpi_data_segs_out - std::exchange(segments_, info.tcpi_data_segs_out);

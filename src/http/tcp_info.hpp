@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "ota/http/line.hpp"
+#include "ota/http/connection_stats.hpp"
 
 namespace ota::http {
 
@@ -13,7 +13,7 @@ class TcpInfo {
  public:
   explicit TcpInfo(int socket) : socket_(socket) {}
   struct Reading {
-    LineFigures figures;
+    ConnectionStats stats;
     bool under_way = false;  ///< bytes that were handed over have not arrived yet
   };
   /// Nothing where the kernel doesn't say.

@@ -7,9 +7,6 @@
 #include "rest/json.hpp"
 #include "rest/query.hpp"
 
-// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
 namespace ota::rest {
 namespace {
 

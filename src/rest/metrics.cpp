@@ -6,9 +6,6 @@
 #include "rest/handlers.hpp"
 #include "rest/metrics_text.hpp"
 
-// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
 namespace ota::rest {
 namespace {
 

@@ -10,9 +10,6 @@
 #include "rest/query.hpp"
 #include "rest/task_view.hpp"
 
-// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
 namespace ota::rest {
 namespace {
 

@@ -31,7 +31,8 @@ struct Hooks {
   /// mqtt::Client::publish_bulk, for chunks. Without it none is sent over MQTT.
   std::function<bool(std::string topic, std::string payload, std::function<void(bool written)> sent)> publish_bulk{};
   /// http::Server::may_send, for chunks over MQTT. Without it they know no cap.
-  std::function<bool(const http::Pace& pace, std::size_t wanted, std::function<void(std::size_t)> granted)> may_send{};
+  std::function<bool(const http::Bandwidth& bandwidth, std::size_t wanted, std::function<void(std::size_t)> granted)>
+      may_send{};
   /// mqtt::Client::max_payload.
   std::function<std::size_t(std::size_t topic_bytes)> max_broker_payload{};
 };

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "ota/base/result.hpp"
-#include "ota/http/line.hpp"
+#include "ota/http/connection_stats.hpp"
 
 namespace ota::http {
 
@@ -55,7 +55,7 @@ struct Header {
 };
 
 /// Under which cap bytes leave (DownloadRates).
-struct Pace {
+struct Bandwidth {
   std::uint64_t key = 0;    ///< whose allowance it uses: the same for all requests of one device
   bool urgent = false;      ///< comes before those that aren't, where the cap on all downloads is short
   std::uint64_t limit = 0;  ///< bytes/s that the key has besides the caps; 0: none
@@ -73,7 +73,7 @@ class FileSource {
   /// Errc::overloaded where the disk threads have too much to do.
   virtual void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) = 0;
   /// Under which cap its bytes leave: the same as long as it lives. Asked by its reply alone, where there are caps.
-  virtual Pace pace() { return {}; }
+  virtual Bandwidth bandwidth() { return {}; }
 };
 
 /// Hears how much of a file reply was handed to the kernel. Called on http threads, one call at a time.
@@ -85,7 +85,7 @@ class TransferListener {
   /// The reply is over; `whole`: all of it was handed to the kernel.
   virtual void ended(bool whole) { static_cast<void>(whole); }
   /// At most once a second and at the reply's end, and then until the peer has all of it.
-  virtual void line(const LineFigures& figures) { static_cast<void>(figures); }
+  virtual void on_stats(const ConnectionStats& stats) { static_cast<void>(stats); }
 };
 
 /// A representation that is a part of a file. The server answers conditions and ranges on it (RFC 9110, 13 and 14):

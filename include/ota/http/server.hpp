@@ -34,10 +34,10 @@ struct ServerOptions {
   std::size_t max_target_bytes = 4 * 1024;   ///< more: 414
 };
 
-/// Caps on the bytes of files that are sent, in bytes/s; 0: none. A pace may have a limit of its own.
+/// Caps on the bytes of files that are sent, in bytes/s; 0: none. A bandwidth may have a limit of its own.
 struct DownloadRates {
   std::uint64_t all = 0;
-  std::uint64_t each = 0;  ///< of each pace key
+  std::uint64_t each = 0;  ///< of each bandwidth key
 };
 
 struct ServerCounters {
@@ -65,7 +65,7 @@ class Server {
   /// For bytes that leave by another way under the same caps: true where all of `wanted` (> 0) may leave now. Else
   /// `granted` is called once, here or on an http thread, with how many of them may; never after stop(). Whoever asks
   /// holds as many questions at a time as it can bound. Thread-safe.
-  virtual bool may_send(const Pace& pace, std::size_t wanted, std::function<void(std::size_t)> granted) = 0;
+  virtual bool may_send(const Bandwidth& bandwidth, std::size_t wanted, std::function<void(std::size_t)> granted) = 0;
   /// Reads certificates anew; connections that are open keep theirs.
   virtual Result<void> reload_tls() = 0;
   /// No new connections, idle ones closed, requests under way finished within `grace`, then cut; joins the threads.

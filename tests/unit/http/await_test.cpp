@@ -12,8 +12,6 @@
 
 #include "ota/base/result.hpp"
 
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
 namespace ota::http {
 namespace {
 

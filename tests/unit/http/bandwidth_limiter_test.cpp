@@ -7,8 +7,6 @@
 
 #include "server_fixture.hpp"
 
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
 namespace ota::http {
 namespace {
 
@@ -19,12 +17,12 @@ constexpr std::size_t kChunk = 512 * 1024;
 /// Connections that want more as soon as they got something, on one clock.
 class BandwidthLimiterTest : public ::testing::Test {
  protected:
-  void download(int connection, Pace pace, std::size_t left = ~std::size_t{0} / 2) {
+  void download(int connection, Bandwidth bandwidth, std::size_t left = ~std::size_t{0} / 2) {
     if (left == 0) return;
-    limiter.acquire(pace, std::min(left, kChunk), now, [this, connection, pace, left](std::size_t size) {
+    limiter.acquire(bandwidth, std::min(left, kChunk), now, [this, connection, bandwidth, left](std::size_t size) {
       got[connection] += size;
       largest = std::max(largest, size);
-      again.push_back([this, connection, pace, left, size] { download(connection, pace, left - size); });
+      again.push_back([this, connection, bandwidth, left, size] { download(connection, bandwidth, left - size); });
     });
   }
   void run(std::chrono::milliseconds time, std::chrono::milliseconds step = BandwidthLimiter::kRefillEvery) {
@@ -105,7 +103,7 @@ TEST_F(BandwidthLimiterTest, EachDeviceHasItsOwnCap) {
 }
 
 TEST_F(BandwidthLimiterTest, AKeyMayHaveALimitOfItsOwnWithAndWithoutCaps) {
-  const Pace slowed{1, false, 64'000};
+  const Bandwidth slowed{1, false, 64'000};
   EXPECT_TRUE(limiter.limits(slowed));
   EXPECT_FALSE(limiter.limits({2, false}));
   download(1, slowed);

@@ -1,8 +1,6 @@
 // Files over real sockets: conditions, ranges, checks, what the listener hears.
 #include "server_fixture.hpp"
 
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
 namespace ota::http {
 namespace {
 

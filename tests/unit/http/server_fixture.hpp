@@ -50,7 +50,7 @@ class TestFile final : public FileSource {
   }
   int descriptor() const noexcept override { return descriptor_; }
   bool checked(std::uint64_t, std::uint64_t) const noexcept override { return all_checked_; }
-  Pace pace() override { return {7, false}; }
+  Bandwidth bandwidth() override { return {7, false}; }
   void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) override {
     ++checks;
     if (hold) {

@@ -8,8 +8,6 @@
 #include "ota/http/await.hpp"
 #include "server_fixture.hpp"
 
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
 namespace ota::http {
 namespace {
 

@@ -1,8 +1,6 @@
 // Requests over real sockets: heads, limits, smuggling, bodies, pipelines.
 #include "server_fixture.hpp"
 
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
 namespace ota::http {
 namespace {
 

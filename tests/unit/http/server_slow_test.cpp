@@ -4,8 +4,6 @@
 #include "http/deadline.hpp"
 #include "server_fixture.hpp"
 
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
 namespace ota::http {
 namespace {
 

@@ -5,8 +5,6 @@
 #include "failing_openssl.hpp"
 #include "server_fixture.hpp"
 
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
 namespace ota::http {
 namespace {
 

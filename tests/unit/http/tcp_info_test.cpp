@@ -1,8 +1,6 @@
 // What a listener hears of the line that a file went over.
 #include "server_fixture.hpp"
 
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
 namespace ota::http {
 namespace {
 
@@ -12,7 +10,7 @@ class LineListener final : public TransferListener {
  public:
   void sent(std::uint64_t, std::uint64_t length) override { sent_bytes += length; }
   void ended(bool whole) override { ++(whole ? wholes : cuts); }
-  void line(const LineFigures& figures) override {
+  void on_stats(const ConnectionStats& stats) override {
     ++looks;
     acked += figures.acked;
     segments += figures.segments;

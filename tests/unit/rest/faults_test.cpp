@@ -10,8 +10,6 @@
 #include "rest/upload_pump.hpp"
 #include "unit/rest/doubles.hpp"
 
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
-
 namespace ota::rest::test {
 namespace {
 

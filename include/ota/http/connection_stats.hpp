@@ -7,7 +7,7 @@
 namespace ota::http {
 
 /// What the kernel saw of a connection (TCP_INFO) since it was last looked at.
-struct LineFigures {
+struct ConnectionStats {
   double rtt_ms = 0;
   std::uint64_t segments = 0;  ///< with data, that were sent
   std::uint64_t resent = 0;
