@@ -30,7 +30,7 @@ OWNERS = {
     "spdlog/": {"base"}, "toml++/": {"base", "agent"}, "SQLiteCpp/": {"storage"}, "sqlite3.h": {"storage"},
     "openssl/": {"firmware", "http"}, "boost/url": {"base"}, "boost/beast": {"http"},
     "boost/asio": {"http", "download", "device", "rest"},
-    "mqtt/async": {"mqtt"}, "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"wire", "download", "rest", "agent"},
+    "mqtt/async": {"mqtt"}, "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"wire", "rest", "agent"},
     "prometheus/": {"rest"}, "CLI/": {"app", "agent"}, "curl/": {"agent"},
 }
 # Besides, these may show in interfaces.

@@ -16,14 +16,11 @@
 #include "device/encode.hpp"
 #include "device/long_polls.hpp"
 #include "device/message_log.hpp"
+#include "ota/base/url.hpp"
 #include "ota/http/await.hpp"
-#include "ota/http/url.hpp"
 #include "ota/wire/errors.hpp"
 #include "ota/wire/reply.hpp"
 #include "ota/wire/request_guard.hpp"
-
-// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 
 namespace ota::device {
 namespace asio = boost::asio;
@@ -45,16 +42,13 @@ constexpr const char* kJsonOnly =
 
 /// `wait` of the query, in seconds; nothing where it is no number from 0 to the longest wait.
 std::optional<std::chrono::seconds> parse_wait(std::string_view query) {
-  const auto items = http::parse_query(query);
+  const auto items = parse_query(query);
   if (!items) return std::nullopt;
   const auto item = std::find_if(items->begin(), items->end(), [](const auto& one) { return one.first == "wait"; });
   if (item == items->end()) return HttpTransport::kDefaultWait;
-  const auto& text = item->second;
-  unsigned wait = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), wait);
-  if (error != std::errc{} || end != text.data() + text.size() || wait > HttpTransport::kMaxWait.count())
-    return std::nullopt;
-  return std::chrono::seconds(wait);
+  const auto wait = parse_decimal<unsigned>(item->second);
+  if (!wait || *wait > HttpTransport::kMaxWait.count()) return std::nullopt;
+  return std::chrono::seconds(*wait);
 }
 
 }  // namespace
@@ -124,13 +118,13 @@ asio::awaitable<http::Reply> HttpTransport::handle(http::Request& request) {
   const auto path = request.path();
   const auto rest = path.starts_with(prefix_) ? path.substr(prefix_.size()) : std::string_view();
   const auto slash = std::min(rest.find('/'), rest.size());
-  const auto last = http::percent_decode(rest.substr(std::min(slash + 1, rest.size()))).value_or("");
+  const auto last = percent_decode(rest.substr(std::min(slash + 1, rest.size()))).value_or("");
   const auto word = parse_message_type(last);
   const bool is_next = last == "next";
   if (!word && !is_next)
     co_return refused(
         {}, {fail(Errc::not_found, "no such path; it is <root>/<device>/request, progress, verify or next"), {}});
-  const auto device = DeviceId::parse(http::percent_decode(rest.substr(0, slash)).value_or(""));
+  const auto device = DeviceId::parse(percent_decode(rest.substr(0, slash)).value_or(""));
   if (!device) {
     ++context_.bad_messages;
     co_return refused({}, {fail(Errc::bad_message, fmt::format("the path's device id {}", kDeviceIdRule)), {}});

@@ -10,14 +10,11 @@
 
 #include "download/manifest.hpp"
 #include "download/transfer.hpp"
+#include "ota/base/url.hpp"
 #include "ota/firmware/hash.hpp"
 #include "ota/http/await.hpp"
-#include "ota/http/url.hpp"
 #include "ota/wire/bearer.hpp"
 #include "ota/wire/errors.hpp"
-
-// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 
 namespace ota::download {
 namespace asio = boost::asio;
@@ -41,7 +38,7 @@ unsigned download_status(Errc code) {
 }
 
 /// The task that a query names; false where what it names is none.
-bool named_task(const http::QueryItems& query, std::optional<TaskId>& task) {
+bool named_task(const QueryItems& query, std::optional<TaskId>& task) {
   for (const auto& [name, value] : query) {
     if (name != "task") continue;
     task = TaskId::parse(value);
@@ -51,7 +48,7 @@ bool named_task(const http::QueryItems& query, std::optional<TaskId>& task) {
 }
 
 /// A device that counts on another grid than its task's would take the wrong bytes for its chunk.
-bool names_other_grid(const http::QueryItems& query, std::uint32_t chunk_bytes) {
+bool names_other_grid(const QueryItems& query, std::uint32_t chunk_bytes) {
   return std::any_of(query.begin(), query.end(), [&](const auto& item) {
     return item.first == "bytes" && item.second != std::to_string(chunk_bytes);
   });
@@ -123,8 +120,7 @@ std::optional<Error> Downloads::refuse_url(const http::Request& request, const D
   auto verdict = signer_.verify(path.hex, request.query(), now, grant);
   if (verdict != UrlVerdict::good && request.query().find('%') != std::string_view::npos) {
     // Nothing in our queries needs an escape, but a client may escape what it likes (RFC 3986, 2.3).
-    if (const auto decoded = http::percent_decode(request.query()))
-      verdict = signer_.verify(path.hex, *decoded, now, grant);
+    if (const auto decoded = percent_decode(request.query())) verdict = signer_.verify(path.hex, *decoded, now, grant);
     grant.as_signed = false;
   }
   switch (verdict) {
@@ -163,7 +159,7 @@ std::optional<Error> Downloads::refuse_proof(const http::Request& request, engin
                                              std::optional<engine::DownloadClaim>& claim) const {
   grant = {};
   grant.own = true;
-  const auto query = http::parse_query(request.query());
+  const auto query = parse_query(request.query());
   std::optional<TaskId> task;
   if (!query || !named_task(*query, task)) return fail(Errc::not_authorized, "the URL's query is malformed");
   if (const auto held = context_.engine.board().admit(proof, task)) {

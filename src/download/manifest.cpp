@@ -1,20 +1,13 @@
 #include "download/manifest.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
-#include <nlohmann/json.hpp>
+
+#include "ota/base/json_writer.hpp"
+#include "ota/base/text.hpp"
 
 namespace ota::download {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 /// The part before `separator`, trimmed; `text` keeps what is behind it.
 std::string_view take(std::string_view& text, char separator) {
@@ -24,16 +17,11 @@ std::string_view take(std::string_view& text, char separator) {
   return part;
 }
 
-bool same(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
-
 /// `q` in thousandths; a malformed one counts as 1.
 int quality(std::string_view parameters) {
   while (!parameters.empty()) {
     const auto parameter = take(parameters, ';');
-    if (parameter.size() < 3 || !same(parameter.substr(0, 2), "q=")) continue;
+    if (parameter.size() < 3 || !iequals(parameter.substr(0, 2), "q=")) continue;
     double value = 1;
     const auto number = parameter.substr(2);
     const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
@@ -50,8 +38,8 @@ bool prefers_octets(std::string_view accept) {
   while (!accept.empty()) {
     auto range = take(accept, ',');
     const auto type = take(range, ';');
-    if (same(type, "application/octet-stream")) octets = std::max(octets, quality(range));
-    if (same(type, "application/json")) json = std::max(json, quality(range));
+    if (iequals(type, "application/octet-stream")) octets = std::max(octets, quality(range));
+    if (iequals(type, "application/json")) json = std::max(json, quality(range));
   }
   return octets > json;
 }
@@ -65,26 +53,24 @@ std::string manifest_octets(const firmware::Manifest& manifest) {
 
 std::string manifest_json(const Digest& image, const ChunkGrid& grid, const firmware::Manifest& manifest,
                           const std::optional<FirmwareSignature>& signature) {
-  const Json head = {{"checksum", to_checksum(image)},
-                     {"size", grid.size},
-                     {"chunk_bytes", grid.chunk_bytes},
-                     {"chunk_count", manifest.size()}};
-  // The list is written by hand: a JSON value for each of 65,536 digests would cost more than the text.
-  auto text = head.dump();
-  text.back() = ',';
-  text.reserve(text.size() + manifest.size() * 67 + 256);
-  text += "\"chunks\":[";
-  for (std::size_t i = 0; i < manifest.size(); ++i) {
-    text += i == 0 ? "\"" : ",\"";
-    text += to_hex(manifest[i]);
-    text += '"';
-  }
-  text += ']';
+  std::string chunks = "[";
+  chunks.reserve(manifest.size() * 67 + 2);
+  for (const auto& digest : manifest) chunks.append(chunks.size() > 1 ? ",\"" : "\"").append(to_hex(digest)) += '"';
+  chunks += ']';
+  JsonWriter json(chunks.size() + 512);
+  json.put("checksum", to_checksum(image));
+  json.put("size", grid.size);
+  json.put("chunk_bytes", grid.chunk_bytes);
+  json.put("chunk_count", manifest.size());
+  json.put_raw("chunks", chunks);
   if (signature) {
-    const Json value = {{"algorithm", "ed25519"}, {"key_id", signature->key_id}, {"value", signature->value}};
-    text += ",\"signature\":" + value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    JsonWriter value;
+    value.put("algorithm", "ed25519");
+    value.put("key_id", signature->key_id);
+    value.put("value", signature->value);
+    json.put_raw("signature", value.take());
   }
-  return text += '}';
+  return json.take();
 }
 
 }  // namespace ota::download

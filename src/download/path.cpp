@@ -1,19 +1,17 @@
 #include "download/path.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
+
+#include "ota/base/text.hpp"
 
 namespace ota::download {
 namespace {
 
 std::optional<std::uint64_t> parse_index(std::string_view text) {
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  if (text.empty() || !std::all_of(text.begin(), text.end(), digit)) return std::nullopt;
+  if (text.empty() || !std::all_of(text.begin(), text.end(), is_digit)) return std::nullopt;
   if (text.size() > 1 && text.front() == '0') return std::nullopt;
-  std::uint64_t index = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), index);
-  return error == std::errc{} ? index : std::numeric_limits<std::uint64_t>::max();
+  return parse_decimal<std::uint64_t>(text).value_or(std::numeric_limits<std::uint64_t>::max());
 }
 
 }  // namespace

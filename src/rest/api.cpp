@@ -6,7 +6,7 @@
 
 #include "ota/base/log.hpp"
 #include "ota/base/text.hpp"
-#include "ota/http/url.hpp"
+#include "ota/base/url.hpp"
 #include "ota/wire/bearer.hpp"
 #include "ota/wire/errors.hpp"
 #include "ota/wire/request_guard.hpp"
@@ -25,7 +25,7 @@ std::string_view name_of(Needs needs) { return needs == Needs::admin ? "admin" :
 bool has_dot_segment(std::string_view path) {
   while (!path.empty()) {
     const auto end = std::min(path.find('/'), path.size());
-    const auto segment = http::percent_decode(path.substr(0, end));
+    const auto segment = percent_decode(path.substr(0, end));
     if (segment == "." || segment == "..") return true;
     path.remove_prefix(std::min(end + 1, path.size()));
   }

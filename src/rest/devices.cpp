@@ -4,16 +4,13 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "ota/base/url.hpp"
 #include "ota/firmware/hash.hpp"
-#include "ota/http/url.hpp"
 #include "ota/wire/json_fields.hpp"
 #include "rest/handlers.hpp"
 #include "rest/json.hpp"
 #include "rest/query.hpp"
 #include "rest/task_view.hpp"
-
-// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
-#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 
 namespace ota::rest {
 namespace {
@@ -30,11 +27,6 @@ struct Listed {
 Result<DeviceId> device_id_of(const Call& call) {
   if (auto id = DeviceId::parse(call.arguments.at(0))) return std::move(*id);
   return fail(Errc::unknown_device, fmt::format("there is no such device: an id {}", kDeviceIdRule));
-}
-
-bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
 Json json_of(Context& context, const Listed& row) {
@@ -130,7 +122,7 @@ Answering change_device(Context& context, Call& call, bool may_create) {
   if (!put) co_return put.error();
   auto reply =
       wire::json_reply(put->created ? 201 : 200, to_text(device_json(put->device, std::nullopt, std::nullopt)));
-  if (put->created) add_location(context, reply, "/devices/" + http::percent_encode(id->str()));
+  if (put->created) add_location(context, reply, "/devices/" + percent_encode(id->str()));
   co_return reply;
 }
 

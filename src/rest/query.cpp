@@ -30,14 +30,12 @@ constexpr const char* kWrongCursor = "must be the \"next\" of an earlier answer 
 
 std::optional<std::int64_t> parse_number(std::string_view text) {
   if (text.empty() || text.size() > 18 || (text.size() > 1 && text.front() == '0')) return std::nullopt;
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size() || number < 0) return std::nullopt;
-  return number;
+  const auto number = parse_decimal<std::int64_t>(text);
+  return number && *number >= 0 ? number : std::nullopt;
 }
 
 Result<QueryFields> QueryFields::parse(std::string_view query, std::initializer_list<std::string_view> known) {
-  auto items = http::parse_query(query);
+  auto items = parse_query(query);
   if (!items) return fail(Errc::malformed, "the query has a broken % escape or too many parts");
   QueryFields fields;
   for (auto& [name, value] : *items) {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "ota/base/result.hpp"
-#include "ota/http/url.hpp"
+#include "ota/base/url.hpp"
 #include "ota/wire/json_fields.hpp"
 
 namespace ota::rest {
@@ -30,7 +30,7 @@ class QueryFields {
   Result<void> check() const;
 
  private:
-  http::QueryItems items_;
+  QueryItems items_;
   wire::FieldErrors errors_;
 };
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "ota/base/text.hpp"
-#include "ota/http/url.hpp"
+#include "ota/base/url.hpp"
 #include "rest/handlers.hpp"
 
 namespace ota::rest {
@@ -105,7 +105,7 @@ std::span<const Route> routes() { return kRoutes; }
 
 Match match_route(Method method, std::string_view path) {
   Match match;
-  const auto segments = http::split_path(path);
+  const auto segments = split_path(path);
   if (!segments || segments->empty()) return match;
   const auto pattern = best_pattern(*segments);
   if (pattern.empty()) return match;

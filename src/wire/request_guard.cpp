@@ -6,15 +6,10 @@
 #include <string>
 
 #include "ota/base/text.hpp"
+#include "ota/base/url.hpp"
 
 namespace ota::wire {
 namespace {
-
-bool same_letters(std::string_view left, std::string_view right) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
-                    [lower](char a, char b) { return lower(a) == lower(b); });
-}
 
 std::string quoted(std::string_view text) {
   constexpr std::size_t kMost = 100;
@@ -26,13 +21,13 @@ std::string quoted(std::string_view text) {
 bool from_loopback(std::string_view remote) { return remote.starts_with("127.") || remote.starts_with("[::1]"); }
 
 /// What a thread's last request named, found good. Requests for chunks come by the thousand, and most name the same.
-struct KnownGood {
+struct KnownHost {
   std::uint64_t hosts = 0;  ///< HostNames::number(); 0: none
   std::string authority;
 };
 
 std::optional<Error> refuse_host(const http::Request& request, const http::HostNames& hosts) {
-  thread_local KnownGood known;
+  thread_local KnownHost known;
   const auto authority = request.authority();
   if (known.hosts == hosts.number() && known.authority == authority) return std::nullopt;
   // Browsers always name one. Checks of health by HTTP/1.0 from this machine often don't.
@@ -40,7 +35,7 @@ std::optional<Error> refuse_host(const http::Request& request, const http::HostN
     if (from_loopback(request.remote())) return std::nullopt;
     return fail(Errc::bad_message, "the request names no host: a Host header is needed");
   }
-  const auto parts = http::split_authority(authority);
+  const auto parts = parse_authority(authority);
   if (!parts)
     return fail(Errc::bad_message,
                 fmt::format("{} is no host name or address with or without a port", quoted(authority)));
@@ -57,13 +52,11 @@ std::optional<Error> refuse_host(const http::Request& request, const http::HostN
 /// The server's own origin, or another name of the same server. What else runs on this machine, on another port, is
 /// another site, unless the settings give its name to this server (a proxy in front).
 bool own_origin(std::string_view origin, const http::Request& request, const http::HostNames& hosts) {
-  const auto site = origin.find("://");
-  if (site == std::string_view::npos) return false;  // `null` too
-  const auto page = http::split_authority(origin.substr(site + 3));
-  if (!page) return false;
-  if (hosts.configured(page->host)) return true;
-  const auto target = http::split_authority(request.authority());
-  return target && page->port == target->port && hosts.has(page->host);
+  const auto page = parse_url(origin);
+  if (!page || !page->target.empty()) return false;  // `null` too
+  if (hosts.configured(page->authority.host)) return true;
+  const auto target = parse_authority(request.authority());
+  return target && page->authority.port == target->port && hosts.has(page->authority.host);
 }
 
 bool is_read(const http::Request& request) {
@@ -94,18 +87,17 @@ std::optional<Error> refuse_request(const http::Request& request, const http::Ho
                             origin.empty() ? std::string() : ", as " + quoted(origin) + " does"));
   }
   const auto coding = request.header("Content-Encoding");
-  if (coding.empty() || same_letters(coding, "identity")) return std::nullopt;
+  if (coding.empty() || iequals(coding, "identity")) return std::nullopt;
   return fail(Errc::unsupported_type,
               fmt::format("the body must be sent as it is, without Content-Encoding: {}", quoted(coding)));
 }
 
 bool is_json_type(std::string_view content_type) {
-  auto type = content_type.substr(0, content_type.find(';'));
-  while (type.ends_with(' ') || type.ends_with('\t')) type.remove_suffix(1);
+  const auto type = trim(content_type.substr(0, content_type.find(';')));
   constexpr std::string_view kSuffix = "+json";
-  if (same_letters(type, "application/json")) return true;
+  if (iequals(type, "application/json")) return true;
   return type.size() > kSuffix.size() && type.find('/') != std::string_view::npos &&
-         same_letters(type.substr(type.size() - kSuffix.size()), kSuffix);
+         iequals(type.substr(type.size() - kSuffix.size()), kSuffix);
 }
 
 }  // namespace ota::wire

@@ -10,12 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ota/base/url.hpp"
-
 namespace ota::http {
-
-// Until src/api calls it by its name.
-inline std::optional<Authority> split_authority(std::string_view text) { return parse_authority(text); }
 
 /// The addresses of this machine's network interfaces, as text without brackets or zones. A system call.
 std::vector<std::string> local_addresses();

@@ -253,11 +253,11 @@ TEST_F(Download, WhatWasSentIsOnTheBoard) {
 TEST_F(Download, AReplyStaysUnderItsDevicesCapWhenItsTaskEnds) {
   const auto reply = get("image");
   const auto held = world.engine.board().transfer_class(kTask.number).value();
-  EXPECT_EQ(reply.file->source->pace().key, held.device);
-  EXPECT_TRUE(reply.file->source->pace().urgent);
+  EXPECT_EQ(reply.file->source->bandwidth().key, held.device);
+  EXPECT_TRUE(reply.file->source->bandwidth().urgent);
   world.engine.board().close(kTask.number);
-  EXPECT_EQ(reply.file->source->pace().key, held.device);
-  EXPECT_TRUE(reply.file->source->pace().urgent);
+  EXPECT_EQ(reply.file->source->bandwidth().key, held.device);
+  EXPECT_TRUE(reply.file->source->bandwidth().urgent);
 }
 
 TEST_F(Download, HeadCountsNothing) {
@@ -445,15 +445,15 @@ TEST_F(Download, ManifestOfATaskThatWaitsForItsConfirmationIsSignedToo) {
 TEST_F(Download, WhoFetchesTheSameOverAndOverIsSlowed) {
   auto image = get("image");
   for (int i = 0; i < 2; ++i) image.file->listener->sent(0, kSize);
-  const auto before = get("image").file->source->pace();
+  const auto before = get("image").file->source->bandwidth();
   EXPECT_EQ(before.limit, 0u);
   image.file->listener->sent(0, kSize);
-  const auto slowed = get("image").file->source->pace();
+  const auto slowed = get("image").file->source->bandwidth();
   EXPECT_EQ(slowed.limit, kRepeatedDownloadRate);
   EXPECT_EQ(slowed.key, before.key) << "all connections of the device together";
   world.engine.board().close(kTask.number);
   world.engine.access = engine::Access::granted;
-  EXPECT_EQ(get("image").file->source->pace().limit, 1u << 20) << "verified, and nobody counts";
+  EXPECT_EQ(get("image").file->source->bandwidth().limit, 1u << 20) << "verified, and nobody counts";
 }
 
 TEST_F(Download, ManifestAsOctets) {
