@@ -31,7 +31,6 @@ Head parse(RequestParser& parser, std::string_view bytes, std::size_t step) {
     head.progress = parser.parse_head(bytes.substr(0, end));
     if (head.progress != RequestParser::Progress::need_more || end == bytes.size()) break;
   }
-  parser.base(bytes.data());
   if (head.progress == RequestParser::Progress::bad) {
     head.status = parser.status();
     require(head.status >= 400 && head.status < 600 && !parser.problem().empty(), "a bad head has a status");

@@ -189,7 +189,7 @@ class PacedServer : public ::testing::Test {
   static constexpr std::size_t kLength = 1'000'000;
 
   test::RawClient::Answer get(const std::string& fields = {}) {
-    return client.acquire("GET /f HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n");
+    return client.ask("GET /f HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n");
   }
 
   const std::string content = test::pattern(kLength);
@@ -232,11 +232,11 @@ TEST_F(PacedServer, OtherWaysShareTheCap) {
   std::atomic<std::size_t> elsewhere{0};
   std::function<void()> ask = [&] {
     server.server->may_send({8, false}, kLength - elsewhere, [&](std::size_t granted) {
-      if ((elsewhere += granted) < kLength) acquire();
+      if ((elsewhere += granted) < kLength) ask();
     });
   };
   const auto start = std::chrono::steady_clock::now();
-  acquire();
+  ask();
   EXPECT_TRUE(get().body == content);
   EXPECT_TRUE(test::eventually([&] { return elsewhere == kLength; }));
   EXPECT_GE(std::chrono::steady_clock::now() - start, 800ms) << "both together in the second that the cap says";

@@ -12,9 +12,9 @@ class LineListener final : public TransferListener {
   void ended(bool whole) override { ++(whole ? wholes : cuts); }
   void on_stats(const ConnectionStats& stats) override {
     ++looks;
-    acked += figures.acked;
-    segments += figures.segments;
-    if (figures.rtt_ms > 0) timed = true;
+    acked += stats.acked;
+    segments += stats.segments;
+    if (stats.rtt_ms > 0) timed = true;
   }
 
   std::atomic<std::uint64_t> sent_bytes{0}, acked{0}, segments{0};
