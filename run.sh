@@ -10,14 +10,14 @@ usage() {
 ./run.sh [--firmware FILE]... [--devices N] [--broker URL] [--once]
 
 Builds otad and ota-agent, starts Mosquitto and otad on free loopback ports with fresh data, uploads firmware, starts
-devices, posts routine upgrades and, while they run, a security upgrade, shows every download, and checks at the end that
-each device holds its image bit for bit (exit status 0 only then). Then it stays up until Ctrl-C.
+devices, posts routine upgrades and, while they run, a security upgrade, shows every download, and finally checks that
+each device has its image, bit for bit (exit status 0 only then). Then it runs until Ctrl-C.
 
-  --firmware FILE  an image to send; may be given several times: one version each, the last one is the security upgrade
+  --firmware FILE  image to send; may be repeated: one version each, the last one is the security upgrade
                    (default: boot loaders for QEMU machines from the Debian packages u-boot-qemu and opensbi)
   --devices N      how many devices, 2 to 100 (default 6)
-  --broker URL     use this broker (tcp://host:port) instead of starting one; with topics of its own below /ota-demo-...
-  --once           end after the table
+  --broker URL     use this broker (tcp://host:port) instead of starting one; all topics are below /ota-demo-...
+  --once           exit after the table
 END
 }
 

@@ -12,11 +12,11 @@ usage() {
   --fresh                    make a minimal Debian 12 (debootstrap, as root), clone HEAD into it, and there run
                              ./test.sh with the other options, and ./run.sh --once
   --sanitize address|thread  build with ASan and UBSan, or with TSan, and run the same tests
-  --docker                   besides, build the container image and bring the compose file up (minutes; as root)
-  --fuzz SECONDS             besides, drive each parser of outside data with libFuzzer for so long (60 is a good start)
-  --crash N                  kill -9 the daemon N times in the crash campaign, in place of 50 (1000: about an hour)
-  --soak MINUTES             besides, a mixed load for so long: memory, descriptors and database must stay level
-  --brokers                  besides, the whole flow over RabbitMQ, ejabberd and aedes: installs them (80 MB, and npm)
+  --docker                   also build the container image and bring the compose file up (minutes; as root)
+  --fuzz SECONDS             also fuzz each parser of external data with libFuzzer for SECONDS (60 is a good start)
+  --crash N                  kill -9 the daemon N times in the crash campaign instead of 50 (1000: about an hour)
+  --soak MINUTES             also run a mixed load for MINUTES: memory, descriptors and database must not grow
+  --brokers                  also run the whole flow over RabbitMQ, ejabberd and aedes: installs them (80 MB, and npm)
   --filter REGEX             only tests whose name matches
 END
 }
