@@ -56,7 +56,7 @@ std::string draw(const Event& event, std::size_t name_width) {
   auto line = fmt::format("{:<{}} {:<9}{:<20} [{:<{}}] {:>3}% {:>9} {:>9}/s  {}", event.device, name_width,
                           event.priority, versions, std::string(done, '#'), kBarWidth, percent,
                           amount(static_cast<double>(event.size)), amount(rate), doing(event));
-  // Much of it are the server's words, which the terminal must not obey.
+  // Much of it is text from the server, whose control characters must not reach the terminal.
   std::string printable;
   append_printable(printable, line);
   return cut_utf8(std::move(printable), kLineWidth);
@@ -78,7 +78,7 @@ class Bars final : public Reporter {
   void tell(const Event& event) override {
     std::lock_guard lock(mutex_);
     auto& shown = shown_[event.device];
-    // What ends or interrupts a task may not repeat its figures: the line keeps them.
+    // Events that end or interrupt a task may not repeat its values: the line keeps them.
     auto old = std::exchange(shown, event);
     if (event.size == 0) {
       shown = std::move(old);

@@ -26,7 +26,7 @@ using std::chrono::steady_clock;
 
 constexpr int kLookEveryMs = 20;
 constexpr std::chrono::seconds kKillAfter{5};
-constexpr std::size_t kMostAfterEnd = 64 * 1024;  // of output that was still on its way
+constexpr std::size_t kMostAfterEnd = 64 * 1024;  // of output that is still in the pipe
 
 class Descriptor {
  public:

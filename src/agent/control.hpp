@@ -1,4 +1,4 @@
-// A device's conversation with the server: over MQTT, and over HTTP while the broker can't be reached.
+// A device's messages from and to the server: over MQTT, and over HTTP while the broker is unreachable.
 #pragma once
 
 #include <functional>
@@ -13,43 +13,43 @@
 
 namespace ota::agent {
 
-/// Whether messages may go to a gateway that only the server named, `http://gw:8080`. They carry the device's secret:
-/// where it has one, only over https and to the host of `broker` (`ssl://gw:8883`), which the device's owner named. Nor
-/// is a gateway without TLS taken beside a broker with it.
+/// Whether messages may go to a gateway that the server named, `http://gw:8080`. They contain the device's token: if it
+/// has one, only over https and to the host of `broker` (`ssl://gw:8883`), which the device's owner configured. A
+/// gateway without TLS is not used if the broker has TLS.
 bool may_carry_messages(std::string_view gateway, std::string_view broker, bool has_token);
 
-/// One way at a time; which one is nobody's business but this class's. look() and send() are for one thread.
+/// Uses one transport at a time, and chooses it. look() and send() are for one thread.
 class Control {
  public:
-  /// How long the broker may be away before HTTP takes its place.
+  /// Time without the broker after which HTTP is used.
   static constexpr std::chrono::seconds kPatience{5};
 
   struct Events {
-    std::function<void(std::string_view payload)> on_message;  ///< either way
+    std::function<void(std::string_view payload)> on_message;  ///< over either transport
     std::function<void(std::string_view task, std::uint32_t index, std::string_view payload)> on_chunk;
-    std::function<void()> on_online;   ///< a way was found: what waits for an answer may be asked again
-    std::function<void()> on_offline;  ///< the broker went
+    std::function<void()> on_online;   ///< a transport works: unanswered messages may be repeated
+    std::function<void()> on_offline;  ///< the broker connection is lost
   };
 
-  /// `token` is the device's secret; may be empty.
+  /// `token`: the device's token; may be empty.
   Control(const Options& options, const std::string& id, const std::string& token, Events events, Random& random);
   ~Control() { stop(std::chrono::milliseconds(0)); }
 
   void start();
-  /// Changes over where that is due; answers when to look again.
+  /// Changes the transport if that is due; returns the time of the next call.
   Time look(Time now);
-  /// `request`, `progress` or `verify`; kept until it is delivered, as far as there is room.
+  /// `request`, `progress` or `verify`; kept until it is delivered, within a limit.
   void send(std::string_view what, std::string payload);
   bool online() const;
-  /// Whether all that was sent has arrived.
+  /// Whether all sent messages are delivered.
   bool delivered() const;
-  /// A gateway that the server named, taken where may_carry_messages(); the options' own goes before it.
+  /// A gateway that the server named, used if may_carry_messages(); the configured one has precedence.
   void learn_gateway(const std::string& origin);
 
   /// For chunks; any thread.
   bool broker_connected() const { return client_->status().connected; }
   void ask_chunks(std::string payload);
-  /// The other way fails: the broker is tried again soon, whatever wait it is in.
+  /// The other transport fails: shortens the current delay before the next connection to the broker.
   void reconnect_now() { client_->reconnect_now(); }
 
   void stop(std::chrono::milliseconds grace);

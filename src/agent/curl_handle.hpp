@@ -1,4 +1,4 @@
-// What all HTTP of the agent has in common.
+// Common parts of the agent's HTTP transfers.
 #pragma once
 
 #include <curl/curl.h>
@@ -22,7 +22,7 @@ using CurlHandle = std::unique_ptr<CURL, CloseHandle>;
 using CurlMulti = std::unique_ptr<CURLM, CloseMulti>;
 using CurlHeaders = std::unique_ptr<curl_slist, FreeList>;
 
-/// Empty where there is none. The certificate and key are for servers that want one.
+/// Empty if there is none. The certificate and key are for servers that require one.
 struct TlsFiles {
   std::string ca_file, cert_file, key_file;
 };

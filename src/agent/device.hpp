@@ -1,4 +1,4 @@
-// One device: its conversation with the server and the update that it is in.
+// One device: its messages and its current update.
 #pragma once
 
 #include <atomic>
@@ -25,31 +25,31 @@
 
 namespace ota::agent {
 
-/// Waits between repeats of `request` and `verify` (protocol.md, end-to-end rule).
+/// Delays between repetitions of `request` and `verify` (docs/device-protocol.md, A download from start to end).
 inline constexpr Backoff kAskBackoff{std::chrono::seconds(2), std::chrono::seconds(60)};
 
-/// What all devices of the process share.
+/// State that all devices of the process share.
 struct Shared {
   const Options& options;
   Reporter& reporter;
   Random& random;
-  const firmware::TrustedKeys* trusted = nullptr;  ///< null: signatures are not looked at
+  const firmware::TrustedKeys* trusted = nullptr;  ///< null: signatures are not checked
 };
 
 /// step() does one piece of work at a time (a message, a chunk, an install), so that a few threads serve many devices.
 /// Only one thread may be in step(); messages and wake-ups come from the MQTT client's threads.
 class Device {
  public:
-  /// `wake` asks for a step() soon; called from any thread.
+  /// `wake` requests a step() soon; called from any thread.
   Device(const Shared& shared, std::string id, StateDir state, std::function<void()> wake);
   ~Device();
 
   void start();
-  /// Works; answers when it wants to be called again at the latest.
+  /// Does one piece of work; returns the latest time of the next call.
   Time step();
-  /// Ends transfers and installs that run; step() does nothing any more. Any thread.
+  /// Aborts running transfers and installs; after this, step() does nothing. Any thread.
   void interrupt();
-  /// After the last step(): says what is not said yet, within `grace`.
+  /// After the last step(): delivers pending messages, within `grace`.
   void stop(std::chrono::milliseconds grace);
 
   /// With --once: the exit status, as soon as it is known. Any thread.
@@ -61,9 +61,9 @@ class Device {
     downloading,
     verifying,
     installing,
-    rebooting,   ///< installed; what runs now is not the new version yet
-    confirming,  ///< it should be: asked what runs, and the health command
-    reporting,   ///< the outcome is known, and said as soon as the server can be reached
+    rebooting,   ///< installed; the new version doesn't run yet
+    confirming,  ///< the new version should run: checks the version and the health command
+    reporting,   ///< the outcome is known; it is reported when the server is reachable
   };
 
   Time next_step(Time now, bool online);
@@ -122,11 +122,11 @@ class Device {
 
   void send(std::string_view what, std::string payload);
   void flush_progress(Time now, bool at_once);
-  /// About the task that we are in, or about `other_task`.
+  /// About the current task, or about `other_task`.
   void tell(std::string event, std::string detail = {}, const std::string& other_task = {});
   void finish(int status);
   bool is_mine(const std::string& task_id) const { return task_ && task_->id == task_id; }
-  /// From the first byte that the install command may write: nothing that the server says ends the task any more.
+  /// From the start of the install command on: no message of the server ends the task any more.
   bool is_committed() const { return phase_ >= Phase::installing; }
   bool keep(std::string_view phase);
 
@@ -147,27 +147,27 @@ class Device {
   Phase phase_ = Phase::idle;
   std::optional<Assignment> task_;
   std::optional<ImageFile> image_;
-  ChunkRanges to_forget_;            // wanted anew by the server before the image was open
-  std::set<std::uint32_t> blocked_;  // arrived wrong; the server's retry frees them
+  ChunkRanges to_forget_;            // requested again by the server before the image was open
+  std::set<std::uint32_t> blocked_;  // corrupt; the server's retry unblocks them
   std::uint32_t cursor_ = 0;
   Digest computed_{};
   ChunkRanges bad_chunks_;
   bool confirm_ = false;
   InstallRecord install_;
-  bool after_restart_ = false;  // that the install command had asked for
-  bool reported_ = false;       // the outcome, perhaps not delivered yet
+  bool after_restart_ = false;  // that the install command requested
+  bool reported_ = false;       // the outcome is sent, perhaps not delivered yet
   bool need_urls_ = false;
   unsigned refused_urls_ = 0;
   std::string last_done_;
   RetryTimer ask_;
   RetryTimer verify_;
   RetryTimer fetch_again_;
-  RetryTimer reboot_;   // the command, or where there is none to install by, the next look at what runs
-  Time hold_until_{};   // after a fault, or as the server said
+  RetryTimer reboot_;   // the command; without an install command the next check of the running version
+  Time hold_until_{};   // after an error, or as the server requested
   Time paced_until_{};  // for the rate of the options
   TransportChoice choice_;
 
-  ChunkRanges arrived_;  // not yet told
+  ChunkRanges arrived_;  // not yet reported
   Transport arrived_by_ = Transport::http;
   double rtt_sum_ms_ = 0;
   int rtt_count_ = 0;
@@ -179,7 +179,7 @@ class Device {
   std::unique_ptr<ChunkSource> http_;
   MqttSource mqtt_;
   ChunkSource* source_ = nullptr;  // one of these
-  Control control_;                // last: its threads call what stands above
+  Control control_;                // last: its threads use the members above
 };
 
 }  // namespace ota::agent

@@ -78,7 +78,7 @@ void Device::download(Time now) {
   auto index = next_chunk(now);
   if (!index) {
     if (mqtt_.may_bring_until(*task_, now)) return;
-    // All that is missing arrived wrong: the server's retry frees it; should that be lost, it is asked.
+    // All missing chunks are corrupt: the server's retry unblocks them; if it is lost, verify asks for it.
     if (!ask_.armed()) ask_.arm(now, kAskBackoff.min);
     return;
   }
@@ -90,7 +90,7 @@ void Device::download(Time now) {
   }
 }
 
-// What was asked for over MQTT, whichever way is taken now.
+// The chunks that were requested over MQTT, whichever transport is in use now.
 bool Device::take_late_chunk(Time now) {
   if (!image_) return false;
   auto late = mqtt_.take_any(*task_);
@@ -259,7 +259,7 @@ void Device::fetch_failed(const Fetched& fetched, Time now) {
   }
   if (choice_.current(now) != source_->transport() && choice_.usable(choice_.current(now), now)) {
     tell("error", fetched.why);
-    return;  // the other way at once
+    return;  // the other transport at once
   }
   fetch_again_.arm_again(now);
   hold_until_ = fetch_again_.next();

@@ -32,7 +32,7 @@ constexpr milliseconds kPauseStep{20};
 constexpr std::size_t kMaxReason = 1024;  // bytes (protocol.md, success)
 
 // Takes the part as the image of its version, once it is seen to be the one that was verified; what was kept under that
-// version stays untouched until then. Where that was done before a crash, only checks. Errors in words.
+// version stays untouched until then. Where that was done before a crash, only checks. Errors as text.
 Result<std::filesystem::path> take_image(StateDir& state, const Assignment& task) {
   const auto image = state.image(task.version);
   const auto part = state.part(task.checksum);
@@ -201,7 +201,7 @@ void Device::await_reboot(Time now) {
 void Device::confirm() {
   const auto until = steady_clock::now() + seconds(shared_.options.health_timeout_s);
   for (;;) {
-    // Without a source and without a restart, the install command's word is all there is.
+    // Without a version source and a reboot, only the install command's status is known.
     const bool asks = has_version_source(shared_.options) || after_restart_;
     const auto runs = asks ? look_what_runs() : Result<std::string>(task_->version);
     std::string why;

@@ -88,7 +88,7 @@ void Device::on(const Retry& message) {
   adopt(message.task);
   cursor_ = 0;
   // Only a whole image that is wrong makes chunks doubtful whose digests were right. Else the server names what it has
-  // not heard of: our own record knows better, and is told again.
+  // received: our own record has precedence, and is reported again.
   bool anew = message.reason == "checksum_mismatch";
   if (!anew) {
     tell_known_chunks();
@@ -166,7 +166,7 @@ void Device::on(const Cancel& message) {
 }
 
 void Device::on(const Refusal& message) {
-  if (!message.task_id.empty() && message.task_id == last_done_) return;  // a word too much after the end
+  if (!message.task_id.empty() && message.task_id == last_done_) return;  // a late message after the end
   tell("error", message.code + ": " + message.message);
   auto now = steady_clock::now();
   if (is_committed()) return;
@@ -186,7 +186,7 @@ void Device::on(const Refusal& message) {
     return;
   }
   if (message.code == "bad_chunk_range" && is_mine(message.task_id) && source_ == &mqtt_) {
-    choice_.exclude(Transport::mqtt);  // its chunks are too large for that way
+    choice_.exclude(Transport::mqtt);  // its chunks are too large for that transport
     return;
   }
   if (task_ || message.code == "server_fault" || message.code == "bad_chunk_range")

@@ -10,14 +10,14 @@
 
 namespace ota::agent {
 
-/// At most 1 MiB; nothing where it is missing or cannot be read.
+/// At most 1 MiB; nothing if it is missing or can't be read.
 std::optional<std::string> read_small_file(const std::filesystem::path& file);
 
-/// Errc::forbidden for a file or folder that the agent goes by, and that others may write to or that belongs to neither
-/// this process's user nor root; Errc::malformed where it can't be examined. `what` is the option's name.
+/// Errc::forbidden if others may write to the file or folder, or if it belongs to neither this process's user nor root;
+/// Errc::malformed if it can't be examined. `what`: name of the option.
 Result<void> check_unchangeable(std::string_view what, const std::filesystem::path& file);
 
-/// The same for a file with a secret, which others may not read either.
+/// The same for a file with a secret, which others must not be able to read either.
 Result<void> check_private(std::string_view what, const std::filesystem::path& file);
 
 }  // namespace ota::agent

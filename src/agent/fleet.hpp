@@ -16,14 +16,14 @@ namespace ota::agent {
 /// Owns the devices and steps each when it is due, never one on two threads at once.
 class Fleet {
  public:
-  /// An error where a state folder cannot be made.
+  /// An error if a state folder can't be created.
   static Result<std::unique_ptr<Fleet>> create(const Shared& shared);
   ~Fleet() { stop(); }
 
   void start();
   /// With --once: the worst status of all devices, once each has one.
   std::optional<int> verdict() const;
-  /// Ends what runs, says what is unsaid, disconnects. Idempotent.
+  /// Aborts running work, delivers pending messages, disconnects. Idempotent.
   void stop();
 
  private:

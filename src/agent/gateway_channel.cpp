@@ -196,7 +196,7 @@ void GatewayChannel::end(Exchange& exchange, int code) {
                             curl_easy_strerror(static_cast<CURLcode>(code))));
     return failed();
   }
-  // A gateway in front of the server says 502 or 504 where the server is away; 503 is the server's own word.
+  // A proxy answers 502 or 504 if the server is unreachable; 503 is the server's own answer.
   if (status >= 500 && status != 503) return failed();
   failures_ = 0;
   {

@@ -1,4 +1,4 @@
-// The three messages and `next` over HTTP (protocol.md, The same over HTTP), for when the broker can't be reached.
+// Messages and `next` over HTTP (docs/device-protocol.md, The same over HTTP), while the broker is unreachable.
 #pragma once
 
 #include <atomic>
@@ -15,12 +15,12 @@
 
 namespace ota::agent {
 
-/// While it is on, its thread posts what is sent, in order, and holds `next` open beside it. What could not be
-/// delivered is tried again after waits of 1 s to 120 s with jitter; what the server answered, also with a refusal, is
-/// done.
+/// While it is on, its thread posts messages in order, with an open `next` at the same time. An undelivered message is
+/// retried after delays of 1 s to 120 s with jitter. A message that the server answered, also with an error, is
+/// delivered.
 class GatewayChannel {
  public:
-  static constexpr std::size_t kMaxWaiting = 256;  ///< one more drops the oldest: the server is asked again
+  static constexpr std::size_t kMaxWaiting = 256;  ///< beyond it the oldest is dropped: the server is asked again
   static constexpr std::chrono::seconds kMinWait{1}, kMaxWait{120};
   static constexpr int kNextSeconds = 30;
 

@@ -1,4 +1,4 @@
-// Chunks over HTTP and HTTPS (protocol.md, Chunks).
+// Chunks over HTTP and HTTPS (docs/device-protocol.md, Chunks).
 #pragma once
 
 #include <atomic>
@@ -9,10 +9,10 @@
 
 namespace ota::agent {
 
-/// A chunk whose transfer breaks off keeps its bytes, and the next chunk() for it asks for the rest alone (RFC 9110,
-/// 14.2). The first of those ahead is asked for on a second connection when the chunk before it has nearly come. Once
-/// the line let it wait for long, chunks that follow each other are asked for as one range of the image, a MiB at a
-/// time. While `interrupted` is true, a running transfer ends within a second as aborted.
+/// The bytes of an interrupted chunk are kept, and the next chunk() for it requests only the rest (RFC 9110, 14.2). The
+/// first chunk of `ahead` is requested on a second connection when the current one is nearly complete. After a stall,
+/// consecutive chunks are requested as one range of the image, up to 1 MiB. When `interrupted` becomes true, a running
+/// transfer ends within a second as aborted.
 std::unique_ptr<ChunkSource> make_http_source(const TlsFiles& tls, const std::atomic<bool>& interrupted);
 
 }  // namespace ota::agent

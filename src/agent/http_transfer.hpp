@@ -1,4 +1,4 @@
-// One piece of an image, or another body of known length, on its way over HTTP.
+// The transfer of one piece of an image, or of another body of known length, over HTTP.
 #pragma once
 
 #include <atomic>
@@ -14,8 +14,7 @@
 
 namespace ota::agent {
 
-/// What is fetched. The first bytes of one that broke off are kept, where its digest can tell later whether they were
-/// right.
+/// What is downloaded. The first bytes of an interrupted piece are kept if its digest can verify them later.
 struct HttpPiece {
   enum class Kind {
     none,
@@ -30,8 +29,8 @@ struct HttpPiece {
   bool operator==(const HttpPiece&) const = default;
 };
 
-/// One kept connection, one piece at a time. A piece that breaks off and is started again asks for its rest alone
-/// (RFC 9110, 14.2). Runs inside a multi handle that outlives the run; not movable, for curl holds its address.
+/// One persistent connection, one piece at a time. When an interrupted piece is started again, it requests only the
+/// rest (RFC 9110, 14.2). Runs inside a multi handle that outlives the run; not movable, for curl holds its address.
 class HttpTransfer {
  public:
   /// While `interrupted` is true, what runs ends as aborted.

@@ -1,4 +1,4 @@
-// The image as far as it is here: one file of its full size, and which of its chunks are right.
+// The partial image: one file of the full size, and which of its chunks are correct.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,10 @@
 
 namespace ota::agent {
 
-/// Keeps no record of what arrived beside the bytes themselves and the chunks' digests (in `<file>.digests`): open()
-/// finds it out by those. So whatever moment the process or the machine died at, a chunk counts exactly if it is on
-/// disk, and no good one is fetched twice, with the digests given even under another chunk grid. Reading costs a second
-/// for each 1 or 2 GB. Not thread-safe.
+/// The only record of received chunks are their bytes and digests (in `<file>.digests`), which open() compares. So
+/// after a crash of the process or the machine, a chunk counts if and only if it is on disk, and no correct one is
+/// downloaded again; if the digests are given, also with another chunk layout. Reading takes a second for each 1 or 2
+/// GB. Not thread-safe.
 class ImageFile {
  public:
   /// Takes up `path` or creates it, its full size reserved. Without `digests` it goes by those that it kept, and learns

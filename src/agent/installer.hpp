@@ -1,4 +1,4 @@
-// The owner's commands around an update: install, health, reboot.
+// The owner's commands for an update: install, health, reboot.
 #pragma once
 
 #include <atomic>
@@ -11,15 +11,15 @@
 
 namespace ota::agent {
 
-/// Runs the install command on the image and waits, at most the install timeout.
+/// Runs the install command on the image and waits, at most for the install timeout.
 Outcome run_install(const Options& options, const std::string& device, const Assignment& task,
                     const std::filesystem::path& image, const std::atomic<bool>& interrupted);
 
-/// Runs the health command once, for at most `timeout`; a success where there is none.
+/// Runs the health command once, for at most `timeout`; a success if there is none.
 Outcome run_health(const Options& options, const std::string& device, const Assignment& task,
                    std::chrono::seconds timeout, const std::atomic<bool>& interrupted);
 
-/// Runs the reboot command; a success where there is none.
+/// Runs the reboot command; a success if there is none.
 Outcome run_reboot(const Options& options, const std::string& device, const Assignment& task,
                    const std::atomic<bool>& interrupted);
 

@@ -1,4 +1,4 @@
-// ota-agent: a device's end of over-the-air updates, for Linux devices, tests and demonstrations.
+// ota-agent: update client for Linux devices, also used by tests and demonstrations.
 #include "agent/run.hpp"
 #include "ota/base/process.hpp"
 

@@ -103,7 +103,7 @@ std::vector<Transport> transports(const Json& object) {
   return order.empty() ? std::vector{Transport::http} : order;
 }
 
-// What metadata, retry and the file of a kept task have in common.
+// The common fields of metadata, retry and the file of a stored task.
 Assignment basic_task(const Json& object, const char* id_field) {
   Assignment task;
   task.id = text(object, id_field, true);

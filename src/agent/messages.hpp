@@ -1,4 +1,4 @@
-// The protocol's JSON, from the device's side (protocol.md, Messages).
+// The JSON of the protocol on the device's side (docs/device-protocol.md, Messages).
 #pragma once
 
 #include <optional>
@@ -14,7 +14,7 @@
 
 namespace ota::agent {
 
-/// An update to fetch: protocol.md's metadata.
+/// An update to download, from `metadata`.
 struct Assignment {
   std::string id;
   std::string version;
@@ -45,7 +45,7 @@ struct Retry {
 struct Success {
   std::string task_id;
   std::string version;   ///< of the task
-  bool confirm = false;  ///< the server waits to hear the new version
+  bool confirm = false;  ///< the server waits for a report of the new version
 };
 struct Failed {
   std::string task_id;
@@ -72,11 +72,11 @@ struct Refusal {
 };
 using ServerMessage = std::variant<Metadata, Retry, Success, Failed, Queued, UpToDate, Cancel, Refusal>;
 
-/// Errc::malformed with the field that is wrong. Unknown fields are ignored. What it answers is safe to act on:
-/// versions fit file names, grids and ranges lie within the protocol's bounds.
+/// Errc::malformed with the name of the invalid field. Unknown fields are ignored. The result is safe to use: versions
+/// are valid in file names, chunk layouts and ranges are within the protocol's limits.
 Result<ServerMessage> parse_message(std::string_view payload);
 
-/// Its `type`; empty for what is no message.
+/// Its `type`; empty if it is not a message.
 std::string type_of(std::string_view payload);
 
 /// A manifest as JSON: the chunks' digests.
@@ -101,17 +101,17 @@ std::string state_json(const Identity& who, std::string_view task_id, std::strin
 /// `scheme://host:port` of an address; empty for one that isn't http or https, or names a user.
 std::string origin_of(const std::string& url);
 
-/// How far an install got; kept with its task, so that a restart of the machine during it loses nothing.
+/// Progress of an installation; stored with its task, so that it survives a restart of the machine.
 struct InstallRecord {
-  int tries = 0;             ///< of the install command that were begun
-  std::string stopped_in;    ///< the boot id, where the agent was told to stop in the middle of one
-  std::string from_version;  ///< what ran before
-  std::string output;        ///< the install command's last words
+  int tries = 0;             ///< number of starts of the install command
+  std::string stopped_in;    ///< boot id at which the agent stopped during the install command
+  std::string from_version;  ///< the version that ran before
+  std::string output;        ///< the end of the install command's output
   std::string outcome;       ///< once it is known: `installed`, `rolled_back` or `failed`, the state to be reported
   std::string reason;        ///< with an outcome other than `installed`
 };
 
-/// A task as it is kept on disk, without its URLs and digests.
+/// A task as stored on disk, without its URLs and digests.
 struct KeptTask {
   Assignment task;
   std::string gateway;  ///< where its chunks came from: `http://gw:8080`

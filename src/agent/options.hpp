@@ -1,4 +1,4 @@
-// What the command line and the file of options say.
+// Options from the command line and the options file.
 #pragma once
 
 #include <chrono>
@@ -23,25 +23,25 @@ struct Options {
   std::string password_file;
   std::string ca_file, cert_file, key_file;
   std::string http_ca_file;  ///< empty: `ca_file`
-  std::string gateway;       ///< `http://gw:8080`; empty: none but what the server names
+  std::string gateway;       ///< `http://gw:8080`; empty: the one that the server names
   std::string topic_root = "/ota";
   std::string state_dir = "/var/lib/ota-agent";
   std::string current_version, hardware, want_version;
-  std::string version_command, version_file;  ///< at most one: what says which version runs
+  std::string version_command, version_file;  ///< at most one: source of the running version
   std::string token_file;
   std::optional<std::uint32_t> max_chunk_bytes;
   std::optional<std::uint32_t> max_message_bytes;
   std::string install_command;
   int install_timeout_s = 3600;
-  int reboot_status = 10;  ///< of the install command: installed, and the device has to be restarted
+  int reboot_status = 10;  ///< of the install command: installed, reboot required
   std::string reboot_command;
   std::string health_command;
   int health_timeout_s = 60;
   std::vector<std::string> trusted_keys;  ///< PEM files, or folders of them
   bool allow_downgrade = false;
   bool once = false;
-  std::uint64_t rate = 0;  ///< bytes a second and device; 0: no bound
-  int poll_s = 240;        ///< how often an idle device asks, so that the server knows it is there
+  std::uint64_t rate = 0;  ///< bytes per second for each device; 0: no limit
+  int poll_s = 240;        ///< interval of requests of an idle device
   int workers = 8;
   ReportStyle report = ReportStyle::automatic;
 

@@ -1,4 +1,4 @@
-// What this device may install.
+// The firmware that this device may install.
 #pragma once
 
 #include <string>
@@ -10,12 +10,12 @@
 
 namespace ota::agent {
 
-/// What an offer is held against (protocol.md, Signatures).
+/// The conditions of an offer (docs/device-protocol.md, Signatures).
 struct Policy {
   std::string device;                              ///< its id
-  std::string hardware;                            ///< its own; empty: not known, and not looked at
-  std::string highest_version;                     ///< that it has run; empty: not known
-  const firmware::TrustedKeys* trusted = nullptr;  ///< null: signatures are not looked at
+  std::string hardware;                            ///< its own; empty: unknown, and not compared
+  std::string highest_version;                     ///< that it has run; empty: unknown
+  const firmware::TrustedKeys* trusted = nullptr;  ///< null: signatures are not checked
   bool allow_downgrade = false;
 };
 
@@ -24,7 +24,8 @@ struct Policy {
 /// this device and that hasn't expired at `now` lets it. Asked when the offer comes and again before it is installed.
 Result<void> may_install(const Assignment& task, const Policy& policy, WallTime now);
 
-/// Whether two versions are the same one: equal texts, or versions that compare as equal (protocol.md, request).
+/// Whether two versions are the same one: equal texts, or versions that compare as equal (docs/device-protocol.md,
+/// request).
 bool same_version(std::string_view a, std::string_view b);
 
 }  // namespace ota::agent

@@ -1,4 +1,4 @@
-// What the agent tells the person or program that runs it.
+// The agent's progress reports to its user or calling program.
 #pragma once
 
 #include <cstdint>
@@ -10,24 +10,24 @@
 
 namespace ota::agent {
 
-/// What is known of a device's update at one moment.
+/// The state of a device's update at one moment.
 struct Event {
   std::string device;
   /// metadata, chunk, transport, mismatch, retry, success, rebooting, installed, rolled_back, failed, cancel, queued,
   /// up_to_date, error
   std::string event;
   std::string task_id;
-  std::string version;       ///< that comes
-  std::string from_version;  ///< that runs
+  std::string version;       ///< of the update
+  std::string from_version;  ///< that ran before
   std::string priority;
   std::string detail;               ///< reason, error text, path of the image
-  std::uint64_t bytes = 0;          ///< of the image that are here and right
+  std::uint64_t bytes = 0;          ///< of the image that are on disk and verified
   std::uint64_t size = 0;           ///< of the image
   std::uint64_t bytes_fetched = 0;  ///< over the network for this task, by this process
   std::uint32_t chunks = 0;
   std::uint32_t chunk_count = 0;
   int attempt = 0;
-  double seconds = 0;  ///< since this process first heard of the task
+  double seconds = 0;  ///< since this process first received the task
 };
 
 /// Thread-safe.

@@ -1,4 +1,4 @@
-// A question that is asked again until it is answered (protocol.md, end-to-end rule).
+// A message that is repeated until it is answered (docs/device-protocol.md, A download from start to end).
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,7 @@ class RetryTimer {
  public:
   RetryTimer(Backoff backoff, Random& random) : backoff_(backoff), random_(random) {}
 
-  /// To be asked after `delay`; the waits grow anew from there.
+  /// To be sent after `delay`; further delays grow from the start again.
   void arm(Time now, std::chrono::milliseconds delay = {}) {
     next_ = now + delay;
     step_ = 0;
@@ -27,7 +27,7 @@ class RetryTimer {
   bool armed() const { return next_ != Time::max(); }
   Time next() const { return next_; }
   bool due(Time now) const { return next_ <= now; }
-  /// It was asked: the next time is after the next wait.
+  /// It was sent: the next time is after the next delay.
   void asked(Time now) { arm_again(now); }
 
  private:

@@ -1,4 +1,4 @@
-// What a device remembers on disk: the version that it runs, the task that it is in, images and parts of images.
+// The state of a device on disk: its running version, its current task, images and partial images.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,12 @@
 
 namespace ota::agent {
 
-/// What is known of the versions that ran.
+/// The versions that ran on the device.
 struct VersionRecord {
-  std::string current;  ///< of the last install that nothing but the install command's status bears out
+  std::string current;  ///< of the last install, as far as only the install command's status confirms it
   std::string given;    ///< `--current-version` when `current` was recorded
-  std::string highest;  ///< that ever ran, and was well
-  std::string unwell;   ///< that the health command was not content with after its install
+  std::string highest;  ///< that ever ran and passed its health command
+  std::string unwell;   ///< whose health command failed after its install
   bool operator==(const VersionRecord&) const = default;
 };
 

@@ -1,4 +1,4 @@
-// Which way chunks are fetched now: in the server's order, past those that are dead.
+// The transport of chunks: in the server's order, without those that fail.
 #pragma once
 
 #include <array>
@@ -10,9 +10,9 @@
 
 namespace ota::agent {
 
-/// A transport that fails kFailures times in a row counts as dead, and the next in the order is taken. After kRest,
-/// which doubles each time up to kLongestRest, the dead one is tried again: one more failure and it rests on, so that a
-/// way that only seems to live costs little. Once it brought kProven chunks all is forgiven. Not thread-safe.
+/// After kFailures consecutive failures a transport is suspended, and the next one in the order is used. After kRest,
+/// which doubles each time up to kLongestRest, it is tried again, and suspended again after a single failure. After
+/// kProven chunks its failures are reset. Not thread-safe.
 class TransportChoice {
  public:
   static constexpr int kFailures = 2;
@@ -20,22 +20,22 @@ class TransportChoice {
   static constexpr std::chrono::seconds kRest{20};
   static constexpr std::chrono::seconds kLongestRest{300};
 
-  /// As `metadata` has it; what this side can't do is left out by the caller. Another order than before puts its first
-  /// on trial at once: the server knows something new. The same order changes nothing.
+  /// The order of `metadata`. Precondition: only supported transports. A changed order makes its first transport tried
+  /// at once, because the server has new information. The same order changes nothing.
   void set_order(std::vector<Transport> order);
-  /// Another task: what was excluded may be tried again.
+  /// For another task: permits excluded transports again.
   void begin_task();
-  /// It will never bring this task's chunks.
+  /// The transport can't be used for this task's chunks.
   void exclude(Transport transport);
 
-  /// Where all are dead, the one that rests the shortest.
+  /// If all are suspended, the one with the shortest remaining time.
   Transport current(Time now) const;
   bool usable(Transport transport, Time now) const;
   void worked(Transport transport);
-  /// What it failed by has passed: it needn't rest on.
+  /// The cause of its failures is gone: it may be used at once.
   void revived(Transport transport) { of(transport).rests_until = {}; }
   void failed(Transport transport, Time now);
-  /// It took long to fail: it rests at once.
+  /// A slow failure: suspends it at once.
   void died(Transport transport, Time now);
 
  private:
@@ -43,7 +43,7 @@ class TransportChoice {
     int failures = 0;  // in a row
     int successes = 0;
     Time rests_until{};
-    std::chrono::seconds rest{0};  // the last; 0: never rested, or forgiven
+    std::chrono::seconds rest{0};  // the last suspension; 0: none, or reset
     bool excluded = false;
   };
   Record& of(Transport transport) { return records_[static_cast<std::size_t>(transport)]; }

@@ -1,4 +1,4 @@
-// What the listen addresses mean for others.
+// The addresses by which others reach this server.
 #pragma once
 
 #include <memory>
@@ -11,23 +11,22 @@
 
 namespace ota::app {
 
-/// `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`: nobody outside this machine reaches it.
+/// `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`: reachable from this machine only.
 bool is_loopback(std::string_view address);
 
 /// The address that a setting means: `localhost` is 127.0.0.1 (RFC 6761, 6.3).
 std::string listen_address(const std::string& setting);
 
-/// What devices are told to download from: the setting, else the address with this machine's name where it is any.
+/// Base URL of downloads: the setting, else the listen address, with this machine's name if it listens on any address.
 std::string public_url(const HttpSettings& settings, std::string_view bound);
 
-/// What is wrong with that for devices elsewhere, and what to do; nothing where it may do. `url` as public_url() made
-/// it.
+/// Why remote devices can't use that URL, and what to do; nothing if they can. `url`: the result of public_url().
 std::optional<std::string> doubt_of_public_url(const HttpSettings& settings, std::string_view url);
 
-/// What stands in front of the paths of http.public_url: `/ota` of `https://gw/ota`; mostly empty.
+/// The path of http.public_url: `/ota` of `https://gw/ota`; usually empty.
 std::string public_path(const HttpSettings& settings);
 
-/// Every name that requests may be for: of the settings, of the listen addresses, of this machine.
+/// All host names of this server: from the settings, the listen addresses and the machine.
 std::shared_ptr<const http::HostNames> host_names(const HttpSettings& settings);
 
 /// security.api_auth, resolved: `auto` asks for keys unless every operators' listener is loopback.

@@ -1,4 +1,4 @@
-// The daemon's command line (api.md, Daemon).
+// The daemon's command line (docs/operating.md).
 #pragma once
 
 #include <optional>
@@ -32,13 +32,13 @@ struct Arguments {
   bool security = false;
 };
 
-/// Exit statuses (api.md, Daemon).
+/// Exit statuses (docs/operating.md, Settings).
 inline constexpr int kStopped = 0;
 inline constexpr int kFault = 1;
 inline constexpr int kBadSettings = 2;
 
-/// What was asked for; or, where there is nothing more to do (--help, --version, wrong arguments: said already), the
-/// exit status.
+/// The parsed arguments; or the exit status if nothing is left to do (--help, --version, invalid arguments, all of
+/// which are already printed).
 struct Parsed {
   std::optional<Arguments> arguments;
   int status = kStopped;

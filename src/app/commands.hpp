@@ -1,5 +1,5 @@
-// What `otad` does beside a running daemon (keys, backups: WAL lets both work on the database at once) or while none
-// runs (images).
+// Subcommands of `otad`. `keys` and `backup` may run beside the daemon, because WAL permits several processes;
+// `firmware` requires that the daemon is stopped.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace ota::app {
 
-/// Each answers the exit status and says on standard error what went wrong.
+/// Each returns the exit status and prints errors on standard error.
 int add_key(const Settings& settings, const Arguments& arguments);
 int list_keys(const Settings& settings);
 int remove_key(const Settings& settings, const Arguments& arguments);

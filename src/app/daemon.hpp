@@ -1,4 +1,4 @@
-// The daemon: builds the rooms' objects, starts them, and stops them in the order that loses nothing.
+// The daemon: builds the modules' objects, starts them, and stops them in an order that loses no data.
 #pragma once
 
 #include <chrono>
@@ -28,25 +28,25 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  /// Everything up to serving. Errc::malformed for what the settings must answer for; other errors are faults.
+  /// Starts everything, up to serving. Errc::malformed: the settings are invalid; other codes: internal errors.
   Result<void> start();
-  /// Takes no new work, finishes what is in flight within `shutdown_grace_s`, cuts the rest. Idempotent.
+  /// Accepts no new work, finishes what is in progress within `shutdown_grace_s`, aborts the rest. Idempotent.
   void stop();
 
-  /// Puts in force what may change while running, opens the log anew, reads certificates again, and logs each change:
-  /// its key, the value before and the new one, and whether it needs a restart.
+  /// Applies the settings that may change while running, reopens the log, reloads certificates, and logs each change:
+  /// its key, the old and the new value, and whether it needs a restart.
   void reload(const Settings& wanted);
 
-  /// Whether the engine's thread went round within `limit`.
+  /// Whether the engine's thread completed a cycle within `limit`.
   bool alive(std::chrono::milliseconds limit) const;
-  /// One line for the service manager: where it listens, whether the broker is there, how many slots are held.
+  /// One line for the service manager: listen addresses, state of the broker connection, number of slots in use.
   std::string status() const;
   const Settings& settings() const noexcept { return settings_; }
 
  private:
   Result<void> open_data();
   Result<void> reconcile_images();
-  /// The keys and the rule of the settings, from now on.
+  /// Applies the trusted keys and the signature rule of these settings.
   Result<void> load_trust();
   Result<void> build_api();
   Result<void> listen();
@@ -61,8 +61,8 @@ class Daemon {
   bool stopped_ = false;
   std::shared_ptr<const http::HostNames> hosts_;
 
-  // Destroyed from the last to the first: disk threads may call the engine and the outbox until the store is gone, and
-  // what the server still holds of a handler's coroutine may use all the others.
+  // Destroyed from the last to the first: disk threads may call the engine and the outbox until the store is destroyed,
+  // and coroutine frames that the HTTP server still holds may use all other members.
   File lock_;
   const std::shared_ptr<firmware::Trust> trust_ = std::make_shared<firmware::Trust>();
   std::unique_ptr<device::Notifier> notifier_;

@@ -7,10 +7,10 @@
 
 namespace ota::app {
 
-/// Answers the exit status. `config` is the file that SIGHUP reads again; may be empty.
+/// Returns the exit status. `config` is the file that SIGHUP reads again; it may be empty.
 int run_daemon(const Settings& settings, const std::string& config);
 
-/// Says each fault of bad settings on standard error.
+/// Prints each error of invalid settings on standard error.
 void tell(const Error& error);
 
 }  // namespace ota::app

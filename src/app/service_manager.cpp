@@ -56,7 +56,7 @@ void notify_alive() { notify("WATCHDOG=1"); }
 
 std::optional<std::chrono::milliseconds> watchdog_time() {
   const auto micros = number("WATCHDOG_USEC");
-  // Where it names another process, that one is watched.
+  // If it names another process, systemd watches that one.
   const bool other = std::getenv("WATCHDOG_PID") && number("WATCHDOG_PID") != static_cast<std::uint64_t>(::getpid());
   if (!micros || *micros == 0 || other) return std::nullopt;
   return std::chrono::milliseconds(*micros / 1000);

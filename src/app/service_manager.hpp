@@ -1,4 +1,4 @@
-// What systemd is told (sd_notify(3), sd_watchdog_enabled(3)); nothing where it didn't start the daemon.
+// Notifications to systemd (sd_notify(3), sd_watchdog_enabled(3)); no effect if it didn't start the daemon.
 #pragma once
 
 #include <chrono>
@@ -13,7 +13,7 @@ void notify_stopping();
 void notify_status(const std::string& status);
 void notify_alive();
 
-/// WatchdogSec of the unit; nothing without one.
+/// WatchdogSec of the unit; nothing if it isn't set.
 std::optional<std::chrono::milliseconds> watchdog_time();
 
 }  // namespace ota::app

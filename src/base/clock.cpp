@@ -26,7 +26,7 @@ std::string to_rfc3339(WallTime time) {
 
 namespace {
 
-/// `count` digits at `at`, moving it on; -1 where they aren't digits.
+/// Reads `count` digits at `at` and advances it; -1 if they aren't digits.
 int digits(std::string_view text, std::size_t& at, std::size_t count) {
   if (at + count > text.size()) return -1;
   int value = 0;
@@ -84,7 +84,7 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
   }
   if (at != text.size()) return {};
   const WallTime time = sys_days{date} + hours{h} + minutes{mi} + seconds{s} + fraction - offset;
-  // In UTC it may be of a year that has no four digits, which nobody could read again.
+  // In UTC the year may not have four digits; then the result could not be parsed again.
   constexpr WallTime kFirst = sys_days{year{0} / 1 / 1};
   constexpr WallTime kEnd = sys_days{year{10'000} / 1 / 1};
   if (time < kFirst || time >= kEnd) return {};

@@ -32,7 +32,7 @@ Error io_error(int number, std::string_view action, const fs::path& path) {
 
 namespace {
 
-/// A medium that takes nothing says nothing of what is on it.
+/// A failed write doesn't mean that stored data is corrupt.
 Error write_error(int number, std::string_view action, const fs::path& path) {
   auto error = io_error(number, action, path);
   if (error.code == Errc::image_damaged) error.code = Errc::server_fault;

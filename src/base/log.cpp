@@ -24,7 +24,7 @@ namespace {
 
 using Logger = std::shared_ptr<spdlog::logger>;
 
-/// Hands a line to spdlog as format_line() makes it.
+/// Passes a line from format_line() to spdlog.
 class LineFormatter final : public spdlog::formatter {
  public:
   explicit LineFormatter(Format format) : format_(format) {}
@@ -54,17 +54,17 @@ Logger stderr_logger(Format format) { return make_logger(std::make_shared<spdlog
 
 struct Log {
   std::atomic<int> level{static_cast<int>(Level::info)};
-  std::mutex mutex;                             // a leaf: held while one line is written
+  std::mutex mutex;                             // no other lock is taken while it is held; one line is written under it
   Logger logger = stderr_logger(Format::text);  // protected by mutex
 };
 
-/// Never destroyed, so that threads may log until the very end.
+/// Never destroyed, so that threads may log until the process ends.
 Log& the_log() {
   static Log* const log = new Log;
   return *log;
 }
 
-/// Creates the file with 0640 where it isn't there yet: spdlog would take 0666.
+/// Creates a missing file with mode 0640; spdlog would use 0666.
 Result<void> prepare_file(const std::string& file) {
   const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
   if (fd < 0)

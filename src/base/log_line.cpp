@@ -14,7 +14,7 @@ std::string timestamp(WallTime time) {
   return text + fmt::format(".{:03}Z", (time - std::chrono::floor<std::chrono::seconds>(time)).count());
 }
 
-/// What stands after the first `name=` that begins a word, up to the next blank; empty where there is none.
+/// The text after the first `name=` at the start of a word, up to the next blank; empty if there is none.
 std::string_view pair_value(std::string_view message, std::string_view name) {
   for (std::size_t at = 0; (at = message.find(name, at)) != std::string_view::npos; at += name.size()) {
     if (at > 0 && message[at - 1] != ' ') continue;

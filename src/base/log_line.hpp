@@ -1,4 +1,4 @@
-// What one line of the log looks like.
+// The format of a log line.
 #pragma once
 
 #include <string>
@@ -12,11 +12,11 @@ namespace ota::log {
 /// Messages are cut to this many bytes.
 inline constexpr std::size_t kMaxMessage = 8192;
 
-/// `trace` … `error`, `off`: the words of `log.level`.
+/// `trace` … `error`, `off`: the values of `log.level`.
 std::string_view level_name(Level level);
 
 /// Text: `2026-11-22T08:30:00.123Z info  message`; JSON: `{"time", "level", "message", "device", "task"}`, the last
-/// two where the message has ` device=…` or ` task=…`. Ends with the one line feed in it.
+/// two if the message has ` device=…` or ` task=…`. It ends with its only line feed.
 std::string format_line(Format format, WallTime time, Level level, std::string_view message);
 
 }  // namespace ota::log

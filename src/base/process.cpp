@@ -10,7 +10,7 @@ namespace ota {
 void open_standard_streams() {
   for (int wanted = 0; wanted <= 2; ++wanted) {
     if (::fcntl(wanted, F_GETFD) >= 0) continue;
-    // The lowest that is free: this one, for those below are open.
+    // open() returns the lowest free descriptor: this one, because those below are open.
     if (::open("/dev/null", O_RDWR) != wanted) ::_exit(1);
   }
 }

@@ -3,7 +3,7 @@
 namespace ota {
 namespace {
 
-// What `mqtt.qos` names and where its value lies are written once.
+// `mqtt.qos`: its name and the location of its value from one macro.
 #define OTAD_KEY(section, name) #section, #name, [](Settings & s) { return FieldRef(&s.section.name); }
 #define OTAD_TOP_KEY(name) "", #name, [](Settings& s) { return FieldRef(&s.name); }
 

@@ -1,4 +1,4 @@
-// The one table of all settings. Reading files and the environment, printing and SIGHUP all go by it.
+// The table of all settings, used for the file, the environment, --print-config and SIGHUP.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace ota {
 
-/// Where a key's value lies in the settings; what it points to is the key's type.
+/// Points to a key's value in the settings; the pointer's type is the key's type.
 using FieldRef = std::variant<std::string*, int*, std::uint64_t*, bool*, std::vector<std::string>*>;
 
 enum class Changes { at_start, while_running };
@@ -24,13 +24,13 @@ struct Key {
   FieldRef (*field)(Settings&);
   Rule rule;
   Changes changes = Changes::at_start;
-  std::string_view description;  ///< what it does and what follows from it, for the sample file
+  std::string_view description;  ///< effect of the key, for the sample file
 
   std::string full_name() const;    ///< `mqtt.url`
   std::string environment() const;  ///< `OTAD_MQTT_URL`
 };
 
-/// In the order of the sample file; the keys of a section stand together, those without a section first.
+/// In the order of the sample file, grouped by section; those without a section come first.
 std::span<const Key> keys();
 
 /// A copy of a key's value.

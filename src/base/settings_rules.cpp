@@ -38,7 +38,7 @@ bool is_public_url(std::string_view text) {
 
 bool is_host_without_zone(std::string_view text) { return is_host(text) && text.find('%') == std::string_view::npos; }
 
-/// Names are not looked up: what they stand for could be another address at each start.
+/// Names are not resolved, because the result could differ at each start.
 bool is_listen(std::string_view text) {
   const auto parts = parse_authority(text);
   return parts && port_number(*parts) && parts->host.find('%') == std::string_view::npos &&
@@ -54,7 +54,7 @@ bool is_client_id(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
-/// MQTT 5.0, 4.7. A root that begins with `$` would be left out of the wildcards that brokers serve.
+/// MQTT 5.0, 4.7. Wildcard subscriptions don't match topics that begin with `$`.
 bool is_topic_root(std::string_view text) {
   return !text.empty() && text != "/" && text.size() <= 256 && !has_control(text) && text.front() != '$' &&
          text.back() != '/' && text.find_first_of("+#") == std::string_view::npos &&

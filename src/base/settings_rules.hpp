@@ -1,4 +1,4 @@
-// What the value of a setting may be.
+// Permitted values of settings.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace ota {
 
-/// For whole numbers from `min` to `max`; for text whatever `holds` says, which `permitted` tells a person. A flag
-/// needs neither. Of a list `holds` says it of each entry.
+/// Whole numbers: from `min` to `max`. Text: `holds` decides, and `permitted` describes it for error messages. A list:
+/// `holds` applies to each entry. A flag has no rule.
 struct Rule {
   std::int64_t min = 0;
   std::int64_t max = 0;

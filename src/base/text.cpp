@@ -52,17 +52,17 @@ char short_escape(char32_t point) {
   }
 }
 
-/// How many letters at the start JSON takes as they are: most often all.
+/// The length of the prefix that needs no escape in JSON; usually the whole text.
 std::size_t plain_letters(std::string_view text) {
   const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
   return static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), plain) - text.begin());
 }
 
-constexpr std::size_t kLongestName = 256;  ///< the distance costs time by both lengths
+constexpr std::size_t kLongestName = 256;  ///< the time of the distance grows with both lengths
 
-/// Insertions, removals, changes and swaps of neighbours that make `b` of `a` (optimal string alignment).
+/// The number of insertions, removals, changes and swaps of neighbours from `a` to `b` (optimal string alignment).
 std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> before(b.size() + 1);  // two rows up
+  std::vector<std::size_t> before(b.size() + 1);  // the second previous row
   std::vector<std::size_t> last(b.size() + 1);
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) last[j] = j;
@@ -80,7 +80,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
-/// One begins as the other does (four letters at least), or ends as it does from a dot or an underscore on.
+/// The same first four letters, or `name` is the part after the last dot or underscore.
 bool shares_part(std::string_view name, std::string_view whole) {
   constexpr std::size_t kBeginning = 4;
   if (name.size() >= kBeginning && iequals(name.substr(0, kBeginning), whole.substr(0, kBeginning))) return true;

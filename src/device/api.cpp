@@ -30,7 +30,7 @@ class ApiParts final : public Api {
   }
   boost::asio::awaitable<http::Reply> handle(http::Request& request) override {
     const bool download = context_.downloads->owns(request.path());
-    // `next` takes a device in and gives it what waits for it.
+    // `next` may register a new device, and returns what waits for it.
     const auto reads = download ? wire::ReadsChange::no : wire::ReadsChange::yes;
     if (auto error = wire::refuse_request(request, *context_.options.hosts, reads)) {
       context_.refusals.write({}, {}, *error);

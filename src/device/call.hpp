@@ -1,4 +1,4 @@
-// A device's message, however it came: which word it is, decoded, and handed to the engine.
+// A device's message over either transport: its type, decoded, and handed to the engine.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ using DeviceMessage = std::variant<DeviceRequest, ProgressReport, VerifyReport>;
 
 Decoded<DeviceMessage> decode_message(MessageType word, std::string_view payload);
 
-/// Takes the message into the engine's queue; `reply` as the engine says.
+/// Puts the message into the engine's queue; `reply` is called as for the engine's commands.
 void call_engine(engine::Engine& engine, const DeviceId& device, const Credentials& who, DeviceMessage message,
                  engine::Reply reply);
 

@@ -1,4 +1,4 @@
-// What a device's transports share.
+// State that the MQTT and the HTTP transport share.
 #pragma once
 
 #include <atomic>

@@ -1,4 +1,4 @@
-// How a device proves over HTTP who it is (protocol.md, The same over HTTP).
+// Authentication of devices over HTTP (docs/device-protocol.md, The same over HTTP).
 #pragma once
 
 #include <string_view>
@@ -9,11 +9,11 @@
 
 namespace ota::device {
 
-/// What a token says of who sent it; nothing where it is empty.
+/// The credentials from a token; nothing if it is empty.
 Credentials token_credentials(std::string_view token);
 
-/// What the request's headers and its connection prove, beside what the message itself carried. The header's token
-/// goes before the message's.
+/// The credentials of the request's headers and its connection, in addition to those in the message. The token of the
+/// header has precedence over that of the message.
 Credentials http_credentials(const http::Request& request, const DeviceId& device, Credentials message);
 
 }  // namespace ota::device

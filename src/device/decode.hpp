@@ -1,4 +1,4 @@
-// What devices say, from JSON to values (protocol.md, Messages). Unknown fields are passed over, everything else is
+// Devices' messages, from JSON to values (docs/device-protocol.md, Messages). Unknown fields are ignored, others are
 // checked.
 #pragma once
 
@@ -12,14 +12,14 @@
 namespace ota::device {
 
 inline constexpr std::size_t kMaxDevicePayload = 64 * 1024;
-inline constexpr std::size_t kMaxToken = 512;    ///< bytes of a device's secret
+inline constexpr std::size_t kMaxToken = 512;    ///< bytes of a device's token
 inline constexpr std::size_t kMaxRanges = 4096;  ///< in one message
 
 template <class Message>
 struct Decoded {
   Result<Message> message;
   Credentials who;             ///< from `token`
-  std::optional<TaskId> task;  ///< that the message names, also where it is refused
+  std::optional<TaskId> task;  ///< named by the message, also if the message is refused
 };
 
 /// The errors are Errc::bad_message, whose message names the fields, or Errc::bad_chunk_range for an index that no
@@ -27,7 +27,7 @@ struct Decoded {
 Decoded<DeviceRequest> decode_request(std::string_view payload);
 Decoded<ProgressReport> decode_progress(std::string_view payload);
 Decoded<VerifyReport> decode_verify(std::string_view payload);
-/// What is wrong with `chunks` alone is Errc::bad_chunk_range.
+/// Errc::bad_chunk_range if only `chunks` is invalid.
 Decoded<ChunkRequest> decode_chunk_request(std::string_view payload);
 
 }  // namespace ota::device

@@ -17,7 +17,7 @@ namespace {
 
 using std::chrono::seconds;
 
-/// Neighbours put together, evenly, until they are at most `most`: a superset of what is missing.
+/// Merges neighbouring ranges evenly until there are at most `most`: a superset of the missing chunks.
 std::string ranges(const ChunkRanges& missing, std::size_t most) {
   std::string list = "[";
   const std::size_t together = (missing.size() + most - 1) / most;
@@ -28,7 +28,7 @@ std::string ranges(const ChunkRanges& missing, std::size_t most) {
   return list += ']';
 }
 
-/// Of texts that need no escapes.
+/// Precondition: the texts need no JSON escapes.
 template <class List, class ToText>
 std::string texts(const List& items, ToText to_text) {
   std::string list;
@@ -37,7 +37,7 @@ std::string texts(const List& items, ToText to_text) {
   return list.empty() ? "[]" : list += ']';
 }
 
-/// When URLs made now expire: on a round moment, so that repeating a request repeats the answer word by word.
+/// Expiry of URLs made now, rounded so that a repeated request gets an identical answer.
 std::int64_t expiry(WallTime now, seconds life) {
   const auto step = std::clamp(life / 60, seconds{1}, seconds{60}).count();
   const auto end = std::chrono::ceil<seconds>(now.time_since_epoch() + life).count();
@@ -50,7 +50,7 @@ struct Urls {
   WallTime expire;
 };
 
-/// protocol.md's metadata, behind `type`; `every_url`: those too that `chunk_url` implies.
+/// The fields of `metadata` after `type`; `every_url`: also the URLs that can be derived from `chunk_url`.
 void put_offer(JsonWriter& json, const Offer& offer, const Urls& urls, const firmware::Manifest* inline_chunks,
                std::size_t most_ranges, bool every_url) {
   json.put("version", offer.version);
@@ -103,7 +103,7 @@ void put(JsonWriter& json, const QueuedAnswer& answer) {
   json.put("retry_after_s", answer.retry_after_s);
 }
 void put(JsonWriter& json, const UpToDateAnswer& answer) {
-  constexpr std::size_t kLongest = 128;  // of a version; what is longer is none, and only repeats the device
+  constexpr std::size_t kLongest = 128;  // of a valid version; a longer text only repeats what the device sent
   answer.version&& answer.version->size() <= kLongest ? json.put("version", *answer.version) : json.put_null("version");
 }
 void put(JsonWriter& json, const CancelAnswer& answer) {
@@ -117,7 +117,7 @@ void put(JsonWriter& json, const ErrorAnswer& answer) {
   if (const int wait = wire::retry_after_s(answer.error); wait > 0) json.put("retry_after_s", wait);
 }
 
-/// `text` without its last `bytes`, and without the part of a character before them.
+/// `text` without its last `bytes`, cut at the boundary of a character.
 std::string cut(std::string text, std::size_t bytes) {
   text.resize(text.size() - std::min(bytes, text.size()));
   while (!text.empty() && !is_utf8(text) && (text.back() & 0x80) != 0) text.pop_back();
@@ -126,7 +126,7 @@ std::string cut(std::string text, std::size_t bytes) {
 
 }  // namespace
 
-/// What an offer's text holds besides what it must.
+/// Which optional parts the text of an offer contains.
 struct Encoder::Shape {
   bool chunks = true;
   std::size_t ranges = kMaxMissingRanges;

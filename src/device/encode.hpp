@@ -1,4 +1,4 @@
-// What devices are answered, from values to JSON (protocol.md, Messages).
+// Messages to devices, from values to JSON (docs/device-protocol.md, Messages).
 #pragma once
 
 #include <string>
@@ -11,31 +11,31 @@
 
 namespace ota::device {
 
-/// More ranges of missing chunks than this are told in fewer, larger ones: the device's own record wins.
+/// Beyond this number, ranges of missing chunks are merged into larger ones: the device's own record has precedence.
 inline constexpr std::size_t kMaxMissingRanges = 1024;
 
-/// Thread-safe but for set_public_url().
+/// Thread-safe except for set_public_url().
 class Encoder {
  public:
   Encoder(const Options& options, const Clock& clock, const firmware::ManifestProvider& manifests);
 
-  /// Before any traffic.
+  /// Precondition: no traffic yet.
   void set_public_url(std::string url) { public_url_ = std::move(url); }
 
   /// The payload of its topic. Signed URLs made within the same minute are equal. An offer's digests are those of
-  /// `grids`, where the grid is in memory and small enough.
+  /// `grids`, if the chunk layout is in memory and small enough.
   std::string payload(const Answer& answer, const std::string& base) const;
 
-  /// The same in at most `max_bytes` and what the device takes (protocol.md, request): an offer leaves out `chunks`,
-  /// merges `missing`, leaves out `url` and `manifest_url`, in that order and only what it must; an error's message is
-  /// cut. Errc::bad_message where even that is too long.
+  /// The same within `max_bytes` and the device's limit (docs/device-protocol.md, request): an offer leaves out
+  /// `chunks`, merges `missing`, leaves out `url` and `manifest_url`, in that order and only as needed; an error's
+  /// message is cut. Errc::bad_message if even that is too long.
   Result<std::string> encode(const Answer& answer, const std::string& base,
                              std::size_t max_bytes = std::string::npos) const;
 
  private:
   struct Shape;
   std::string write(const Answer& answer, const std::string& base, const Shape& shape) const;
-  /// The offer's text as long as it may be, or else as short as it can be.
+  /// The longest text of the offer within the limit; if none fits, the shortest one.
   std::string write_short(const Answer& answer, const Offer& offer, const std::string& base,
                           std::size_t max_bytes) const;
 
@@ -47,10 +47,10 @@ class Encoder {
   const firmware::ManifestProvider& manifests_;
 };
 
-/// The payload of an `error` message; its text is cut to `max_bytes` and what the device takes.
+/// The payload of an `error` message; its text is cut to `max_bytes` and the device's limit.
 std::string error_payload(const ErrorAnswer& answer, std::size_t max_bytes = std::string::npos);
 
-/// What a device is told in place of an answer that encode() refused.
+/// The `error` payload that replaces an answer which encode() refused.
 ErrorAnswer too_long(const Answer& answer, Error error);
 
 /// The offer that `metadata` or `retry` carries; nullptr for other answers.

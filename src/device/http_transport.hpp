@@ -1,4 +1,4 @@
-// Devices over HTTP: the same messages as over MQTT (protocol.md, The same over HTTP).
+// Devices over HTTP: the same messages as over MQTT (docs/device-protocol.md, The same over HTTP).
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -14,7 +14,7 @@
 
 namespace ota::device {
 
-/// An `error` payload with the status that fits.
+/// An `error` payload with the corresponding HTTP status.
 http::Reply error_reply(const ErrorAnswer& answer);
 
 class LongPoll;
@@ -27,22 +27,22 @@ class HttpTransport {
 
   explicit HttpTransport(Context& context);
 
-  /// Where the paths begin: the topic root as a path, with a slash at its end.
+  /// Prefix of the paths: the topic root, with a slash at its end.
   const std::string& prefix() const noexcept { return prefix_; }
   boost::asio::awaitable<http::Reply> handle(http::Request& request);
 
  private:
-  /// Logged, and answered with an `error` payload.
+  /// Logs the error and returns an `error` payload.
   http::Reply refused(std::string_view device, const ErrorAnswer& answer);
   boost::asio::awaitable<http::Reply> message(http::Request& request, DeviceId device, MessageType word);
   boost::asio::awaitable<http::Reply> next(http::Request& request, DeviceId device);
-  /// What the engine has for the device already; it proves itself by that. Where there is nothing yet, `poll` is open.
+  /// What the engine has for the device at present; this also authenticates it. If there is nothing, `poll` stays open.
   boost::asio::awaitable<Result<std::optional<Answer>>> listen(DeviceId device, Credentials who,
                                                                std::shared_ptr<LongPoll> poll);
   boost::asio::awaitable<std::optional<std::string>> hold(std::shared_ptr<LongPoll> poll, std::chrono::seconds wait);
-  /// What URLs begin with for a device that reached the server so; empty: with the public URL.
+  /// Base of URLs for a device that reached the server this way; empty: the public URL.
   std::string base_url(const http::Request& request) const;
-  /// An answer, or the refusal where it is longer than the device takes.
+  /// The answer, or an error if it is longer than the device accepts.
   http::Reply told_reply(const std::string& device, const Answer& answer, const std::string& base);
 
   Context& context_;

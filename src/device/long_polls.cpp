@@ -22,7 +22,7 @@ std::optional<std::uint64_t> LongPolls::open(const std::string& device, std::str
     const auto at = polls_.find(device);
     if (stopped_ || (at == polls_.end() && polls_.size() >= kMaxPolls)) return std::nullopt;
     number = ++last_;
-    kept = take_kept(device);  // only where no poll is open
+    kept = take_kept(device);  // a payload is kept only while no poll is open
     if (!kept) {
       auto& poll = at == polls_.end() ? polls_[device] : at->second;
       older = std::exchange(poll.done, std::move(done));

@@ -1,4 +1,4 @@
-// Devices that wait on `GET /ota/{id}/next` for what the engine pushes.
+// Long polls: devices that wait on `GET /ota/{id}/next` for messages that the engine pushes.
 #pragma once
 
 #include <cstdint>
@@ -12,31 +12,31 @@
 
 namespace ota::device {
 
-/// The payload that was pushed; nothing where the wait ended without one.
+/// The pushed payload; nothing if the poll ended without one.
 using PollDone = std::function<void(std::optional<std::string>)>;
-/// The payload with the URLs that a poll's device can use.
+/// Makes the payload, with URLs that the poll's device can reach.
 using PayloadFor = std::function<std::string(const std::string& base)>;
 
-/// One poll a device: a newer one ends the older. At most kMaxPolls; one more is refused. Each `done` is called once,
-/// outside the lock, on the thread that ends the poll. Thread-safe.
+/// One poll for each device: a newer one ends the older. Beyond kMaxPolls a poll is refused. Each `done` is called
+/// once, without the lock, on the thread that ends the poll. Thread-safe.
 class LongPolls {
  public:
   static constexpr std::size_t kMaxPolls = 4096;
   static constexpr std::size_t kMaxKept = 1024;
 
-  /// The poll's number, for close(); nothing where there are too many or after stop(), and then `done` is not called.
-  /// `base`: what a payload for this poll is made with.
+  /// The poll's number, for close(); nothing if there are too many or after stop(), and then `done` is not called.
+  /// `base`: base of the URLs in a payload for this poll.
   std::optional<std::uint64_t> open(const std::string& device, std::string base, PollDone done);
   /// Ends that poll without a payload, if it still waits.
   void close(const std::string& device, std::uint64_t poll);
   bool waits(const std::string& device) const;
-  /// To the device that waits. Without one, what is `kept` goes to the device's next poll: the last one a device, at
-  /// most kMaxKept of them, of which the oldest go first; it is made with an empty base. What isn't kept voids what
-  /// was.
+  /// Sends the payload to the open poll of the device. Without one, a payload with `kept` is stored for its next poll:
+  /// the last one of each device, made with an empty base; beyond kMaxKept the oldest are dropped. A payload without
+  /// `kept` removes the stored one.
   void deliver(const std::string& device, const PayloadFor& payload, bool kept);
-  /// What was kept for the device no longer holds.
+  /// Removes the payload that is stored for the device.
   void forget_kept(const std::string& device);
-  /// Ends all and takes no more.
+  /// Ends all polls and refuses further ones.
   void stop();
 
  private:
@@ -48,7 +48,7 @@ class LongPolls {
   std::optional<std::string> take_kept(const std::string& device);
 
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, Poll> polls_;           // protected by mutex_, as the rest
+  std::unordered_map<std::string, Poll> polls_;           // this and all below: protected by mutex_
   std::deque<std::pair<std::string, std::string>> kept_;  // device and payload, oldest first
   std::uint64_t last_ = 0;
   bool stopped_ = false;

@@ -1,4 +1,4 @@
-// log.level = "debug" logs each message of a device, and each to it.
+// Log lines for each message from and to a device, with log.level = "debug".
 #pragma once
 
 #include <cstddef>
@@ -6,8 +6,8 @@
 
 namespace ota::device {
 
-/// One line at level debug: `received` or `sent`, device, transport, topic or path, bytes. Nothing of the content,
-/// which may hold the device's token.
+/// One line at level debug: `received` or `sent`, device, transport, topic or path, bytes. Not the content,
+/// because it may contain the device's token.
 void log_message(std::string_view direction, std::string_view transport, std::string_view device,
                  std::string_view topic, std::size_t bytes);
 

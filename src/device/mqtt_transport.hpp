@@ -1,4 +1,4 @@
-// Devices over MQTT: topics in, answers out (protocol.md, Messages).
+// Devices over MQTT: messages in, answers out (docs/device-protocol.md, Messages).
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,8 @@
 
 namespace ota::device {
 
-/// Thread-safe; never waits. Topics of no device message are ignored. What is malformed is counted, logged and
-/// answered with `error`; where the engine's queue is full nothing is answered, since the device repeats itself.
+/// Thread-safe; never blocks. Unknown topics are ignored. A malformed message is counted, logged and answered with
+/// `error`. If the engine's queue is full there is no answer, because the device repeats its message.
 class MqttTransport {
  public:
   explicit MqttTransport(Context& context) : context_(context) {}
@@ -27,17 +27,17 @@ class MqttTransport {
  private:
   struct Address {
     DeviceId device;
-    std::string_view word;  ///< what follows the device in the topic; `chunk/get` or a MessageType
+    std::string_view word;  ///< the part of the topic after the device id: `chunk/get` or a MessageType
   };
   std::optional<Address> parse_topic(std::string_view topic);
   void on_chunk_get(const DeviceId& device, std::string_view payload);
-  /// What the device is told in place of chunks; nothing where they come.
+  /// The error that the device gets instead of chunks; nothing if they are sent.
   std::optional<Answer> send_chunks(const DeviceId& device, const ChunkRequest& request,
                                     const Result<engine::ChunkAccess>& access);
   void refuse(const DeviceId& device, const std::optional<TaskId>& task, Error error);
-  /// For a device that says too much: told so once a second, the rest is only counted.
+  /// For a device over its message rate: one `error` a second, further messages are only counted.
   void drop(const DeviceId& device, const std::optional<TaskId>& task, Error error);
-  /// What the engine said, or that there were too many failures.
+  /// The engine's answer, or an error if there were too many failed authentications.
   void judge(const DeviceId& device, const Credentials& who, const std::optional<TaskId>& task,
              const std::optional<Answer>& reply);
   void answer(const DeviceId& device, const std::optional<Answer>& answer);

@@ -9,11 +9,11 @@ ByteCover::Added ByteCover::add(const ChunkGrid& grid, std::uint64_t offset, std
   if (offset >= grid.size) return added;
   const std::uint64_t end = offset + std::min(length, grid.size - offset);
   const std::uint64_t step = grid.chunk_bytes;
-  const std::uint64_t first = (offset + step - 1) / step;                     // chunk that begins inside
-  const std::uint64_t behind = end == grid.size ? grid.count() : end / step;  // the last whole one
+  const std::uint64_t first = (offset + step - 1) / step;                     // the first chunk that begins inside
+  const std::uint64_t behind = end == grid.size ? grid.count() : end / step;  // the last complete one
   if (first < behind)
     add_whole(grid, {static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(behind - 1)}, have, added);
-  // The parts of chunks in front of the whole ones and behind them; without whole ones, on both sides of a border.
+  // The parts of chunks before and after the complete ones; without complete ones, on both sides of a boundary.
   const std::uint64_t border = std::min(first * step, end);
   if (offset < border) add_part(grid, {offset, border}, have, added);
   const std::uint64_t tail = std::max(border, behind * step);
@@ -39,7 +39,7 @@ void ByteCover::drop(std::uint32_t chunk_bytes, const ChunkRange& chunks) {
   bytes_ -= erase(from, std::lower_bound(from, runs_.end(), end, begins_before));
 }
 
-/// Answers how many bytes they had.
+/// Returns the number of bytes that they had.
 std::uint64_t ByteCover::erase(std::vector<Run>::iterator from, std::vector<Run>::iterator to) {
   std::uint64_t bytes = 0;
   for (auto run = from; run != to; ++run) bytes += run->end - run->begin;
@@ -53,7 +53,7 @@ void ByteCover::add_part(const ChunkGrid& grid, Run part, ChunkBitmap& have, Add
   const auto chunk_begin = grid.offset(chunk);
   const auto chunk_end = chunk_begin + grid.length(chunk);
   const auto ends_before = [](const Run& run, std::uint64_t offset) { return run.end < offset; };
-  // Those that overlap or touch it become one with it; a run of the chunk before may end where it begins.
+  // Merges runs that overlap or touch it; a run of the previous chunk may end where it begins.
   auto from = std::lower_bound(runs_.begin(), runs_.end(), part.begin, ends_before);
   if (from != runs_.end() && from->begin < chunk_begin) ++from;
   auto to = from;

@@ -11,7 +11,7 @@ constexpr std::string_view kPrefix = "sha256:";
 
 constexpr std::string_view kDigits = "0123456789abcdef";
 
-/// What each character stands for; 16 where it is no digit.
+/// The value of each character; 16 if it is not a digit.
 constexpr auto kNibbles = [] {
   std::array<std::uint8_t, 256> nibbles{};
   nibbles.fill(16);

@@ -41,7 +41,7 @@ std::optional<TaskId> TaskId::parse(std::string_view text) {
   if (text.size() < kDay + 1 + kNumber || text[kDay] != '_') return std::nullopt;
   const auto day_text = text.substr(0, kDay);
   const auto number_text = text.substr(kDay + 1);
-  // One id has one spelling: what str() writes.
+  // Accepts only the spelling of str().
   if (number_text.size() > kNumber && number_text.front() == '0') return std::nullopt;
   if (!std::all_of(day_text.begin(), day_text.end(), is_digit)) return std::nullopt;
   if (!std::all_of(number_text.begin(), number_text.end(), is_digit)) return std::nullopt;

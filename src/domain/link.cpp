@@ -8,11 +8,11 @@ namespace ota {
 namespace {
 
 constexpr std::array<std::string_view, 4> kVerdicts{"unknown", "good", "fair", "poor"};
-constexpr double kWeight = 0.3;  // of the newest figure
+constexpr double kWeight = 0.3;  // of the newest value
 constexpr double kTroubleHalves = 600'000;
 constexpr std::uint32_t kLooksToWorse = 2;
 constexpr std::uint32_t kLooksToBetter = 6;
-constexpr std::uint64_t kFewSegments = 32;  // a share of fewer says little: it counts for less
+constexpr std::uint64_t kFewSegments = 32;  // a share of fewer segments is less significant and has less weight
 
 struct Threshold {
   double fair;
@@ -28,7 +28,7 @@ void smooth(std::optional<double>& kept, double newer, double weight = kWeight) 
   kept = kept ? *kept + weight * (newer - *kept) : newer;
 }
 
-/// What one figure says; the larger the worse.
+/// The rating of one value; larger is worse.
 LinkVerdict verdict_of(double figure, const Threshold& from) {
   if (figure >= from.poor) return LinkVerdict::poor;
   return figure >= from.fair ? LinkVerdict::fair : LinkVerdict::good;

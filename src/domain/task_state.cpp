@@ -9,7 +9,7 @@ using E = TaskEvent;
 constexpr Transition kTable[] = {
     // from           event                by                to
     {S::queued,      E::grant,            Cause::engine,    S::offered},
-    {S::queued,      E::image_right,      Cause::device,    S::succeeded},   // said while it had lost its slot
+    {S::queued,      E::image_right,      Cause::device,    S::succeeded},   // verified while it had no slot
     {S::queued,      E::image_right_hold, Cause::device,    S::installing},
     {S::queued,      E::confirmed,        Cause::device,    S::succeeded},
     {S::queued,      E::cancel,           Cause::operator_, S::cancelled},
@@ -26,7 +26,7 @@ constexpr Transition kTable[] = {
     {S::offered,     E::offer_timeout,    Cause::timer,     S::queued},
     {S::offered,     E::preempt,          Cause::engine,    S::queued},
     {S::offered,     E::withdraw,         Cause::engine,    S::queued},
-    {S::offered,     E::confirmed,        Cause::device,    S::succeeded},   // it runs the version, from wherever
+    {S::offered,     E::confirmed,        Cause::device,    S::succeeded},   // installed in another way
     {S::offered,     E::supersede,        Cause::engine,    S::cancelled},
     {S::offered,     E::wrong_hardware,   Cause::engine,    S::failed},
     {S::offered,     E::cancel,           Cause::operator_, S::cancelled},
@@ -37,13 +37,13 @@ constexpr Transition kTable[] = {
     {S::downloading, E::image_right,      Cause::device,    S::succeeded},
     {S::downloading, E::image_right_hold, Cause::device,    S::installing},
     {S::downloading, E::attempt_spent,    Cause::device,    S::retry_wait},
-    {S::downloading, E::attempt_spent,    Cause::timer,     S::retry_wait},  // stalled twice, though heard
+    {S::downloading, E::attempt_spent,    Cause::timer,     S::retry_wait},  // stalled twice while online
     {S::downloading, E::attempts_used_up, Cause::device,    S::failed},
     {S::downloading, E::attempts_used_up, Cause::timer,     S::failed},
     {S::downloading, E::silence,          Cause::timer,     S::queued},
     {S::downloading, E::preempt,          Cause::engine,    S::queued},
     {S::downloading, E::withdraw,         Cause::engine,    S::queued},
-    {S::downloading, E::confirmed,        Cause::device,    S::succeeded},   // it runs the version, from wherever
+    {S::downloading, E::confirmed,        Cause::device,    S::succeeded},   // installed in another way
     {S::downloading, E::supersede,        Cause::engine,    S::cancelled},
     {S::downloading, E::wrong_hardware,   Cause::engine,    S::failed},
     {S::downloading, E::cancel,           Cause::operator_, S::cancelled},
@@ -60,7 +60,7 @@ constexpr Transition kTable[] = {
     {S::retry_wait,  E::silence,          Cause::timer,     S::queued},
     {S::retry_wait,  E::preempt,          Cause::engine,    S::queued},
     {S::retry_wait,  E::withdraw,         Cause::engine,    S::queued},
-    {S::retry_wait,  E::confirmed,        Cause::device,    S::succeeded},   // it runs the version, from wherever
+    {S::retry_wait,  E::confirmed,        Cause::device,    S::succeeded},   // installed in another way
     {S::retry_wait,  E::supersede,        Cause::engine,    S::cancelled},
     {S::retry_wait,  E::wrong_hardware,   Cause::engine,    S::failed},
     {S::retry_wait,  E::cancel,           Cause::operator_, S::cancelled},
@@ -76,12 +76,12 @@ constexpr Transition kTable[] = {
     {S::installing,  E::supersede,        Cause::engine,    S::cancelled},
     {S::installing,  E::wrong_hardware,   Cause::engine,    S::failed},
 
-    {S::succeeded,   E::confirmed,        Cause::device,    S::succeeded},   // until then the verified image was all
+    {S::succeeded,   E::confirmed,        Cause::device,    S::succeeded},   // before, only the image was verified
     {S::succeeded,   E::rolled_back,      Cause::device,    S::failed},
     {S::succeeded,   E::install_failed,   Cause::device,    S::failed},
     {S::succeeded,   E::other_version,    Cause::device,    S::failed},
 
-    {S::failed,      E::confirmed,        Cause::device,    S::succeeded},   // later than confirm_timeout, say
+    {S::failed,      E::confirmed,        Cause::device,    S::succeeded},   // for example after confirm_timeout
     {S::failed,      E::rolled_back,      Cause::device,    S::failed},      // the cause, after confirm_timeout
     {S::failed,      E::install_failed,   Cause::device,    S::failed},
 };

@@ -165,7 +165,7 @@ Result<std::string> ChunkSender::payload(const WantedChunk& chunk, const firmwar
   const auto got = read_at(image->descriptor(), bytes, offset, to_hex(chunk.image));
   if (got && *got == bytes.size() && firmware::sha256(std::string_view(bytes.data(), bytes.size())) == digest)
     return payload;
-  // The check reads anew, and sets the image aside where its blocks are wrong too.
+  // The check reads the blocks again, and quarantines the image if they are corrupt too.
   image->invalidate(offset, chunk.bytes());
   image->check(offset, chunk.bytes(), [](const Result<void>&) {});
   return fail(Errc::image_damaged, fmt::format("chunk {} no longer has its digest: it is not sent", chunk.index));

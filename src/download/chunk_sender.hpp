@@ -1,4 +1,4 @@
-// Chunks over MQTT (protocol.md, Chunks): read, checked, and published as fast as the broker takes them.
+// Chunks over MQTT (docs/device-protocol.md, Chunks): read, verified, and published as fast as the broker accepts them.
 #pragma once
 
 #include <condition_variable>
@@ -12,12 +12,12 @@
 
 namespace ota::download {
 
-/// Thread-safe, never waits but in stop(); the lock is a leaf. What is read and has not left yet is bounded by
-/// kMaxAheadBytes and one chunk: beyond that devices' windows wait. Under a cap each device pays for one chunk at a
-/// time before it is read, a slice at a time. A chunk whose bytes don't have its digest never
-/// leaves; its image is set aside. What is lost (the connection broke, the disk threads had no room, the task is over)
-/// is forgotten: the device asks again. Sent bytes count on the board, chunks only once the device reports them:
-/// nothing at QoS 0 proves that they arrived.
+/// Thread-safe; only stop() blocks; no other lock is taken while its lock is held. At most kMaxAheadBytes and one chunk
+/// are read and not yet sent; further chunks wait in the devices' windows. With a rate limit, each device acquires the
+/// bandwidth for one chunk at a time before it is read, in slices. A chunk that doesn't match its digest is not sent,
+/// and its image is quarantined. A lost chunk (no connection, disk threads busy, task ended) is forgotten, because the
+/// device requests it again. Sent bytes count as progress of the active transfer; chunks count only when the device
+/// reports them, because QoS 0 doesn't confirm delivery.
 class ChunkSender {
  public:
   static constexpr std::uint64_t kMaxAheadBytes = 2u << 20;
@@ -28,7 +28,7 @@ class ChunkSender {
 
   /// As Service::send_chunks.
   Result<void> send(const DeviceId& device, const ChunkRequest& request, const engine::ChunkGrant& grant);
-  /// Reads no more, and waits for what is being read. Before the broker's client goes.
+  /// Stops reading and waits for reads in progress. Call it before the MQTT client is destroyed.
   void stop();
 
  private:
@@ -42,14 +42,14 @@ class ChunkSender {
   void read(const WantedChunk& chunk);
   Result<std::string> payload(const WantedChunk& chunk, const firmware::Manifest& digests) const;
   void publish(const WantedChunk& chunk, std::string payload);
-  /// A chunk that a disk thread reads; ends at the latest with its last owner.
+  /// A chunk that a disk thread reads. It ends at the latest when its last owner is destroyed.
   struct Reading {
     Reading(ChunkSender& owner, const WantedChunk& wanted) : sender(owner), chunk(wanted) {}
     ~Reading() { end(); }
     void end();
     ChunkSender& sender;
     const WantedChunk chunk;
-    bool finished = false;  ///< handed to the broker, which says when it has it
+    bool finished = false;  ///< handed to the MQTT client, which reports when it is written
     bool ended = false;
   };
   void read_done();
@@ -58,11 +58,11 @@ class ChunkSender {
   Context& context_;
   std::mutex mutex_;
   std::condition_variable idle_;
-  ChunkWindows windows_;           // protected by mutex_, as the rest
-  std::uint64_t ahead_bytes_ = 0;  // chosen and not yet left
+  ChunkWindows windows_;           // this and all below: protected by mutex_
+  std::uint64_t ahead_bytes_ = 0;  // selected and not yet sent
   std::size_t jobs_ = 0;
   bool pumping_ = false;     // on one thread at a time
-  bool pump_again_ = false;  // asked for meanwhile
+  bool pump_again_ = false;  // requested while pumping
   bool stopped_ = false;
 };
 

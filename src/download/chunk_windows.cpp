@@ -52,7 +52,7 @@ std::optional<WantedChunk> ChunkWindows::next() {
       continue;
     }
     if (window.credit <= 0) {
-      // Its turn is over, or it pays for a chunk that was larger than one.
+      // Its share of this round is used up, also by a chunk that was larger than a share.
       window.credit += kTurnBytes;
       turns_.pop_front();
       turns_.push_back(std::move(device));

@@ -37,7 +37,7 @@ unsigned download_status(Errc code) {
   return wire::http_status(code);
 }
 
-/// The task that a query names; false where what it names is none.
+/// Reads the task that a query names; false if it is not a task id.
 bool named_task(const QueryItems& query, std::optional<TaskId>& task) {
   for (const auto& [name, value] : query) {
     if (name != "task") continue;
@@ -47,7 +47,7 @@ bool named_task(const QueryItems& query, std::optional<TaskId>& task) {
   return true;
 }
 
-/// A device that counts on another grid than its task's would take the wrong bytes for its chunk.
+/// A device with another chunk layout than its task's would get wrong bytes for a chunk.
 bool names_other_grid(const QueryItems& query, std::uint32_t chunk_bytes) {
   return std::any_of(query.begin(), query.end(), [&](const auto& item) {
     return item.first == "bytes" && item.second != std::to_string(chunk_bytes);
@@ -119,7 +119,7 @@ std::optional<Error> Downloads::refuse_url(const http::Request& request, const D
   const auto now = std::chrono::floor<std::chrono::seconds>(context_.clock.wall()).time_since_epoch().count();
   auto verdict = signer_.verify(path.hex, request.query(), now, grant);
   if (verdict != UrlVerdict::good && request.query().find('%') != std::string_view::npos) {
-    // Nothing in our queries needs an escape, but a client may escape what it likes (RFC 3986, 2.3).
+    // sign() writes no escapes, but a client may escape any character (RFC 3986, 2.3).
     if (const auto decoded = percent_decode(request.query())) verdict = signer_.verify(path.hex, *decoded, now, grant);
     grant.as_signed = false;
   }

@@ -1,4 +1,4 @@
-// Images, chunks and manifests over HTTP (protocol.md, Chunks).
+// Images, chunks and manifests over HTTP (docs/device-protocol.md, Chunks).
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -12,7 +12,7 @@
 
 namespace ota::download {
 
-/// Thread-safe. A task that the board knows costs no question to the engine, a grid that is in memory none to the disk.
+/// Thread-safe. An active transfer needs no command of the engine, a chunk layout in memory needs no disk access.
 class Downloads {
  public:
   explicit Downloads(Context& context);
@@ -32,7 +32,8 @@ class Downloads {
   boost::asio::awaitable<std::optional<Error>> refuse_claim(engine::DownloadClaim claim, UrlGrant& grant,
                                                             std::optional<FirmwareSignature>& signature);
   boost::asio::awaitable<Result<GridManifest>> manifest(Digest image, std::uint32_t chunk_bytes);
-  /// The image, or a chunk of it, whose digest is `content`; but for HEAD the board hears what was sent.
+  /// The image, or a chunk of it, whose digest is `content`; sent bytes are reported to the active transfer, except for
+  /// HEAD.
   http::Reply file_reply(const DownloadPath& path, std::shared_ptr<firmware::Image> image, const UrlGrant& grant,
                          const Digest& content, std::uint64_t offset, std::uint64_t length, bool head) const;
   http::Reply manifest_reply(const http::Request& request, const firmware::Image& image, const UrlGrant& grant,

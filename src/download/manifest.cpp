@@ -9,7 +9,7 @@
 namespace ota::download {
 namespace {
 
-/// The part before `separator`, trimmed; `text` keeps what is behind it.
+/// The part before `separator`, trimmed; `text` keeps the part after it.
 std::string_view take(std::string_view& text, char separator) {
   const auto end = text.find(separator);
   const auto part = trim(text.substr(0, end));

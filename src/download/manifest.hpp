@@ -1,4 +1,5 @@
-// The digests of all chunks, for devices whose `metadata` had no room for them (protocol.md, Chunks).
+// The digests of all chunks, for devices whose `metadata` had no room for them (docs/device-protocol.md,
+// Chunks).
 #pragma once
 
 #include <cstdint>

@@ -20,7 +20,7 @@ struct DownloadPath {
 
 inline constexpr std::string_view kDownloadPrefix = "/download/";
 
-/// Nothing for every other path; each place has one spelling. Doesn't allocate.
+/// Nothing for every other path; each resource has exactly one path. Doesn't allocate.
 std::optional<DownloadPath> parse_download_path(std::string_view path);
 
 }  // namespace ota::download

@@ -7,7 +7,7 @@
 namespace ota::download {
 namespace {
 
-/// The parts together are as long as the array.
+/// Precondition: the parts together are as long as the array.
 template <std::size_t size>
 void fill(std::array<char, size>& into, std::initializer_list<std::string_view> parts) {
   char* to = into.data();

@@ -1,4 +1,4 @@
-// A download under way: the image's bytes for the HTTP server, and the book on what was handed out.
+// A download in progress: the image's bytes for the HTTP server, and the record of the bytes that were sent.
 #pragma once
 
 #include <array>
@@ -16,14 +16,14 @@
 
 namespace ota::download {
 
-/// One allocation a request: the server's source and listener in one.
+/// The server's source and listener in one object, so that a request needs one allocation.
 class DownloadTransfer final : public http::FileSource, public http::TransferListener {
  public:
   /// `context` outlives it; `hex` and `content`: the digests of the image and of the representation that is sent.
   DownloadTransfer(std::shared_ptr<firmware::Image> image, const Context& context, const UrlGrant& grant,
                    std::string_view hex, const Digest& content);
 
-  /// A strong entity tag: what is at an address never changes.
+  /// A strong entity tag: the content of a URL never changes.
   std::string_view etag() const { return {etag_.data(), etag_.size()}; }
   /// RFC 9530's form of the representation's digest.
   std::string_view digest_field() const { return {digest_field_.data(), digest_field_.size()}; }

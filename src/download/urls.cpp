@@ -15,7 +15,7 @@
 namespace ota::download {
 namespace {
 
-/// The parameters as they stand in the query; views into it.
+/// The parameters as written in the query; views into it.
 struct Parts {
   std::string_view bytes, task, exp, sig;
 };
@@ -27,7 +27,7 @@ std::string_view* part_of(Parts& parts, std::string_view name) {
   return name == "sig" ? &parts.sig : nullptr;
 }
 
-/// `good` where there is nothing but our parameters, each at most once.
+/// `good` if there are only known parameters, each at most once.
 UrlVerdict split(std::string_view query, Parts& parts) {
   while (!query.empty()) {
     const auto end = query.find('&');
@@ -42,7 +42,7 @@ UrlVerdict split(std::string_view query, Parts& parts) {
   return UrlVerdict::good;
 }
 
-/// Whether the query that was split is just as sign() makes it.
+/// Whether the parsed query is exactly as sign() writes it.
 bool spelt_as_signed(std::string_view query, const Parts& parts) {
   const auto values = parts.bytes.size() + parts.task.size() + parts.exp.size() + parts.sig.size();
   return parts.bytes.data() < parts.task.data() && parts.task.data() < parts.exp.data() &&
@@ -53,7 +53,7 @@ bool spelt_as_signed(std::string_view query, const Parts& parts) {
 /// The text that is signed, in a buffer that holds the longest.
 class Canonical {
  public:
-  /// False where the parts are longer than anything that we sign.
+  /// False if the parts are longer than anything that sign() produces.
   bool write(std::string_view image_hex, std::string_view bytes, std::string_view task, std::string_view exp) {
     if (image_hex.size() + bytes.size() + task.size() + exp.size() + 32 > buffer_.size()) return false;
     for (const auto part : {std::string_view("otad-download-v1"), image_hex, bytes, task, exp}) {

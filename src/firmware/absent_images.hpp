@@ -1,4 +1,4 @@
-// Images that the catalogue knows and that can't be handed out: their file is not there, or was found damaged.
+// Images in the catalogue that can't be served: their file is missing or corrupt.
 #pragma once
 
 #include <atomic>
@@ -14,7 +14,7 @@
 
 namespace ota::firmware {
 
-/// By which a file that was read in vain is known to be the same still.
+/// Identifies the state of a file, to detect whether it changed since it was read.
 struct FileMark {
   std::uint64_t inode = 0;
   std::uint64_t size = 0;
@@ -32,12 +32,12 @@ struct AbsentImage {
   std::optional<FileMark> read_aside;  ///< the same of the `.damaged`
 };
 
-/// Thread-safe; its lock is a leaf.
+/// Thread-safe; no other lock is taken while its lock is held.
 class AbsentImages {
  public:
   void put(const Digest& image, const AbsentImage& absent);
   void remove(const Digest& image);
-  /// Not there, and not known as damaged. Costs one load where none is absent.
+  /// Missing, and not known as damaged. Costs one atomic load if no image is absent.
   bool missing(const Digest& image) const;
   bool contains(const Digest& image) const;
   std::vector<std::pair<Digest, AbsentImage>> all() const;

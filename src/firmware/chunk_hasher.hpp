@@ -1,4 +1,4 @@
-// The digest of each chunk of a grid, of bytes that come in pieces of any size.
+// The digest of each chunk of a layout, from bytes in pieces of any size.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ class ChunkHasher {
 
  private:
   const std::uint32_t chunk_bytes_;
-  std::uint32_t filled_ = 0;  // bytes of the chunk under way
+  std::uint32_t filled_ = 0;  // bytes of the current chunk
   Sha256 hash_;
   Manifest digests_;
 };

@@ -20,8 +20,9 @@
 
 namespace ota::firmware {
 
-/// Locks: `changes_` is held while files get or lose their names, and `images_mutex_` inside it for the map; all others
-/// are leaves. None is held while a callback runs, and `images_mutex_` never during I/O.
+/// Locks: `changes_` is held while files are renamed or removed, and `images_mutex_` is taken inside it for the map. No
+/// other lock is taken while one of the others is held. No lock is held during a callback, `images_mutex_` never during
+/// I/O.
 class DiskStore final : public Store, public ImageKeeper {
  public:
   using Ready = std::function<void(Result<std::shared_ptr<const Manifest>>)>;
@@ -60,7 +61,7 @@ class DiskStore final : public Store, public ImageKeeper {
   Result<Stored> digest_of(const std::filesystem::path& path) const;
   /// Takes an image whose file is gone out of the store.
   Error lose(StoredImage& image, const std::string& why);
-  /// Whether absent images are there by now. On the scrub's thread.
+  /// Checks whether absent images are back. On the scrub's thread.
   void look_again();
   /// The file is that image: then it is in the store again. `read_in_vain` is the file that was read and wasn't.
   bool whole_now(const Digest& digest, const std::filesystem::path& path, std::uint64_t size,

@@ -11,7 +11,7 @@
 namespace ota::firmware {
 namespace {
 
-/// What OpenSSL refuses here (no memory, a broken installation) nobody can go on without.
+/// OpenSSL fails here only without memory or with a broken installation; there is no way to continue.
 void require(bool good, const char* what) {
   if (!good) throw std::runtime_error(std::string("OpenSSL failed: ") + what);
 }

@@ -1,4 +1,4 @@
-// What the files of an image are called.
+// Names of an image's files.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace ota::firmware {
 
 enum class FileKind : std::uint8_t {
   image,    ///< `<hex>.img`
-  damaged,  ///< `<hex>.damaged`: set aside as evidence
+  damaged,  ///< `<hex>.damaged`: quarantined
   sums      ///< `<hex>.<chunk_bytes>.sums`: a grid's digests
 };
 

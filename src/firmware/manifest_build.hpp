@@ -1,4 +1,4 @@
-// Computes the digests of a grid from an image on disk.
+// Computes the chunk digests of a layout from an image on disk.
 #pragma once
 
 #include <functional>
@@ -26,8 +26,8 @@ class ManifestBuild {
   std::uint32_t next_ = 0;
 };
 
-/// The digests of the blocks of an image that has lost them: right where the whole image still has its own digest, else
-/// Errc::image_damaged. Reads all of it at once; Errc::cancelled where the store closes meanwhile.
+/// Recomputes lost digests of an image's blocks: valid if the whole image matches its digest, else Errc::image_damaged.
+/// Reads the whole image at once; Errc::cancelled if the store closes meanwhile.
 Result<Manifest> rebuild_block_digests(StoredImage& image, const ImageKeeper& keeper);
 
 }  // namespace ota::firmware

@@ -1,4 +1,4 @@
-// Manifests in memory, the least recently used thrown out first.
+// Manifests in memory; the least recently used are evicted first.
 #pragma once
 
 #include <cstdint>
@@ -15,15 +15,15 @@ namespace ota::firmware {
 /// Image and chunk_bytes.
 using GridKey = std::pair<Digest, std::uint32_t>;
 
-/// Holds at most `max_bytes` of digests, or one manifest where that alone is larger; what is thrown out is loaded from
-/// its sidecar when it is wanted again. Thread-safe; no I/O.
+/// Holds at most `max_bytes` of digests, or one manifest where that alone is larger; an evicted one is loaded from
+/// its sidecar when it is needed again. Thread-safe; no I/O.
 class ManifestCache {
  public:
   explicit ManifestCache(std::size_t max_bytes) : max_bytes_(max_bytes) {}
 
   std::shared_ptr<const Manifest> find(const GridKey& key);
   void put(const GridKey& key, std::shared_ptr<const Manifest> manifest);
-  /// All grids of the image.
+  /// All layouts of the image.
   void drop(const Digest& image);
   std::size_t bytes() const;
 

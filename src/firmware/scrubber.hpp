@@ -1,4 +1,4 @@
-// Reads every image anew, again and again, so that rot on the disk is found before a device asks for it.
+// Reads every image again periodically, to find corruption on disk before a device downloads it.
 #pragma once
 
 #include <chrono>

@@ -1,7 +1,7 @@
-// A grid's digests in a file beside the image, so that they need not be computed again after a start.
+// The chunk digests of a layout in a file beside the image, so that they need not be computed again after a start.
 //
 // Little-endian: "otadsums", u32 format 1, u32 chunk_bytes, u64 image size, the image's digest, the chunks' digests in
-// order, and the SHA-256 of all that, by which a rotten or half-written file is known.
+// order, and the SHA-256 of all that, which detects a corrupt or incomplete file.
 #pragma once
 
 #include <filesystem>
@@ -19,7 +19,7 @@ std::string encode_sidecar(const Digest& image, const ChunkGrid& grid, const Man
 /// Null where `bytes` are not whole, or speak of another image or grid.
 std::shared_ptr<const Manifest> decode_sidecar(const Digest& image, const ChunkGrid& grid, std::string_view bytes);
 
-/// Errc::not_found where there is none, Errc::image_damaged where it is rotten or foreign, else what the disk says.
+/// Errc::not_found if there is none, Errc::image_damaged if it is corrupt or of another image, else the disk's error.
 Result<std::shared_ptr<const Manifest>> load_sidecar(const std::filesystem::path& dir, const Digest& image,
                                                      const ChunkGrid& grid);
 

@@ -14,7 +14,7 @@
 
 namespace ota::firmware {
 
-/// The grid whose digests are taken at upload and against which blocks are checked.
+/// The layout whose digests are computed at upload and used to verify blocks.
 inline constexpr std::uint32_t kBlockBytes = 512u * 1024u;
 
 class StoredImage;
@@ -30,8 +30,8 @@ class ImageKeeper {
   virtual bool stopping() const noexcept = 0;
   /// The digests of the blocks, from memory, from their sidecar, or of the whole image where its digest is right.
   virtual Result<std::shared_ptr<const Manifest>> block_digests(StoredImage& image) = 0;
-  /// Takes an image that is rotten, or (Errc::not_found) whose file is gone, out of the store, reports it by the
-  /// store's events, and answers Errc::image_damaged.
+  /// Removes a corrupt image, or (Errc::not_found) one whose file is missing, from the store, reports it by the store's
+  /// events, and returns Errc::image_damaged.
   virtual Error quarantine(StoredImage& image, const Error& why) = 0;
 };
 
@@ -54,8 +54,8 @@ class StoredImage final : public Image, public std::enable_shared_from_this<Stor
   const ChunkGrid& blocks() const noexcept { return blocks_; }
   /// Opens the file where that was not done yet. Errc::not_found where it is gone.
   Result<void> open();
-  /// Reads a block into `buffer` and compares its digest. Where it is right, marks it checked and answers its bytes.
-  /// Errc::image_damaged where it is not, or can't be read; the caller sets the image aside.
+  /// Reads a block into `buffer` and compares its digest. If it matches, marks the block as verified and returns its
+  /// bytes. Errc::image_damaged if not, or if it can't be read; the caller then quarantines the image.
   Result<std::span<const char>> verify_block(std::uint32_t index, const Manifest& digests, std::span<char> buffer);
   /// Reads a block without looking at its digest. Errc::image_damaged where the file is too short or can't be read.
   Result<std::span<const char>> read_block(std::uint32_t index, std::span<char> buffer);

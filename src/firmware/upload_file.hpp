@@ -1,4 +1,4 @@
-// An upload under way.
+// An upload in progress.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// Who may send how much of a file now: the caps on all downloads together and on each device.
+// Rate limits of downloads: of all together and of each device.
 #pragma once
 
 #include <atomic>
@@ -73,7 +73,7 @@ class BandwidthLimiter {
   const std::function<void()> wake_;
   std::atomic<bool> limits_{false};
   std::mutex mutex_;
-  DownloadRates rates_;  // protected by mutex_, as the rest
+  DownloadRates rates_;  // this and all below: protected by mutex_
   Bucket all_;
   Flows flows_;
   std::list<std::uint64_t> turns_[2];  ///< keys with something waiting: routine, urgent; whose turn it is first

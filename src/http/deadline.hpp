@@ -1,4 +1,4 @@
-// When a connection is cut for want of progress.
+// The deadline of a connection without progress.
 #pragma once
 
 #include <algorithm>
@@ -6,17 +6,17 @@
 
 namespace ota::http {
 
-/// A peer that is waited for must move something within the first span, and kLeastRate in the long run: one that sends
-/// or takes a byte now and then would hold its connection for ever. Each byte that it moves pays for 1 / kLeastRate
-/// seconds, up to kGrace spans ahead, so a peer may be silent for a while after a burst: how its receive window opens
-/// is not its application's choice. Counts in ticks of its worker.
+/// A peer must transfer something within the first span, and kLeastRate on average; otherwise a few bytes now and then
+/// would keep its connection open for ever. Each transferred byte extends the deadline by 1 / kLeastRate seconds, up to
+/// kGrace spans ahead. So a peer may pause after a burst, because an application doesn't control when its receive
+/// window opens. Counts in ticks of its worker.
 class Deadline {
  public:
-  /// Bytes a second, below the worst link that an image could ever be fetched over.
+  /// Bytes a second; slower than any link over which an image can be downloaded.
   static constexpr double kLeastRate = 64;
-  /// So many times kLeastRate is what nobody needs to hold a connection for nothing.
+  /// A multiple of kLeastRate that shows real progress.
   static constexpr double kSteady = 8;
-  /// How many spans a phase may take without any speed.
+  /// The number of spans that a phase may take at any rate.
   static constexpr std::uint32_t kGrace = 2;
 
   Deadline(const std::uint32_t& now, std::uint32_t span, double tick_seconds)
@@ -30,7 +30,7 @@ class Deadline {
     at_ = now_ + span_;
     paid_until_ = now_ + kGrace * span_;
   }
-  /// The peer sent, took or acknowledged so many bytes. Passed over while it isn't the peer that is waited for.
+  /// The peer sent, received or acknowledged this number of bytes. Ignored while the connection doesn't wait for it.
   void moved(std::uint64_t bytes) {
     if (bytes == 0 || suspended_) return;
     moved_ += bytes;
@@ -43,19 +43,19 @@ class Deadline {
     at_ = now_ + std::min(ticks, span_);
     paid_until_ = at_;
   }
-  /// It isn't the peer that is waited for.
+  /// The connection doesn't wait for the peer.
   void suspend() {
     if (!suspended_) since_ = now_;
     suspended_ = true;
   }
-  /// The phase goes on.
+  /// Continues the phase.
   void resume() {
     if (!suspended_) return;
     suspended_ = false;
     at_ += now_ - since_;
     paid_until_ += now_ - since_;
   }
-  /// The peer is waited for, and brings less than kSteady times kLeastRate since the phase began.
+  /// The connection waits for the peer, which transferred less than kSteady times kLeastRate since the phase began.
   bool owed() const {
     return !suspended_ && static_cast<double>(moved_) < kSteady * bytes_per_tick_ * (now_ - begun_ + 1);
   }
@@ -68,10 +68,10 @@ class Deadline {
   const double bytes_per_tick_;
   std::uint32_t begun_ = 0;  // of the phase
   std::uint64_t moved_ = 0;  // in it
-  double at_ = 0;            // in ticks, as the next
+  double at_ = 0;            // this and the next: in ticks
   double paid_until_ = 0;    // becomes `at_` with the first byte
   std::uint32_t since_ = 0;  // when it was suspended
-  bool suspended_ = true;    // nothing is waited for before the first touch()
+  bool suspended_ = true;    // no wait before the first touch()
 };
 
 }  // namespace ota::http

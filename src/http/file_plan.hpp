@@ -1,4 +1,4 @@
-// What a request is answered for a file: conditions and ranges decided (RFC 9110, 13.2.2 and 14).
+// The reply to a request for a file, after conditions and ranges (RFC 9110, 13.2.2 and 14).
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ FilePlan plan_file(const RequestParser& request, const FileBody& file);
 /// All of it, whatever the request's conditions: for statuses other than 200.
 FilePlan plan_whole(unsigned status, const FileBody& file);
 
-/// A multipart boundary that no stored content can hold but by guessing 128 random bits.
+/// A multipart boundary with 128 random bits, so that stored content can't contain it.
 std::string make_boundary();
 
 }  // namespace ota::http

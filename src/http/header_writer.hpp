@@ -1,4 +1,4 @@
-// Writes the heads of replies.
+// Writes the headers of replies.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ std::string http_date(std::time_t time);
 
 enum class Connection { keep_alive, keep_alive_http10, close };
 
-/// Puts together one head after the other in a string that the caller reuses.
+/// Writes the header of a reply into a string that the caller reuses.
 class HeaderWriter {
  public:
   explicit HeaderWriter(std::string& out) : out_(out) {}

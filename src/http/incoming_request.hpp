@@ -1,4 +1,4 @@
-// The request that a session works on: its head, and its body as it comes in.
+// The current request of a session: its header, and its body as it is received.
 #pragma once
 
 #include "http/deadline.hpp"
@@ -9,7 +9,7 @@
 
 namespace ota::http {
 
-/// Who is at the other end.
+/// The peer of a connection.
 struct Peer {
   std::string remote;
   std::string client_name;
@@ -22,18 +22,18 @@ class IncomingRequest final : public Request {
       : stream_(stream), input_(input), deadline_(deadline), peer_(peer), parser_(max_target_bytes) {}
 
   enum class Head { open, whole, refused };
-  /// Takes what was received of the head. Open: more of it has to be read into the input's head_room(); refused:
-  /// refusal() says what to answer.
+  /// Parses the received part of the header. Open: read more into the input's head_room(); refused: refusal() has the
+  /// reply.
   Head parse_head();
-  /// A status for what isn't acceptable.
+  /// The status of an unacceptable request.
   unsigned refusal() const { return refusal_; }
   std::string_view refusal_detail() const { return refusal_detail_; }
 
   const RequestParser& parser() const { return parser_; }
-  /// True where the next request's head is known to follow once drain() is through.
+  /// True if the next request's header can follow after drain().
   bool can_drain();
   bool body_ended() const { return body_ == Body::ended; }
-  /// Reads and drops what is left of the body, up to a bound.
+  /// Reads and discards the rest of the body, up to a limit.
   boost::asio::awaitable<bool> drain();
 
   Method method() const noexcept override { return parser_.method(); }
@@ -67,7 +67,7 @@ class IncomingRequest final : public Request {
   std::string_view query_;
   std::string_view authority_;  // of an absolute target
   bool absolute_ = false;
-  bool started_ = false;  // something of the head is there
+  bool started_ = false;  // a part of the header is received
   unsigned refusal_ = 0;
   std::string_view refusal_detail_;
   Body body_ = Body::ended;

@@ -1,4 +1,4 @@
-// What was received and not yet used.
+// Received bytes that are not yet used.
 #pragma once
 
 #include <cstddef>
@@ -9,12 +9,12 @@
 
 namespace ota::http {
 
-/// A small buffer that is always there (an idle connection holds nothing else) and a big one while a request needs it.
-/// The head of the request under way is pinned: it doesn't move while its body is received behind it.
+/// A small permanent buffer (the only one of an idle connection), and a big one while a request needs it. The header of
+/// the current request doesn't move while its body is received after it.
 class Input {
  public:
   static constexpr std::size_t kSmall = 1024;
-  /// Room for body bytes behind the largest head.
+  /// Space for body bytes after the largest header.
   static constexpr std::size_t kSlack = 8 * 1024;
 
   /// `max_head`: of the largest head that is accepted.
@@ -24,20 +24,20 @@ class Input {
   void consume(std::size_t bytes) { begin_ += bytes; }
   void received(std::size_t bytes) { end_ += bytes; }
 
-  /// Where to receive more of a head; grows once. Empty where the head is at its limit.
+  /// Space to receive more of a header; grows once. Empty if the header has reached its limit.
   std::span<char> head_room() {
     if (end_ == capacity() && !big_) grow();
     const std::size_t limit = big_ ? max_head_ : kSmall;
     return end_ < limit ? std::span<char>(data() + end_, limit - end_) : std::span<char>();
   }
 
-  /// Unread starts with a whole head of this size: it stays where it is until finish_request().
+  /// The unread bytes start with a complete header of this size, which doesn't move until finish_request().
   void pin_head(std::size_t bytes) {
     begin_ += bytes;
     pinned_ = begin_;
   }
 
-  /// Where to receive raw body bytes while some are unread (chunked coding needs whole lines). Empty: no room.
+  /// Where to receive raw body bytes while some are unread (chunked coding needs complete lines). Empty: no space.
   std::span<char> body_room() {
     if (!big_) {
       // The head stays in the small buffer.
@@ -55,7 +55,7 @@ class Input {
     return {big_.get() + end_, capacity() - end_};
   }
 
-  /// Forgets the head; what stands behind it (a pipelined request) moves to the front.
+  /// Removes the header; bytes after it (a pipelined request) move to the front.
   void finish_request() {
     const std::size_t rest = end_ - begin_;
     if (big_ && rest <= kSmall) {

@@ -1,4 +1,4 @@
-// `host:port` as it stands in the settings.
+// `host:port` from the settings.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -14,7 +14,7 @@ Result<boost::asio::ip::tcp::endpoint> parse_address(const std::string& address)
 /// As parse_address() reads it; IPv4 within IPv6 as IPv4.
 std::string to_text(const boost::asio::ip::tcp::endpoint& endpoint);
 
-/// A bound and listening socket. The error says which address, what is wrong and what to do.
+/// A bound and listening socket. The error names the address, the cause and the remedy.
 Result<boost::asio::ip::tcp::acceptor> open_listener(boost::asio::io_context& io, const std::string& address);
 
 }  // namespace ota::http

@@ -1,4 +1,4 @@
-// How many of something are open.
+// A counter of open objects.
 #pragma once
 
 #include <atomic>
@@ -11,10 +11,10 @@
 
 namespace ota::http {
 
-/// Counts what is open, and waits until nothing is. Thread-safe.
+/// Counts open objects, and waits until there are none. Thread-safe.
 class OpenCount {
  public:
-  /// Answers how many were open before.
+  /// Returns the previous count.
   std::size_t opened() { return count_.fetch_add(1, std::memory_order_relaxed); }
   void closed() {
     if (count_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
@@ -29,11 +29,11 @@ class OpenCount {
 
  private:
   std::atomic<std::size_t> count_{0};
-  std::mutex mutex_;  // a leaf; only for waiting
+  std::mutex mutex_;  // only for waiting; no other lock inside
   std::condition_variable none_;
 };
 
-/// One that counts as long as this lives, whatever becomes of it.
+/// Counts as one during its lifetime.
 class OpenPlace {
  public:
   explicit OpenPlace(std::shared_ptr<OpenCount> open) : open_(std::move(open)), before_(open_->opened()) {}
@@ -42,7 +42,7 @@ class OpenPlace {
   ~OpenPlace() {
     if (open_) open_->closed();
   }
-  /// How many there were without it.
+  /// The count without it.
   std::size_t before() const { return before_; }
 
  private:

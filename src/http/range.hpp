@@ -23,7 +23,7 @@ enum class RangeKind {
 
 struct RangeAnswer {
   RangeKind kind = RangeKind::whole;
-  std::vector<ByteRange> ranges;  ///< in the order that was asked for
+  std::vector<ByteRange> ranges;  ///< in the requested order
 };
 
 /// More ranges than this in one header: the header is ignored. Delta clients ask for up to 150 (SWUpdate) or 255

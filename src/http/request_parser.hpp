@@ -23,7 +23,7 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
 
   explicit RequestParser(std::size_t max_target_bytes);
 
-  /// `head` is all that was received of this request so far. After `bad`, status() and problem() say what to answer.
+  /// `head`: all received bytes of this request. After `bad`, status() and problem() have the reply.
   Progress parse_head(std::string_view head);
 
   unsigned status() const { return status_; }

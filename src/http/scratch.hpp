@@ -1,4 +1,4 @@
-// Room of a thread for bytes that nobody wants.
+// A buffer of each thread for bytes that are discarded.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,8 @@
 
 namespace ota::http {
 
-/// All connections of a thread share it: what comes in over a wait is for the bin. Made when it is first asked for,
-/// since every thread of the program would pay for room that stands ready.
+/// All connections of a thread share it, because its content is never used. Created on first use; otherwise every
+/// thread of the program would allocate one.
 inline std::span<char> scratch() {
   constexpr std::size_t kSize = 16 * 1024;
   static thread_local const auto bytes = std::make_unique_for_overwrite<char[]>(kSize);

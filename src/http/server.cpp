@@ -227,7 +227,7 @@ class ServerImpl final : public Server {
       for (const auto& listener : listeners_) listener->acceptor.close(ignored);
     });
     if (started_) {
-      // Before the connections are told: one that was accepted after that would not be told, nor waited for.
+      // Before the connections are ended: one that was accepted later would be neither ended nor waited for.
       accepting_.wait_for_none(kCutTime);
       for (auto& worker : workers_) asio::post(worker->io(), [&worker = *worker] { worker.drain(); });
       if (!open_->wait_for_none(grace)) {

@@ -16,7 +16,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// How long a peer that is told goodbye may go on sending, and how much, before the connection is closed under it.
+/// How long and how much a peer may still send after the end of the last reply, before the connection is closed.
 constexpr std::chrono::milliseconds kLingerTime{2000};
 constexpr std::size_t kLingerBytes = 256 * 1024;
 
@@ -75,7 +75,7 @@ void Session::on_tick() {
   if (follows_ && !deadline_.suspended()) follow_peer();
   if (!deadline_.passed()) return;
   deadline_.suspend();
-  // What the peer didn't take in all that time is thrown away.
+  // Unsent bytes are discarded after that time.
   stream_->cut(under_way_);
 }
 

@@ -1,4 +1,4 @@
-// One connection: read a request, ask the handler, write the reply, again.
+// One connection: reads a request, calls the handler, writes the reply, and repeats.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -19,7 +19,7 @@
 
 namespace ota::http {
 
-/// What all sessions of a listener share. Outlives them.
+/// State that all sessions of a listener share. Outlives them.
 struct SessionContext {
   ServerOptions options;
   Handler handler;
@@ -60,20 +60,20 @@ class Session final : public SessionHook, public std::enable_shared_from_this<Se
   void start_head(HeaderWriter& writer, const IncomingRequest& request, const Reply& reply, unsigned status, bool keep);
 
   Worker& worker_;
-  const OpenPlace place_;  // first, to go last: a stop waits for it
+  const OpenPlace place_;  // first member, so destroyed last: a stop waits for it
   const std::shared_ptr<const SessionContext> context_;
   Peer peer_;
   Deadline deadline_;
   TcpInfo tcp_info_;
-  std::uint32_t tcp_info_read_ = 0;                   // tick of the last reading
+  std::uint32_t tcp_info_read_ = 0;                   // tick of the last sample
   bool replying_ = false;                             // a file
   std::shared_ptr<TransferListener> stats_listener_;  // until the peer has what it was sent
   std::unique_ptr<Stream> stream_;
   boost::asio::cancellation_signal cut_;
   bool resting_ = false;    // waits for the first byte of a request
   bool linger_ = false;     // something the peer sent may be unread
-  bool follows_ = false;    // what the peer moves keeps the connection
-  bool under_way_ = false;  // bytes that were handed over had not arrived at the last look; said of those it follows
+  bool follows_ = false;    // bytes that the peer acknowledges keep the connection open
+  bool under_way_ = false;  // sent bytes were not acknowledged at the last sample, with follows_
   bool finishing_ = false;
   Input input_;
 };

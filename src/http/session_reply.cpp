@@ -179,7 +179,7 @@ asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range,
         auto checking = check(file, at, right_to - done);
         const Result<void> right = co_await std::move(checking);
         if (!right) {
-          // The promised length can't be kept: an early end tells the peer.
+          // The announced length can't be sent: the peer notices the early end.
           log::debug(fmt::format("http: reply to {} broken off: {}", peer_.remote, right.error().message));
           co_return false;
         }

@@ -19,7 +19,7 @@ struct FileSlice {
   int descriptor = -1;
   std::uint64_t offset = 0;
   std::size_t length = 0;
-  bool more = false;  ///< something follows at once: TLS keeps its room for it
+  bool more = false;  ///< more data follows at once: TLS keeps its buffer
 };
 
 /// Used by its session's coroutine, one operation at a time; nothing here throws but bad_alloc and cancellation.
@@ -28,15 +28,17 @@ class Stream {
   virtual ~Stream() = default;
 
   virtual boost::asio::awaitable<bool> handshake() = 0;
-  /// 0: the peer ended, or the connection is broken.
+  /// 0: the peer closed the connection, or it is lost.
   virtual boost::asio::awaitable<std::size_t> read_some(std::span<char> into) = 0;
-  /// All of `bytes`; `more`: something follows at once, so a packet needn't leave yet. False: broken.
+  /// All of `bytes`; `more`: more data follows at once, so no packet needs to be sent yet. False: the connection is
+  /// lost.
   virtual boost::asio::awaitable<bool> write(std::string_view bytes, bool more) = 0;
-  /// All of `head`, then the slice. Answers how much of the slice was handed over; less than all: broken.
+  /// All of `head`, then the slice. Returns the number of sent bytes of the slice; less than all: the connection is
+  /// lost.
   virtual boost::asio::awaitable<std::size_t> write_file(std::string_view head, FileSlice slice) = 0;
-  /// Says to the peer that nothing more comes.
+  /// Ends the sending direction.
   virtual boost::asio::awaitable<void> finish() = 0;
-  /// Ends whatever is waiting; the connection is of no use any more. `reset`: throw away what the peer didn't take.
+  /// Aborts all operations; the connection can't be used afterwards. `reset`: discard unsent bytes.
   virtual void cut(bool reset) noexcept = 0;
   /// The common name of the client's verified certificate.
   virtual std::string client_name() const { return {}; }

@@ -1,4 +1,4 @@
-// What the kernel knows of a connection's line.
+// Samples the kernel's TCP statistics of a connection.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ class TcpInfo {
     ConnectionStats stats;
     bool under_way = false;  ///< bytes that were handed over have not arrived yet
   };
-  /// Nothing where the kernel doesn't say.
+  /// Nothing if the kernel has no values.
   std::optional<Reading> read();
   struct Flow {
     std::uint64_t bytes = 0;  ///< that the peer sent or acknowledged since this was asked last

@@ -12,8 +12,8 @@ class context;
 
 namespace ota::http {
 
-/// Reads certificate, key and client CA; TLS 1.2 and 1.3 with forward secrecy only. The error names the file and what
-/// is wrong with it.
+/// Reads certificate, key and client CA; TLS 1.2 and 1.3 with forward secrecy only. The error names the file and
+/// the cause.
 Result<std::shared_ptr<boost::asio::ssl::context>> make_tls_context(const TlsOptions& options);
 
 }  // namespace ota::http

@@ -20,9 +20,9 @@ constexpr std::size_t kSpareTexts = 64;
 constexpr std::size_t kTextRoom = 1024;
 constexpr std::size_t kLargestSpareText = 16 * 1024;
 constexpr std::size_t kRefusedKept = 64;
-/// What a newcomer has for its handshake and first request before it gives way to others.
+/// Minimum time of a new connection for its handshake and first request before another one may replace it.
 constexpr std::chrono::milliseconds kFirstTime{5'000};
-/// The same for a further request of one who finished some.
+/// The same for a further request of a connection that finished some.
 constexpr std::chrono::milliseconds kFurtherTime{10'000};
 }  // namespace
 

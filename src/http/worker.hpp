@@ -1,4 +1,4 @@
-// One thread of the server, with all that its connections share.
+// One thread of the server, with the state that its connections share.
 #pragma once
 
 #include <atomic>
@@ -23,27 +23,27 @@ class SessionHook
  public:
   using Link = boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
   virtual ~SessionHook() = default;
-  /// Time went on by one tick.
+  /// One tick has passed.
   virtual void on_tick() = 0;
-  /// The server stops: end now if idle, else after the request under way.
+  /// The server stops: ends now if idle, else after the current request.
   virtual void on_drain() = 0;
-  /// End now, whatever is under way.
+  /// Ends now, also during a request.
   virtual void on_cut() = 0;
-  /// Whether it is for the peer to go on, and the peer hardly does.
+  /// Whether the connection waits for a peer that makes hardly any progress.
   virtual bool owed() const = 0;
-  /// End now for another connection's sake.
+  /// Ends now to make room for another connection.
   virtual void on_give_way() = 0;
 
-  Link waiting;             ///< linked while the peer is waited for
-  std::uint32_t since = 0;  ///< the tick in which that began
+  Link waiting;             ///< linked while the connection waits for the peer
+  std::uint32_t since = 0;  ///< the tick in which the wait began
   bool proven = false;      ///< a request was finished on it
 };
 
-/// Who gives way to a newcomer, in this order.
+/// Kinds of connections that a new one may replace, in this order.
 enum class Yields : std::uint8_t {
-  overdue,  ///< never finished a request, or is long in coming with a further one
+  overdue,  ///< never finished a request, or takes long for a further one
   idle,     ///< between two requests
-  unproven  ///< never finished a request, however short the time that it had
+  unproven  ///< never finished a request, however recent it is
 };
 
 /// Counts with one writer.
@@ -56,15 +56,15 @@ class Counter {
   std::atomic<std::uint64_t> value_{0};
 };
 
-/// Everything but run(), join(), post and the counters is for its own thread. No locks: a connection stays with the
-/// worker that it was given to.
+/// All functions except run(), join(), post and the counters are for its own thread. It needs no locks, because a
+/// connection stays with its worker.
 class Worker {
  public:
   Worker(unsigned number, std::chrono::milliseconds tick);
   ~Worker();
 
   void run();
-  /// Lets the thread end once nothing is under way; with `now`, whatever is under way. From outside.
+  /// Ends the thread when no request is in progress; with `now`, at once. For other threads.
   void end(bool now);
   void join();
 
@@ -78,22 +78,23 @@ class Worker {
   void drain();
   void cut();
   bool draining() const { return draining_; }
-  /// Between requests from now on.
+  /// The connection is between requests from now on.
   void rests(SessionHook& connection);
-  /// From now on the peer owes the rest of a handshake or of a request.
+  /// From now on the connection waits for the rest of a handshake or a request.
   void owes(SessionHook& connection);
-  /// The peer is waited for no more.
+  /// The connection no longer waits for the peer.
   void goes_on(SessionHook& connection);
-  /// Ends the eldest connection of that kind; false where there is none. `crowded`: the unproven ones get no time.
+  /// Ends the oldest connection of that kind; false if there is none. `crowded`: unproven ones get no minimum time.
   bool end_one(Yields kind, bool crowded);
-  /// Connections whose peer never finished a request and is waited for. From any thread.
+  /// Number of waiting connections that never finished a request. Any thread.
   std::size_t unproven() const { return unproven_count_.load(std::memory_order_relaxed); }
-  /// Tells the peer that the server is full; the socket is closed a little later, so that the answer isn't lost.
+  /// Sends the peer an error that the server is full; the socket is closed a little later, so that the reply isn't
+  /// lost.
   void refuse(boost::asio::ip::tcp::socket socket, bool tls);
 
-  /// The Date header's value, made anew each second.
+  /// The value of the Date header, updated each second.
   const std::string& date();
-  /// An empty string with room, from those that were given back.
+  /// An empty string with capacity, from the pool of returned ones.
   std::string take_text();
   void give_text(std::string text);
 
@@ -118,9 +119,9 @@ class Worker {
   std::string date_;
   std::vector<std::string> texts_;
   boost::intrusive::list<SessionHook, boost::intrusive::constant_time_size<false>> connections_;
-  Queue idle_;                                  // each: longest first
+  Queue idle_;                                  // these three: longest first
   Queue unproven_;                              // never finished a request
-  Queue unfinished_;                            // did, and is in another
+  Queue unfinished_;                            // finished one, and is in another one
   std::atomic<std::size_t> unproven_count_{0};  // of unproven_
   boost::asio::io_context io_{1};
   std::deque<boost::asio::ip::tcp::socket> refused_;

@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::uint16_t kPort = 1883;
 constexpr std::uint16_t kTlsPort = 8883;
-// Much less, and Paho would wait for its next look at the socket, up to a second, amid most chunks.
+// With much less, Paho would wait for its next check of the socket, up to a second, during most chunks.
 constexpr int kMaxUnsentBytes = 1 << 20;
 
 std::string describe_errno(const Address& address, int error) {

@@ -1,4 +1,4 @@
-// Topics whose messages broke the connection.
+// Topics whose messages caused a loss of the connection.
 #pragma once
 
 #include <chrono>
@@ -8,10 +8,10 @@
 
 namespace ota::mqtt {
 
-/// A device repeats itself until it is answered, so a broker that hangs up on one answer would be left by all again and
-/// again. So a topic takes nothing for a minute after it was barred; each further time the pause is twice as long, up
-/// to an hour, and it is forgotten an hour after it ended. Knows at most kMaxTopics, of which the one that ends first
-/// gives way. Not thread-safe.
+/// A device repeats its message until it is answered, so a broker that closes the connection for an answer would do so
+/// again and again. Therefore nothing is sent to such a topic for a minute; each further time the pause doubles, up to
+/// an hour. An entry is removed an hour after its pause. At most kMaxTopics; beyond it the one that ends first is
+/// replaced. Not thread-safe.
 class BarredTopics {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -19,7 +19,7 @@ class BarredTopics {
   static constexpr std::chrono::seconds kLongest{3600};
   static constexpr std::size_t kMaxTopics = 1024;
 
-  /// Answers for how long.
+  /// Returns the duration of the pause.
   std::chrono::seconds bar(const std::string& topic, Time now);
   bool bars(const std::string& topic, Time now) const;
   bool empty() const noexcept { return topics_.empty(); }

@@ -1,4 +1,4 @@
-// Bulk messages: what waits behind everything in the outbox, and what Paho was given of it.
+// Bulk messages: those that wait for an empty outbox, and those that were passed to Paho.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@
 
 namespace ota::mqtt {
 
-/// True where the message was written to the connection, false where it was lost with it.
+/// True if the message was written to the connection, false if it was lost with it.
 using BulkSent = std::function<void(bool written)>;
 
 /// Messages at QoS 0 in the order of push(). Bounded: push() refuses one more message or byte (payload and topic). Few
@@ -23,17 +23,17 @@ class BulkLane {
  public:
   static constexpr std::size_t kMaxMessages = 1024;
   static constexpr std::size_t kMaxBytes = 8u << 20;
-  /// Another one is handed out while less than this is under way: at most so much and one message more.
+  /// Another one is passed on while fewer bytes than this are in flight: at most this number plus one message.
   static constexpr std::size_t kUnderWayBytes = 128u << 10;
   static constexpr std::size_t kUnderWayMessages = 32;
-  /// Ids of this lane have this bit, those of the outbox never.
+  /// Set in the ids of bulk messages, never in those of the outbox.
   static constexpr std::uint64_t kIdBit = std::uint64_t{1} << 63;
 
   bool push(std::string topic, std::string payload, BulkSent sent);
   bool may_take() const;
-  /// The oldest that waits, where may_take() says so; it now is under way.
+  /// The oldest waiting message, which is then in flight. Precondition: may_take().
   Outgoing take();
-  /// It is no longer under way: its callback, to be called without locks; nothing where it was not there.
+  /// Removes it from those in flight; returns its callback, to be called without locks; nothing if it is unknown.
   std::optional<BulkSent> written(std::uint64_t id);
   /// Empties the lane: the callbacks of all, to be called with false.
   std::vector<BulkSent> clear();

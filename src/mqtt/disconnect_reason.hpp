@@ -1,4 +1,4 @@
-// Why there is no connection, in words: what happened and the remedy.
+// The reason for a failed connection, as text: cause and remedy.
 #pragma once
 
 #include <string>
@@ -12,11 +12,11 @@ namespace ota::mqtt {
 /// A broker's refusal or farewell: a reason code of MQTT 5 (section 2.4), from 0x80.
 std::string describe_reason(int code, const Options& options);
 
-/// A SUBACK or PUBACK reason code in two or three words.
+/// A short text for a SUBACK or PUBACK reason code.
 std::string_view short_reason(int code);
 
-/// Whether a message on its way can be why the broker ended the connection, by its farewell's reason code; 0 where it
-/// said nothing.
+/// Whether a message in flight can be the cause of the broker's disconnect with that reason code; 0: the broker sent
+/// none.
 bool may_be_a_message(int code);
 
 struct DisconnectReason {

@@ -1,4 +1,4 @@
-// The outer fence of the module's threads and of Paho's.
+// Catches exceptions at the edge of the module's threads and of Paho's.
 #pragma once
 
 #include <exception>
@@ -6,10 +6,10 @@
 
 namespace ota::mqtt {
 
-/// Logs that handling `what` failed, at most once a second; what came too soon is counted in the next line.
+/// Logs that handling `what` failed, at most once a second; omitted lines are counted in the next one.
 void report_exception(std::string_view what, const char* cause) noexcept;
 
-/// Runs `work`; no exception leaves it. False where there was one, which is then logged.
+/// Runs `work` and catches exceptions. False if there was one, which is then logged.
 template <class Work>
 bool guarded(std::string_view what, Work&& work) noexcept {
   try {

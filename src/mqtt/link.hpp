@@ -11,24 +11,24 @@
 
 namespace ota::mqtt {
 
-/// What the broker takes, as it said at the connect.
+/// The limits that the broker sent at the connect.
 struct Limits {
   std::uint32_t max_packet = 0;  ///< its Maximum Packet Size in bytes, or the largest that MQTT knows
   int max_qos = 2;
 };
 
-/// What happens on a link. Called on Paho's threads, which all clients of the process share: return fast, never wait,
-/// never call the link. Exceptions are logged and end there.
+/// Events of a link. Called on Paho's threads, which all clients of the process share: return fast, never block, never
+/// call the link. Exceptions are logged and ignored.
 class LinkEvents {
  public:
   virtual ~LinkEvents() = default;
   virtual void on_connected(const Limits& limits) = 0;
-  /// `reason` is the broker's (MQTT 5 section 2.4, from 0x80; those of 3.1.1 are turned into them), or 0 where it said
-  /// nothing.
+  /// `reason` is the broker's (MQTT 5 section 2.4, from 0x80; those of 3.1.1 are turned into them), or 0 without a
+  /// reason.
   virtual void on_connect_failed(int reason) = 0;
   /// `reason` as above.
   virtual void on_lost(int reason) = 0;
-  /// `retained`: the broker had kept it from before the subscription.
+  /// `retained`: the broker had stored it before the subscription.
   virtual void on_message(std::string_view topic, std::string_view payload, bool retained) = 0;
   /// `reason` from 0x80 is a refusal for good.
   virtual void on_published(std::uint64_t id, int reason) = 0;
@@ -52,18 +52,18 @@ class Link {
   /// What MQTT's length field can say (MQTT 5 section 2.1.4) and the bytes before it.
   static constexpr std::uint32_t kLargestPacket = 268'435'455 + 5;
 
-  /// `version`: v5 or v3_1_1. Throws mqtt::exception where Paho takes the URL not.
+  /// `version`: v5 or v3_1_1. Throws mqtt::exception if Paho rejects the URL.
   static std::unique_ptr<Link> create(const Options& options, Version version, LinkEvents& events);
-  /// No event comes after the destructor began to return.
+  /// There are no events after the destructor.
   virtual ~Link() = default;
 
-  /// Again only after on_connect_failed. All but publish(): false where Paho refused at once.
+  /// Call it again only after on_connect_failed. Except publish(): false if Paho refuses at once.
   virtual bool connect() = 0;
   virtual bool subscribe() = 0;
   enum class Handed {
     taken,    ///< on_published follows, or the connection is lost
-    gone,     ///< there is no connection any more
-    refused,  ///< that message is none for MQTT
+    gone,     ///< the connection is lost
+    refused,  ///< the message is not valid in MQTT
   };
   virtual Handed publish(const Outgoing& message) = 0;
   /// Ends the connection, not the session; on_disconnected follows.

@@ -1,4 +1,4 @@
-// What waits to be published, and what the broker has not acknowledged yet.
+// Messages that wait to be published, and those that the broker has not acknowledged yet.
 #pragma once
 
 #include <cstddef>
@@ -20,35 +20,35 @@ struct Outgoing {
 /// Messages in the order of push(). Bounded in messages and bytes (payload and topic): push() refuses one more.
 /// Messages taken for sending stay until delivered(), so that a broken connection loses none above QoS 0.
 ///
-/// A broker may end the connection because of one message, so a break makes suspects of all that were in flight: on the
-/// next connection each is sent alone, in its order, before what is newer. One that was alone in flight when the
-/// connection broke is sent after all that wait when the next one begins, alone again; where the connection breaks
-/// again, it is given up. So one bad message costs two breaks and holds up nothing but itself. Not thread-safe.
+/// A broker may end the connection because of one message, so all messages in flight at that time become suspects: on
+/// the next connection each is sent alone, in order, before newer ones. A message that was the only one in flight is
+/// sent again after all waiting ones, alone; if the connection is lost again, it is dropped. So one bad message causes
+/// two losses of the connection and delays only itself. Not thread-safe.
 class Outbox {
  public:
   Outbox(std::size_t max_messages, std::size_t max_bytes) : max_messages_(max_messages), max_bytes_(max_bytes) {}
 
   bool push(std::string topic, std::string payload, int qos);
 
-  /// The next ones to send, so many that at most `window` are in flight; they now are. A suspect comes alone, once
-  /// nothing is in flight, and nothing comes while it is. Copies, because the outbox keeps its own until delivered().
+  /// The next ones to send, so that at most `window` are in flight. A suspect is returned alone, when nothing is in
+  /// flight, and nothing is returned while it is. Copies, because the outbox keeps its own until delivered().
   std::vector<Outgoing> take(std::size_t window);
-  /// Whether take() would find something.
+  /// Whether take() would return something.
   bool can_take(std::size_t window) const;
 
-  /// Out of the outbox: acknowledged, written (QoS 0), or refused for good. Nothing where it was not there.
+  /// Removes it: acknowledged, written (QoS 0), or refused permanently. No effect if it is unknown.
   std::optional<Outgoing> delivered(std::uint64_t id);
 
   struct Lost {
     std::size_t in_flight = 0;       ///< messages that can be the cause
     std::string alone;               ///< the topic of the only one
-    std::optional<Outgoing> victim;  ///< that one, where it was alone for the second time: it is out of the outbox
+    std::optional<Outgoing> victim;  ///< that one, if it was alone for the second time; it is removed
   };
-  /// The connection broke: what was in flight waits again; QoS 0 in flight is dropped. `may_blame`: a message can be
-  /// the cause. Without it this break makes no suspects.
+  /// The connection is lost: messages in flight wait again; QoS 0 in flight is dropped. `may_blame`: a message can be
+  /// the cause; without it no message becomes a suspect.
   Lost connection_lost(bool may_blame);
 
-  /// Whether some are suspects still: nothing that the broker doesn't acknowledge should be sent meanwhile.
+  /// Whether there are suspects; meanwhile no message without acknowledgement should be sent.
   bool in_doubt() const noexcept { return doubted_ > 0; }
   std::size_t size() const noexcept { return size_; }
   std::size_t bytes() const noexcept { return bytes_; }
@@ -58,8 +58,8 @@ class Outbox {
  private:
   enum class Trust : std::uint8_t {
     full,
-    suspect,  ///< was in flight with others when the connection broke
-    accused,  ///< was in flight alone when the connection broke
+    suspect,  ///< was in flight with others when the connection was lost
+    accused,  ///< was the only one in flight when the connection was lost
   };
   struct Entry {
     Outgoing message;

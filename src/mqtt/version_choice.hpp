@@ -1,4 +1,4 @@
-// Which version of MQTT to connect with.
+// The MQTT version of the next connection.
 #pragma once
 
 #include "ota/mqtt/client.hpp"
@@ -17,13 +17,13 @@ class VersionChoice {
   /// v5 or v3_1_1.
   Version next() const { return next_; }
 
-  // What came of connecting with next(). True: connect at once with next(), which has changed.
+  // Results of connecting with next(). True: connect at once with next(), which has changed.
 
-  /// The broker answered that it doesn't speak that version.
+  /// The broker refused that version.
   bool refused();
-  /// Its port is open, and it didn't answer.
+  /// Its port is open, but it didn't answer.
   bool hung_up();
-  /// It took the connection. True: give that up.
+  /// It accepted the connection. True: close it.
   bool connected();
 
  private:
@@ -31,8 +31,8 @@ class VersionChoice {
 
   const Version setting_;
   Version next_;
-  bool sure_ = false;       // it speaks 3.1.1 and not 5
-  bool old_works_ = false;  // it answered to 3.1.1 just now
+  bool sure_ = false;       // it supports 3.1.1 and not 5
+  bool old_works_ = false;  // it just answered to 3.1.1
 };
 
 }  // namespace ota::mqtt

@@ -1,4 +1,4 @@
-// Operators' API keys: who calls, and may they (api.md, REST).
+// Operators' API keys: authentication of REST calls (docs/rest.md, Authentication).
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -15,21 +15,21 @@
 
 namespace ota::rest {
 
-/// The operator behind a request.
+/// The operator who sent a request.
 struct Operator {
   std::string name;
   storage::Role role = storage::Role::viewer;
 };
 
-/// Holds the database's keys for at most a second, so that a removed key stops working within one, and has the use of a
-/// key recorded at most once a minute. Thread-safe; its lock is a leaf.
+/// Caches the keys of the database for at most a second, so that a revoked key is refused within a second. Records the
+/// use of a key at most once a minute. Thread-safe; no other lock is taken while its lock is held.
 class ApiKeyAuthenticator {
  public:
   ApiKeyAuthenticator(storage::Readers& readers, engine::Engine& engine, const Clock& clock)
       : readers_(readers), engine_(engine), clock_(clock) {}
 
-  /// Whose key stands in that Authorization header. Errc::unauthenticated where there is none or nobody's; the
-  /// database's own error where the keys can't be read: nobody is let in on a guess.
+  /// The owner of the key in that Authorization header. Errc::unauthenticated if there is no key or it is unknown; the
+  /// database's error if the keys can't be read, so that no call is authorized by a stale cache.
   boost::asio::awaitable<Result<Operator>> authenticate(std::string_view authorization);
 
  private:
@@ -44,7 +44,7 @@ class ApiKeyAuthenticator {
   mutable std::mutex mutex_;
   std::shared_ptr<const Keys> keys_;        // protected by mutex_
   Millis read_at_{0};                       // protected by mutex_
-  std::map<std::string, Millis> recorded_;  // protected by mutex_; when the use of a key was written down last
+  std::map<std::string, Millis> recorded_;  // protected by mutex_; when the use of a key was last recorded
 };
 
 }  // namespace ota::rest

@@ -1,4 +1,4 @@
-// GET /audit: who did what to what, from where, when, with what outcome.
+// GET /audit: the audit log (docs/rest.md, Audit, health, metrics).
 #include <nlohmann/json.hpp>
 
 #include "rest/handlers.hpp"

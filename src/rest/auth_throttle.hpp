@@ -1,4 +1,4 @@
-// Who of the operators may call now, and how much is written down of those who may not.
+// Limits on the calls of operators, and on the log and audit entries about refused calls.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,11 @@
 
 namespace ota::rest {
 
-/// Lets some through for each name and counts the rest. Thread-safe.
+/// Accepts a limited rate of events for each name and counts the rest. Thread-safe.
 class Sampling {
  public:
   Sampling(const Clock& clock, double per_second, double burst);
-  /// True: this one counts, and `left_out` of that name went before it unseen.
+  /// True: record this event; `left_out` events of that name were dropped before it.
   bool take(std::string_view name, std::uint64_t& left_out);
 
  private:
@@ -25,7 +25,7 @@ class Sampling {
   ZeroedTable<std::uint64_t> left_out_;
 };
 
-/// Counts by key, never by address. A right key is never kept out by others' wrong ones. Thread-safe, without a lock.
+/// Counts by key, never by address. A valid key is never limited by failed attempts. Thread-safe, without a lock.
 class AuthThrottle {
  public:
   static constexpr double kCallsPerSecond = 200;  ///< of one key, after a burst of
@@ -37,12 +37,12 @@ class AuthThrottle {
 
   explicit AuthThrottle(const Clock& clock);
 
-  /// A call with that right key. Errc::overloaded with the time to wait; nothing: go on.
+  /// A call with that valid key. Errc::overloaded with the time to wait; nothing: accepted.
   std::optional<Error> refuse_call(const std::string& key_name);
-  /// A wrong key, or none (empty), was shown: the same.
+  /// A call with an invalid key, or none (empty): the same.
   std::optional<Error> refuse_failure(std::string_view key);
 
-  Sampling log_lines;      ///< of refused calls, by the key's name or `anonymous`: nobody's may fill the disk
+  Sampling log_lines;      ///< of refused calls, by the key's name or `anonymous`, so that they can't fill the disk
   Sampling audit_entries;  ///< of the same
 
  private:

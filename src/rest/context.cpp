@@ -24,7 +24,7 @@ Result<void> refuse_query(const Call& call) {
 Result<void> require_json(const Call& call) {
   const auto type = call.request.header("Content-Type");
   if (wire::is_json_type(type)) return {};
-  // `curl -d` says that it sends a form. A browser that does names the page behind it: every one since 2020.
+  // `curl -d` sends the type of a form. A browser that sends a form adds Origin; all browsers do so since 2020.
   const bool from_page = !call.request.header("Origin").empty() || !call.request.header("Sec-Fetch-Site").empty();
   if (!from_page && (type.empty() || type == "application/x-www-form-urlencoded")) return {};
   wire::FieldErrors errors;

@@ -1,4 +1,4 @@
-// What every operators' route works with: the rooms behind it, the request, and how to wait for them.
+// What every REST route uses: the modules below, the request, and how to wait for their results.
 #pragma once
 
 #include <atomic>
@@ -23,7 +23,7 @@ namespace ota::rest {
 /// Of a JSON body, in bytes.
 inline constexpr std::size_t kMaxBody = 64 * 1024;
 
-/// One for the daemon; thread-safe, as all that it names is.
+/// One for the daemon. Thread-safe, as all its members are.
 struct Context {
   Options options;
   const Clock& clock;
@@ -33,25 +33,25 @@ struct Context {
   std::shared_ptr<const firmware::Trust> trust;
   Probes probes;
   ApiKeyAuthenticator keys;
-  std::atomic<int> uploads{0};               ///< under way
+  std::atomic<int> uploads{0};               ///< in progress
   std::atomic<std::uint64_t> answered[6]{};  ///< requests by the first digit of their status
 };
 
-/// One request on its way through a route.
+/// One request that a route handles.
 struct Call {
   http::Request& request;
-  std::vector<std::string> arguments;  ///< what stood for `{…}` in the pattern
+  std::vector<std::string> arguments;  ///< the segments that matched `{…}` in the pattern
   std::string actor = "anonymous";
   Caller caller() const { return {actor, request.remote()}; }
 
-  unsigned problem_status = 0;  ///< for an Error's answer, where it isn't the usual one; 0: it is
+  unsigned problem_status = 0;  ///< status of an Error's response; 0: the usual one of its code
 };
 
 /// A route's answer; an Error becomes application/problem+json and one log line.
 using Answering = boost::asio::awaitable<Result<http::Reply>>;
 
-/// Runs `job` on a reading thread. `job` must own what it uses: the caller may be gone before it runs. What it throws
-/// is thrown here.
+/// Runs `job` on a reader thread. `job` must own what it uses, because the caller may be destroyed before it runs.
+/// Rethrows its exceptions.
 template <class T>
 boost::asio::awaitable<Result<T>> read(storage::Readers& readers, std::function<Result<T>(storage::ReadView&)> job) {
   using Outcome = std::variant<Result<T>, std::exception_ptr>;
@@ -61,7 +61,7 @@ boost::asio::awaitable<Result<T>> read(storage::Readers& readers, std::function<
       try {
         outcome.emplace(job(view));
       } catch (const storage::Fault&) {
-        throw;  // the reader's own
+        throw;  // the reader pool handles it
       } catch (const storage::BadRow&) {
         throw;
       } catch (...) {
@@ -82,23 +82,23 @@ boost::asio::awaitable<Result<T>> read(storage::Readers& readers, std::function<
   co_return std::get<Result<T>>(std::move(outcome));
 }
 
-/// Waits for an engine command; `start` hands the callback to the engine.
+/// Waits for an engine command; `start` passes the callback to the engine.
 template <class T>
 boost::asio::awaitable<Result<T>> command(std::function<void(engine::Done<T>)> start) {
   co_return co_await http::await_call<Result<T>>(std::move(start));
 }
 
-/// Adds `Location` to what was made at that path of the server.
+/// Adds `Location` with that path to a response.
 void add_location(const Context& context, http::Reply& reply, std::string_view path);
 
-/// An Error that names one wrong field.
+/// An Error about one invalid field.
 Error field_error(std::string field, std::string message);
 
-/// For calls that take no query: whatever stands there is refused by name.
+/// For routes without query parameters: an error that names each parameter.
 Result<void> refuse_query(const Call& call);
 
 /// Errc::unsupported_type for a Content-Type that isn't JSON. None at all, or that of a form as `curl -d` sends it, is
-/// taken where no browser is behind the request: a page could send those anywhere without the browser asking first.
+/// accepted from clients other than browsers: a page could send those cross-origin without a preflight request.
 Result<void> require_json(const Call& call);
 
 }  // namespace ota::rest

@@ -1,4 +1,4 @@
-// GET, PUT and DELETE of devices, and their tokens (api.md, REST).
+// GET, PUT, PATCH and DELETE of devices, and their tokens (docs/rest.md, Devices).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -35,7 +35,7 @@ Json json_of(Context& context, const Listed& row) {
   return device_json(row.device, row.active, live);
 }
 
-/// `hardware` and `tags`: what isn't there stays, `null` clears (RFC 7396).
+/// `hardware` and `tags`: absent fields are unchanged, `null` clears (RFC 7396).
 Result<engine::DeviceChange> change_of(std::string_view body, const DeviceId& id) {
   auto fields = wire::JsonFields::parse(body.empty() ? "{}" : body, Errc::malformed);
   if (!fields) return fields.error();
@@ -64,7 +64,7 @@ Answering list_devices(Context& context, Call& call) {
   const auto page = page_of(*query, "devices");
   if (auto checked = query->check(); !checked) co_return checked.error();
 
-  // All on the reading thread, as with tasks.
+  // The JSON is also made on the reader thread, as for tasks.
   std::function<Result<std::string>(storage::ReadView&)> job = [&context,
                                                                 page](storage::ReadView& view) -> Result<std::string> {
     auto devices = view.devices.list(page.after, page.limit + 1);

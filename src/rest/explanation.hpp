@@ -1,4 +1,4 @@
-// Why a task stands where it stands, in a sentence for a person.
+// Why a task is in its state, as a sentence for operators.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +11,15 @@
 
 namespace ota::rest {
 
-/// What stands around a queued task (api.md, rules of the queue).
+/// The facts that a queued task's explanation needs (docs/rest.md, Rules of the queue).
 struct QueueFacts {
-  std::optional<Device> device;      ///< nothing: never heard of
-  std::optional<TaskId> holder;      ///< another task that has the device
-  std::optional<TaskId> ahead;       ///< another task of the device that stands in line for a slot
-  std::optional<Firmware> firmware;  ///< its own
-  bool ready = false;                ///< stands in line for a slot
+  std::optional<Device> device;      ///< nothing: the device is unknown
+  std::optional<TaskId> holder;      ///< another task that is active on the device
+  std::optional<TaskId> ahead;       ///< another task of the device that is ready for a slot
+  std::optional<Firmware> firmware;  ///< the task's firmware
+  bool ready = false;                ///< waits for a free slot only
   bool image_missing = false;        ///< its file is not in storage.firmware_dir now
-  std::int64_t before = 0;           ///< how many are ready and go first
+  std::int64_t before = 0;           ///< number of ready tasks that go first
 };
 inline constexpr std::int64_t kCountedBefore = 1000;  ///< `before` is counted up to here
 

@@ -1,4 +1,4 @@
-// GET /firmware and /firmware/orphans, GET and DELETE /firmware/{id} (api.md, REST).
+// GET /firmware and /firmware/orphans, GET and DELETE /firmware/{id} (docs/rest.md, Firmware).
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -43,7 +43,7 @@ Answering list_firmware(Context& context, Call& call) {
   co_return wire::json_reply(200, to_text(list_json(std::move(items), next)));
 }
 
-/// On a disk thread: it reads the folder.
+/// Runs on a disk thread, because it reads the folder.
 Answering list_orphans(Context& context, Call& call) {
   if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
   using Found = Result<std::vector<firmware::Orphan>>;

@@ -1,4 +1,4 @@
-// What the operators' routes do; one function a route.
+// Handlers of the REST routes, one function for each route.
 #pragma once
 
 #include "rest/context.hpp"

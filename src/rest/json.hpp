@@ -1,4 +1,4 @@
-// The shapes of what operators are answered (api.md, REST). Each answers a whole JSON text.
+// JSON of REST responses (docs/rest.md). Each function returns a complete JSON text.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -16,26 +16,26 @@ using Json = nlohmann::ordered_json;
 
 Json firmware_json(const Firmware& firmware);
 
-/// What the database knows around a task.
+/// What the database has about a task besides its row.
 struct TaskFacts {
   std::optional<TaskId> retry_of;  ///< the task that it tries again
   std::optional<Device> device;
   std::vector<LogEntry> timeline;  ///< entries of kind `created` and `state`
-  std::string explanation;         ///< why it stands where it stands
+  std::string explanation;         ///< why it is in its state
 };
 
-/// As in a list. `live` are the figures of a transfer under way; without them the row's.
+/// As in a list. `live`: values of the active transfer; without them those of the row are used.
 Json task_json(const Task& task, const std::optional<TaskId>& retry_of,
                const std::optional<engine::TransferView>& live);
-/// As one task is shown.
+/// As the response for one task.
 Json task_json(const Task& task, const TaskFacts& facts, const std::optional<engine::TransferView>& live);
 
-/// The answer to an upgrade: few fields, the same whether the task is new or not.
+/// The response to an upgrade: few fields, the same whether the task is new or not.
 Json upgrade_json(const Task& task, TaskState status);
 
 Json log_json(const LogEntry& entry);
 
-/// `active` is the device's task that holds it.
+/// `active`: the task that is active on the device.
 Json device_json(const Device& device, const std::optional<Task>& active,
                  const std::optional<engine::TransferView>& live);
 

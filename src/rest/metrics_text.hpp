@@ -24,7 +24,7 @@ class MetricsPage {
   std::string text_;
 };
 
-/// What the kernel says about this process; zeros where it says nothing.
+/// The kernel's values for this process; 0 for a value that can't be read.
 struct ProcessFigures {
   std::uint64_t resident_bytes = 0;
   std::uint64_t open_files = 0;

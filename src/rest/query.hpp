@@ -1,4 +1,4 @@
-// Queries of operators' calls: strict, with paging by opaque cursors.
+// Query parameters of REST calls: strict, with paging by opaque cursors.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace ota::rest {
 
-/// One parsed query. As with wire::JsonFields: getters collect what is wrong, `check()` tells. Not thread-safe.
+/// One parsed query. As with wire::JsonFields: getters collect errors, `check()` returns them. Not thread-safe.
 class QueryFields {
  public:
   /// Names that are not `known`, and names given twice, are errors by name. Values must be UTF-8.
@@ -40,7 +40,7 @@ inline constexpr int kLargestPage = 1000;
 /// `limit` and `cursor` of a list.
 struct Page {
   int limit = kDefaultPage;
-  std::string after;  ///< what the cursor holds; empty: from the start
+  std::string after;  ///< the position in the cursor; empty: from the start
 };
 
 /// Reads both; `list` names the list, so that a cursor of another one is refused.

@@ -47,7 +47,7 @@ std::string_view next_segment(std::string_view& pattern) {
   return segment;
 }
 
-/// How many segments the pattern spells out; nothing where it doesn't fit.
+/// The number of literal segments in the pattern; nothing if the path doesn't match.
 std::optional<int> fit(std::string_view pattern, const std::vector<std::string>& segments) {
   int literal = 0;
   for (const auto& segment : segments) {
@@ -87,7 +87,7 @@ std::vector<std::string> arguments_of(std::string_view pattern, const std::vecto
   return arguments;
 }
 
-/// The pattern with the path's own segments where it takes any.
+/// The pattern with the path's segments for its placeholders.
 std::string filled(std::string_view pattern, std::string_view path) {
   std::string text;
   while (!pattern.empty()) {

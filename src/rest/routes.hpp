@@ -1,4 +1,4 @@
-// The one table of the operators' routes: method, pattern, who may, what it does (api.md, REST).
+// The table of all REST routes: method, pattern, required role, handler (docs/rest.md).
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@
 
 namespace ota::rest {
 
-/// Who may call: everybody, or an operator of at least that role.
+/// Who may call a route: everyone, or an operator with at least that role.
 enum class Needs : std::uint8_t { nothing, viewer, operator_, admin };
 
 struct Route {
@@ -25,17 +25,17 @@ struct Route {
 
 std::span<const Route> routes();
 
-/// Where a request leads.
+/// The route of a request.
 struct Match {
   const Route* route = nullptr;        ///< none: see `allow`
   std::vector<std::string> arguments;  ///< the segments behind `{}`
   std::string allow;                   ///< the methods of a path that exists, for 405; empty: no such path
 };
 
-/// HEAD is taken where GET is. Where a path fits two patterns, the one that spells it out counts.
+/// HEAD matches the route of GET. If a path matches two patterns, the one without placeholders is used.
 Match match_route(http::Method method, std::string_view path);
 
-/// What a path that is none was most likely meant to be: `/tasks/x` for `/task/x`; empty where no route is near it.
+/// The path most similar to an unknown one: `/tasks/x` for `/task/x`; empty if no route is similar.
 std::string nearest_path(std::string_view path);
 
 bool may(Needs needs, storage::Role role);

@@ -14,7 +14,7 @@ Json or_null(const std::optional<WallTime>& time) { return time ? Json(to_rfc333
 
 bool verified(TaskState state) { return state == TaskState::installing || state == TaskState::succeeded; }
 
-/// Of its chunks, with the parts of them that a client which fetches by ranges was sent.
+/// Bytes of the chunks that the device has, plus the parts of chunks that were sent to range requests.
 int percent_of(const Task& task, std::uint32_t chunks, std::uint64_t partial, int said) {
   if (verified(task.state)) return 100;
   const auto all = std::uint64_t{task.grid().count()} * task.chunk_bytes;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kLogPage = 1000;
 constexpr int kLogPages = 10;              ///< read at most, for one task's timeline
-constexpr std::size_t kMaxTimeline = 500;  ///< the last so many entries
+constexpr std::size_t kMaxTimeline = 500;  ///< the last entries are kept
 
 struct Shown {
   Task task;

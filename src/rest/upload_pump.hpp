@@ -15,15 +15,15 @@
 
 namespace ota::rest {
 
-/// One upload's disk work, a step at a time, on the store's disk threads. Owns the Upload: a step that is under way
-/// keeps it, so a caller may go away at any time, and what was not committed then leaves nothing.
+/// One upload's disk work, a step at a time, on the store's disk threads. Owns the Upload, and so does a step in
+/// progress: the caller may be destroyed at any time, and an upload that wasn't committed then leaves no file.
 /// One coroutine uses it; every start() is followed by a wait().
 class DiskSteps {
  public:
   DiskSteps(firmware::Store& store, std::unique_ptr<firmware::Upload> upload);
 
   using Step = std::function<Result<void>(firmware::Upload&)>;
-  /// Errc::overloaded, in wait(), where the disk threads have too much to do. What the step throws wait() throws.
+  /// wait() returns Errc::overloaded if the disk threads are busy, and rethrows the step's exceptions.
   void start(Step step);
   boost::asio::awaitable<Result<void>> wait();
   /// Both in one.
@@ -32,7 +32,7 @@ class DiskSteps {
  private:
   struct Outcome {
     Result<void> result{};
-    std::exception_ptr fault{};  ///< what the step threw
+    std::exception_ptr fault{};  ///< the step's exception
   };
   struct State {
     std::unique_ptr<firmware::Upload> upload;
@@ -46,8 +46,8 @@ class DiskSteps {
   std::shared_ptr<State> state_;
 };
 
-/// The whole body into the upload. Errc::too_large beyond `limit` bytes, Errc::cancelled where the sender went away,
-/// and what the store answers.
+/// Writes the whole body to the upload. Errc::too_large beyond `limit` bytes, Errc::cancelled if the client
+/// disconnected, and the errors of the store.
 boost::asio::awaitable<Result<void>> pump_body(http::Request& request, DiskSteps& steps, std::uint64_t limit);
 
 }  // namespace ota::rest

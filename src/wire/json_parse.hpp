@@ -10,7 +10,7 @@
 
 namespace ota::wire {
 
-/// The text as one JSON value. Iterative: depth costs no stack. The error has `code`.
+/// The text as one JSON value. Iterative: nesting uses no stack. The error has `code`.
 Result<std::unique_ptr<nlohmann::json>> parse_json(std::string_view text, Errc code, const JsonLimits& limits);
 
 }  // namespace ota::wire

@@ -20,7 +20,7 @@ std::string quoted(std::string_view text) {
 
 bool from_loopback(std::string_view remote) { return remote.starts_with("127.") || remote.starts_with("[::1]"); }
 
-/// What a thread's last request named, found good. Requests for chunks come by the thousand, and most name the same.
+/// The host of the thread's last request, already checked. Thousands of requests for chunks name the same host.
 struct KnownHost {
   std::uint64_t hosts = 0;  ///< HostNames::number(); 0: none
   std::string authority;

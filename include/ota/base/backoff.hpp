@@ -5,8 +5,8 @@
 
 namespace ota {
 
-/// Waits that double from `min` to `max`, each drawn from its upper half, so that many who failed together don't come
-/// back together.
+/// Delays that double from `min` to `max`. Each is random within its upper half, so that callers who failed at the same
+/// time don't retry at the same time.
 struct Backoff {
   std::chrono::milliseconds min;
   std::chrono::milliseconds max;

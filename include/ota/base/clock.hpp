@@ -1,4 +1,4 @@
-// Time comes in through here, so that tests can turn the hands.
+// The source of time, which tests replace by a controllable one.
 #pragma once
 
 #include <chrono>
@@ -9,18 +9,18 @@
 namespace ota {
 
 using Millis = std::chrono::milliseconds;
-using WallTime = std::chrono::sys_time<Millis>;  ///< UTC; may jump when somebody sets the clock
+using WallTime = std::chrono::sys_time<Millis>;  ///< UTC; jumps when the clock is set
 
 /// Thread-safe.
 class Clock {
  public:
   virtual ~Clock() = default;
   virtual WallTime wall() const = 0;
-  /// Time since some fixed moment; never goes back, does not jump.
+  /// Monotonic time since an arbitrary moment; doesn't jump.
   virtual Millis steady() const = 0;
 };
 
-/// The machine's clocks.
+/// The system clocks.
 class SystemClock final : public Clock {
  public:
   WallTime wall() const override;

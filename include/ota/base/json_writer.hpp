@@ -27,7 +27,7 @@ class JsonWriter {
       put_raw(name, std::to_string(value));
   }
   void put_null(std::string_view name) { put_raw(name, "null"); }
-  /// `json` is JSON already.
+  /// Precondition: `json` is valid JSON.
   void put_raw(std::string_view name, std::string_view json);
 
   std::string take() { return std::move(text_ += '}'); }

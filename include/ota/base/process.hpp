@@ -1,13 +1,13 @@
-// What a program asks of the system for its own process, first thing in main().
+// Setup of the process, to be called first in main().
 #pragma once
 
 namespace ota {
 
-/// Opens /dev/null as 0, 1 and 2 where they are closed, so that no file of the program gets one of these numbers and
-/// with it what is written to standard output or error. Ends the process (status 1) where even that can't be opened.
+/// Opens /dev/null as descriptors 0, 1 and 2 if they are closed; otherwise a file of the program could get one of these
+/// numbers and receive its standard output or error. Exits with status 1 if /dev/null can't be opened.
 void open_standard_streams();
 
-/// No core dump and no debugger of the same user: memory holds secrets (keys of addresses and TLS, passwords, tokens).
+/// Disables core dumps and debuggers of the same user, because memory contains secrets (keys, passwords, tokens).
 void forbid_core_dumps();
 
 }  // namespace ota

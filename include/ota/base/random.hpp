@@ -1,4 +1,4 @@
-// Randomness comes in through here, so that tests can repeat a run.
+// The source of random numbers, which tests replace to repeat a run.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// How often something may happen, by name.
+// Rate limits by name.
 #pragma once
 
 #include <cstddef>
@@ -9,15 +9,15 @@
 
 namespace ota {
 
-/// A bucket for each name, in a table of a fixed size: names that meet there share one. Thread-safe, without a lock.
+/// A token bucket for each name, in a table of a fixed size: names with the same hash share one. Needs no lock.
 class RateLimit {
  public:
-  /// `burst` at once, then `per_second`.
+  /// Permits `burst` events at once, then `per_second`.
   RateLimit(const Clock& clock, double per_second, double burst, std::size_t buckets);
 
-  /// Takes one for that name and answers 0, or takes none and answers the whole seconds until there is one.
+  /// Takes a token of that name and returns 0; or takes none and returns the seconds until one is there, rounded up.
   int take(std::uint64_t name);
-  /// What take() would answer.
+  /// The result that take() would have.
   int wait(std::uint64_t name) const;
 
  private:
@@ -25,9 +25,9 @@ class RateLimit {
   int wait(std::int64_t filled, std::int64_t now) const;
 
   const Clock& clock_;
-  const std::int64_t cost_;            // µs that one stands for
+  const std::int64_t cost_;            // µs for each token
   const std::int64_t room_;            // µs
-  ZeroedTable<std::int64_t> buckets_;  // when each is empty again, steady µs
+  ZeroedTable<std::int64_t> buckets_;  // when each bucket is full again, monotonic µs
 };
 
 }  // namespace ota

@@ -1,4 +1,4 @@
-// Errors are values: a function that can fail answers Result<T>.
+// Errors are values: a function that can fail returns Result<T>.
 #pragma once
 
 #include <boost/system/result.hpp>
@@ -9,8 +9,8 @@
 
 namespace ota {
 
-/// Every refusal that otad knows. The first block is protocol.md's `error` codes, the second the
-/// operators' REST codes. `api/errors.hpp` is the one place that maps them to words and statuses.
+/// All error codes. The first block has the `error` codes of docs/device-protocol.md, the second those of REST.
+/// Only `wire/errors.hpp` maps them to texts and HTTP statuses.
 enum class Errc {
   bad_message,
   unknown_device,
@@ -21,30 +21,30 @@ enum class Errc {
   downgrade,
   task_ended,
   bad_chunk_range,
-  image_too_large,  ///< more chunks than a task may have, of the size that the device takes
+  image_too_large,  ///< with the device's largest chunk size it would need more than kMaxChunks
   overloaded,
   server_fault,
 
-  malformed,           ///< input that breaks a rule; `Error::fields` names the places
-  not_found,           ///< no such route or thing
-  method_not_allowed,  ///< the path exists, not with this method
-  unauthenticated,     ///< no or a wrong API key
-  forbidden,           ///< a right key whose role is too low
-  checksum_differs,    ///< not the checksum of the stored firmware, or of the bytes uploaded
+  malformed,           ///< invalid input; `Error::fields` names the fields
+  not_found,           ///< no such route or resource
+  method_not_allowed,  ///< the path exists, but not with this method
+  unauthenticated,     ///< no API key, or an unknown one
+  forbidden,           ///< a valid key without the required role
+  checksum_differs,    ///< differs from that of the stored firmware or the uploaded bytes
   already_installed,   ///< the device runs that version
   wrong_state,         ///< the task's state does not allow it
   in_use,              ///< a task needs that firmware
-  version_exists,      ///< that version is there with other content
-  key_reused,          ///< an Idempotency-Key that came with another body
-  signature_invalid,   ///< signature missing, wrong, or by an untrusted key
-  untrusted_firmware,  ///< its signature is missing, or not by a key that is trusted now
+  version_exists,      ///< that version exists with different content
+  key_reused,          ///< an Idempotency-Key that was used with another body
+  signature_invalid,   ///< signature missing, invalid, or by an untrusted key
+  untrusted_firmware,  ///< not signed by a key that is trusted at present
   too_large,           ///< body beyond its limit
   disk_full,
-  image_damaged,     ///< stored bytes no longer have their digest
-  cancelled,         ///< the caller went away, or the daemon is stopping
-  misdirected,       ///< the request names a host that this daemon isn't called
-  unsupported_type,  ///< a body of a type or coding that isn't taken there
-  too_many_new,      ///< more new devices at once than are taken in (devices.unproven_per_minute)
+  image_damaged,     ///< stored bytes don't match their digest
+  cancelled,         ///< the caller disconnected, or the daemon is stopping
+  misdirected,       ///< the request's host is not a name of this server
+  unsupported_type,  ///< a body with an unsupported type or coding
+  too_many_new,      ///< over the limit of new devices (devices.unproven_per_minute)
 };
 
 struct FieldError {
@@ -52,7 +52,7 @@ struct FieldError {
   std::string message;
 };
 
-/// What happened, to which device or task, and what to do, in words for a person.
+/// A message for people: what happened, to which device or task, and what to do.
 struct Error {
   Errc code = Errc::server_fault;
   std::string message;
@@ -60,7 +60,7 @@ struct Error {
   int retry_after_s = 0;  ///< > 0 with Errc::overloaded
 };
 
-/// boost::system::result asks for this when value() is called on an error: a bug in the caller.
+/// boost::system::result requires this; it is called when value() is used on an error, which is a bug in the caller.
 [[noreturn]] inline void throw_exception_from_error(const Error& error, const boost::source_location&) {
   throw std::logic_error("value() of a failed result: " + error.message);
 }

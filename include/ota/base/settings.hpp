@@ -1,4 +1,4 @@
-// The daemon's settings (api.md, Daemon): one struct a section, with its defaults.
+// The daemon's settings (docs/operating.md, Settings): one struct for each section, with its defaults.
 #pragma once
 
 #include <cstdint>
@@ -36,11 +36,11 @@ struct HttpSettings {
   std::string tls_key;
   std::string tls_client_ca;
   std::uint64_t max_upload_bytes = 4ull << 30;
-  int threads = 0;  ///< 0: one a core
+  int threads = 0;  ///< 0: one for each core
   int max_connections = 10'000;
   int idle_timeout_s = 60;
-  std::uint64_t max_rate = 0;             ///< bytes/s of all downloads; 0: no bound
-  std::uint64_t max_rate_per_device = 0;  ///< bytes/s; 0: no bound
+  std::uint64_t max_rate = 0;             ///< bytes/s of all downloads; 0: no limit
+  std::uint64_t max_rate_per_device = 0;  ///< bytes/s; 0: no limit
 };
 
 struct StorageSettings {
@@ -93,35 +93,35 @@ struct Settings {
   int shutdown_grace_s = 10;
 };
 
-/// The environment as it was given to the process (`OTAD_MQTT_URL=…`), for tests a made-up one.
+/// The environment of the process (`OTAD_MQTT_URL=…`); tests use their own.
 using Environment = std::vector<std::string>;
 Environment process_environment();
 
-/// Defaults, then the TOML file (none where `file` is empty), then `OTAD_…` variables. Unknown keys, wrong types and
-/// values out of range are errors that name file, line and key (or the variable), and what was likely meant. All of
-/// them are in `Error::fields` (code malformed), the first in its message. Changes nothing, opens nothing but `file`.
+/// Defaults, then the TOML file (none if `file` is empty), then `OTAD_…` variables. Unknown keys, wrong types and
+/// values out of range are errors that name file, line and key (or the variable), with a suggestion. `Error::fields`
+/// has all of them (code malformed), the message the first. Opens only `file`.
 Result<Settings> load_settings(const std::string& file, const Environment& environment);
 
-/// The settings as TOML, each key with its value and what it does; for `--print-config`. What comes out can be read in
-/// again. They hold no secret, only names of files.
+/// The settings as TOML, each key with its value and description, for `--print-config`. load_settings() accepts the
+/// result. Settings contain no secrets, only names of files with secrets.
 std::string to_toml(const Settings& settings);
 
-/// One sentence for each variable that begins with OTAD_ and names no key. No error: container platforms make such
-/// variables of a service's name (OTAD_PORT, OTAD_SERVICE_HOST).
+/// A warning for each variable that begins with OTAD_ and sets no known key. It isn't an error, because container
+/// platforms create such variables from service names (OTAD_PORT, OTAD_SERVICE_HOST).
 std::vector<std::string> unknown_variables(const Environment& environment);
 
-/// A key whose value differs, with both values as in TOML.
+/// A key whose value differs, with both values in TOML.
 struct SettingChange {
   std::string key;  ///< `mqtt.url`
   std::string from;
   std::string to;
-  bool live = false;  ///< it can change while running
+  bool live = false;  ///< takes effect while running
 };
 
 /// In the order of the sample file. For SIGHUP.
 std::vector<SettingChange> changes_between(const Settings& running, const Settings& wanted);
 
-/// `running` with all of `wanted` that can change while running. For SIGHUP.
+/// `running` with those values of `wanted` that can change while running. For SIGHUP.
 Settings with_changes(const Settings& running, const Settings& wanted);
 
 }  // namespace ota

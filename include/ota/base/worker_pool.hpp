@@ -11,17 +11,17 @@
 
 namespace ota {
 
-/// Bounded: post() refuses once `capacity` jobs wait. Thread-safe. The destructor runs what still waits, then joins.
-/// A job that throws is logged and dropped, and the thread goes on; whoever waits for it learns by what the job owned.
+/// Bounded: post() refuses while `capacity` jobs wait. Thread-safe. The destructor runs the waiting jobs, then joins.
+/// An exception of a job is logged, and the thread continues; destroying what the job owned can notify its waiters.
 class WorkerPool {
  public:
-  /// `name` lives as long as the pool.
+  /// Precondition: `name` outlives the pool.
   WorkerPool(const char* name, std::size_t threads, std::size_t capacity);
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  /// False where the queue is full or the pool is stopping; then `job` will not run.
+  /// False if the queue is full or the pool is stopping; then `job` won't run.
   [[nodiscard]] bool post(std::function<void()> job);
 
  private:

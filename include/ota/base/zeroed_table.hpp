@@ -1,4 +1,4 @@
-// A large table that starts as zeros and is mostly never touched.
+// A large table that starts as zeros and is sparsely used.
 #pragma once
 
 #include <atomic>
@@ -10,7 +10,7 @@
 
 namespace ota {
 
-/// The system gives memory only for pages that are written, so the table costs what is used of it. Thread-safe.
+/// The kernel allocates memory only for pages that are written, so unused parts cost nothing. Thread-safe.
 template <class T>
 class ZeroedTable {
   static_assert(std::is_trivial_v<T>);
@@ -21,7 +21,7 @@ class ZeroedTable {
     if (!table_) throw std::bad_alloc();
   }
 
-  /// That of a hash.
+  /// The entry of a hash.
   std::atomic_ref<T> operator[](std::size_t hash) const { return std::atomic_ref<T>(table_.get()[hash % size_]); }
 
  private:

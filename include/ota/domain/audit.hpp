@@ -7,7 +7,7 @@
 
 namespace ota {
 
-/// Who calls: an operator's key by its name, and the address that the call came from.
+/// The author of a call: the name of the operator's key, and the address of the client.
 struct Caller {
   Caller() = default;
   Caller(std::string called, std::string from = {}) : name(std::move(called)), remote(std::move(from)) {}
@@ -17,14 +17,14 @@ struct Caller {
   std::string remote;
 };
 
-/// One changing call, done or refused.
+/// One call that changes something, successful or refused.
 struct AuditEntry {
   std::int64_t id = 0;
   WallTime at{};
   Caller caller;
   std::string action;   ///< `POST /firmware/upgrade`, `task.cancel`, …
   std::string target;   ///< a task, device, version or path
-  std::string outcome;  ///< `done`, or the code of the refusal
+  std::string outcome;  ///< `done`, or the code of the error
 };
 
 }  // namespace ota

@@ -1,4 +1,4 @@
-// Which bytes of an image were handed out, for clients that don't fetch whole chunks.
+// Which bytes of an image were sent, for clients that don't download whole chunks.
 #pragma once
 
 #include <cstddef>
@@ -9,20 +9,20 @@
 
 namespace ota {
 
-/// Runs of bytes in chunks that aren't whole yet; they add up over requests, and a chunk whose bytes all went is whole.
-/// At most kMaxRuns: beyond that a run that touches none of them is not kept, and counts as fresh each time. A value;
-/// not thread-safe.
+/// Runs of sent bytes in incomplete chunks. They add up over requests. A chunk is complete when all bytes were sent.
+/// Beyond kMaxRuns, a run that touches no other is not recorded, and counts as fresh each time. A value; not
+/// thread-safe.
 class ByteCover {
  public:
   static constexpr std::size_t kMaxRuns = 2048;
 
   struct Added {
-    std::uint64_t fresh_bytes = 0;   ///< that hadn't gone before
-    std::uint32_t fresh_chunks = 0;  ///< that became whole, and are set in `have` now
+    std::uint64_t fresh_bytes = 0;   ///< sent for the first time
+    std::uint32_t fresh_chunks = 0;  ///< became complete, and are now set in `have`
   };
-  /// Bytes `offset` .. `offset + length` went; what is beyond the image is passed over. `have`: the grid's chunks.
+  /// Bytes `offset` .. `offset + length` were sent; bytes past the image are ignored. `have`: the layout's chunks.
   Added add(const ChunkGrid& grid, std::uint64_t offset, std::uint64_t length, ChunkBitmap& have);
-  /// Chunks that are whole by other evidence.
+  /// Removes the runs of chunks that are complete for another reason.
   void drop(std::uint32_t chunk_bytes, const ChunkRange& chunks);
   /// Bytes in the runs.
   std::uint64_t bytes() const noexcept { return bytes_; }

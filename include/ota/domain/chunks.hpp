@@ -1,4 +1,4 @@
-// The chunk grid of a task and the record of which chunks a device has.
+// The chunk layout of a task, and the record of the chunks that a device has.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,9 @@
 
 namespace ota {
 
-inline constexpr std::uint32_t kMaxChunks = 65'536;                 ///< a task's (api.md)
-inline constexpr std::uint32_t kMaxChunkBytes = 16'384u * 1024u;    ///< 16 MiB (api.md)
-inline constexpr std::uint32_t kMinChunkBytes = 512;                ///< what a device may ask for
+inline constexpr std::uint32_t kMaxChunks = 65'536;                 ///< of a task (docs/rest.md, Updates)
+inline constexpr std::uint32_t kMaxChunkBytes = 16'384u * 1024u;    ///< 16 MiB (docs/rest.md, Updates)
+inline constexpr std::uint32_t kMinChunkBytes = 512;                ///< the smallest that a device may request
 inline constexpr std::uint32_t kMaxMqttChunkBytes = 1024u * 1024u;  ///< larger chunks go over HTTP only
 inline constexpr std::uint32_t kDefaultChunkBytes = 512u * 1024u;
 
@@ -22,7 +22,7 @@ struct ChunkRange {
 };
 using ChunkRanges = std::vector<ChunkRange>;
 
-/// Chunk `i` is bytes `i*chunk_bytes` up to the next multiple or the end (protocol.md, metadata).
+/// The chunk layout: chunk `i` is bytes `i*chunk_bytes` up to the next multiple or the end (metadata in the protocol).
 struct ChunkGrid {
   std::uint64_t size = 0;         ///< of the image, > 0
   std::uint32_t chunk_bytes = 0;  ///< > 0
@@ -34,15 +34,15 @@ struct ChunkGrid {
   bool operator==(const ChunkGrid&) const = default;
 };
 
-/// The grid for an image of `size` bytes with chunks of at most `wanted` bytes (and at most what the device takes):
-/// multiples of 512, and never more than kMaxChunks of them, which for a large image makes chunks larger than wanted.
-/// Nothing where they would then be larger than the device takes.
+/// The layout for an image of `size` bytes with chunks of at most `wanted` bytes and at most the device's limit. Chunk
+/// sizes are multiples of 512. There are at most kMaxChunks, so a large image may need larger chunks than `wanted`.
+/// Nothing if these would exceed the device's limit.
 std::optional<ChunkGrid> fit_grid(std::uint64_t size, std::uint32_t wanted, std::optional<std::uint32_t> device_max);
 
-/// Half of it for a link that keeps losing chunks; nothing where that is too small, or there were too many.
+/// The layout with half the chunk size, for a lossy link; nothing if chunks would be too small or too many.
 std::optional<std::uint32_t> halved(const ChunkGrid& grid);
 
-/// One bit a chunk. A value; not thread-safe.
+/// One bit for each chunk. A value; not thread-safe.
 class ChunkBitmap {
  public:
   ChunkBitmap() = default;
@@ -53,12 +53,12 @@ class ChunkBitmap {
   std::uint32_t count() const noexcept { return count_; }
   std::uint32_t have() const noexcept { return have_; }
   bool complete() const noexcept { return have_ == count_; }
-  /// False for an index past the end, which no chunk has.
+  /// False for an index past the end.
   bool test(std::uint32_t index) const noexcept;
-  /// Both answer how many bits changed; what lies past the end changes nothing.
+  /// Both return the number of changed bits; indexes past the end are ignored.
   std::uint32_t set(const ChunkRange& range);
   std::uint32_t clear(const ChunkRange& range);
-  /// The same on a grid with chunks of half the size, `count` of them.
+  /// The same chunks in a layout with half the chunk size and `count` chunks.
   ChunkBitmap halved(std::uint32_t count) const;
   /// The zeros, as ranges in order.
   ChunkRanges missing() const;

@@ -12,11 +12,11 @@ namespace ota {
 
 using Digest = std::array<std::uint8_t, 32>;
 
-/// 64 lower-case hex digits, as files and URLs are named: one digest has one spelling there.
+/// 64 lower-case hex digits, as in the names of files and URLs, where each digest has exactly one spelling.
 std::string to_hex(const Digest& digest);
 std::optional<Digest> digest_from_hex(std::string_view hex);
 
-/// `sha256:<64 hex>` (protocol.md): written in lower case, read in either. Nothing for another prefix or length.
+/// `sha256:<64 hex>`: written in lower case, read in upper or lower case. Nothing for another prefix or length.
 std::string to_checksum(const Digest& digest);
 std::optional<Digest> parse_checksum(std::string_view text);
 

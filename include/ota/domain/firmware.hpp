@@ -10,18 +10,18 @@
 
 namespace ota {
 
-/// One row of the catalogue: a version for a hardware, whose bytes are the image with that digest.
+/// One row of the catalogue: a version for a hardware type, with the digest of its image.
 struct Firmware {
   std::int64_t id = 0;
   std::string version;
-  std::string hardware;  ///< empty: fits every device
+  std::string hardware;  ///< empty: for all devices
   std::uint64_t size = 0;
   Digest checksum{};
   bool security = false;
   std::string notes;
   std::optional<FirmwareSignature> signature;
   WallTime created{};
-  bool damaged = false;  ///< its image was found rotten and set aside
+  bool damaged = false;  ///< its image was found corrupt and quarantined
 };
 
 }  // namespace ota

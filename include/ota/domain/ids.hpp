@@ -1,4 +1,4 @@
-// Names of devices, tasks and hardware, checked once at the edge.
+// Ids of devices and tasks, names of hardware types: checked once, when they are parsed.
 #pragma once
 
 #include <compare>
@@ -9,11 +9,11 @@
 
 namespace ota {
 
-/// The rule of a device id, for refusals.
+/// The rule of a device id, for error messages.
 inline constexpr const char* kDeviceIdRule =
     "must be 1 to 128 of A-Z a-z 0-9 _ . : @ -, and neither . nor .. (no URL can name those)";
 
-/// 1 to 128 of `A-Z a-z 0-9 _ . : @ -` (protocol.md); not `.` or `..`, which a URL takes for folders (RFC 3986, 5.2.4).
+/// 1 to 128 of `A-Z a-z 0-9 _ . : @ -`; not `.` or `..`, which clients resolve in URLs (RFC 3986, 5.2.4).
 class DeviceId {
  public:
   static std::optional<DeviceId> parse(std::string_view text);
@@ -35,7 +35,7 @@ struct TaskId {
   auto operator<=>(const TaskId&) const = default;
 };
 
-/// A kind of hardware: empty (fits every device) or 1 to 64 of `A-Z a-z 0-9 _ . : @ -`.
+/// A hardware type: empty (all devices) or 1 to 64 of `A-Z a-z 0-9 _ . : @ -`.
 bool valid_hardware(std::string_view text);
 
 }  // namespace ota

@@ -1,4 +1,4 @@
-// What devices say and what they are answered (protocol.md), as values. The api room turns them into JSON and back.
+// Messages from and to devices as values (docs/device-protocol.md). The device module converts them from and to JSON.
 #pragma once
 
 #include <cstdint>
@@ -21,29 +21,29 @@ enum class Transport : std::uint8_t { http, mqtt };
 std::string_view to_string(Transport transport);
 std::optional<Transport> parse_transport(std::string_view text);
 
-/// How a device proved who it is: what came with the message.
+/// A device's credentials, as they came with the message.
 struct Credentials {
   std::optional<Digest> token_digest;  ///< SHA-256 of the token that it sent
-  bool token_fit = false;              ///< that token may become the secret of a device that is new (fit_secret)
+  bool token_fit = false;              ///< the token is acceptable as the first one of a new device (fit_secret)
   bool certified = false;              ///< a client certificate with its id as common name
   bool via_broker = false;             ///< over MQTT, where the broker may have authenticated it
-  std::string remote;                  ///< over HTTP with a token: the address that it came from
+  std::string remote;                  ///< over HTTP with a token: the address of the client
 };
 
-/// Whether a device may choose this as its secret: 16 to 128 visible characters of ASCII, which a header can carry too.
+/// Whether a device may choose this token: 16 to 128 visible ASCII characters, which an HTTP header can carry too.
 bool fit_secret(std::string_view token);
 
-/// protocol.md, request.
+/// docs/device-protocol.md, request.
 struct DeviceRequest {
   std::optional<std::string> version;
-  std::optional<std::string> current_version;  ///< any text; what is no version is compared with nothing
+  std::optional<std::string> current_version;  ///< any text; compared only if it is a valid version
   std::optional<std::string> hardware;
   std::optional<std::vector<Transport>> transports;
   std::optional<std::uint32_t> max_chunk_bytes;
   std::optional<std::uint32_t> max_message_bytes;  ///< of an answer's payload, at least kMinMessageBytes
 };
 
-/// The least that `max_message_bytes` can be: every answer but an offer fits into it.
+/// The minimum of `max_message_bytes`: every message except an offer fits into it.
 inline constexpr std::uint32_t kMinMessageBytes = 256;
 
 struct LinkReport {
@@ -51,7 +51,7 @@ struct LinkReport {
   std::optional<double> rssi;  ///< dBm
   std::optional<double> loss;  ///< 0 to 1
 
-  /// Takes over what `newer` says.
+  /// Takes the values that `newer` has.
   void merge(const LinkReport& newer);
 };
 
@@ -59,20 +59,20 @@ enum class DeviceState : std::uint8_t { downloading, installing, rebooting, inst
 std::string_view to_string(DeviceState state);
 std::optional<DeviceState> parse_device_state(std::string_view text);
 
-/// protocol.md, progress.
+/// docs/device-protocol.md, progress.
 struct ProgressReport {
   TaskId task;
-  ChunkRanges chunks;          ///< empty where the device told no chunks
-  bool mismatch = false;       ///< what `chunks` says: arrived wrong, else arrived right
+  ChunkRanges chunks;          ///< empty: the device reported no chunks
+  bool mismatch = false;       ///< `chunks` are corrupt; else they are correct
   std::optional<int> percent;  ///< 0 to 100
   std::optional<DeviceState> state;
   std::string reason;          ///< up to 1 KiB: the device's own text, with DeviceState::failed and rolled_back
-  std::optional<int> attempt;  ///< which it is about; nothing: the present one
+  std::optional<int> attempt;  ///< the attempt that it is about; nothing: the current one
   std::optional<Transport> transport;
   LinkReport link;
 };
 
-/// protocol.md, verify.
+/// docs/device-protocol.md, verify.
 struct VerifyReport {
   TaskId task;
   std::optional<int> attempt;
@@ -80,34 +80,34 @@ struct VerifyReport {
   std::optional<ChunkRanges> bad_chunks;
 };
 
-/// Ed25519 over the text of protocol.md, Signatures.
+/// Ed25519 over the text of docs/device-protocol.md, Signatures.
 struct FirmwareSignature {
   std::string key_id;
   std::string value;  ///< base64
   bool operator==(const FirmwareSignature&) const = default;
 };
 
-/// A vendor's permission to install a version older than one that the device has run (protocol.md, Signatures), for
-/// the firmware that it comes with.
+/// A vendor's permission to install the firmware that it comes with, although it is older than one that the device has
+/// run (docs/device-protocol.md, Signatures).
 struct DowngradePermission {
   std::string device;   ///< a device id, or `*` for every device
-  std::string expires;  ///< RFC 3339, as it was signed; from then on it permits nothing
+  std::string expires;  ///< RFC 3339, as it was signed; not valid from then on
   FirmwareSignature signature;
   bool operator==(const DowngradePermission&) const = default;
 };
 
-/// protocol.md, chunk/get.
+/// docs/device-protocol.md, Chunks.
 struct ChunkRequest {
   TaskId task;
   ChunkRanges chunks;  ///< not empty
 };
 
-/// What a device needs to fetch its update: the engine's part of protocol.md's metadata; api adds URLs and digests.
+/// The engine's part of a `metadata` message; the device module adds URLs and digests.
 struct Offer {
   TaskId task;
   DeviceId device;
   std::string version;
-  std::string hardware;  ///< empty: the firmware fits every device
+  std::string hardware;  ///< empty: the firmware is for all devices
   Priority priority = Priority::normal;
   int attempt = 1;
   int max_attempts = 3;
@@ -141,7 +141,7 @@ struct QueuedAnswer {
   int retry_after_s = 30;
 };
 struct UpToDateAnswer {
-  std::optional<std::string> version;  ///< what the device runs, if known; left out where it is too long
+  std::optional<std::string> version;  ///< the running version, if known; left out if it is too long
 };
 enum class CancelReason : std::uint8_t { cancelled, preempted, superseded };
 std::string_view to_string(CancelReason reason);
@@ -159,7 +159,7 @@ struct ErrorAnswer {
 using Answer = std::variant<Offer, SuccessAnswer, RetryAnswer, FailedAnswer, QueuedAnswer, UpToDateAnswer, CancelAnswer,
                             ErrorAnswer>;
 
-/// `metadata`, `success`, …: the last word of its topic and its `type`.
+/// `metadata`, `success`, …: the last level of its topic and its `type`.
 std::string_view type_of(const Answer& answer);
 
 }  // namespace ota

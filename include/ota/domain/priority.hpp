@@ -7,7 +7,7 @@
 
 namespace ota {
 
-/// Smaller goes first (api.md, rules of the queue).
+/// The smaller value goes first (docs/rest.md, Rules of the queue).
 enum class Priority : std::uint8_t { security = 0, high = 1, normal = 2, low = 3 };
 
 std::string_view to_string(Priority priority);
@@ -15,7 +15,7 @@ std::optional<Priority> parse_priority(std::string_view text);
 /// In their order.
 std::span<const std::string_view> priority_names();
 
-/// The class that a task which has waited long rises to: one up, never into `security`.
+/// The priority of a task after a long wait: one class higher, never `security`.
 Priority risen(Priority priority);
 
 }  // namespace ota

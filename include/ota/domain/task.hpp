@@ -1,4 +1,4 @@
-// A task, a device and an entry of the transfer log: what the database keeps.
+// A task, a device and an entry of the transfer log, as stored in the database.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +18,15 @@
 
 namespace ota {
 
-/// Whether a task waits, once its image is verified, until its device says that it runs the new version: where the
-/// device can say so (it told a `current_version` before), always, or never. Kept as numbers in the database.
+/// Whether a task with a verified image waits until its device reports the new version: if the device has ever reported
+/// a `current_version`, always, or never. Stored as numbers in the database.
 enum class Confirm : std::uint8_t { never, always, automatic };
-/// As `tasks.confirm` has it: `never`, `always`, `auto`.
+/// The values of `tasks.confirm`: `never`, `always`, `auto`.
 std::string_view to_string(Confirm confirm);
 std::optional<Confirm> parse_confirm(std::string_view text);
 
-/// One firmware for one device. The firmware's facts are copied in, so that a task can be read by itself.
-/// Times named `…_due` and `…_at_tl` are on the engine's timeline (see engine/timeline.hpp), the others UTC.
+/// One firmware for one device. It has a copy of the firmware's properties, so that a task can be read by itself.
+/// `…_due` and `…_at_tl` are times of the engine's persistent clock (engine/timeline.hpp), the others are UTC.
 struct Task {
   TaskId id;
   std::string device;
@@ -43,14 +43,14 @@ struct Task {
   int max_attempts = 3;
   Confirm confirm = Confirm::automatic;
   bool force = false;
-  bool unasked = false;      ///< nobody but an unproven device asked for it: it ranks behind all others
+  bool unasked = false;      ///< requested by an unproven device only: it ranks behind all others
   std::string reason;        ///< of the end, or of the last retry
   std::string detail;        ///< the device's own text about its failure, at most 1 KiB; empty: none
-  bool confirmed = false;    ///< succeeded, and the device said itself that it runs the version
-  std::string from_version;  ///< what the device ran last before the image was verified; empty: unknown
+  bool confirmed = false;    ///< succeeded, and the device reported that it runs the version
+  std::string from_version;  ///< running version before the image was verified; empty: unknown
   std::optional<DowngradePermission> downgrade;
   std::string created_by;
-  std::int64_t retry_of = 0;  ///< number of the task that this one tries again; 0: none
+  std::int64_t retry_of = 0;  ///< number of the task that this one retries; 0: none
 
   WallTime created{};
   WallTime updated{};
@@ -60,58 +60,58 @@ struct Task {
   std::optional<WallTime> expires_at;
   std::optional<WallTime> confirm_by;
 
-  Millis queued_at_tl{0};            ///< since when it waits: what ageing counts from
-  std::optional<Millis> wait_due;    ///< not_before on the timeline
-  std::optional<Millis> expiry_due;  ///< expires_at on the timeline
-  std::optional<Millis> state_due;   ///< the timeout of the present state
-  std::optional<Millis> retry_due;   ///< in retry_wait: when retry_after_s is over
+  Millis queued_at_tl{0};            ///< start of its wait, from which ageing counts
+  std::optional<Millis> wait_due;    ///< not_before, by the engine's clock
+  std::optional<Millis> expiry_due;  ///< expires_at, by the engine's clock
+  std::optional<Millis> state_due;   ///< the timeout of the current state
+  std::optional<Millis> retry_due;   ///< in retry_wait: the end of retry_after_s
   int stalls = 0;                    ///< stalls in a row without a new chunk
-  bool heard = false;                ///< the device was heard since the last stall
-  bool parked = false;               ///< waits until the device is heard again
+  bool heard = false;                ///< the device was seen since the last stall
+  bool parked = false;               ///< suspended until the device is online again
 
   std::uint32_t chunks_have = 0;
   std::uint64_t bytes_sent = 0;  ///< by this server, for this task
-  int percent = 0;               ///< what a device that doesn't know chunks said last, in this attempt
+  int percent = 0;               ///< last report of a device that doesn't count chunks, in this attempt
 
   ChunkGrid grid() const { return {size, chunk_bytes}; }
-  /// Whether its firmware may go to a device of that hardware; what isn't known fits.
+  /// Whether its firmware is for devices of that hardware type; true if the type is unknown.
   bool fits(const std::string& its) const { return hardware.empty() || its.empty() || hardware == its; }
-  /// What the device runs doesn't make it needless: an operator or the vendor wants it all the same.
+  /// An operator or the vendor forces the installation, whatever version the device runs.
   bool overrides_version() const { return force || downgrade.has_value(); }
 };
 
-/// A device as the registry knows it.
+/// A device in the registry.
 struct Device {
   std::string id;
   std::string hardware;            ///< empty: unknown
-  std::string current_version;     ///< what the registry takes it to run; any text that it said; empty: unknown
-  bool version_confirmed = false;  ///< it said so itself; else that is the version of a verified image
-  bool tells_version = false;      ///< it said what it runs at least once, so it can confirm an update
+  std::string current_version;     ///< running version as far as known; any text that it reported; empty: unknown
+  bool version_confirmed = false;  ///< the device reported it; else it is the version of a verified image
+  bool tells_version = false;      ///< it has ever reported its version, so it can confirm an update
   std::int64_t last_update = 0;    ///< number of the task whose image it verified last; 0: none
-  bool registered = false;         ///< by an operator: what a device says doesn't change its hardware then
+  bool registered = false;         ///< by an operator; then its reports don't change its hardware
   std::map<std::string, std::string> tags;
   std::optional<Digest> secret;       ///< SHA-256 of its token
-  bool claimed = false;               ///< it brought that secret itself, at its first contact
-  bool certified = false;             ///< it came with a client certificate of its id
-  std::vector<Transport> transports;  ///< as it said last; empty: never said
+  bool claimed = false;               ///< it chose that token itself, in its first message
+  bool certified = false;             ///< it has authenticated by a client certificate with its id
+  std::vector<Transport> transports;  ///< its last report; empty: none
   std::optional<std::uint32_t> max_chunk_bytes;
-  std::optional<std::uint32_t> max_message_bytes;  ///< of an answer's payload, as it said last
+  std::optional<std::uint32_t> max_message_bytes;  ///< of a message's payload, its last report
   WallTime created{};
   std::optional<WallTime> last_seen;
-  Millis present_until_tl{0};          ///< on the engine's timeline
+  Millis present_until_tl{0};          ///< by the engine's clock
   std::optional<Transport> transport;  ///< of its last chunk
-  LinkReport link;                     ///< what it said last
-  LinkRecord quality;                  ///< what was seen of it
-  std::string held_uplink;             ///< its task waits because others behind this uplink download; empty: it doesn't
+  LinkReport link;                     ///< its last report
+  LinkRecord quality;                  ///< link quality
+  std::string held_uplink;             ///< its task waits for others on this uplink; empty: it doesn't wait
 
-  /// An operator or an authority stands behind it: a secret of its own choice only says that it is the same as before.
+  /// Identified by an operator or a certificate authority. A self-chosen token only shows that it is the same device.
   bool proven() const { return registered || certified || (secret && !claimed); }
-  /// The tag `uplink`: what it shares with others; empty: nothing is known.
+  /// The tag `uplink`: the uplink that it shares with others; empty: unknown.
   const std::string& uplink() const;
 };
 
-/// One line of a task's transfer log. `kind` is what happened: `created`, `state`, `chunks`, `mismatch`, `retry`,
-/// `transport`, `device` (what it said it does), `answer`.
+/// One entry of a task's transfer log. `kind`: `created`, `state`, `priority`, `chunks`, `mismatch`, `retry`,
+/// `transport`, `device` (a state that the device reported), and others.
 struct LogEntry {
   std::int64_t id = 0;
   std::int64_t task = 0;
@@ -120,13 +120,13 @@ struct LogEntry {
   std::string by;  ///< `device`, `engine`, `timer`, or the operator's name
   std::optional<TaskState> from;
   std::optional<TaskState> to;
-  std::string event;  ///< of the state table, or what the device said
+  std::string event;  ///< of the state table, or the state that the device reported
   std::string reason;
   std::string detail;  ///< the device's own text
   int attempt = 0;
   ChunkRanges chunks;
   std::uint64_t bytes = 0;
-  std::int64_t ms = 0;  ///< how long `bytes` took
+  std::int64_t ms = 0;  ///< duration of the transfer of `bytes`
   std::optional<Transport> transport;
 };
 

@@ -1,4 +1,4 @@
-// The one table of a task's life (api.md, rules of the queue): from, event, who may cause it, to.
+// The state table of a task (docs/rest.md, Tasks): from, event, cause, to.
 #pragma once
 
 #include <array>
@@ -23,26 +23,26 @@ enum class TaskState : std::uint8_t {
 inline constexpr std::size_t kTaskStates = 9;
 
 enum class TaskEvent : std::uint8_t {
-  grant,             ///< a slot is free and it is this task's turn
-  chunk,             ///< the device has a chunk that it had not, or says that it downloads
-  image_right,       ///< the device's checksum is right, and no confirmation is asked for
-  image_right_hold,  ///< the device's checksum is right; now it must come back with the new version
-  attempt_spent,     ///< evidence against this attempt, and another is left
-  attempts_used_up,  ///< evidence against the last attempt
-  confirmed,         ///< the device says that it runs the new version
-  rolled_back,       ///< the device says that it threw the new version out
-  install_failed,    ///< after `success` the device says that it failed
-  other_version,     ///< after `success` the device says that it runs another version
-  confirm_timeout,   ///< the device did not come back in time
-  offer_timeout,     ///< offered, and not a word from the device
-  silence,           ///< no new chunk for two stalls, and nothing heard
+  grant,             ///< the scheduler gives the task a free slot
+  chunk,             ///< the device has a new chunk, or reports that it downloads
+  image_right,       ///< the image is verified, and no confirmation is required
+  image_right_hold,  ///< the image is verified; the device must report the new version
+  attempt_spent,     ///< the attempt failed, and another one is left
+  attempts_used_up,  ///< the last attempt failed
+  confirmed,         ///< the device reports that it runs the new version
+  rolled_back,       ///< the device reports that it rolled back
+  install_failed,    ///< the device reports a failure after `success`
+  other_version,     ///< the device reports another version after `success`
+  confirm_timeout,   ///< no confirmation in time
+  offer_timeout,     ///< offered, and no message from the device
+  silence,           ///< no new chunk for two stalls, and the device wasn't seen
   preempt,           ///< a security task needs the device or the slot
-  withdraw,          ///< its firmware isn't trusted any more
+  withdraw,          ///< its firmware is no longer trusted
   cancel,            ///< an operator stops it
   supersede,         ///< the device has this version or a newer one
   wrong_hardware,    ///< the device's hardware isn't the firmware's
-  expire,            ///< its `expires_at` has come
-  damage             ///< the stored image lost its digest
+  expire,            ///< `expires_at` is reached
+  damage             ///< the stored image is corrupt
 };
 inline constexpr std::size_t kTaskEvents = 20;
 
@@ -55,20 +55,20 @@ struct Transition {
   TaskState to;
 };
 
-/// Every permitted change of state, in the order of `from`. What is not here is refused. The rows from `succeeded` and
-/// `failed` are for the device's last update alone: see engine/confirmation.hpp.
+/// All permitted transitions, in the order of `from`; all others are refused. The rows from `succeeded` and `failed`
+/// apply only to the device's last update: see engine/confirmation.hpp.
 std::span<const Transition> transitions();
 
-/// Where `event` leads from `from`; nothing where the table refuses it.
+/// The state after `event` in state `from`; nothing if the table has no such row.
 std::optional<TaskState> next_state(TaskState from, TaskEvent event, Cause by);
 
-/// offered, downloading, retry_wait: what `tasks.max_active` counts.
+/// offered, downloading, retry_wait: the states that `tasks.max_active` limits.
 constexpr bool holds_slot(TaskState s) {
   return s == TaskState::offered || s == TaskState::downloading || s == TaskState::retry_wait;
 }
-/// Holds its device: a slot, or the wait for its confirmation.
+/// The task is active on its device: it holds a slot or waits for its confirmation.
 constexpr bool is_active(TaskState s) { return holds_slot(s) || s == TaskState::installing; }
-/// succeeded, failed, cancelled, expired: left by the device's own report about its last update, and by nothing else.
+/// succeeded, failed, cancelled, expired. Only the device's report about its last update changes these states.
 constexpr bool is_ended(TaskState s) { return s >= TaskState::succeeded; }
 
 std::string_view to_string(TaskState state);

@@ -1,4 +1,4 @@
-// Who of the devices may speak now: so many messages a second, and fewer and fewer wrong secrets.
+// Rate limits of devices: messages, and failed authentications.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@
 
 namespace ota::download {
 
-/// Stands in front of the engine. Counts by device, never by address: a whole site may sit behind one. A secret is
-/// compared before anything is held against who brings it, and each counts apart, so that a right one is never kept out
-/// by wrong ones; messages that came through the broker don't count with those over HTTP. Only failures are slowed
-/// down. Tables have a fixed size. Thread-safe, without a lock.
+/// Called before the engine. Counts by device, never by address, because a whole site may share one address.
+/// Credentials are compared first and counted separately, so that failed attempts never limit valid credentials.
+/// Messages through the broker are counted separately from those over HTTP. Only failures are limited further. Tables
+/// have a fixed size. Thread-safe, without a lock.
 class AuthThrottle {
  public:
   static constexpr double kMessagesPerSecond = 200;  ///< of one device, after a burst of
@@ -29,20 +29,20 @@ class AuthThrottle {
 
   explicit AuthThrottle(const Clock& clock);
 
-  /// Before anybody looks at what came. Errc::overloaded with the time to wait; nothing: go on. `name` is the device's.
+  /// Called before a message is handled. Errc::overloaded with the time to wait; nothing: handle it. `name`: device id.
   std::optional<Error> refuse(std::string_view name, const Credentials& who, bool report = false);
-  /// What came of it: whether it is who it says. Errc::overloaded, in place of the refusal, where that name, or all
-  /// together, failed too often.
+  /// Records whether the authentication succeeded. Errc::overloaded, to be sent instead of the refusal, if that name,
+  /// or all names together, failed too often.
   std::optional<Error> record_result(std::string_view name, const Credentials& who, bool believed);
 
-  /// The same with what the engine answered.
+  /// The same, from the engine's answer.
   std::optional<Error> record_result(std::string_view name, const Credentials& who,
                                      const std::optional<Answer>& answer);
-  /// Whether a message that was refused is worth an answer: over MQTT each would go out through the broker.
+  /// Whether a refused message should be answered; limited, because over MQTT each answer goes through the broker.
   bool may_tell(std::string_view name);
 
  private:
-  /// Whose allowance a message takes from.
+  /// The bucket that a message counts for.
   std::uint64_t speaker(std::string_view name, const Credentials& who) const;
 
   const firmware::SaltedHash hash_;

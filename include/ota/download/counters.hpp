@@ -1,4 +1,4 @@
-// What devices sent and fetched, for metrics.
+// Counters of device messages and downloads, for metrics.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +7,11 @@ namespace ota::download {
 
 /// Since the start.
 struct DeviceCounters {
-  std::uint64_t messages = 0;          ///< that were understood
-  std::uint64_t bad_messages = 0;      ///< malformed, oversized, odd topic
+  std::uint64_t messages = 0;          ///< valid ones
+  std::uint64_t bad_messages = 0;      ///< malformed, too large, or on an unknown topic
   std::uint64_t dropped = 0;           ///< the engine's queue was full
   std::uint64_t unsent = 0;            ///< the queue to the broker was full
-  std::uint64_t downloads = 0;         ///< download requests answered with bytes
+  std::uint64_t downloads = 0;         ///< successful download requests
   std::uint64_t mqtt_chunks = 0;       ///< written to the broker
   std::uint64_t mqtt_chunk_bytes = 0;  ///< of those
   std::uint64_t mqtt_chunks_lost = 0;  ///< accepted and not written

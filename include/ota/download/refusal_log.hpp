@@ -1,4 +1,4 @@
-// One log line for each message or download that was refused, but not a flood of them.
+// Log lines for refused messages and downloads, with a rate limit.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,10 @@
 
 namespace ota::download {
 
-/// `device=… task=… code=…: message`, a warning where it is the device's fault, an error where it is ours. At most
-/// kLinesOfDevice a second for each device, so that one that makes noise doesn't hide another, and kLinesPerSecond in
-/// all; how many were left out is told with the next line of a later second. Thread-safe; the lock is a
-/// leaf.
+/// `device=… task=… code=…: message`, a warning for an error of the device, an error for one of the server. At most
+/// kLinesOfDevice a second for each device, so that one device can't hide the lines of another, and kLinesPerSecond in
+/// total. The next line of a later second has the number of omitted ones. Thread-safe; no other lock is taken while its
+/// lock is held.
 class RefusalLog {
  public:
   static constexpr int kLinesOfDevice = 20;
@@ -25,7 +25,7 @@ class RefusalLog {
   explicit RefusalLog(const Clock& clock) : clock_(clock) {}
   /// `device` or `task` may be empty.
   void write(std::string_view device, std::string_view task, const Error& error);
-  /// The same for a message of that type which the device doesn't get: a warning.
+  /// A warning that a message of that type was not sent to the device.
   void write_unsent(std::string_view device, std::string_view task, std::string_view type, std::string_view why);
 
  private:
@@ -33,9 +33,9 @@ class RefusalLog {
 
   const Clock& clock_;
   std::mutex mutex_;
-  Millis second_{-1};  // protected by mutex_, as the rest
+  Millis second_{-1};  // this and all below: protected by mutex_
   int lines_ = 0;
-  std::map<std::string, int, std::less<>> of_device_;  // in this second, of those that got a line
+  std::map<std::string, int, std::less<>> of_device_;  // lines in this second by device
   std::uint64_t left_out_ = 0;
 };
 

@@ -1,4 +1,5 @@
-// Images, chunks and manifests for devices: over HTTP at signed addresses, and chunks over MQTT (protocol.md, Chunks).
+// Images, chunks and manifests for devices: over HTTP at signed URLs, and chunks over MQTT (device-protocol.md,
+// Chunks).
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -23,14 +24,14 @@ namespace ota::download {
 
 struct Options {
   std::string topic_root = "/ota";
-  std::vector<std::string> signing_keys;  ///< secrets for download URLs: the first signs, all are honoured
+  std::vector<std::string> signing_keys;  ///< keys of download URLs: the first signs, all are accepted
 };
 
-/// What a download asks of the transports; each may be left out. Thread-safe.
+/// Functions of the transports that downloads use; each is optional. Thread-safe.
 struct Hooks {
-  /// mqtt::Client::publish_bulk, for chunks. Without it none is sent over MQTT.
+  /// mqtt::Client::publish_bulk, for chunks. Without it no chunk is sent over MQTT.
   std::function<bool(std::string topic, std::string payload, std::function<void(bool written)> sent)> publish_bulk{};
-  /// http::Server::may_send, for chunks over MQTT. Without it they know no cap.
+  /// http::Server::may_send, for chunks over MQTT. Without it their rate isn't limited.
   std::function<bool(const http::Bandwidth& bandwidth, std::size_t wanted, std::function<void(std::size_t)> granted)>
       may_send{};
   /// mqtt::Client::max_payload.
@@ -40,26 +41,26 @@ struct Hooks {
 /// Thread-safe. Outlives the engine's thread and the HTTP server's.
 class Service {
  public:
-  /// All that is referred to outlives it.
+  /// Precondition: all references outlive it.
   static std::unique_ptr<Service> create(Options options, const Clock& clock, engine::Engine& engine,
                                          firmware::Store& store, AuthThrottle& throttle, RefusalLog& refusals,
                                          Hooks hooks);
   virtual ~Service() = default;
 
-  /// Whether that path is a download's.
+  /// Whether the path belongs to downloads.
   virtual bool owns(std::string_view path) const = 0;
-  /// Every answer that isn't the content is a problem+json: 403 without a good signed query or the device's own token
-  /// or certificate, 410 once the task ended, 404 for no such chunk, 503 for a task that has to wait or an image that
-  /// is damaged.
+  /// Every reply other than the content is a problem+json: 403 without a valid signed query or the device's own token
+  /// or certificate, 410 if the task has ended, 404 if there is no such chunk, 503 if the task isn't active or the
+  /// image is corrupt.
   virtual boost::asio::awaitable<http::Reply> handle(http::Request& request) = 0;
 
-  /// Sends the first of these chunks that fit into the device's window over MQTT. Errc::bad_chunk_range where one is
+  /// Sends the first of these chunks that fit into the device's window over MQTT. Errc::bad_chunk_range if one is
   /// past the end, or too large for MQTT or for this broker; Errc::image_damaged; Errc::overloaded.
   virtual Result<void> send_chunks(const DeviceId& device, const ChunkRequest& request,
                                    const engine::ChunkGrant& grant) = 0;
-  /// Sends no more chunks over MQTT, and waits for what is being read. Before the broker's client goes.
+  /// Stops sending chunks over MQTT and waits for reads in progress. Call it before the MQTT client is destroyed.
   virtual void stop_chunks() = 0;
-  /// Those of downloads and chunks; the others are 0.
+  /// The counters of downloads and chunks; all others are 0.
   virtual DeviceCounters counters() const = 0;
 };
 

@@ -37,7 +37,7 @@ Digest hmac_sha256(std::string_view key, std::string_view message);
 /// SipHash-2-4 of 64 bits: for tables whose keys others choose, who must not find what collides.
 std::uint64_t siphash(std::span<const std::uint8_t, 16> key, std::string_view text);
 
-/// Compares in a time that does not depend on where they differ.
+/// Compares in constant time.
 bool equal_secrets(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b);
 
 /// `bytes` from the system's random source.

@@ -1,4 +1,4 @@
-// The digests of each chunk of each grid in use.
+// The chunk digests of the chunk layouts in use (manifests).
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@
 
 namespace ota::firmware {
 
-/// The digests of a grid's chunks, in order.
+/// The digests of a layout's chunks, in order.
 using Manifest = std::vector<Digest>;
 
 /// Thread-safe.
@@ -20,7 +20,7 @@ class ManifestProvider {
   virtual ~ManifestProvider() = default;
   /// The manifest where it is in memory; no I/O.
   virtual std::shared_ptr<const Manifest> find(const Digest& image, std::uint32_t chunk_bytes) const = 0;
-  /// Loads or computes it on a disk thread; `done` is called there, or at once where it is in memory.
+  /// Loads or computes it on a disk thread; `done` is called there, or at once if it is in memory.
   /// Errc::no_such_firmware, Errc::image_damaged, Errc::overloaded, Errc::malformed for more than kMaxChunks chunks,
   /// Errc::cancelled while the store closes.
   virtual void prepare(const Digest& image, std::uint32_t chunk_bytes,

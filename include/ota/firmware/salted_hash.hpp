@@ -1,4 +1,4 @@
-// Hashes of names that strangers choose.
+// Hashes of names that clients choose.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// Signed firmware: Ed25519 by the vendor, trusted keys in a folder (protocol.md, Signatures).
+// Signed firmware: Ed25519 by the vendor, trusted keys in a folder (docs/device-protocol.md, Signatures).
 #pragma once
 
 #include <filesystem>
@@ -22,11 +22,11 @@ std::string downgrade_text(const Firmware& firmware, const DowngradePermission& 
 /// Immutable after load().
 class TrustedKeys {
  public:
-  /// A missing folder holds no keys; a file that is no Ed25519 public key is an error that names it.
+  /// A missing folder contains no keys; a file that is not an Ed25519 public key is an error that names it.
   static Result<TrustedKeys> load(const std::filesystem::path& dir);
-  /// From such files and folders together. With these keys a signature whose key id names none of them is good if any
-  /// of them made it: what a vendor calls its key needn't be known. Errc::malformed where there is no key at all, or
-  /// two have one name.
+  /// From such files and folders together. With these keys a signature whose key id names none of them is valid if any
+  /// of them verifies it: the vendor's name of its key needn't be known. Errc::malformed if there is no key, or two
+  /// have the same name.
   static Result<TrustedKeys> load_all(const std::vector<std::filesystem::path>& files_and_folders);
   /// Errc::signature_invalid, with the cause in words.
   Result<void> verify(const Firmware& firmware) const;

@@ -1,4 +1,4 @@
-// Images on disk: ingest, digests, open files, checking for rot.
+// Images on disk: uploads, digests, open files, detection of corruption.
 #pragma once
 
 #include <atomic>
@@ -19,8 +19,8 @@
 
 namespace ota::firmware {
 
-/// An open image. Every block (512 KiB) is checked against the digest taken at upload before its bytes count as good:
-/// on first use after start and again by the scrub. Thread-safe.
+/// An open image. Every block (512 KiB) is verified against the digest from its upload before it is served: at its
+/// first use after the start, and again by the scrub. Thread-safe.
 class Image {
  public:
   virtual ~Image() = default;
@@ -31,7 +31,7 @@ class Image {
   /// On a disk thread; then `done` there. Errc::image_damaged; Errc::cancelled while the store closes. At once:
   /// Errc::overloaded; Errc::malformed for bytes that are not inside. Not to be called once the store is gone.
   virtual void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) = 0;
-  /// Bytes read from there were wrong: no block of them counts as checked until check() read it anew.
+  /// Bytes of this range were wrong: its blocks are unverified until check() has read them again.
   virtual void invalidate(std::uint64_t offset, std::uint64_t length) noexcept = 0;
 };
 
@@ -40,50 +40,50 @@ struct Stored {
   std::uint64_t size = 0;
 };
 
-/// One upload under way: a temporary file and the digests of what came. Not thread-safe; its calls block on the disk.
-/// Destroyed without commit() it leaves nothing.
+/// One upload in progress: a temporary file and the digests of its content. Not thread-safe; its calls block on disk
+/// I/O. If it is destroyed without commit(), it leaves no file.
 class Upload {
  public:
   virtual ~Upload() = default;
   /// Errc::too_large, Errc::disk_full, Errc::server_fault.
   virtual Result<void> write(std::span<const char> bytes) = 0;
-  /// Digest and size of what was written; no more writes. Errc::malformed for an empty image.
+  /// Digest and size of the content; ends the writes. Errc::malformed for an empty image.
   virtual Result<Stored> finish() = 0;
-  /// After finish(): synced, renamed to its content's name, folder synced, in the catalogue of images. Heals a damaged
-  /// image of the same content.
+  /// After finish(): syncs, renames the file to its digest, syncs the folder, adds the image to the store. Repairs a
+  /// corrupt image with the same content.
   virtual Result<std::shared_ptr<Image>> commit() = 0;
 };
 
 struct StoreOptions {
   std::filesystem::path dir;
   std::uint64_t max_image_bytes = 4ull << 30;
-  std::chrono::hours scrub_every{24};  ///< how often every image is read anew
+  std::chrono::hours scrub_every{24};  ///< interval at which every image is read again
   std::uint64_t scrub_bytes_per_s = 32u << 20;
-  std::chrono::milliseconds look_every{5'000};  ///< how often absent images are looked for, at least a second
+  std::chrono::milliseconds look_every{5'000};  ///< interval of checks for absent images, at least a second
   std::size_t disk_threads = 2;
 };
 
-/// Called on a disk thread or the scrub's, after the store has acted on it.
+/// Called on a disk thread or the scrub's thread, after the store has handled the event.
 struct StoreEvents {
-  std::function<void(const Digest&)> damaged;  ///< found rotten, and set aside
+  std::function<void(const Digest&)> damaged;  ///< found corrupt, and quarantined
   std::function<void(const Digest&)> missing;  ///< its file is gone: its folder may have been unmounted
-  std::function<void(const Digest&)> whole;    ///< of those that were damaged or missing: there again, and right
+  std::function<void(const Digest&)> whole;    ///< a damaged or missing image is intact again
 };
 
-/// What the catalogue says of an image.
+/// An image in the catalogue.
 struct KnownImage {
   Digest checksum{};
   std::uint64_t size = 0;
-  bool damaged = false;  ///< it was found rotten before
+  bool damaged = false;  ///< it was found corrupt before
 };
 
 /// What reconcile() could not take.
 struct Reconciled {
   std::vector<Digest> missing;  ///< no file
-  std::vector<Digest> damaged;  ///< a file of another size; it was set aside
+  std::vector<Digest> damaged;  ///< a file of another size; quarantined
 };
 
-/// A file in the folder whose image the catalogue doesn't know.
+/// A file in the folder whose image is not in the catalogue.
 struct Orphan {
   std::string name;  ///< `<hex>.img`, or `<hex>.damaged` where it was set aside
   std::uint64_t size = 0;
@@ -92,13 +92,13 @@ struct Orphan {
 
 class Store : public Images {
  public:
-  /// Makes the folder where it is missing (0750), removes what uploads of an earlier run left half-written.
-  /// Errc::in_use where another store has it.
+  /// Creates a missing folder (0750), removes temporary files of an earlier run's uploads. Errc::in_use if another
+  /// store uses the folder.
   static Result<std::unique_ptr<Store>> open(StoreOptions options, StoreEvents events);
 
-  /// Takes the catalogue's images as the database has them, once, before use. No image is removed: what the catalogue
-  /// doesn't know is kept and named in the log. Images that are absent or damaged are looked for from start_scrub() on,
-  /// and used again once a file with their digest is there.
+  /// Compares the folder with the catalogue, once, before use. No image is removed: files of unknown images are kept
+  /// and named in the log. Absent and damaged images are searched from start_scrub() on,
+  /// and used again when a file with their digest is there.
   virtual Reconciled reconcile(const std::vector<KnownImage>& known) = 0;
   /// Reads the folder: not on a thread that must not wait. By name.
   virtual std::vector<Orphan> orphans() const = 0;
@@ -111,7 +111,7 @@ class Store : public Images {
   bool exists(const Digest& digest) const override { return image(digest) != nullptr; }
   /// Errc::overloaded beyond 16 at once. Must not be committed once the store is gone.
   virtual Result<std::unique_ptr<Upload>> begin_upload() = 0;
-  /// Runs `job` on a disk thread; false where too many wait.
+  /// Runs `job` on a disk thread; false if too many wait.
   virtual bool on_disk_thread(std::function<void()> job) = 0;
 
   /// Starts the scrub in the background.

@@ -1,4 +1,4 @@
-// Which firmware is trusted now: asked at upload, at each order and at each offer.
+// Which firmware is trusted at present: checked at upload, at each order and at each offer.
 #pragma once
 
 #include <atomic>
@@ -12,21 +12,21 @@
 
 namespace ota::firmware {
 
-/// Thread-safe; its lock is a leaf.
+/// Thread-safe; no other lock is taken while its lock is held.
 class Trust {
  public:
   /// No keys, and no signature is required.
   Trust() = default;
   Trust(TrustedKeys keys, bool signature_required);
 
-  /// After a reload of the settings; what is asked from then on goes by these.
+  /// Replaces keys and rule, after a reload of the settings.
   void set(TrustedKeys keys, bool signature_required);
-  /// One more at each set().
+  /// Incremented by each set().
   std::uint64_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }
   bool signature_required() const;
 
-  /// Errc::signature_invalid, with the cause in words: not signed where it must be, signed by a key that isn't trusted,
-  /// or not right.
+  /// Errc::signature_invalid, with the cause in words: not signed although it must be, signed by an untrusted key,
+  /// or invalid.
   Result<void> judge(const Firmware& firmware) const;
   /// The same for a permission to install `firmware` as a downgrade.
   Result<void> judge(const Firmware& firmware, const DowngradePermission& permission) const;

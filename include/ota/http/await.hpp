@@ -1,4 +1,4 @@
-// Waiting in a coroutine for work that is done on another thread.
+// Waiting in a coroutine for the result of another thread.
 #pragma once
 
 #include <boost/asio/associated_cancellation_slot.hpp>
@@ -25,16 +25,16 @@
 namespace ota::http {
 namespace detail {
 
-/// A coroutine that waits for a call; what keeps it alive is taken away by abandon().
+/// A coroutine that waits for a call; abandon() releases what keeps it alive.
 class WaitingCall {
  public:
   virtual ~WaitingCall() = default;
-  /// Called with the gate locked; what it answers is destroyed after that.
+  /// Called with the gate locked; the caller destroys the result after unlocking.
   virtual std::shared_ptr<void> abandon() = 0;
 };
 
-/// Stands between other threads' `done` and an execution context that may be gone by then: it is locked while a
-/// result is posted, and closed, its waiting coroutines destroyed, when the context shuts down. The lock is a leaf.
+/// Synchronizes `done` of other threads with an execution context that may be destroyed: it is locked while a result is
+/// posted; when the context shuts down, it is closed and its waiting coroutines are destroyed. No other lock inside.
 struct CallGate {
   std::mutex mutex;
   bool open = true;                          // protected by mutex
@@ -51,7 +51,7 @@ class CallGateService final : public boost::asio::execution_context::service {
 
  private:
   void shutdown() override {
-    std::vector<std::shared_ptr<void>> abandoned;  // destroyed behind the lock: coroutines may own other calls
+    std::vector<std::shared_ptr<void>> abandoned;  // destroyed after unlocking: coroutines may own other calls
     const std::lock_guard lock(gate_->mutex);
     gate_->open = false;
     for (WaitingCall* call : gate_->waiting) abandoned.push_back(call->abandon());
@@ -80,11 +80,11 @@ class PendingCall final : public WaitingCall {
     gate_->waiting.erase(this);
   }
 
-  /// Without a value: the wait was cancelled, or `done` was thrown away. Only the first call counts.
+  /// Without a value: the wait was cancelled, or `done` was destroyed without a call. Only the first call counts.
   void finish(std::optional<T> value) {
     const std::lock_guard lock(gate_->mutex);
     if (!handler_ || !gate_->open) return;
-    // The work guard moves along: if this thread dropped it last, the context could be gone under its feet.
+    // The work guard moves with it; otherwise the context could be destroyed while this thread uses it.
     boost::asio::post(
         *executor_, [handler = std::move(handler_), work = std::move(work_), value = std::move(value)]() mutable {
           std::exception_ptr error;
@@ -134,10 +134,10 @@ struct StartCall {
 
 }  // namespace detail
 
-/// Runs `start(done)`; resumes the calling coroutine, on its own executor, with what `done` was called with. `done`
+/// Runs `start(done)`; resumes the calling coroutine, on its own executor, with the argument of `done`. `done`
 /// may be called from any thread, before `start` returns or long after the executor's context is gone; may be copied;
-/// only its first call counts. Throws boost::system::system_error (operation_aborted) into the coroutine where it is
-/// cancelled meanwhile (a server that stops), or where every copy of `done` was destroyed without a call.
+/// only its first call counts. Throws boost::system::system_error (operation_aborted) in the coroutine if it is
+/// cancelled (the server stops), or if every copy of `done` was destroyed without a call.
 template <class T>
 boost::asio::awaitable<T> await_call(std::function<void(std::function<void(T)>)> start) {
   auto pending =

@@ -1,4 +1,4 @@
-// What is seen of a connection's line.
+// TCP statistics of a connection.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ struct ConnectionStats {
   std::uint64_t segments = 0;  ///< with data, that were sent
   std::uint64_t resent = 0;
   std::uint64_t acked = 0;     ///< bytes that the peer has
-  std::optional<double> rate;  ///< bytes/s, where the line and not we held the bytes up
+  std::optional<double> rate;  ///< bytes/s, if the link and not the server was the bottleneck
 };
 
 }  // namespace ota::http

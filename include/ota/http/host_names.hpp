@@ -1,4 +1,4 @@
-// The names under which clients may call this server (RFC 9110, 7.2 and 7.4).
+// The host names of this server (RFC 9110, 7.2 and 7.4).
 #pragma once
 
 #include <chrono>
@@ -15,15 +15,15 @@ namespace ota::http {
 /// The addresses of this machine's network interfaces, as text without brackets or zones. A system call.
 std::vector<std::string> local_addresses();
 
-/// Compares names without case, addresses by what they stand for. Loopback addresses and `localhost` are always among
-/// them. Thread-safe.
+/// Compares names without case, addresses by value. Loopback addresses and `localhost` are always included.
+/// Thread-safe.
 class HostNames {
  public:
   struct Options {
     std::vector<std::string> own{};         ///< listen addresses and names of this machine
-    std::vector<std::string> configured{};  ///< what the settings call this server
-    /// Further addresses, which may change while this lives: local_addresses() where a listener is bound to all of
-    /// them. Asked now, and again for an address that isn't known, once in `look_again` at most.
+    std::vector<std::string> configured{};  ///< names from the settings
+    /// Further addresses, which can change during its lifetime: local_addresses() if a listener is bound to all.
+    /// Called at construction, and again for an unknown address, at most once in `look_again`.
     std::function<std::vector<std::string>()> changing{};
     std::chrono::milliseconds look_again{5'000};
   };
@@ -33,11 +33,11 @@ class HostNames {
   HostNames(const HostNames&) = delete;
   HostNames& operator=(const HostNames&) = delete;
 
-  /// Another one for each, never 0: what was found with these names may be kept under it.
+  /// Unique for each object, never 0: a key for cached results of these names.
   std::uint64_t number() const noexcept { return number_; }
   /// `host` as in ota::Authority.
   bool has(std::string_view host) const;
-  /// Whether the settings name it.
+  /// Whether it is a name from the settings.
   bool configured(std::string_view host) const;
 
  private:
@@ -47,9 +47,9 @@ class HostNames {
   const std::function<std::vector<std::string>()> changing_;
   const std::chrono::milliseconds look_again_;
   std::vector<std::string> configured_;
-  std::vector<std::string> known_;            ///< all that was known at the start: found without a lock
-  mutable std::mutex mutex_;                  // a leaf
-  mutable std::vector<std::string> changed_;  // protected by mutex_, as the next
+  std::vector<std::string> known_;            ///< all names that were known at the start; need no lock
+  mutable std::mutex mutex_;                  // no other lock is taken while it is held
+  mutable std::vector<std::string> changed_;  // this and the next: protected by mutex_
   mutable std::chrono::steady_clock::time_point looked_;
 };
 

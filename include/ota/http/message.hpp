@@ -1,4 +1,4 @@
-// What a handler sees of a request and what it answers. HTTP only: nothing here knows what a task is.
+// The request and the reply of a handler. HTTP only: independent of tasks and devices.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -19,7 +19,7 @@ namespace ota::http {
 enum class Method : std::uint8_t { get, head, post, put, patch, delete_, other };
 std::string_view to_string(Method method);
 
-/// One request, owned by its session: views live until the handler's coroutine ends. Used from that coroutine only.
+/// One request, owned by its session; views are valid until the handler's coroutine ends. For that coroutine only.
 class Request {
  public:
   virtual ~Request() = default;
@@ -27,23 +27,23 @@ class Request {
   virtual Method method() const noexcept = 0;
   /// As sent: not percent-decoded, without the query.
   virtual std::string_view path() const noexcept = 0;
-  /// Behind the `?`, not decoded; empty where there is none. Never logged: it may carry a signature.
+  /// The part after `?`, not decoded; empty if there is none. Never log it: it may contain a signature.
   virtual std::string_view query() const noexcept = 0;
-  /// The host, with its port where one is named, that the request is for: of an absolute target, else of the Host
-  /// header (RFC 9112, 3.2.2 and 3.3). As sent; empty where HTTP/1.0 names none.
+  /// The host of the request, with its port if there is one: from an absolute target, else from the Host header (RFC
+  /// 9112, 3.2.2 and 3.3). As sent; empty if HTTP/1.0 has none.
   virtual std::string_view authority() const noexcept = 0;
-  /// Empty where it is missing; the first where it is repeated. Names are compared without case.
+  /// Empty if it is missing; the first one if it is repeated. Names are compared without case.
   virtual std::string_view header(std::string_view name) const noexcept = 0;
   /// `10.0.0.7:51234`.
   virtual const std::string& remote() const noexcept = 0;
   /// The common name of a client certificate that was verified against the client CA; empty without one.
   virtual const std::string& client_name() const noexcept = 0;
 
-  /// What Content-Length says; nothing for chunked bodies.
+  /// The value of Content-Length; nothing for chunked bodies.
   virtual std::optional<std::uint64_t> content_length() const noexcept = 0;
   /// The next bytes of the body (known or chunked length), at most `into.size()`; 0 at its end. A body that the
   /// handler doesn't read is drained up to a small bound, else the connection is closed after the reply.
-  /// Errc::cancelled where the sender went away or was too slow; Errc::bad_message where the framing is broken.
+  /// Errc::cancelled if the client disconnected or was too slow; Errc::bad_message if the framing is invalid.
   virtual boost::asio::awaitable<Result<std::size_t>> read_some(std::span<char> into) = 0;
   /// The whole body; Errc::too_large beyond `limit` bytes.
   virtual boost::asio::awaitable<Result<std::string>> read_all(std::size_t limit) = 0;
@@ -54,43 +54,43 @@ struct Header {
   std::string value;
 };
 
-/// Under which cap bytes leave (DownloadRates).
+/// The rate limits that apply to bytes (DownloadRates).
 struct Bandwidth {
-  std::uint64_t key = 0;    ///< whose allowance it uses: the same for all requests of one device
-  bool urgent = false;      ///< comes before those that aren't, where the cap on all downloads is short
-  std::uint64_t limit = 0;  ///< bytes/s that the key has besides the caps; 0: none
+  std::uint64_t key = 0;    ///< the bucket that it uses: the same for all requests of one device
+  bool urgent = false;      ///< has priority over others under the limit on all downloads
+  std::uint64_t limit = 0;  ///< additional limit of the key in bytes/s; 0: none
 };
 
-/// Bytes of an open file that may have to be checked before they leave. Thread-safe.
+/// Bytes of an open file that may need verification before they are sent. Thread-safe.
 class FileSource {
  public:
   virtual ~FileSource() = default;
-  /// Open for reading as long as this lives.
+  /// Open for reading during the lifetime of this object.
   virtual int descriptor() const noexcept = 0;
-  /// True where these bytes were checked already: no waiting, no I/O.
+  /// True if these bytes are already verified; no waiting, no I/O.
   virtual bool checked(std::uint64_t offset, std::uint64_t length) const noexcept = 0;
-  /// Checks them on a disk thread and calls `done` there; Errc::image_damaged where they are rotten,
-  /// Errc::overloaded where the disk threads have too much to do.
+  /// Verifies them on a disk thread and calls `done` there; Errc::image_damaged if they are corrupt,
+  /// Errc::overloaded if the disk threads are busy.
   virtual void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) = 0;
-  /// Under which cap its bytes leave: the same as long as it lives. Asked by its reply alone, where there are caps.
+  /// The rate limit of its bytes; constant during its lifetime. Used only by its reply, if there are rate limits.
   virtual Bandwidth bandwidth() { return {}; }
 };
 
-/// Hears how much of a file reply was handed to the kernel. Called on http threads, one call at a time.
+/// Is notified of the bytes of a file reply that were passed to the kernel. Called on http threads, one call at a time.
 class TransferListener {
  public:
   virtual ~TransferListener() = default;
   /// Bytes `offset` .. `offset + length` of the *file* were sent; called after every slice, in order within a range.
   virtual void sent(std::uint64_t offset, std::uint64_t length) = 0;
-  /// The reply is over; `whole`: all of it was handed to the kernel.
+  /// The reply has ended; `whole`: all of it was passed to the kernel.
   virtual void ended(bool whole) { static_cast<void>(whole); }
-  /// At most once a second and at the reply's end, and then until the peer has all of it.
+  /// At most once a second, at the end of the reply, and then until the peer has acknowledged all of it.
   virtual void on_stats(const ConnectionStats& stats) { static_cast<void>(stats); }
 };
 
 /// A representation that is a part of a file. The server answers conditions and ranges on it (RFC 9110, 13 and 14):
 /// 200, 206 (one range, or several as multipart/byteranges), 304, 412, 416; HEAD gets the same headers. The texts are
-/// views of what lives as long as the source.
+/// views that are valid during the lifetime of the source.
 struct FileBody {
   std::shared_ptr<FileSource> source;
   std::uint64_t offset = 0;
@@ -107,7 +107,7 @@ struct Reply {
   std::string content_type;  ///< empty: no body
   std::vector<Header> headers;
   std::string body;
-  std::optional<FileBody> file;  ///< in place of `body`
+  std::optional<FileBody> file;  ///< instead of `body`
   bool close = false;            ///< close the connection after this reply
 };
 

@@ -16,19 +16,19 @@ namespace ota::http {
 struct TlsOptions {
   std::string cert_file;  ///< PEM chain
   std::string key_file;   ///< PEM
-  std::string client_ca;  ///< PEM; empty: no client certificates are asked for
+  std::string client_ca;  ///< PEM; empty: client certificates are not requested
 };
 
 struct ServerOptions {
-  unsigned threads = 0;  ///< 0: one a core
-  /// One more ends another: one that never finished a request and had 5 s for it (any, where these are more than half),
-  /// or 10 s for a further one; else the longest idle one; else any that never finished a request. Where all are busy,
-  /// it is answered 503.
+  unsigned threads = 0;  ///< 0: one for each core
+  /// At this limit a new connection replaces one that never finished a request within 5 s (any such, if these are more
+  /// than half) or a further one within 10 s; else the longest idle one; else any that never finished a request. If all
+  /// are busy, the new one is answered 503.
   std::size_t max_connections = 10'000;
-  /// Between requests; without a byte moving in a body or a reply, which must move 64 bytes/s in the long run besides.
+  /// Between requests, and without progress in a body or a reply, which must also transfer 64 bytes/s on average.
   std::chrono::seconds idle_timeout{60};
-  /// For a TLS handshake, and for a head from its first byte on; idle_timeout where that is less. A slow link takes
-  /// some 20 s for the first.
+  /// For a TLS handshake, and for a request header from its first byte on; idle_timeout if that is less. A handshake on
+  /// a slow link takes about 20 s.
   std::chrono::seconds head_timeout{30};
   std::size_t max_header_bytes = 16 * 1024;  ///< more: 431
   std::size_t max_target_bytes = 4 * 1024;   ///< more: 414
@@ -48,27 +48,28 @@ struct ServerCounters {
   std::uint64_t file_bytes_sent = 0;
 };
 
-/// Owns its threads and sockets. Built, then listen() once an address, then start(); stop() may be called from any
-/// thread. A handler that throws is answered 500 and logged.
+/// Owns its threads and sockets. Call listen() once for each address, then start(); stop() may be called from any
+/// thread. An exception of a handler is answered 500 and logged.
 class Server {
  public:
   static std::unique_ptr<Server> create(ServerOptions options);
   virtual ~Server() = default;
 
-  /// Binds `host:port` (IPv4, `[v6]:port`; port 0 picks one) and answers the address it got. The error says what to do:
-  /// port taken, no such address, not permitted, unreadable certificate.
+  /// Binds `host:port` (IPv4, `[v6]:port`; port 0 picks one) and returns the bound address. The error names the
+  /// remedy: port in use, no such address, not permitted, unreadable certificate.
   virtual Result<std::string> listen(const std::string& address, Handler handler,
                                      std::optional<TlsOptions> tls = {}) = 0;
   virtual void start() = 0;
-  /// From the next slice of each reply on; those that wait for a cap that is gone go on at once. Thread-safe.
+  /// Takes effect with the next slice of each reply; replies that wait for a removed limit continue at once.
+  /// Thread-safe.
   virtual void set_rates(const DownloadRates& rates) = 0;
-  /// For bytes that leave by another way under the same caps: true where all of `wanted` (> 0) may leave now. Else
-  /// `granted` is called once, here or on an http thread, with how many of them may; never after stop(). Whoever asks
-  /// holds as many questions at a time as it can bound. Thread-safe.
+  /// For bytes that are sent over another transport under the same limits: true if all of `wanted` (> 0) may be sent
+  /// now. Otherwise `granted` is called once, here or on an http thread, with the permitted number; never after stop().
+  /// The caller must limit the number of its waiting calls. Thread-safe.
   virtual bool may_send(const Bandwidth& bandwidth, std::size_t wanted, std::function<void(std::size_t)> granted) = 0;
-  /// Reads certificates anew; connections that are open keep theirs.
+  /// Reloads the certificates; open connections keep theirs.
   virtual Result<void> reload_tls() = 0;
-  /// No new connections, idle ones closed, requests under way finished within `grace`, then cut; joins the threads.
+  /// Accepts no new connections, closes idle ones, waits `grace` for requests in progress, then aborts them; joins.
   virtual void stop(std::chrono::milliseconds grace) = 0;
   virtual ServerCounters counters() const = 0;
 };

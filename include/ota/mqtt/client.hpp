@@ -1,4 +1,4 @@
-// The connection to the broker: subscriptions, an outbox with a bound, reconnecting. Knows topics as text only.
+// The connection to the broker: subscriptions, a bounded outbox, reconnecting. Independent of tasks and devices.
 #pragma once
 
 #include <chrono>
@@ -19,7 +19,7 @@ class Random;
 
 namespace ota::mqtt {
 
-/// `automatic`: 5, then 3.1.1 where the broker refuses 5 or hangs up on it.
+/// `automatic`: 5, then 3.1.1 if the broker refuses 5 or closes the connection.
 enum class Version : std::uint8_t { automatic, v5, v3_1_1 };
 /// `auto`, `5`, `3.1.1`.
 std::string_view to_string(Version version);
@@ -32,39 +32,39 @@ struct Options {
   std::string username;
   std::string password;
   std::string ca_file, cert_file, key_file;
-  std::vector<std::string> subscriptions;  ///< topic filters, made anew on every connect
+  std::vector<std::string> subscriptions;  ///< topic filters, subscribed on every connect
   int subscribe_qos = 1;
   std::chrono::seconds keepalive{60};
   std::chrono::seconds reconnect_min{1};
   std::chrono::seconds reconnect_max{120};
   std::chrono::seconds session_expiry{3600};
-  std::size_t max_outbox_messages = 100'000;  ///< one more is refused by publish()
+  std::size_t max_outbox_messages = 100'000;  ///< beyond it publish() refuses
   std::size_t max_outbox_bytes = 64u << 20;
-  std::size_t max_payload_bytes = 256u << 10;  ///< longer incoming ones reach `on_oversized` only
+  std::size_t max_payload_bytes = 256u << 10;  ///< larger incoming ones are passed to `on_oversized` only
 };
 
 struct Status {
   bool connected = false;  ///< and all subscriptions answered
-  std::string detail;      ///< why not: what happened and the remedy, in words
+  std::string detail;      ///< why not: cause and remedy, as text
   std::uint64_t connects = 0;
   std::uint64_t received = 0;
   std::uint64_t published = 0;           ///< handed to the broker and, above QoS 0, acknowledged by it
-  std::uint64_t refused = 0;             ///< publish() calls that found the outbox full
+  std::uint64_t refused = 0;             ///< publish() calls that were refused, because the outbox was full
   std::size_t outbox = 0;                ///< messages waiting or in flight
   std::size_t bulk = 0;                  ///< bulk messages waiting or being written
-  std::uint64_t dropped = 0;             ///< messages of publish() that the broker doesn't take
+  std::uint64_t dropped = 0;             ///< messages of publish() that the broker doesn't accept
   Version version = Version::automatic;  ///< of the connection, v5 or v3_1_1; automatic before the first
 };
 
 struct Handlers {
-  /// On Paho's thread; must return fast, never wait, may call publish().
+  /// On Paho's thread; must return fast and never block, may call publish().
   std::function<void(std::string_view topic, std::string_view payload)> on_message;
   /// A payload beyond `max_payload_bytes`; the same thread.
   std::function<void(std::string_view topic, std::size_t size)> on_oversized;
-  /// What the broker had kept as retained, which is nothing that is said now: reaches no other handler; the same
+  /// A retained message, which may be outdated: passed to no other handler; the same
   /// thread.
   std::function<void(std::string_view topic)> on_retained;
-  /// A message of publish() is given up because the broker doesn't take it: `why` says what the broker said and the
+  /// A message of publish() is dropped because the broker doesn't accept it: `why` has the broker's reason and the
   /// remedy. On a thread of the client's, the same rules.
   std::function<void(std::string_view topic, std::string_view payload, const std::string& why)> on_dropped;
   /// After each connect, once the broker answered all subscriptions; on the client's own thread, the same rules.
@@ -80,18 +80,18 @@ class Client {
   static std::unique_ptr<Client> create(Options options, Handlers handlers, Random& random);
   virtual ~Client() = default;
 
-  /// Begins to connect, in the background, for ever.
+  /// Starts to connect in the background, without end.
   virtual void start() = 0;
-  /// Ends a wait between two tries to connect, once that took reconnect_min: for who knows more of the line, or has no
-  /// other way. Thread-safe; does nothing at other times.
+  /// Ends a delay between two connection attempts after reconnect_min: for callers that know more about the network, or
+  /// have no other transport. Thread-safe; no effect at other times.
   virtual void reconnect_now() = 0;
-  /// Takes a message into the outbox; false where that is full (the caller counts on the protocol's repeats). Never
-  /// waits; thread-safe. Messages keep their order. What was not acknowledged when a connection breaks is sent again on
-  /// the next one (so across a break QoS 2 too is "at least once"), one at a time; QoS 0 that was on its way then is
-  /// lost. What was alone on its way at two breaks of the connection is given up, and so is what the broker refuses by
-  /// a reason code or is larger than it takes: see Handlers::on_dropped. A topic whose message broke the connection so
-  /// takes none for a minute, doubled each further time up to an hour. A `qos` that the broker doesn't have becomes the
-  /// highest that it has.
+  /// Puts a message into the outbox; false if that is full (the caller relies on the protocol's repetitions). Never
+  /// blocks; thread-safe. Messages keep their order. What was not acknowledged when a connection breaks is sent again
+  /// on the next one (so across a break QoS 2 too is "at least once"), one at a time; QoS 0 that was in flight is lost.
+  /// A message that was the only one in flight at two connection losses is dropped, and so is one that the broker
+  /// refuses by a reason code or that is too large for it: see Handlers::on_dropped. A topic whose message broke the
+  /// connection so takes none for a minute, doubled each further time up to an hour. A `qos` that the broker doesn't
+  /// have becomes the highest that it has.
   virtual bool publish(std::string topic, std::string payload, int qos) = 0;
   /// Takes a message that can wait and may be lost (QoS 0) into a small lane of its own: it moves while nothing of
   /// publish() waits, and little of it is handed over at a time, so that no other message waits behind more than some

@@ -1,4 +1,4 @@
-// What operators call: REST, health, metrics (api.md).
+// The REST API for operators, with health and metrics (docs/rest.md).
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -26,11 +26,11 @@ struct Options {
   std::uint64_t max_upload_bytes = 4ull << 30;
   bool device_registration_closed = false;
   std::string
-      public_path{};  ///< what stands in front of paths for clients, such as `/ota` of a proxy; no slash at its end
+      public_path{};  ///< prefix of paths for clients, such as `/ota` of a proxy; no slash at its end
   std::shared_ptr<const http::HostNames> hosts = std::make_shared<http::HostNames>();
 };
 
-/// The other rooms' figures, for /readyz and /metrics. Each callable is thread-safe and fast.
+/// Counters of other modules, for /readyz and /metrics. Each callable is thread-safe and fast.
 struct Probes {
   std::function<mqtt::Status()> broker;
   std::function<http::ServerCounters()> http;

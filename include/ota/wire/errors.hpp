@@ -1,4 +1,4 @@
-// The one place that maps Errc to protocol.md's `error` codes, to HTTP statuses and to problem+json (RFC 9457).
+// Maps Errc to the `error` codes of docs/device-protocol.md, to HTTP statuses and to problem+json (RFC 9457).
 #pragma once
 
 #include <string>
@@ -9,26 +9,26 @@
 
 namespace ota::wire {
 
-/// The `code` of an `error` message to a device: one of protocol.md's words. Internal trouble is `server_fault`.
+/// The `code` of an `error` message to a device (docs/device-protocol.md). Internal errors are `server_fault`.
 std::string_view protocol_code(Errc code);
 
-/// The stable `code` of a problem+json: the Errc's own name.
+/// The stable `code` of a problem+json: the name of the Errc.
 std::string_view rest_code(Errc code);
 
-/// The usual status. A caller that knows better overrides it (410 for a download of an ended task, 422 for an upload
-/// whose checksum differs).
+/// The default HTTP status. Some callers override it (410 for a download of an ended task, 422 for an upload with
+/// another checksum).
 unsigned http_status(Errc code);
 
-/// Seconds after which a refused caller may come again; 0 where coming again won't help. At least 1 for what passes
-/// by itself (overloaded, cancelled).
+/// Seconds after which the caller may retry; 0 if a retry won't help. At least 1 for temporary errors (overloaded,
+/// cancelled).
 int retry_after_s(const Error& error);
 
-/// Errc::overloaded with the seconds after which the refused caller may come again.
+/// Errc::overloaded with the seconds after which the caller may retry.
 Error overloaded(std::string message, int retry_after_s);
 
-/// The error as `application/problem+json`: type `/problems/<code>`, title, status, detail, code, and `errors` where
-/// the error names fields. Adds `Retry-After` and `WWW-Authenticate: Bearer` where they belong. Text that is not UTF-8
-/// is repaired. Errors without a message get the title as detail.
+/// The error as `application/problem+json`: type `/problems/<code>`, title, status, detail, code, and `errors` if
+/// the error names fields. Adds `Retry-After` and `WWW-Authenticate: Bearer` where they apply. Invalid UTF-8 is
+/// replaced. Errors without a message get the title as detail.
 http::Reply problem_reply(const Error& error);
 http::Reply problem_reply(const Error& error, unsigned status);
 

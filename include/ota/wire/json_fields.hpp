@@ -1,4 +1,4 @@
-// A strict reader of JSON objects from outside: bounded, no duplicate keys, typed getters that collect what is wrong.
+// A strict reader of external JSON objects: bounded, no duplicate keys, typed getters that collect errors.
 #pragma once
 
 #include <cstddef>
@@ -20,25 +20,25 @@ namespace ota::wire {
 
 struct JsonLimits {
   std::size_t max_bytes = 64 * 1024;
-  std::size_t max_depth = 8;        ///< of arrays and objects inside one another
-  std::size_t max_values = 20'000;  ///< of every kind, all levels together
-  /// What devices send (protocol.md, request): a field that is null, or an empty text, list or object, counts as
-  /// missing, and zeros behind the JSON are passed over.
+  std::size_t max_depth = 8;        ///< of nested arrays and objects
+  std::size_t max_values = 20'000;  ///< of all types and levels together
+  /// For messages of devices (docs/device-protocol.md, request): a field that is null, or an empty text, list or
+  /// object, counts as missing, and zero bytes after the JSON are ignored.
   bool lenient = false;
 };
 
-/// What is said of a name that is none of `known`: the one that was meant, and which there are.
+/// The error message about an unknown field: a suggestion and the known names.
 std::string unknown_name(std::string_view name, std::span<const std::string_view> known);
 
-/// The same of a word.
+/// The same for an unknown value.
 std::string unknown_word(std::string_view word, std::span<const std::string_view> known);
 
-/// What is wrong with one input, field by field; kept up to a bound, counted beyond it.
+/// The errors of one input by field; stored up to a limit, beyond it only counted.
 class FieldErrors {
  public:
   void add(std::string_view field, std::string message);
   bool empty() const noexcept { return errors_.empty(); }
-  /// All in one: the message names each field, `fields` has them one by one.
+  /// One error with all of them: its message names each field, `fields` has them one by one.
   Error to_error(Errc code) const;
 
  private:
@@ -46,13 +46,13 @@ class FieldErrors {
   std::size_t more_ = 0;
 };
 
-/// One parsed object. A getter answers nothing where the field is missing, or where it is of another type (`null` is
-/// one) or breaks the rule; in the second case it adds to `errors()`. After the last getter, `check()` says whether all
-/// was right. Not thread-safe.
+/// One parsed object. A getter returns nothing if the field is missing, has another type (`null` is one) or breaks the
+/// rule; in the latter two cases it adds to `errors()`. Call `check()` after the last getter to get the errors. Not
+/// thread-safe.
 class JsonFields {
  public:
   /// The text as one JSON object (RFC 8259): valid UTF-8, no duplicate keys, within the limits. The error has `code`
-  /// and says where it broke, without quoting the text.
+  /// and the position, but doesn't quote the text.
   static Result<JsonFields> parse(std::string_view text, Errc code, const JsonLimits& limits = {});
 
   JsonFields(JsonFields&&) noexcept;
@@ -63,9 +63,10 @@ class JsonFields {
   bool is_null(std::string_view name) const;
 
   std::optional<std::string> text(std::string_view name, std::size_t max_bytes);
-  /// What only informs is never wrong: a text cut to `max_bytes` at a character's end, anything else as its JSON.
+  /// For informational fields, never an error: a text cut to `max_bytes` at a character's boundary, other types as
+  /// JSON.
   std::optional<std::string> note(std::string_view name, std::size_t max_bytes) const;
-  /// The same for a figure: nothing where it is none from `min` to `max`.
+  /// The same for a number: nothing if it isn't one from `min` to `max`.
   std::optional<double> figure(std::string_view name, double min, double max) const;
   std::optional<std::int64_t> integer(std::string_view name, std::int64_t min, std::int64_t max);
   std::optional<double> number(std::string_view name, double min, double max);
@@ -80,13 +81,13 @@ class JsonFields {
   /// One chunk's index; from kMaxChunks on it is Errc::bad_chunk_range.
   std::optional<std::uint32_t> chunk(std::string_view name);
 
-  /// Adds an error where the field is missing.
+  /// Adds an error if the field is missing.
   void require(std::string_view name);
-  /// Operators' mode: adds an error for each field that is none of `known`.
+  /// For REST requests: adds an error for each field that is not in `known`.
   void refuse_unknown(std::initializer_list<std::string_view> known);
 
   FieldErrors& errors() noexcept { return errors_; }
-  /// The collected errors as one with `code` (or Errc::bad_chunk_range where that alone is wrong).
+  /// The collected errors as one with `code` (or Errc::bad_chunk_range if that is the only one).
   Result<void> check(Errc code) const;
 
  private:

@@ -1,4 +1,4 @@
-// What both devices and operators are answered.
+// HTTP replies for devices and operators.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace ota::wire {
 
-/// `body` is whole JSON. No cache may keep it.
+/// Precondition: `body` is complete JSON. The reply forbids caching.
 http::Reply json_reply(unsigned status, std::string body);
 
 }  // namespace ota::wire

@@ -1,4 +1,4 @@
-// What is asked of every request, devices' and operators', before its route is looked at.
+// Checks of every HTTP request, of devices and operators, before it is routed.
 #pragma once
 
 #include <optional>
@@ -10,15 +10,15 @@
 
 namespace ota::wire {
 
-/// Whether following a link can do harm: `yes` for routes where a GET changes something.
+/// Whether a GET of the route changes something, so that following a link could do harm.
 enum class ReadsChange : bool { no, yes };
 
-/// Nothing: go on. Else what to answer:
-/// - Errc::misdirected where the request names a host that isn't one of `hosts` (a page whose name was made to point
-///   here), Errc::bad_message where it names none (allowed from loopback) or something that is no host;
-/// - Errc::forbidden where a browser says that a page of another site is behind it (`Origin`, `Sec-Fetch-Site`). Only
-///   following a link from such a page to something that is only read is allowed;
-/// - Errc::unsupported_type where the body has a Content-Encoding (RFC 9110, 8.4).
+/// Nothing: the request may be routed. Otherwise the error:
+/// - Errc::misdirected: its host is not one of `hosts` (DNS rebinding); Errc::bad_message: it has no host (permitted
+///   from loopback only) or an invalid one;
+/// - Errc::forbidden: a cross-origin request of a browser (`Origin`, `Sec-Fetch-Site`). Only following a link to a
+///   route that changes nothing is permitted;
+/// - Errc::unsupported_type: the body has a Content-Encoding (RFC 9110, 8.4).
 std::optional<Error> refuse_request(const http::Request& request, const http::HostNames& hosts, ReadsChange reads);
 
 /// `application/json` or `…+json`, with or without parameters (RFC 6838, 4.2.8).
