@@ -125,7 +125,7 @@ Result<void> Daemon::open_data() {
   if (auto trusted = load_trust(); !trusted) return trusted;
   auto wanted = engine_options(settings_);
   wanted.trust = trust_;
-  wanted.let_go = [this] {
+  wanted.close_other_connections = [this] {
     if (readers_) readers_->let_go();
   };
   auto engine = engine::Engine::create(storage.database, std::move(wanted), clock_, random_, *store_, *notifier_);

@@ -17,7 +17,7 @@ std::optional<Priority> parse_priority(std::string_view text) {
   return {};
 }
 
-Priority risen(Priority priority) {
+Priority boosted(Priority priority) {
   switch (priority) {
     case Priority::security:
     case Priority::high:

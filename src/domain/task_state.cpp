@@ -9,19 +9,19 @@ using E = TaskEvent;
 constexpr Transition kTable[] = {
     // from           event                by                to
     {S::queued,      E::grant,            Cause::engine,    S::offered},
-    {S::queued,      E::image_right,      Cause::device,    S::succeeded},   // verified while it had no slot
-    {S::queued,      E::image_right_hold, Cause::device,    S::installing},
+    {S::queued,      E::verified,         Cause::device,    S::succeeded},   // verified while it had no slot
+    {S::queued,      E::verified_pending_confirm, Cause::device,    S::installing},
     {S::queued,      E::confirmed,        Cause::device,    S::succeeded},
     {S::queued,      E::cancel,           Cause::operator_, S::cancelled},
     {S::queued,      E::supersede,        Cause::engine,    S::cancelled},
     {S::queued,      E::wrong_hardware,   Cause::engine,    S::failed},
     {S::queued,      E::expire,           Cause::timer,     S::expired},
-    {S::queued,      E::damage,           Cause::engine,    S::failed},
+    {S::queued,      E::image_corrupt,    Cause::engine,    S::failed},
 
     {S::offered,     E::chunk,            Cause::device,    S::downloading},
-    {S::offered,     E::image_right,      Cause::device,    S::succeeded},
-    {S::offered,     E::image_right_hold, Cause::device,    S::installing},
-    {S::offered,     E::attempt_spent,    Cause::device,    S::retry_wait},
+    {S::offered,     E::verified,         Cause::device,    S::succeeded},
+    {S::offered,     E::verified_pending_confirm, Cause::device,    S::installing},
+    {S::offered,     E::attempt_failed,   Cause::device,    S::retry_wait},
     {S::offered,     E::attempts_used_up, Cause::device,    S::failed},
     {S::offered,     E::offer_timeout,    Cause::timer,     S::queued},
     {S::offered,     E::preempt,          Cause::engine,    S::queued},
@@ -31,16 +31,16 @@ constexpr Transition kTable[] = {
     {S::offered,     E::wrong_hardware,   Cause::engine,    S::failed},
     {S::offered,     E::cancel,           Cause::operator_, S::cancelled},
     {S::offered,     E::expire,           Cause::timer,     S::expired},
-    {S::offered,     E::damage,           Cause::engine,    S::failed},
+    {S::offered,     E::image_corrupt,    Cause::engine,    S::failed},
 
     {S::downloading, E::chunk,            Cause::device,    S::downloading},
-    {S::downloading, E::image_right,      Cause::device,    S::succeeded},
-    {S::downloading, E::image_right_hold, Cause::device,    S::installing},
-    {S::downloading, E::attempt_spent,    Cause::device,    S::retry_wait},
-    {S::downloading, E::attempt_spent,    Cause::timer,     S::retry_wait},  // stalled twice while online
+    {S::downloading, E::verified,         Cause::device,    S::succeeded},
+    {S::downloading, E::verified_pending_confirm, Cause::device,    S::installing},
+    {S::downloading, E::attempt_failed,   Cause::device,    S::retry_wait},
+    {S::downloading, E::attempt_failed,   Cause::timer,     S::retry_wait},  // stalled twice while online
     {S::downloading, E::attempts_used_up, Cause::device,    S::failed},
     {S::downloading, E::attempts_used_up, Cause::timer,     S::failed},
-    {S::downloading, E::silence,          Cause::timer,     S::queued},
+    {S::downloading, E::device_silent,    Cause::timer,     S::queued},
     {S::downloading, E::preempt,          Cause::engine,    S::queued},
     {S::downloading, E::withdraw,         Cause::engine,    S::queued},
     {S::downloading, E::confirmed,        Cause::device,    S::succeeded},   // installed in another way
@@ -48,16 +48,16 @@ constexpr Transition kTable[] = {
     {S::downloading, E::wrong_hardware,   Cause::engine,    S::failed},
     {S::downloading, E::cancel,           Cause::operator_, S::cancelled},
     {S::downloading, E::expire,           Cause::timer,     S::expired},
-    {S::downloading, E::damage,           Cause::engine,    S::failed},
+    {S::downloading, E::image_corrupt,    Cause::engine,    S::failed},
 
     {S::retry_wait,  E::chunk,            Cause::device,    S::downloading},
-    {S::retry_wait,  E::image_right,      Cause::device,    S::succeeded},
-    {S::retry_wait,  E::image_right_hold, Cause::device,    S::installing},
-    {S::retry_wait,  E::attempt_spent,    Cause::device,    S::retry_wait},
-    {S::retry_wait,  E::attempt_spent,    Cause::timer,     S::retry_wait},
+    {S::retry_wait,  E::verified,         Cause::device,    S::succeeded},
+    {S::retry_wait,  E::verified_pending_confirm, Cause::device,    S::installing},
+    {S::retry_wait,  E::attempt_failed,   Cause::device,    S::retry_wait},
+    {S::retry_wait,  E::attempt_failed,   Cause::timer,     S::retry_wait},
     {S::retry_wait,  E::attempts_used_up, Cause::device,    S::failed},
     {S::retry_wait,  E::attempts_used_up, Cause::timer,     S::failed},
-    {S::retry_wait,  E::silence,          Cause::timer,     S::queued},
+    {S::retry_wait,  E::device_silent,    Cause::timer,     S::queued},
     {S::retry_wait,  E::preempt,          Cause::engine,    S::queued},
     {S::retry_wait,  E::withdraw,         Cause::engine,    S::queued},
     {S::retry_wait,  E::confirmed,        Cause::device,    S::succeeded},   // installed in another way
@@ -65,7 +65,7 @@ constexpr Transition kTable[] = {
     {S::retry_wait,  E::wrong_hardware,   Cause::engine,    S::failed},
     {S::retry_wait,  E::cancel,           Cause::operator_, S::cancelled},
     {S::retry_wait,  E::expire,           Cause::timer,     S::expired},
-    {S::retry_wait,  E::damage,           Cause::engine,    S::failed},
+    {S::retry_wait,  E::image_corrupt,    Cause::engine,    S::failed},
 
     {S::installing,  E::confirmed,        Cause::device,    S::succeeded},
     {S::installing,  E::rolled_back,      Cause::device,    S::failed},

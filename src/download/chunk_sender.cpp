@@ -78,7 +78,7 @@ void ChunkSender::pump() {
   for (bool again = true; again;) {
     while (auto chunk = next_to_allow()) pay(*chunk, chunk->bytes());
     while (auto chunk = begin()) {
-      const bool wanted = context_.engine.board().active(chunk->task.number);
+      const bool wanted = context_.engine.transfers().active(chunk->task.number);
       if (wanted && context_.store.on_disk_thread([this, chunk = *chunk] { read(chunk); })) continue;
       read_done();
       finish(*chunk, false);
@@ -98,7 +98,7 @@ std::optional<WantedChunk> ChunkSender::next_to_allow() {
 void ChunkSender::pay(const WantedChunk& chunk, std::size_t left) {
   const auto& may_send = context_.hooks.may_send;
   // One whose task is over pays nothing, and doesn't leave.
-  if (!may_send || !context_.engine.board().active(chunk.task.number)) return allow(chunk);
+  if (!may_send || !context_.engine.transfers().active(chunk.task.number)) return allow(chunk);
   const auto granted = [this, chunk, left](std::size_t size) {
     if (size < left)
       pay(chunk, left - size);
@@ -188,7 +188,7 @@ void ChunkSender::read_done() {
 
 void ChunkSender::finish(const WantedChunk& chunk, bool written) {
   if (written) {
-    context_.engine.board().bytes(chunk.task.number, chunk.bytes());
+    context_.engine.transfers().bytes(chunk.task.number, chunk.bytes());
     context_.mqtt_chunks.fetch_add(1, std::memory_order_relaxed);
     context_.mqtt_chunk_bytes.fetch_add(chunk.bytes(), std::memory_order_relaxed);
   } else {

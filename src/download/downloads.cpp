@@ -110,7 +110,7 @@ asio::awaitable<http::Reply> Downloads::handle(http::Request& request) {
     co_return file_reply(*path, std::move(image), grant, (*digests)[index], grid.offset(index), grid.length(index),
                          head);
   }
-  if (!claim) signature = context_.engine.board().signature(grant.task.number);
+  if (!claim) signature = context_.engine.transfers().signature(grant.task.number);
   co_return manifest_reply(request, *image, grant, *digests, signature);
 }
 
@@ -143,7 +143,7 @@ std::optional<Error> Downloads::refuse(const http::Request& request, const Downl
                                        std::optional<engine::DownloadClaim>& claim) const {
   auto error = refuse_url(request, path, grant);
   if (!error) {
-    if (!context_.engine.board().active(grant.task.number)) claim.emplace(engine::DownloadClaim{grant.task, {}});
+    if (!context_.engine.transfers().active(grant.task.number)) claim.emplace(engine::DownloadClaim{grant.task, {}});
     return std::nullopt;
   }
   engine::DownloadProof proof;
@@ -162,13 +162,13 @@ std::optional<Error> Downloads::refuse_proof(const http::Request& request, engin
   const auto query = parse_query(request.query());
   std::optional<TaskId> task;
   if (!query || !named_task(*query, task)) return fail(Errc::not_authorized, "the URL's query is malformed");
-  if (const auto held = context_.engine.board().admit(proof, task)) {
+  if (const auto held = context_.engine.transfers().admit(proof, task)) {
     grant.task = held->task;
     grant.chunk_bytes = held->chunk_bytes;
     if (!names_other_grid(*query, grant.chunk_bytes)) return std::nullopt;
     return fail(Errc::not_authorized, fmt::format("the task's chunks have {} bytes", grant.chunk_bytes));
   }
-  if (!task || context_.engine.board().active(task->number)) return fail(Errc::not_authorized, kNotYours);
+  if (!task || context_.engine.transfers().active(task->number)) return fail(Errc::not_authorized, kNotYours);
   claim.emplace(engine::DownloadClaim{*task, std::move(proof)});
   return std::nullopt;
 }

@@ -28,11 +28,11 @@ DownloadTransfer::DownloadTransfer(std::shared_ptr<firmware::Image> image, const
 }
 
 void DownloadTransfer::sent(std::uint64_t offset, std::uint64_t length) {
-  context_.engine.board().sent(task_.number, grid_, offset, length);
+  context_.engine.transfers().sent(task_.number, grid_, offset, length);
 }
 
 void DownloadTransfer::ended(bool whole) {
-  if (!whole) context_.engine.board().broken(task_.number);
+  if (!whole) context_.engine.transfers().broken(task_.number);
 }
 
 void DownloadTransfer::on_stats(const http::ConnectionStats& stats) {
@@ -42,7 +42,7 @@ void DownloadTransfer::on_stats(const http::ConnectionStats& stats) {
   sample.resent = stats.resent;
   sample.rate = stats.rate;
   sample.acked = stats.acked;
-  context_.engine.board().line(task_.number, sample);
+  context_.engine.transfers().line(task_.number, sample);
 }
 
 }  // namespace ota::download

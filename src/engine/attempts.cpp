@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <utility>
 
 #include "engine/commands.hpp"
@@ -33,13 +35,12 @@ ChunkBitmap converted(const ChunkBitmap& have, const ChunkGrid& from, const Chun
 
 void Attempts::set_chunks(Task& task, const ChunkBitmap& bitmap) {
   task.chunks_have = bitmap.have();
-  service_.rows.tasks.save_chunks(task, bitmap);
+  service_.rows.unit.put_chunks(task, bitmap);
   service_.transfers().replace_chunks(task.id.number, bitmap, task.chunk_bytes);
   if (auto* run = service_.runs.find(task.id.number)) run->had = bitmap;
 }
 
 Answer Attempts::fail(Task& task, const Actor& by, const std::string& reason) {
-  mismatches_.erase(task.id.number);
   if (task.attempt >= task.max_attempts) {
     if (auto done = service_.lifecycle.change(task, TaskEvent::attempts_used_up, by, reason); !done)
       return ErrorAnswer{done.error(), task.id};
@@ -54,20 +55,26 @@ Answer Attempts::fail(Task& task, const Actor& by, const std::string& reason) {
   const Backoff backoff{std::chrono::seconds{service_.options().tasks.retry_backoff_s},
                         std::chrono::seconds{service_.options().tasks.retry_backoff_max_s}};
   task.retry_due = service_.now() + backoff.wait(static_cast<unsigned>(task.attempt - 2), service_.random().unit());
-  if (auto done = service_.lifecycle.change(task, TaskEvent::attempt_spent, by, reason); !done)
+  if (auto done = service_.lifecycle.change(task, TaskEvent::attempt_failed, by, reason); !done)
     return ErrorAnswer{done.error(), task.id};
   return service_.replies.retry(task, reason);
 }
 
-bool Attempts::at_mismatch_limit(std::int64_t task, const ChunkRanges& ranges) {
-  auto& counts = mismatches_[task];
-  bool third = false;
-  for (const auto& range : ranges)
-    for (auto chunk = range.first; chunk <= range.last; ++chunk) {
-      if (counts.size() >= kMaxMismatchedChunks && !counts.contains(chunk)) return true;
-      third |= ++counts[chunk] >= kMismatchesOfAttempt;
-    }
-  return third;
+bool Attempts::at_mismatch_limit(const Task& task, const ChunkRanges& ranges) {
+  auto& log = service_.rows.transfer_log();
+  if (task.unasked && log.has_lines(task.id.number, kLinesOfStranger)) return true;  // no more of them are logged
+  std::map<std::uint32_t, int> counts;
+  for (const auto& reported : log.mismatches(task.id.number, task.attempt))
+    for (const auto& range : reported)
+      for (auto chunk = range.first; chunk <= range.last; ++chunk) {
+        if (counts.size() >= kMaxMismatchedChunks && !counts.contains(chunk)) return true;
+        ++counts[chunk];
+      }
+  return std::any_of(ranges.begin(), ranges.end(), [&](const ChunkRange& range) {
+    const auto first = counts.lower_bound(range.first);
+    const auto last = counts.upper_bound(range.last);
+    return std::any_of(first, last, [](const auto& count) { return count.second >= kMismatchesOfAttempt; });
+  });
 }
 
 void Attempts::chunk_lost(const Task& task) {
@@ -94,7 +101,7 @@ void Attempts::shrink_layout(Task& task) {
 
 void Attempts::change_layout(Task& task, const ChunkGrid& layout) {
   service_.progress.log_run(task);
-  const auto have = converted(service_.rows.tasks.chunks(task), task.grid(), layout);
+  const auto have = converted(service_.rows.unit.chunks(task), task.grid(), layout);
   task.chunk_bytes = layout.chunk_bytes;
   set_chunks(task, have);
 }

@@ -1,9 +1,6 @@
 #pragma once
 
-#include <cstdint>
-#include <map>
 #include <string>
-#include <unordered_map>
 
 #include "engine/lifecycle.hpp"
 #include "ota/domain/messages.hpp"
@@ -17,8 +14,8 @@ class Attempts {
 
   /// Evidence against the present attempt: the next one, or the end. Answers what the device is told.
   Answer fail(Task& task, const Actor& by, const std::string& reason);
-  /// Counts chunks that arrived wrong; true at the third time for one of them in one attempt.
-  bool at_mismatch_limit(std::int64_t task, const ChunkRanges& chunks);
+  /// Whether one of these chunks arrived wrong for the third time in this attempt, as its log has it.
+  bool at_mismatch_limit(const Task& task, const ChunkRanges& chunks);
   /// In the row, and for the active transfer.
   void set_chunks(Task& task, const ChunkBitmap& bitmap);
   /// A chunk was lost on its way: where that goes on, the next attempt gets smaller ones.
@@ -27,16 +24,12 @@ class Attempts {
   /// device has of them. False where their digests are awaited (LayoutDigests), and nothing changed.
   /// Errc::image_too_large: there is no such layout, and nothing changed.
   Result<bool> follow_layout(Task& task, const Device& device);
-  /// The task left its slot: its mismatches count no more.
-  void forget(std::int64_t task) { mismatches_.erase(task); }
-  void resync() { mismatches_.clear(); }
 
  private:
   void shrink_layout(Task& task);
   void change_layout(Task& task, const ChunkGrid& layout);
 
   TaskService& service_;
-  std::unordered_map<std::int64_t, std::map<std::uint32_t, int>> mismatches_;  // of active transfers
 };
 
 }  // namespace ota::engine

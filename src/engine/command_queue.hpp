@@ -2,9 +2,11 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "ota/base/result.hpp"
@@ -13,10 +15,19 @@ namespace ota::engine {
 
 class TaskService;
 
-/// One command on its way to the engine's thread.
+/// The rows that a command is about, as far as that is known beforehand: they are read by set with those of the others
+/// of its batch. What isn't named is read when it is asked for.
+struct About {
+  std::string device{};
+  std::int64_t task = 0;
+  std::string key{};  ///< Idempotency-Key
+};
+
+/// One command for the engine's thread.
 struct Command {
   std::function<void(TaskService&)> run;   ///< decides and writes; answers through an effect
   std::function<void(Error)> failed;       ///< called instead, when the command was undone or never ran
+  About about{};
 };
 
 /// Bounded, many producers, one consumer that takes all that waits at once. Its lock is a leaf.
@@ -33,15 +44,15 @@ class CommandQueue {
       if (commands_.size() >= capacity_ && !internal) return Put::full;
       commands_.push_back(std::move(command));
     }
-    wake_.notify_one();
+    changed_.notify_one();
     return Put::taken;
   }
 
-  /// Waits for commands, a call of stir(), or `until`; then takes at most `most`.
+  /// Waits for commands, a call of wake(), or `until`; then takes at most `most`.
   std::vector<Command> take(std::chrono::steady_clock::time_point until, std::size_t most) {
     std::unique_lock lock(mutex_);
-    wake_.wait_until(lock, until, [this] { return closed_ || stirred_ || !commands_.empty(); });
-    stirred_ = false;
+    changed_.wait_until(lock, until, [this] { return closed_ || woken_ || !commands_.empty(); });
+    woken_ = false;
     std::vector<Command> taken;
     while (!commands_.empty() && taken.size() < most) {
       taken.push_back(std::move(commands_.front()));
@@ -50,12 +61,12 @@ class CommandQueue {
     return taken;
   }
 
-  void stir() {
+  void wake() {
     {
       std::lock_guard lock(mutex_);
-      stirred_ = true;
+      woken_ = true;
     }
-    wake_.notify_one();
+    changed_.notify_one();
   }
 
   void close() {
@@ -63,7 +74,7 @@ class CommandQueue {
       std::lock_guard lock(mutex_);
       closed_ = true;
     }
-    wake_.notify_one();
+    changed_.notify_one();
   }
 
   /// Closed, and nothing waits any more.
@@ -79,9 +90,9 @@ class CommandQueue {
  private:
   const std::size_t capacity_;
   mutable std::mutex mutex_;
-  std::condition_variable wake_;
+  std::condition_variable changed_;
   std::deque<Command> commands_;  // protected by mutex_
-  bool stirred_ = false;          // protected by mutex_
+  bool woken_ = false;          // protected by mutex_
   bool closed_ = false;           // protected by mutex_
 };
 

@@ -26,6 +26,11 @@ void keep_within(TaskService& service, const DeviceId& id, std::optional<std::ui
 Admission on_download(TaskService& service, const DownloadClaim& claim);
 
 // Operators (operator_commands.cpp, registry_commands.cpp).
+
+/// Under which the answer to an order is kept; empty where it has no Idempotency-Key. Two operators may take the same.
+inline std::string key_of(const UpgradeOrder& order, const std::string& actor) {
+  return order.idempotency_key.empty() ? std::string{} : actor + '\n' + order.idempotency_key;
+}
 Result<UpgradeOutcome> on_upgrade(TaskService& service, const UpgradeOrder& order, const std::string& actor);
 Result<Task> on_cancel(TaskService& service, const TaskId& id, const std::string& actor);
 Result<Task> on_retry(TaskService& service, const TaskId& id, const std::string& actor);

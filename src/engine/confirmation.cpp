@@ -15,7 +15,7 @@ void confirm(TaskService& service, Task& task) {
   if (!service.lifecycle.change(task, TaskEvent::confirmed, by_device())) return;
   if (auto device = service.registry.find(task.device)) {
     device->last_update = task.id.number;
-    service.registry.save(*device);
+    service.rows.unit.put(*device);
   }
   service.lifecycle.supersede_up_to(task.device, task.version);
 }
@@ -26,7 +26,7 @@ void note_running(TaskService& service, const std::string& id, const std::string
   if (!device) return;
   device->current_version = version;
   device->version_confirmed = confirmed;
-  service.registry.save(*device);
+  service.rows.unit.put(*device);
 }
 
 void undone(TaskService& service, Task& task, TaskEvent event, const std::string& reason, const std::string& text) {
@@ -94,7 +94,7 @@ Result<void> image_verified(TaskService& service, Task& task) {
   const bool waits = device && waits_for_confirmation(task, *device);
   if (device && !device->current_version.empty()) task.from_version = device->current_version;
   task.detail.clear();
-  const auto event = waits ? TaskEvent::image_right_hold : TaskEvent::image_right;
+  const auto event = waits ? TaskEvent::verified_pending_confirm : TaskEvent::verified;
   if (auto done = service.lifecycle.change(task, event, by_device()); !done) return done;
   if (!device) return {};
   device->last_update = task.id.number;
@@ -102,7 +102,7 @@ Result<void> image_verified(TaskService& service, Task& task) {
     device->current_version = task.version;
     device->version_confirmed = false;
   }
-  service.registry.save(*device);
+  service.rows.unit.put(*device);
   if (!waits) service.lifecycle.supersede_up_to(task.device, task.version);
   return {};
 }
@@ -113,7 +113,7 @@ void version_reported(TaskService& service, Device& device, std::optional<Task>&
   if (!news && (!active || active->state != TaskState::installing)) return;
   device.current_version = version;
   device.version_confirmed = device.tells_version = true;
-  service.registry.save(device);
+  service.rows.unit.put(device);
   if (news && device.last_update != 0 && (!active || active->id.number != device.last_update)) {
     auto last = service.lifecycle.load(device.last_update);
     if (last && last->device == device.id && is_ended(last->state)) judge_ended(service, *last, version);
@@ -124,7 +124,7 @@ void version_reported(TaskService& service, Device& device, std::optional<Task>&
     if (is_ended(active->state)) active.reset();
   }
   if (news)
-    for (const auto& found : service.rows.tasks.queued_of(device.id, kMaxQueuedOfDevice)) {
+    for (const auto& found : service.rows.unit.queued_of(device.id, kMaxQueuedOfDevice)) {
       if (newer_version(found.version, version)) continue;
       auto task = service.lifecycle.load(found.id.number);  // the one before it may have ended it
       if (task && task->state == TaskState::queued) judge_open(service, *task, version);
@@ -165,7 +165,7 @@ std::optional<Task> end_unfit_tasks(TaskService& service, const std::string& id,
     if (!first) first = task;
   };
   if (auto active = service.lifecycle.load_active(id)) end(std::move(*active));
-  for (auto& task : service.rows.tasks.queued_of(id, kMaxQueuedOfDevice)) end(std::move(task));
+  for (auto& task : service.rows.unit.queued_of(id, kMaxQueuedOfDevice)) end(std::move(task));
   return first;
 }
 

@@ -23,7 +23,7 @@ std::optional<Answer> on_chunks(TaskService& service, Task& task, const Progress
                     fmt::format("task {} has chunks 0 to {}, not {} to {}", task.id.str(), task.grid().count() - 1,
                                 range.first, range.last),
                     task.id);
-  auto have = service.rows.tasks.chunks(task);
+  auto have = service.rows.unit.chunks(task);
   if (!holds_slot(task.state)) {  // it lost its slot, not what it fetched
     if (task.state != TaskState::queued) return {};
     for (const auto& range : message.chunks) message.mismatch ? have.clear(range) : have.set(range);
@@ -51,7 +51,7 @@ std::optional<Answer> on_chunks(TaskService& service, Task& task, const Progress
   service.attempts.set_chunks(task, have);
   if (task.state != TaskState::downloading)
     static_cast<void>(service.lifecycle.change(task, TaskEvent::chunk, by_device()));
-  if (service.attempts.at_mismatch_limit(task.id.number, message.chunks))
+  if (service.attempts.at_mismatch_limit(task, message.chunks))
     return service.attempts.fail(task, by_device(), "chunk_mismatch");
   service.lifecycle.save(task);
   return service.replies.retry(task, "chunk_mismatch");
@@ -164,7 +164,7 @@ std::optional<Answer> on_verify(TaskService& service, const DeviceId& id, const 
     if (!service.trust.trusted(task))
       return service.replies.queued(task);  // it isn't installed on the word of a key that is gone
     const bool queued = task.state == TaskState::queued;
-    if (queued && waits_for_confirmation(task, *device) && service.rows.tasks.active_of(id.str()))
+    if (queued && waits_for_confirmation(task, *device) && service.rows.unit.active_of(id.str()))
       return service.replies.queued(task);
     if (auto done = image_verified(service, task); !done) return ErrorAnswer{done.error(), task.id};
     return service.replies.success(task);

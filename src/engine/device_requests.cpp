@@ -69,10 +69,10 @@ Result<void> make_task(TaskService& service, const Device& device, const std::st
 
 /// What the device is told when none of its tasks is active.
 Answer waiting_or_up_to_date(TaskService& service, const Device& device) {
-  const auto queued = service.rows.tasks.queued_of(device.id, kMaxQueuedOfDevice);
+  const auto queued = service.rows.unit.queued_of(device.id, kMaxQueuedOfDevice);
   if (queued.empty())
     return UpToDateAnswer{device.current_version.empty() ? std::nullopt : std::optional{device.current_version}};
-  const auto ready = service.rows.tasks.ready_of(device.id);
+  const auto ready = service.rows.unit.ready_of(device.id);
   const auto next = std::find_if(queued.begin(), queued.end(), [&](const Task& t) { return t.id.number == ready; });
   return service.replies.queued(next == queued.end() ? queued.front() : *next);
 }
@@ -105,7 +105,7 @@ std::optional<Answer> on_request(TaskService& service, const DeviceId& id, const
     if (auto still = service.lifecycle.load_active(id.str())) return offer_again(service, *still, *device);
     return waiting_or_up_to_date(service, *device);
   }
-  if (message.version && !service.rows.tasks.open_of(id.str(), *message.version))
+  if (message.version && !service.rows.unit.open_of(id.str(), *message.version))
     if (auto made = make_task(service, *device, *message.version); !made) return ErrorAnswer{made.error(), {}};
 
   service.scheduler.schedule(id.str());

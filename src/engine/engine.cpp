@@ -41,8 +41,8 @@ std::optional<Answer> kept_within(TaskService& service, const DeviceId& device, 
 class EngineImpl final : public Engine {
  public:
   EngineImpl(std::string path, const Options& options, const Clock& clock, Random& random, Images& images,
-             Courier& courier)
-      : writer_(std::move(path), options, clock, random, images, courier) {}
+             DeviceNotifier& notifier)
+      : writer_(std::move(path), options, clock, random, images, notifier) {}
 
   ~EngineImpl() override { stop(); }
 
@@ -73,39 +73,40 @@ class EngineImpl final : public Engine {
                   },
                   [shared](Error error) {
                     (*shared)(ErrorAnswer{std::move(error), {}});
-                  }});
+                  },
+                  {device.str()}});
   }
 
   void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) override {
-    if (writer_.board().report(device.str(), who, message)) return reply({});
-    auto work = [device = std::move(device), who, message = std::move(message)](TaskService& service) {
+    if (writer_.transfers().report(device.str(), who, message)) return reply({});
+    auto work = [device, who, message = std::move(message)](TaskService& service) {
       return kept_within(service, device, {}, on_progress(service, device, who, message));
     };
-    from_device(std::move(reply), std::move(work));
+    from_device(std::move(reply), {device.str()}, std::move(work));
   }
 
   void verify(DeviceId device, Credentials who, VerifyReport message, Reply reply) override {
-    auto work = [device = std::move(device), who, message = std::move(message)](TaskService& service) {
+    auto work = [device, who, message = std::move(message)](TaskService& service) {
       return kept_within(service, device, {}, on_verify(service, device, who, message));
     };
-    from_device(std::move(reply), std::move(work));
+    from_device(std::move(reply), {device.str()}, std::move(work));
   }
 
   void listen(DeviceId device, Credentials who, Done<std::optional<Answer>> done) override {
     submit<std::optional<Answer>>(
-        std::move(done),
-        [device = std::move(device), who](TaskService& service) { return on_listen(service, device, who); });
+        std::move(done), {device.str()},
+        [device, who](TaskService& service) { return on_listen(service, device, who); });
   }
 
   void download(DownloadClaim claim, Done<Admission> done) override {
-    submit<Admission>(std::move(done), [claim = std::move(claim)](TaskService& service) {
+    submit<Admission>(std::move(done), {{}, claim.task.number}, [claim](TaskService& service) {
       return Result<Admission>{on_download(service, claim)};
     });
   }
 
   void fetch(DeviceId device, Credentials who, TaskId task, Done<ChunkAccess> done) override {
-    if (const auto grant = writer_.board().fetch(device.str(), who, task)) return done(ChunkAccess{*grant});
-    submit<ChunkAccess>(std::move(done), [device = std::move(device), who, task](TaskService& service) {
+    if (const auto grant = writer_.transfers().fetch(device.str(), who, task)) return done(ChunkAccess{*grant});
+    submit<ChunkAccess>(std::move(done), {device.str()}, [device, who, task](TaskService& service) {
       auto access = on_fetch(service, device, who, task);
       if (auto* told = std::get_if<Answer>(&access)) keep_within(service, device, {}, *told);
       return Result<ChunkAccess>{std::move(access)};
@@ -115,25 +116,26 @@ class EngineImpl final : public Engine {
   void upgrade(UpgradeOrder order, Caller caller, Done<UpgradeOutcome> done) override {
     auto target = order.device + " " + order.version;
     order_by<UpgradeOutcome>(
-        std::move(done), caller, "upgrade", std::move(target),
-        [order = std::move(order), name = caller.name](TaskService& service) {
+        std::move(done), caller, "upgrade", std::move(target), {order.device, 0, key_of(order, caller.name)},
+        [order, name = caller.name](TaskService& service) {
           return on_upgrade(service, order, name);
         });
   }
 
   void cancel(TaskId task, Caller caller, Done<Task> done) override {
-    order_by<Task>(std::move(done), caller, "task.cancel", task.str(),
+    order_by<Task>(std::move(done), caller, "task.cancel", task.str(), {{}, task.number},
                    [task, name = caller.name](TaskService& service) { return on_cancel(service, task, name); });
   }
 
   void retry(TaskId task, Caller caller, Done<Task> done) override {
-    order_by<Task>(std::move(done), caller, "task.retry", task.str(),
+    order_by<Task>(std::move(done), caller, "task.retry", task.str(), {{}, task.number},
                    [task, name = caller.name](TaskService& service) { return on_retry(service, task, name); });
   }
 
   void set_priority(TaskId task, Priority priority, Caller caller, Done<Task> done) override {
     order_by<Task>(
         std::move(done), caller, "task.priority", task.str() + " " + std::string(to_string(priority)),
+        {{}, task.number},
         [task, priority, name = caller.name](TaskService& service) {
           return on_set_priority(service, task, priority, name);
         });
@@ -142,20 +144,20 @@ class EngineImpl final : public Engine {
   void change_device(DeviceChange change, Caller caller, Done<PutDevice> done) override {
     auto target = change.device;
     order_by<PutDevice>(std::move(done), caller, change.may_create ? "device.put" : "device.patch", std::move(target),
-                        [change = std::move(change)](TaskService& service) {
+                        {change.device}, [change](TaskService& service) {
                           return on_change_device(service, change);
                         });
   }
 
   void remove_device(std::string device, Caller caller, Done<void> done) override {
-    order_by<void>(std::move(done), caller, "device.remove", device,
+    order_by<void>(std::move(done), caller, "device.remove", device, {device},
                    [device, name = caller.name](TaskService& service) {
                      return on_remove_device(service, device, name);
                    });
   }
 
   void set_device_secret(std::string device, Digest secret, Caller caller, Done<void> done) override {
-    order_by<void>(std::move(done), caller, "device.token", device,
+    order_by<void>(std::move(done), caller, "device.token", device, {device},
                    [device, secret](TaskService& service) { return on_set_secret(service, device, secret); });
   }
 
@@ -167,12 +169,12 @@ class EngineImpl final : public Engine {
       done(std::move(result));
     };
     order_by<AddedFirmware>(
-        std::move(told), caller, "firmware.add", std::move(target),
+        std::move(told), caller, "firmware.add", std::move(target), {},
         [firmware = std::move(firmware)](TaskService& service) { return on_add_firmware(service, firmware); });
   }
 
   void remove_firmware(std::int64_t id, Caller caller, Done<Firmware> done) override {
-    order_by<Firmware>(std::move(done), caller, "firmware.remove", std::to_string(id),
+    order_by<Firmware>(std::move(done), caller, "firmware.remove", std::to_string(id), {},
                        [id](TaskService& service) { return on_remove_firmware(service, id); });
   }
 
@@ -187,34 +189,35 @@ class EngineImpl final : public Engine {
     writer_.later([name = std::move(name)](TaskService& service) { service.rows.keys.used(name, service.wall()); });
   }
 
-  TransferBoard& board() noexcept override { return writer_.board(); }
+  ActiveTransfers& transfers() noexcept override { return writer_.transfers(); }
   Stats stats() const override { return writer_.stats(); }
 
  private:
   template <class T, class Work>
-  void submit(Done<T> done, Work work) {
+  void submit(Done<T> done, About about, Work work) {
     auto shared = std::make_shared<Done<T>>(std::move(done));
     writer_.send({[shared, work = std::move(work)](TaskService& service) {
                     auto result = work(service);
                     service.after_commit([shared, result = std::move(result)] { (*shared)(result); });
                     service.scheduler.schedule();
                   },
-                  [shared](Error error) { (*shared)(std::move(error)); }});
+                  [shared](Error error) { (*shared)(std::move(error)); }, std::move(about)});
   }
 
   /// An operator's command: what was done is in the audit log with it. What was refused the api tells by audit().
   template <class T, class Work>
-  void order_by(Done<T> done, const Caller& caller, std::string action, std::string target, Work work) {
+  void order_by(Done<T> done, const Caller& caller, std::string action, std::string target, About about, Work work) {
     AuditEntry entry;
     entry.caller = caller;
     entry.action = std::move(action);
     entry.target = std::move(target);
     entry.outcome = "done";
-    submit<T>(std::move(done), [entry = std::move(entry), work = std::move(work)](TaskService& service) {
+    auto audited = [entry = std::move(entry), work = std::move(work)](TaskService& service) {
       auto result = work(service);
       if (result) service.audit(entry);
       return result;
-    });
+    };
+    submit<T>(std::move(done), std::move(about), std::move(audited));
   }
 
   /// The answer goes before what the command brings others, and the device itself.
@@ -225,12 +228,13 @@ class EngineImpl final : public Engine {
   }
 
   template <class Work>
-  void from_device(Reply reply, Work work) {
+  void from_device(Reply reply, About about, Work work) {
     auto shared = std::make_shared<Reply>(std::move(reply));
     writer_.send({[shared, work = std::move(work)](TaskService& service) { give(service, shared, work(service)); },
                   [shared](Error error) {
                     (*shared)(ErrorAnswer{std::move(error), {}});
-                  }});
+                  },
+                  std::move(about)});
   }
 
   const std::shared_ptr<std::atomic<bool>> serving_ = std::make_shared<std::atomic<bool>>(true);
@@ -240,8 +244,8 @@ class EngineImpl final : public Engine {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::create(const std::string& database, Options options, const Clock& clock,
-                                               Random& random, Images& images, Courier& courier) {
-  auto engine = std::make_unique<EngineImpl>(database, options, clock, random, images, courier);
+                                               Random& random, Images& images, DeviceNotifier& notifier) {
+  auto engine = std::make_unique<EngineImpl>(database, options, clock, random, images, notifier);
   if (auto opened = engine->open(); !opened) return opened.error();
   return std::unique_ptr<Engine>(std::move(engine));
 }

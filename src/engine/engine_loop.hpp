@@ -23,7 +23,7 @@ namespace ota::engine {
 class EngineLoop {
  public:
   EngineLoop(std::string path, const Options& options, const Clock& clock, Random& random, Images& images,
-         Courier& courier);
+             DeviceNotifier& notifier);
   ~EngineLoop();
 
   /// Before start(). Errc::server_fault.
@@ -41,12 +41,22 @@ class EngineLoop {
   void image_changed(const Digest& image);
   void image_unneeded(const Digest& image);
 
-  TransferBoard& board() noexcept { return board_; }
+  ActiveTransfers& transfers() noexcept { return transfers_; }
   Stats stats() const;
 
  private:
+  friend class EngineDriver;  // tests/unit/engine: steps it without its thread
+
+  static constexpr Millis kReopenEvery{1'000};  // tries, while the database can't be written
+  // The first chunk of an attempt within this time, if no message of its device is decided before: a commit less for
+  // each.
+  static constexpr Millis kFirstChunkWaits{100};
+
+  /// Calls `failed`; what it throws ends nothing here.
+  static void refuse(Command& command, Error error);
   void loop();
-  void step();
+  /// Decides what waits; waits for that `until` then.
+  void step(std::chrono::steady_clock::time_point until);
   std::chrono::steady_clock::time_point next_turn();
   bool turn(std::vector<Command>& commands);
   void decide(TaskService& service, std::vector<Command>& commands, std::vector<bool>& undone, bool apart);
@@ -56,7 +66,7 @@ class EngineLoop {
   void chores_apart(TaskService& service);
   bool checkpoint(bool few);
   bool reopen();
-  Result<void> prove();
+  Result<void> probe_write();
   void close(const std::string& why);
   void publish(std::string fault);
   bool take_new_options();
@@ -72,10 +82,10 @@ class EngineLoop {
   const Clock& clock_;
   Random& random_;
   Images& images_;
-  Courier& courier_;
-  const std::function<void()> let_go_;
+  DeviceNotifier& notifier_;
+  const std::function<void()> close_other_connections_;
   CommandQueue queue_;
-  TransferBoard board_;
+  ActiveTransfers transfers_;
   PendingImageEvents image_events_;
   std::atomic<std::uint64_t> refused_{0};
   std::atomic<std::int64_t> last_turn_{0};
@@ -89,11 +99,12 @@ class EngineLoop {
   Millis looked_{0};
   Millis kept_{0};
   bool resync_ = false;       // a command was undone
+  std::int64_t slots_held_ = 0;
   std::string chores_fault_;  // what chores_apart() logged last
-  std::chrono::steady_clock::time_point looked_at_log_;
+  Millis looked_at_log_{0};
   bool log_stays_ = false;   // the write-ahead log could not be copied for lack of room
   bool distrusted_ = false;  // a sync failed
-  std::chrono::steady_clock::time_point reopen_after_{};
+  Millis reopen_after_{0};
   std::thread thread_;
 };
 

@@ -18,7 +18,7 @@ bool Housekeeping::run() {
   keep_time();
   const auto old = service_.wall() - std::chrono::days{service_.options().keep_logs_days};
   const int most = std::max({service_.rows.keys.forget_answers(service_.wall() - kKeepAnswers, kPruneAtOnce),
-                             service_.rows.transfer_log.prune(old, kPruneAtOnce),
+                             service_.rows.transfer_log().prune(old, kPruneAtOnce),
                              service_.rows.audit_log.prune(old, kPruneAtOnce)});
   const bool more_tasks = prune_tasks();
   const bool more_strangers = service_.newcomers.forget_absent();
@@ -27,14 +27,14 @@ bool Housekeeping::run() {
 
 bool Housekeeping::prune_tasks() {
   const auto old = service_.wall() - std::chrono::days{service_.options().tasks.keep_days};
-  const auto oldest = service_.rows.tasks.oldest(pruned_up_to_, kPruneAtOnce);
+  const auto oldest = service_.rows.tasks().oldest(pruned_up_to_, kPruneAtOnce);
   int left = kPruneAtOnce;
   for (const auto& task : oldest) {
     if (task.created >= old) break;  // and so are all after it
     if (task.ended && *task.ended < old) {
-      left -= service_.rows.transfer_log.remove_of(task.number, left);
+      left -= service_.rows.transfer_log().remove_of(task.number, left);
       if (left <= 0) return true;
-      service_.rows.tasks.remove(task.number);
+      service_.rows.unit.remove_task(task.number);
     }
     pruned_up_to_ = task.number;
   }

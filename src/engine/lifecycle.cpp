@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/task_service.hpp"
 #include "ota/base/log.hpp"
@@ -35,7 +36,7 @@ int day_of(WallTime time) {
 std::optional<Task> Lifecycle::load(std::int64_t number) {
   std::optional<Task> task;
   try {
-    task = service_.rows.tasks.find(number);
+    task = service_.rows.unit.task(number);
   } catch (const storage::BadRow&) {
     service_.transfers().close(number);  // named by the storage; what is known of its transfer can be written nowhere
     return {};
@@ -45,14 +46,14 @@ std::optional<Task> Lifecycle::load(std::int64_t number) {
 }
 
 std::optional<Task> Lifecycle::load_active(const std::string& device) {
-  auto task = service_.rows.tasks.active_of(device);
+  auto task = service_.rows.unit.active_of(device);
   if (task) service_.progress.collect(*task);
   return task;
 }
 
 void Lifecycle::save(Task& task) {
   task.updated = service_.wall();
-  service_.rows.tasks.update(task);
+  service_.rows.unit.put(task);
 }
 
 Task& Lifecycle::insert(Task& task, const std::string& actor) {
@@ -65,7 +66,7 @@ Task& Lifecycle::insert(Task& task, const std::string& actor) {
   if (const auto life = service_.options().tasks.default_expiry_s; life > 0 && !task.expires_at)
     task.expires_at = std::max(task.not_before.value_or(service_.wall()), service_.wall()) + std::chrono::seconds{life};
   if (task.expires_at) task.expiry_due = service_.clock().at(*task.expires_at);
-  service_.rows.tasks.insert(task);
+  service_.rows.unit.insert(task);
   LogEntry entry;
   entry.kind = "created";
   entry.by = actor;
@@ -110,6 +111,7 @@ Result<void> Lifecycle::change(Task& task, TaskEvent event, const Actor& by, con
                                                task.device, to_string(from), to_string(event)));
   task.state = *to;
   if (!reason.empty()) task.reason = reason;
+  if (*to != TaskState::queued) task.wait_reason = WaitReason::none;
   if (from != *to || event != TaskEvent::chunk) log_change(task, event, from, by, reason);
   task.stalls = 0;
   task.heard = false;
@@ -141,12 +143,15 @@ void Lifecycle::log_change(const Task& task, TaskEvent event, TaskState from, co
   service_.log(task, std::move(entry));
 }
 
-void Lifecycle::move_slot(const Task& task) {
-  const bool holds = holds_slot(task.state);
-  service_.scheduler.count_slot(holds ? 1 : -1);
-  if (holds) return service_.runs.begin(task);
+void Lifecycle::move_slot(Task& task) {
+  if (holds_slot(task.state)) {
+    task.slot_uplink = service_.runs.uplink_of(task.device);
+    return service_.runs.begin(task);
+  }
   service_.runs.end(task);
-  service_.attempts.forget(task.id.number);
+  const auto uplink = std::exchange(task.slot_uplink, {});
+  if (uplink.empty()) return;
+  if (auto next = service_.rows.devices().first_held(uplink)) service_.scheduler.mark_dirty(*next);
 }
 
 void Lifecycle::end(Task& task) {
@@ -154,7 +159,7 @@ void Lifecycle::end(Task& task) {
   task.retry_due.reset();
   task.wait_due.reset();
   task.expiry_due.reset();
-  service_.rows.tasks.save_chunks(task, {});
+  service_.rows.unit.put_chunks(task, {});
   const bool failed = task.state == TaskState::failed;
   if (task.state == TaskState::succeeded) ++service_.stats.tasks_succeeded;
   if (failed) ++service_.stats.tasks_failed;
@@ -162,7 +167,7 @@ void Lifecycle::end(Task& task) {
 }
 
 void Lifecycle::supersede_up_to(const std::string& device, const std::string& version) {
-  for (auto& other : service_.rows.tasks.queued_of(device, kMaxQueuedOfDevice)) {
+  for (auto& other : service_.rows.unit.queued_of(device, kMaxQueuedOfDevice)) {
     if (other.overrides_version() || newer_version(other.version, version)) continue;
     if (!change(other, TaskEvent::supersede, by_engine(), "superseded")) continue;
     if (other.offered) service_.push(device, CancelAnswer{other.id, CancelReason::superseded});
@@ -171,7 +176,7 @@ void Lifecycle::supersede_up_to(const std::string& device, const std::string& ve
 
 void Lifecycle::resume_active() {
   service_.trust.withdraw();
-  for (auto& task : service_.rows.tasks.all_active()) {
+  for (auto& task : service_.rows.tasks().all_active()) {
     const auto due = task.state_due;
     arm(task);
     task.stalls = 0;  // what came in the last second may be forgotten: that is not the device's fault

@@ -49,7 +49,7 @@ class Lifecycle {
  private:
   void log_change(const Task& task, TaskEvent event, TaskState from, const Actor& by, const std::string& reason);
   /// It took a slot, or left it.
-  void move_slot(const Task& task);
+  void move_slot(Task& task);
   void end(Task& task);
 
   TaskService& service_;

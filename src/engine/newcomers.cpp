@@ -43,27 +43,26 @@ void Newcomers::audit_claim(const std::string& device, const std::string& from) 
 }
 
 void Newcomers::forget_ended(const Device& device) {
-  for (const auto number : service_.rows.tasks.ended_unasked(device.id, kEndedOfStranger)) {
+  for (const auto number : service_.rows.tasks().ended_unasked(device.id, kEndedOfStranger)) {
     if (number == device.last_update) continue;
-    while (service_.rows.transfer_log.remove_of(number, kLinesOfStranger) == kLinesOfStranger) {
+    while (service_.rows.transfer_log().remove_of(number, kLinesOfStranger) == kLinesOfStranger) {
     }
-    service_.rows.tasks.remove(number);
+    service_.rows.unit.remove_task(number);
   }
 }
 
 bool Newcomers::forget_absent() {
-  service_.registry.flush();
   const auto before = service_.wall() - std::chrono::days{service_.options().devices.forget_unproven_days};
-  const auto found = service_.rows.devices.strangers(looked_at_, before, kLookedAtOnce);
+  const auto found = service_.rows.devices().strangers(looked_at_, before, kLookedAtOnce);
   looked_at_ = found.last;
   std::size_t forgotten = 0;
   for (const auto& id : found.ids) {
     const auto device = service_.registry.find(id);
     if (!device || device->present_until_tl > service_.now()) continue;
-    auto& tasks = service_.rows.tasks;
-    if (tasks.asked_by_others(id) || tasks.active_of(id) || tasks.ready_of(id)) continue;
-    tasks.remove_of(id);
-    service_.registry.remove(id);
+    auto& unit = service_.rows.unit;
+    if (service_.rows.tasks().asked_by_others(id) || unit.active_of(id) || unit.ready_of(id)) continue;
+    unit.remove_tasks_of(id);
+    unit.remove_device(id);
     ++forgotten;
   }
   if (forgotten > 0)

@@ -77,7 +77,7 @@ Result<UpgradeOutcome> make_task(TaskService& service, const UpgradeOrder& order
                 fmt::format("firmware {} has the checksum {}", order.version, to_checksum(firmware->checksum)));
   auto grid = grid_for(*firmware, order, *device);
   if (!grid) return grid.error();
-  if (auto open = service.rows.tasks.open_of(device->id, order.version)) {
+  if (auto open = service.rows.unit.open_of(device->id, order.version)) {
     if (open->unasked && retry_of == 0) {
       open = service.lifecycle.load(open->id.number);
       open->unasked = false;
@@ -92,7 +92,7 @@ Result<UpgradeOutcome> make_task(TaskService& service, const UpgradeOrder& order
     if (auto fits = check_upgrade(*device, order.version); !fits)
       if (!order.downgrade || fits.error().code != Errc::downgrade) return fits.error();
 
-  if (!service.registry.find(device->id)) service.registry.save(*device);
+  if (!service.registry.find(device->id)) service.rows.unit.put(*device);
   Task task;
   task.device = device->id;
   task.firmware_id = firmware->id;
@@ -162,19 +162,18 @@ Result<void> check_upgrade(const Device& device, const std::string& version) {
 }
 
 Result<UpgradeOutcome> on_upgrade(TaskService& service, const UpgradeOrder& order, const std::string& actor) {
-  if (order.idempotency_key.empty()) return make_task(service, order, actor);
-  // Two operators may take the same key.
-  const auto key = actor + '\n' + order.idempotency_key;
-  if (const auto before = service.rows.keys.answered(key)) {
+  const auto key = key_of(order, actor);
+  if (key.empty()) return make_task(service, order, actor);
+  if (const auto before = service.rows.unit.answered(key)) {
     if (before->body != order.body_digest)
       return fail(Errc::key_reused, "this Idempotency-Key came with another request before: take a new one");
-    const auto task = service.rows.tasks.find(before->task);
+    const auto task = service.rows.unit.task(before->task);
     if (!task) return fail(Errc::unknown_task, "the task of this Idempotency-Key is gone");
     return UpgradeOutcome{*task, before->created, before->state};
   }
   auto outcome = make_task(service, order, actor);
   if (outcome)
-    service.rows.keys.remember(
+    service.rows.unit.remember(
         key, {order.body_digest, outcome->task.id.number, outcome->created, outcome->state, service.wall()});
   return outcome;
 }

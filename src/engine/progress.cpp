@@ -53,7 +53,7 @@ void Progress::stalled(Task& task) {
     service_.push(task.device, service_.attempts.fail(task, by_timer(), "stalled"));
   } else {
     task.parked = true;
-    static_cast<void>(service_.lifecycle.change(task, TaskEvent::silence, by_timer(), "stalled"));
+    static_cast<void>(service_.lifecycle.change(task, TaskEvent::device_silent, by_timer(), "stalled"));
   }
 }
 
@@ -84,7 +84,7 @@ void Progress::merge(Task& task, const TransferChange& change) {
   const bool begins = brought && task.state != TaskState::downloading;
   if (change.fresh > 0 || begins || change.have.have() != task.chunks_have) {
     task.chunks_have = change.have.have();
-    service_.rows.tasks.save_chunks(task, change.have);
+    service_.rows.unit.put_chunks(task, change.have);
     if (task.state == TaskState::downloading && !believed) return service_.lifecycle.save(task);
     // Refused by no row of the table: the task holds a slot.
     static_cast<void>(service_.lifecycle.change(task, TaskEvent::chunk, by_device()));
@@ -143,18 +143,18 @@ void Progress::note_device(const Task& task, const TransferChange& change) {
   service_.transports.note_link(task, *device, change);
   if (change.transport) device->transport = change.transport;
   const bool there = change.heard || change.bytes_fresh > 0 || change.line.acked > 0;
-  if (!there) return service_.registry.save(*device);
+  if (!there) return service_.rows.unit.put(*device);
   // Back by a download alone.
   if (device->present_until_tl <= service_.now()) return service_.registry.mark_seen(*device);
   device->last_seen = service_.wall();
   device->present_until_tl = service_.now() + std::chrono::seconds{service_.options().devices.present_s};
-  service_.registry.save(*device);
+  service_.rows.unit.put(*device);
 }
 
 void Progress::log_run(const Task& task) {
   auto* run = service_.runs.find(task.id.number);
   if (!run) return;
-  auto have = service_.rows.tasks.chunks(task);
+  auto have = service_.rows.unit.chunks(task);
   auto ranges = gained(run->had, have);
   if (ranges.empty() && run->bytes == 0) return;
   LogEntry entry;

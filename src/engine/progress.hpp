@@ -2,7 +2,7 @@
 
 #include "engine/transfer_run.hpp"
 #include "ota/domain/task.hpp"
-#include "ota/engine/board.hpp"
+#include "ota/engine/active_transfers.hpp"
 
 namespace ota::engine {
 

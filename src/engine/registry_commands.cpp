@@ -64,7 +64,7 @@ Result<Engine::PutDevice> on_change_device(TaskService& service, const DeviceCha
     return Error{Errc::malformed, message, {{"tags", message}}};
   }
   device->registered = true;
-  service.registry.save(*device);
+  service.rows.unit.put(*device);
   service.registry.vouch_for(device->id);
   end_unfit_tasks(service, device->id, device->hardware);
   return Engine::PutDevice{*device, created};
@@ -79,13 +79,12 @@ Result<void> on_remove_device(TaskService& service, const std::string& id, const
     if (!cancelled) return cancelled.error();
   }
   for (;;) {
-    const auto queued = service.rows.tasks.queued_of(id, static_cast<int>(kTasksAtOnce));
+    const auto queued = service.rows.unit.queued_of(id, static_cast<int>(kTasksAtOnce));
     if (queued.empty()) break;
     for (const auto& task : queued)
       if (auto cancelled = on_cancel(service, task.id, actor); !cancelled) return cancelled.error();
   }
-  if (const auto ready = service.rows.tasks.ready_of(id)) service.rows.tasks.set_ready(*ready, false);
-  service.registry.remove(id);
+  service.rows.unit.remove_device(id);
   if (!readable) storage::bad_rows().forget("devices", id);
   return {};
 }
@@ -95,11 +94,11 @@ Result<void> on_set_secret(TaskService& service, const std::string& id, const Di
   if (!device) return fail(Errc::unknown_device, fmt::format("there is no device {}", id));
   device->secret = secret;
   device->claimed = false;
-  service.registry.save(*device);
+  service.rows.unit.put(*device);
   service.registry.vouch_for(id);
-  // What is on the board was opened with the secret before this one, or with none.
+  // The active transfer was opened with the secret before this one, or with none.
   if (const auto active = service.lifecycle.load_active(id); active && holds_slot(active->state))
-    service.runs.register_transfer(*active, device, service.rows.tasks.chunks(*active));
+    service.runs.register_transfer(*active, device, service.rows.unit.chunks(*active));
   return {};
 }
 
@@ -123,7 +122,7 @@ Result<Engine::AddedFirmware> on_add_firmware(TaskService& service, Firmware wan
 Result<Firmware> on_remove_firmware(TaskService& service, std::int64_t id) {
   const auto firmware = service.rows.firmware.find(id);
   if (!firmware) return fail(Errc::not_found, fmt::format("there is no firmware with id {}", id));
-  if (service.rows.tasks.needs_firmware(id))
+  if (service.rows.tasks().needs_firmware(id))
     return fail(Errc::in_use,
                 fmt::format("firmware {} is needed by open tasks: wait for them or cancel them", firmware->version));
   service.rows.firmware.remove(id);
@@ -143,11 +142,11 @@ bool on_image_damaged(TaskService& service, const Digest& image) {
                     firmware.version, firmware.hardware));
   }
   service.count_damaged();
-  const auto open = service.rows.tasks.open_with_image(image, static_cast<int>(kTasksAtOnce));
+  const auto open = service.rows.tasks().open_with_image(image, static_cast<int>(kTasksAtOnce));
   for (const auto& found : open) {
     auto task = service.lifecycle.load(found.id.number);
     if (!task) continue;
-    if (!service.lifecycle.change(*task, TaskEvent::damage, by_engine(), "image_damaged")) continue;
+    if (!service.lifecycle.change(*task, TaskEvent::image_corrupt, by_engine(), "image_damaged")) continue;
     if (task->offered) service.push(task->device, FailedAnswer{task->id, "image_damaged", task->attempt});
   }
   return open.size() < kTasksAtOnce;
@@ -161,7 +160,7 @@ bool on_image_changed(TaskService& service, const Digest& image, TaskCursor& at)
   for (const auto& firmware : service.rows.firmware.with_image(image)) {
     if (firmware.id < at.firmware) continue;
     if (firmware.id > at.firmware) at = {firmware.id, 0};
-    for (const auto& task : service.rows.tasks.unverified_of(firmware.id, at.task, static_cast<int>(left))) {
+    for (const auto& task : service.rows.tasks().unverified_of(firmware.id, at.task, static_cast<int>(left))) {
       at.task = task.id.number;
       --left;
       if (missing && holds_slot(task.state)) hold_back(service, task.id);

@@ -20,7 +20,6 @@ int ceil_seconds(Millis time) { return static_cast<int>(std::max<std::int64_t>(0
 }  // namespace
 
 Offer Replies::offer(const Task& task) {
-  auto found = service_.rows.firmware.find(task.firmware_id);
   const auto device = service_.registry.find(task.device);
   return Offer{task.id,
                *DeviceId::parse(task.device),
@@ -31,9 +30,9 @@ Offer Replies::offer(const Task& task) {
                task.max_attempts,
                task.checksum,
                task.grid(),
-               service_.rows.tasks.chunks(task).missing(),
+               service_.rows.unit.chunks(task).missing(),
                service_.transports.usable(task, device),
-               found ? found->signature : std::nullopt,
+               service_.transfers().signature(task.id.number),
                device ? device->max_message_bytes : std::nullopt,
                task.downgrade};
 }
@@ -47,7 +46,7 @@ QueuedAnswer Replies::queued(const Task& task) {
   QueuedAnswer answer{task.id, 1, kAskAgainForDigests};
   // Who has its turn waits for digests alone.
   if (service_.digests.awaited(task) || is_active(task.state)) return answer;
-  answer.position = 1 + service_.rows.tasks.ready_before(task, kCountedPlaces);
+  answer.position = 1 + service_.rows.tasks().ready_before(task, kCountedPlaces);
   const double spread = 0.5 + service_.random().unit();
   const double wait = (kAskAgainLeast + kAskAgainPlace * static_cast<double>(answer.position)) * spread;
   const double most = kAskAgainMost * service_.options().devices.present_s;

@@ -14,6 +14,7 @@ class Replies {
  public:
   explicit Replies(TaskService& service) : service_(service) {}
 
+  /// Of a task that holds a slot.
   Offer offer(const Task& task);
   RetryAnswer retry(const Task& task, const std::string& reason);
   QueuedAnswer queued(const Task& task);

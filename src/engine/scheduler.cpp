@@ -1,6 +1,8 @@
 #include "engine/scheduler.hpp"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "engine/task_service.hpp"
 
@@ -15,63 +17,93 @@ constexpr Millis kLayoutRetry{10'000};
 }  // namespace
 
 Priority Scheduler::effective_priority(const Task& task) const {
-  return service_.now() - task.queued_at_tl >= kRiseAfter ? risen(task.priority) : task.priority;
+  return service_.now() - task.queued_at_tl >= kRiseAfter ? boosted(task.priority) : task.priority;
 }
 
 std::tuple<bool, Priority, std::int64_t> Scheduler::rank(const Task& task) const {
   return {task.unasked, effective_priority(task), task.id.number};
 }
 
-/// Beside the task the device's row says so, which must be there.
-void Scheduler::enqueue(std::int64_t task) {
-  service_.registry.flush();
-  service_.rows.tasks.set_ready(task, true);
+WaitReason Scheduler::gate(Task& task, bool present) {
+  if (service_.trust.holds_back(task, present)) return WaitReason::untrusted;
+  if (task.wait_due) return WaitReason::not_before;
+  if (service_.images().missing(task.checksum)) return WaitReason::image_missing;
+  if (!present || task.parked) return WaitReason::device_offline;
+  return service_.digests.awaited(task) ? WaitReason::digests : WaitReason::none;
 }
 
-std::optional<Task> Scheduler::best_of(const std::string& id) {
-  std::optional<Task> best;
-  for (auto& task : service_.rows.tasks.queued_of(id, kMaxQueuedOfDevice)) {
-    if (task.parked || task.wait_due || service_.digests.awaited(task)) continue;
-    if (service_.images().missing(task.checksum) || service_.trust.holds_back(task)) continue;
-    if (!best || rank(task) < rank(*best)) best = std::move(task);
+void Scheduler::set_wait(Task& task, WaitReason reason) {
+  if (std::exchange(task.wait_reason, reason) != reason) service_.rows.unit.put(task);
+}
+
+void Scheduler::leave_queue(Task& task, WaitReason reason) {
+  set_wait(task, reason);
+  service_.rows.unit.set_ready(task.device, {});
+}
+
+/// Whether `best`, the next of its device, waits for others behind its uplink. Those behind one poor uplink only slow
+/// each other down.
+bool Scheduler::waits_for_uplink(const Device& device, const Task* best) {
+  auto& unit = service_.rows.unit;
+  const bool full = best && best->priority != Priority::security && service_.runs.uplink_is_full(device);
+  if (full) {
+    unit.hold(device.id, device.uplink(), best->id.number);
+  } else if (!device.held_uplink.empty()) {
+    unit.hold(device.id, {}, 0);
+    // It leaves its place to the next where it doesn't take it itself.
+    if (!best && !service_.runs.uplink_is_full(device))
+      if (auto next = service_.rows.devices().first_held(device.held_uplink)) mark_dirty(*next);
   }
-  return best;
+  return full;
+}
+
+/// Whether the device is free for `best`; where that is more urgent than the task that holds it, that gives way.
+bool Scheduler::is_free_for(const Task& best) {
+  auto active = service_.lifecycle.load_active(best.device);
+  if (!active) return true;
+  const bool more_urgent = best.priority == Priority::security && active->priority != Priority::security;
+  const bool asked_for = active->unasked && !best.unasked;
+  if (!holds_slot(active->state) || (!more_urgent && !asked_for)) return false;
+  preempt(*active);
+  return true;
 }
 
 std::optional<Task> Scheduler::update_readiness(const std::string& id, bool alone) {
+  auto& unit = service_.rows.unit;
   const auto device = service_.registry.find(id);
-  const auto ready = service_.rows.tasks.ready_of(id);
-  std::optional<Task> best;
-  if (device && device->present_until_tl > service_.now()) best = best_of(id);
-  const bool held = best && best->priority != Priority::security && service_.runs.uplink_is_full(*device);
-  if (held) {
-    service_.registry.block_on_uplink(id, device->uplink(), best->id.number);
-    best.reset();
-  } else if (device && !device->held_uplink.empty()) {
-    service_.registry.block_on_uplink(id, {}, 0);
-    // It leaves its place to the next where it doesn't take it itself.
-    if (!best && !service_.runs.uplink_is_full(*device))
-      if (auto next = service_.rows.devices.first_held(device->held_uplink)) mark_dirty(*next);
+  const bool present = device && device->present_until_tl > service_.now();
+  auto queued = unit.queued_of(id, kMaxQueuedOfDevice);
+  std::vector<WaitReason> reasons;
+  Task* best = nullptr;
+  for (auto& task : queued) {
+    reasons.push_back(gate(task, present));
+    if (reasons.back() == WaitReason::none && (!best || rank(task) < rank(*best))) best = &task;
   }
-  if (best) {
-    if (auto active = service_.lifecycle.load_active(id)) {
-      const bool more_urgent = best->priority == Priority::security && active->priority != Priority::security;
-      const bool asked_for = active->unasked && !best->unasked;
-      if (holds_slot(active->state) && (more_urgent || asked_for))
-        preempt(*active);
-      else
-        best.reset();
-    }
+  auto others = WaitReason::none;  // why those wait that only wait for their device
+  if (device && waits_for_uplink(*device, best)) {
+    others = WaitReason::uplink;
+  } else if (best ? !is_free_for(*best) : !queued.empty() && unit.active_of(id)) {
+    others = WaitReason::device_busy;
+  } else if (best) {
+    others = WaitReason::behind_own;
   }
-  const auto wanted = best ? std::optional{best->id.number} : std::nullopt;
-  if (ready == wanted) return {};
-  if (ready) service_.rows.tasks.set_ready(*ready, false);
+  if (best && others != WaitReason::behind_own) best = nullptr;
   // Who is alone needn't stand in the queue to be the next.
-  const bool free = slots_ < service_.options().tasks.max_active;
-  if (wanted && alone && free && service_.rows.tasks.queue_is_empty()) return best;
-  if (wanted) enqueue(*wanted);
-  return {};
+  const bool direct = best && alone && best->wait_reason != WaitReason::slot && slot_is_free() && unit.queue_is_empty();
+  for (std::size_t i = 0; i < queued.size(); ++i) {
+    const bool of_device = reasons[i] == WaitReason::none || reasons[i] == WaitReason::device_offline ||
+                           reasons[i] == WaitReason::digests;
+    if (&queued[i] == best)
+      reasons[i] = direct ? best->wait_reason : WaitReason::slot;
+    else if (of_device && others != WaitReason::none)
+      reasons[i] = others;
+    set_wait(queued[i], reasons[i]);
+  }
+  unit.set_ready(id, best && !direct ? std::optional{best->id.number} : std::nullopt);
+  return direct ? std::optional{*best} : std::nullopt;
 }
+
+bool Scheduler::slot_is_free() { return service_.rows.unit.slots_held() < service_.options().tasks.max_active; }
 
 void Scheduler::preempt(Task& task) {
   if (auto done = service_.lifecycle.change(task, TaskEvent::preempt, by_engine(), "preempted"); !done) return;
@@ -96,6 +128,7 @@ bool Scheduler::dispatch(Task& task, const std::string& asker) {
   task.from_version = device->current_version;
   if ((follows && !*follows) || !service_.digests.ready(task)) {
     task.state_due = service_.now() + kLayoutRetry;
+    task.wait_reason = WaitReason::digests;
     service_.lifecycle.save(task);
     return false;
   }
@@ -103,43 +136,64 @@ bool Scheduler::dispatch(Task& task, const std::string& asker) {
   if (task.reason == kUntrusted) task.reason.clear();
   task.percent = 0;
   if (auto done = service_.lifecycle.change(task, TaskEvent::grant, by_engine()); !done) return false;
+  if (!service_.rows.unit.queued_of(task.device, 1).empty()) mark_dirty(task.device);  // they wait for this one now
   if (task.device != asker) service_.push(task.device, service_.replies.offer(task));
   return true;
 }
 
 void Scheduler::fill_slots(const std::string& asker) {
+  auto& unit = service_.rows.unit;
   for (;;) {
-    auto heads = service_.rows.tasks.ready_heads();
+    if (unit.queue_is_empty() || unit.queue_version() == nothing_since_) return;
+    auto heads = service_.rows.tasks().ready_heads();
     if (heads.empty()) return;
-    const bool full = slots_ >= service_.options().tasks.max_active;
+    const bool full = !slot_is_free();
     const bool urgent = heads.front().priority == Priority::security;
-    if (full && !urgent && (heads.front().unasked || !service_.rows.tasks.unasked_holds_slot())) return;
+    if (full && !urgent && (heads.front().unasked || !service_.rows.tasks().unasked_holds_slot())) {
+      nothing_since_ = unit.queue_version();
+      return;
+    }
     auto best = full && urgent ? heads.begin()
                                : std::min_element(heads.begin(), heads.end(),
                                                   [this](const Task& x, const Task& y) { return rank(x) < rank(y); });
-    // Another task of that device may have risen since this one took its place.
-    try {
-      update_readiness(best->device);
-    } catch (const storage::BadRow&) {
-      service_.rows.tasks.set_ready(best->id.number, false);
+    if (!is_still_ready(*best)) continue;
+    if (full && !free_slot_for(*best)) {
+      if (best->wait_reason == WaitReason::slot) return;
       continue;
     }
-    if (service_.rows.tasks.ready_of(best->device) != best->id.number) continue;
-    if (full) {
-      auto holder = service_.rows.tasks.lowest_routine_holder();
-      if (!holder) return;
-      holder = service_.lifecycle.load(holder->id.number);
-      if (!holder || !service_.digests.ready(*best)) {
-        service_.rows.tasks.set_ready(best->id.number, false);
-        best->state_due = service_.now() + kLayoutRetry;
-        service_.lifecycle.save(*best);
-        continue;
-      }
-      preempt(*holder);
-    }
-    service_.rows.tasks.set_ready(best->id.number, false);
+    leave_queue(*best, WaitReason::none);
     dispatch(*best, asker);
   }
+}
+
+/// Another task of its device may have risen since this one took its place.
+bool Scheduler::is_still_ready(Task& task) {
+  try {
+    update_readiness(task.device);
+  } catch (const storage::BadRow&) {
+    leave_queue(task, WaitReason::none);
+    return false;
+  }
+  task = service_.rows.unit.task(task.id.number).value_or(task);
+  if (service_.rows.unit.ready_of(task.device) == task.id.number) return true;
+  if (task.wait_reason == WaitReason::slot) set_wait(task, WaitReason::behind_own);  // its device has too many tasks
+  return false;
+}
+
+/// Pre-empts the lowest holder of a slot. False where there is none that gives way, or `task` can't start yet, and
+/// leaves the queue.
+bool Scheduler::free_slot_for(Task& task) {
+  auto holder = service_.rows.tasks().lowest_routine_holder();
+  if (!holder) return false;
+  holder = service_.lifecycle.load(holder->id.number);
+  if (!holder || !service_.digests.ready(task)) {
+    leave_queue(task, WaitReason::digests);
+    task.state_due = service_.now() + kLayoutRetry;
+    service_.lifecycle.save(task);
+    return false;
+  }
+  preempt(*holder);
+  return true;
 }
 
 void Scheduler::schedule(const std::string& asker) {
@@ -158,18 +212,17 @@ void Scheduler::schedule(const std::string& asker) {
 }
 
 std::optional<Millis> Scheduler::next_timer() {
-  const auto due = service_.rows.tasks.next_due();
-  const auto lapse = service_.rows.devices.next_lapse();
+  const auto due = service_.rows.tasks().next_due();
+  const auto lapse = service_.rows.devices().next_lapse();
   if (due && lapse) return std::min(*due, *lapse);
   return due ? due : lapse;
 }
 
 void Scheduler::run_timers() {
   service_.trust.withdraw();
-  service_.registry.flush();
-  for (const auto& found : service_.rows.tasks.due(service_.now(), kTimersAtOnce))
+  for (const auto& found : service_.rows.tasks().due(service_.now(), kTimersAtOnce))
     if (auto task = service_.lifecycle.load(found.id.number)) on_due(*task);
-  for (const auto& device : service_.rows.devices.lapsed(service_.now(), kTimersAtOnce)) mark_dirty(device);
+  for (const auto& device : service_.rows.devices().lapsed(service_.now(), kTimersAtOnce)) mark_dirty(device);
   schedule();
 }
 
@@ -212,11 +265,6 @@ void Scheduler::on_state_due(Task& task) {
     default:
       break;
   }
-}
-
-void Scheduler::resync() {
-  dirty_.clear();
-  slots_ = service_.rows.tasks.slots_held();
 }
 
 }  // namespace ota::engine

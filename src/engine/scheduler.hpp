@@ -24,20 +24,24 @@ class Scheduler {
   void schedule(const std::string& asker = {});
   void run_timers();
   std::optional<Millis> next_timer();
-  std::int64_t slots() const { return slots_; }
-  /// A task took a slot (1) or left it (-1).
-  void count_slot(int change) { slots_ += change; }
-  void resync();
+  /// After a unit was undone: what was to be looked at is decided again.
+  void discard() { dirty_.clear(); }
 
  private:
-  /// Brings the device's place in the queue up to date. Where it is `alone` to be looked at, a slot is free and nobody
-  /// waits, answers the task that is next, in place of putting it into the queue.
+  /// Brings the device's place in the queue up to date, and why each of its tasks waits. Where it is `alone` to be
+  /// looked at, a slot is free and nobody waits, answers the task that is next, in place of putting it into the queue.
   std::optional<Task> update_readiness(const std::string& device, bool alone = false);
-  /// The task of the device that is next for it.
-  std::optional<Task> best_of(const std::string& device);
+  /// Why the task can't start, beside other tasks and other devices; none: it could.
+  WaitReason gate(Task& task, bool present);
+  void set_wait(Task& task, WaitReason reason);
+  void leave_queue(Task& task, WaitReason reason);
+  bool waits_for_uplink(const Device& device, const Task* best);
+  bool is_free_for(const Task& best);
+  bool is_still_ready(Task& task);
+  bool free_slot_for(Task& task);
+  bool slot_is_free();
   void fill_slots(const std::string& asker);
   bool dispatch(Task& task, const std::string& asker);
-  void enqueue(std::int64_t task);
   void preempt(Task& task);
   void on_due(Task& task);
   void on_state_due(Task& task);
@@ -47,7 +51,7 @@ class Scheduler {
 
   TaskService& service_;
   std::set<std::string> dirty_;
-  std::int64_t slots_ = 0;
+  std::uint64_t nothing_since_ = 0;  // Unit::queue_version() when there was nothing to do
 };
 
 }  // namespace ota::engine

@@ -21,14 +21,15 @@ Millis last_timeline(storage::Keys& keys) {
 }  // namespace
 
 TaskService::TaskService(storage::Database& db, const Options& options, const Clock& clock, Random& random,
-                         TransferBoard& transfers, Images& images, Courier& courier, std::function<void(Job)> later)
+                         ActiveTransfers& transfers, Images& images, DeviceNotifier& notifier,
+                         std::function<void(Job)> later)
     : rows(db),
       options_(options),
       clock_(clock),
       random_(random),
       transfers_(transfers),
       images_(images),
-      courier_(courier),
+      notifier_(notifier),
       later_(std::move(later)),
       persistent_clock_(clock, last_timeline(rows.keys)) {
   set_clock();
@@ -39,29 +40,19 @@ void TaskService::set_clock() {
   now_ = persistent_clock_.now();
 }
 
-void TaskService::flush() {
-  registry.flush();
-  rows.tasks.write_down();
-}
-
-void TaskService::discard() {
-  registry.discard();
-  rows.tasks.forget();
-}
-
 void TaskService::push(const std::string& device, Answer answer) {
-  after_commit([this, device, answer = std::move(answer)] { courier_.push(device, answer); });
+  after_commit([this, device, answer = std::move(answer)] { notifier_.push(device, answer); });
 }
 
 void TaskService::log(const Task& task, LogEntry entry) {
   // What a device can bring about again and again.
   const bool may_repeat = entry.kind == "device" || entry.kind == "mismatch" ||
                           (task.offered && wall_ - *task.offered > std::chrono::hours{1});
-  if (task.unasked && may_repeat && rows.transfer_log.has_lines(task.id.number, kLinesOfStranger)) return;
+  if (task.unasked && may_repeat && rows.transfer_log().has_lines(task.id.number, kLinesOfStranger)) return;
   entry.task = task.id.number;
   entry.at = wall_;
   entry.attempt = task.attempt;
-  rows.transfer_log.add(entry);
+  rows.unit.add(entry);
 }
 
 void TaskService::audit(AuditEntry entry) {
@@ -70,11 +61,10 @@ void TaskService::audit(AuditEntry entry) {
 }
 
 void TaskService::resync() {
-  scheduler.resync();
+  scheduler.discard();
   digests.resync();
-  attempts.resync();
   count_damaged();
-  auto holders = rows.tasks.all_active();
+  auto holders = rows.tasks().all_active();
   std::erase_if(holders, [](const Task& task) { return !holds_slot(task.state); });
   runs.resync(holders);
 }

@@ -23,22 +23,38 @@
 #include "engine/trust_gate.hpp"
 #include "ota/engine/engine.hpp"
 #include "ota/storage/tables.hpp"
+#include "ota/storage/unit.hpp"
 
 namespace ota::engine {
 
 using Effect = std::function<void()>;
 
 /// The tables, on the writing connection.
-struct Rows {
+class Rows {
+ public:
   explicit Rows(storage::Database& db)
-      : tasks(db), devices(db), firmware(db), transfer_log(db), keys(db), audit_log(db) {}
+      : unit(db), firmware(db), keys(db), audit_log(db), tasks_(db), devices_(db), transfer_log_(db) {}
 
-  storage::Tasks tasks;
-  storage::Devices devices;  ///< rows by DeviceRegistry
+  // For questions: what the unit changed may be part of the answer, and is written first.
+  storage::Tasks& tasks() { return up_to_date(tasks_); }
+  storage::Devices& devices() { return up_to_date(devices_); }
+  storage::TransferLog& transfer_log() { return up_to_date(transfer_log_); }
+
+  storage::Unit unit;  ///< rows of devices and tasks
   storage::FirmwareTable firmware;
-  storage::TransferLog transfer_log;
   storage::Keys keys;
   storage::AuditLog audit_log;
+
+ private:
+  template <class Table>
+  Table& up_to_date(Table& table) {
+    unit.flush();
+    return table;
+  }
+
+  storage::Tasks tasks_;
+  storage::Devices devices_;
+  storage::TransferLog transfer_log_;
 };
 
 class TaskService {
@@ -48,7 +64,7 @@ class TaskService {
 
   /// `later` puts a job on the engine's queue from any thread: for digests that are ready.
   TaskService(storage::Database& db, const Options& options, const Clock& clock, Random& random,
-              TransferBoard& transfers, Images& images, Courier& courier, std::function<void(Job)> later);
+              ActiveTransfers& transfers, Images& images, DeviceNotifier& notifier, std::function<void(Job)> later);
 
   WallTime wall() const { return wall_; }
   Millis now() const { return now_; }
@@ -59,7 +75,7 @@ class TaskService {
   /// As tasks.confirm says.
   Confirm default_confirm() const { return parse_confirm(options_.tasks.confirm).value_or(Confirm::automatic); }
   Images& images() { return images_; }
-  TransferBoard& transfers() { return transfers_; }
+  ActiveTransfers& transfers() { return transfers_; }
   Random& random() { return random_; }
   /// Puts a job on the engine's queue; callable from any thread, and longer than this lives.
   const std::function<void(Job)>& later() const { return later_; }
@@ -77,11 +93,7 @@ class TaskService {
   /// Brings `stats.damaged` up to date.
   void count_damaged();
 
-  /// Writes rows that were changed, before a unit ends well.
-  void flush();
-  /// Drops rows that were changed or read, after a unit was undone.
-  void discard();
-  /// Makes what is in memory true again after a unit was undone, and at start.
+  /// Makes what is in memory true again after a command was undone, and at start.
   void resync();
 
   Rows rows;
@@ -103,9 +115,9 @@ class TaskService {
   Options options_;
   const Clock& clock_;
   Random& random_;
-  TransferBoard& transfers_;
+  ActiveTransfers& transfers_;
   Images& images_;
-  Courier& courier_;
+  DeviceNotifier& notifier_;
   std::function<void(Job)> later_;
   PersistentClock persistent_clock_;
   WallTime wall_{};

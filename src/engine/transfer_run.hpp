@@ -28,7 +28,6 @@ struct TransferRun {
   std::uint32_t lost = 0;          ///< chunks that were lost on the way in this attempt
   double rate = 0;                 ///< bytes/s that its link carries; 0: unknown
   std::uint64_t repeats_told = 0;  ///< bytes sent when the log named them last; 0: not yet
-  std::string uplink;              ///< the poor uplink on which it takes one of the places; empty: none
 };
 
 /// What the order of transports should become for a task.

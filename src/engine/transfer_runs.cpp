@@ -27,16 +27,19 @@ void TransferRuns::register_transfer(const Task& task, const std::optional<Devic
   service_.transfers().open(std::move(transfer));
 }
 
-/// Those behind one slow uplink only slow each other down.
-bool TransferRuns::uplink_is_full(const Device& device) const {
+bool TransferRuns::uplink_is_full(const Device& device) {
   if (device.quality.verdict != LinkVerdict::poor || device.uplink().empty()) return false;
-  const auto found = uplinks_.find(device.uplink());
-  return found != uplinks_.end() && found->second >= kPlacesOfPoorUplink;
+  return service_.rows.tasks().holders_at(device.uplink()) >= kPlacesOfPoorUplink;
+}
+
+std::string TransferRuns::uplink_of(const std::string& id) {
+  const auto device = service_.registry.find(id);
+  return device && device->quality.verdict == LinkVerdict::poor ? device->uplink() : std::string{};
 }
 
 void TransferRuns::begin(const Task& task) {
   auto device = service_.registry.find(task.device);
-  auto have = service_.rows.tasks.chunks(task);
+  auto have = service_.rows.unit.chunks(task);
   adopt(task, device, have);
   register_transfer(task, device, std::move(have));
 }
@@ -49,26 +52,17 @@ void TransferRuns::adopt(const Task& task, std::optional<Device> device, ChunkBi
     auto& until = device->quality.mqtt_first_until;
     if (until > Millis{0} && until <= service_.now()) {
       until = Millis{0};
-      service_.registry.save(*device);
+      service_.rows.unit.put(*device);
     }
     run.rate = device->quality.rate.value_or(0);
     run.mqtt_first_until = until;
-    if (device->quality.verdict == LinkVerdict::poor) run.uplink = device->uplink();
   }
-  if (!run.uplink.empty()) ++uplinks_[run.uplink];
   runs_[task.id.number] = std::move(run);
 }
 
 void TransferRuns::end(const Task& task) {
   service_.transfers().close(task.id.number);
-  const auto run = runs_.find(task.id.number);
-  if (run == runs_.end()) return;
-  const auto uplink = std::move(run->second.uplink);
-  runs_.erase(run);
-  if (uplink.empty()) return;
-  if (const auto places = uplinks_.find(uplink); places != uplinks_.end() && --places->second <= 0)
-    uplinks_.erase(places);
-  if (auto next = service_.rows.devices.first_held(uplink)) service_.scheduler.mark_dirty(*next);
+  runs_.erase(task.id.number);
 }
 
 TransferRun* TransferRuns::find(std::int64_t task) {
@@ -79,18 +73,15 @@ TransferRun* TransferRuns::find(std::int64_t task) {
 void TransferRuns::resync(const std::vector<Task>& holders) {
   // What is decided again must not count twice against a device.
   for (auto& [task, run] : runs_) run.lost = 0;
-  uplinks_.clear();
   auto& transfers = service_.transfers();
   std::vector<std::int64_t> numbers;
   for (const auto& task : holders) {
     numbers.push_back(task.id.number);
     if (!transfers.active(task.id.number)) {
       begin(task);
-    } else if (const auto* run = find(task.id.number); !run) {
+    } else if (!find(task.id.number)) {
       // The active transfers outlive a service that is opened afresh.
-      adopt(task, service_.registry.find(task.device), service_.rows.tasks.chunks(task));
-    } else if (!run->uplink.empty()) {
-      ++uplinks_[run->uplink];
+      adopt(task, service_.registry.find(task.device), service_.rows.unit.chunks(task));
     }
   }
   transfers.keep_only(numbers);

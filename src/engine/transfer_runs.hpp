@@ -13,7 +13,7 @@ namespace ota::engine {
 
 class TaskService;
 
-/// What is known in memory of each task that holds a slot, and the places that they take behind poor uplinks.
+/// What is known in memory of each task that holds a slot, and which places behind poor uplinks are taken.
 class TransferRuns {
  public:
   explicit TransferRuns(TaskService& service) : service_(service) {}
@@ -29,7 +29,9 @@ class TransferRuns {
   /// Makes the task an active transfer, with what proves its device.
   void register_transfer(const Task& task, const std::optional<Device>& device, ChunkBitmap have);
   /// Whether the device must wait for others behind its uplink.
-  bool uplink_is_full(const Device& device) const;
+  bool uplink_is_full(const Device& device);
+  /// The poor uplink behind which a device takes one of the places; empty: none.
+  std::string uplink_of(const std::string& device);
   /// Makes it true again for these slot holders, and no others.
   void resync(const std::vector<Task>& holders);
 
@@ -39,7 +41,6 @@ class TransferRuns {
 
   TaskService& service_;
   std::unordered_map<std::int64_t, TransferRun> runs_;
-  std::unordered_map<std::string, int> uplinks_;  // slots held by devices with poor links behind each
 };
 
 }  // namespace ota::engine

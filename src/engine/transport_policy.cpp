@@ -22,7 +22,7 @@ void TransportPolicy::note_trouble(const std::string& id, LinkTrouble trouble) {
   if (!device) return;
   device->quality.add(trouble, service_.now());
   device->quality.judge(device->link, service_.now());
-  service_.registry.save(*device);
+  service_.rows.unit.put(*device);
 }
 
 Millis TransportPolicy::stall_time(const Task& task) const {
@@ -97,7 +97,7 @@ void TransportPolicy::order(Task& task, Device& device, Recommend wanted, const 
   if (transports.size() < 2 || (mqtt ? until > service_.now() : until == Millis{0})) return;
   auto& run = service_.runs.of(task.id.number);
   run.mqtt_first_until = until = mqtt ? service_.now() + kMqttFirst : Millis{0};
-  service_.registry.save(device);
+  service_.rows.unit.put(device);
   run.told = service_.now();
   run.broken = 0;
   ++service_.stats.transport_orders;

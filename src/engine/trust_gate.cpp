@@ -24,8 +24,9 @@ bool TrustGate::trusted(const Task& task) {
   return good;
 }
 
-bool TrustGate::holds_back(Task& task) {
+bool TrustGate::holds_back(Task& task, bool present) {
   if (trusted(task)) return false;
+  if (!present) return task.reason == kUntrusted;
   if (!task.state_due || task.reason != kUntrusted) {
     task.reason = kUntrusted;
     task.state_due = service_.now() + kTrustRetry;
@@ -37,7 +38,7 @@ bool TrustGate::holds_back(Task& task) {
 void TrustGate::withdraw() {
   if (!service_.options().trust || service_.options().trust->generation() == withdrawn_at_) return;
   withdrawn_at_ = service_.options().trust->generation();
-  for (auto& task : service_.rows.tasks.all_active()) {
+  for (auto& task : service_.rows.tasks().all_active()) {
     if (!holds_slot(task.state) || trusted(task)) continue;
     if (!service_.lifecycle.change(task, TaskEvent::withdraw, by_engine(), kUntrusted)) continue;
     service_.push(task.device, CancelAnswer{task.id, CancelReason::preempted});

@@ -19,8 +19,8 @@ class TrustGate {
 
   /// Whether the task's firmware is trusted now.
   bool trusted(const Task& task);
-  /// Keeps a task out of the queue while its firmware isn't trusted.
-  bool holds_back(Task& task);
+  /// Whether the task must wait for its firmware to be trusted; while its device is `present` that is looked at again.
+  bool holds_back(Task& task, bool present);
   /// Where the keys were changed, takes back what was offered and isn't trusted any more.
   void withdraw();
 

@@ -31,7 +31,7 @@ Result<DeviceId> device_id_of(const Call& call) {
 
 Json json_of(Context& context, const Listed& row) {
   std::optional<engine::TransferView> live;
-  if (row.active) live = context.engine.board().view(row.active->id.number);
+  if (row.active) live = context.engine.transfers().view(row.active->id.number);
   return device_json(row.device, row.active, live);
 }
 
@@ -73,7 +73,7 @@ Answering list_devices(Context& context, Call& call) {
       devices.resize(static_cast<std::size_t>(page.limit));
       next = cursor_of("devices", devices.back().id);
     }
-    const auto transfers = context.engine.board().views();
+    const auto transfers = context.engine.transfers().views();
     std::vector<Json> items;
     for (const auto& device : devices) {
       const auto active = view.tasks.active_of(device.id);

@@ -30,17 +30,35 @@ std::string trust_wait(const QueueFacts& facts) {
       facts.firmware->signature->key_id);
 }
 
-std::string explain_queued(const Task& task, const QueueFacts& facts, WallTime now) {
-  if (task.reason == "untrusted_firmware") return trust_wait(facts);
-  if (task.not_before && *task.not_before > now) return "waits until " + to_rfc3339(*task.not_before);
-  if (facts.image_missing) return "waits for its image, which is not in storage.firmware_dir (image_missing)";
-  if (facts.ready && task.unasked)
-    return slot_wait(facts) + "; the device asked for it itself and is not registered: what operators order goes first";
-  if (facts.ready) return slot_wait(facts);
-  if (facts.holder) return fmt::format("waits behind {}, which has the device now", facts.holder->str());
-  if (facts.device && !facts.device->held_uplink.empty())
-    return fmt::format("waits for other devices with poor links behind uplink {}", facts.device->held_uplink);
-  if (facts.ahead) return fmt::format("waits behind {}, which is for the same device", facts.ahead->str());
+std::string explain_queued(const Task& task, const QueueFacts& facts) {
+  switch (task.wait_reason) {
+    case WaitReason::untrusted:
+      return trust_wait(facts);
+    case WaitReason::not_before:
+      if (task.not_before) return "waits until " + to_rfc3339(*task.not_before);
+      break;
+    case WaitReason::image_missing:
+      return "waits for its image, which is not in storage.firmware_dir (image_missing)";
+    case WaitReason::slot:
+      if (!task.unasked) return slot_wait(facts);
+      return slot_wait(facts) +
+             "; the device asked for it itself and is not registered: what operators order goes first";
+    case WaitReason::device_busy:
+      if (facts.holder) return fmt::format("waits behind {}, which has the device now", facts.holder->str());
+      break;
+    case WaitReason::uplink:
+      if (facts.device)
+        return fmt::format("waits for other devices with poor links behind uplink {}", facts.device->held_uplink);
+      break;
+    case WaitReason::behind_own:
+      if (facts.ahead) return fmt::format("waits behind {}, which is for the same device", facts.ahead->str());
+      break;
+    case WaitReason::digests:
+      return "waits for the digests of its chunks, which are being made";
+    case WaitReason::none:
+    case WaitReason::device_offline:
+      break;
+  }
   return device_wait(task, facts);
 }
 
@@ -63,10 +81,10 @@ std::string repeats(const Task& task) {
                      task.bytes_sent, task.size, kRepeatedDownloadRate);
 }
 
-std::string explain_state(const Task& task, const QueueFacts& facts, WallTime now) {
+std::string explain_state(const Task& task, const QueueFacts& facts) {
   switch (task.state) {
     case TaskState::queued:
-      return explain_queued(task, facts, now);
+      return explain_queued(task, facts);
     case TaskState::offered:
       return "was offered to the device; waits for its first word";
     case TaskState::downloading:
@@ -92,8 +110,8 @@ std::string explain_state(const Task& task, const QueueFacts& facts, WallTime no
 
 }  // namespace
 
-std::string explain(const Task& task, const QueueFacts& facts, WallTime now) {
-  const auto sentence = explain_state(task, facts, now);
+std::string explain(const Task& task, const QueueFacts& facts) {
+  const auto sentence = explain_state(task, facts);
   return is_active(task.state) ? sentence + repeats(task) : sentence;
 }
 

@@ -5,24 +5,21 @@
 #include <optional>
 #include <string>
 
-#include "ota/base/clock.hpp"
 #include "ota/domain/firmware.hpp"
 #include "ota/domain/task.hpp"
 
 namespace ota::rest {
 
-/// The facts that a queued task's explanation needs (docs/rest.md, Rules of the queue).
+/// The facts that a queued task's explanation needs, beside its wait_reason.
 struct QueueFacts {
   std::optional<Device> device;      ///< nothing: the device is unknown
   std::optional<TaskId> holder;      ///< another task that is active on the device
   std::optional<TaskId> ahead;       ///< another task of the device that is ready for a slot
   std::optional<Firmware> firmware;  ///< the task's firmware
-  bool ready = false;                ///< waits for a free slot only
-  bool image_missing = false;        ///< its file is not in storage.firmware_dir now
   std::int64_t before = 0;           ///< number of ready tasks that go first
 };
 inline constexpr std::int64_t kCountedBefore = 1000;  ///< `before` is counted up to here
 
-std::string explain(const Task& task, const QueueFacts& facts, WallTime now);
+std::string explain(const Task& task, const QueueFacts& facts);
 
 }  // namespace ota::rest

@@ -8,7 +8,7 @@
 
 #include "ota/domain/firmware.hpp"
 #include "ota/domain/task.hpp"
-#include "ota/engine/board.hpp"
+#include "ota/engine/active_transfers.hpp"
 
 namespace ota::rest {
 

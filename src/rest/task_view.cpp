@@ -35,33 +35,34 @@ std::vector<LogEntry> timeline_of(storage::ReadView& view, std::int64_t task) {
   return timeline;
 }
 
-QueueFacts queue_facts(storage::ReadView& view, const firmware::Store& store, const Task& task,
-                       const std::optional<Device>& device) {
+/// What the sentence about a queued task names.
+QueueFacts queue_facts(storage::ReadView& view, const Task& task, const std::optional<Device>& device) {
   QueueFacts facts;
   facts.device = device;
   if (task.state != TaskState::queued) return facts;
-  facts.image_missing = store.missing(task.checksum);
-  facts.firmware = view.firmware.find(task.firmware_id);
-  const auto in_line = view.tasks.ready_of(task.device);
-  facts.ready = in_line == task.id.number;
-  if (const auto ahead = in_line && !facts.ready ? view.tasks.find(*in_line) : std::nullopt) facts.ahead = ahead->id;
-  if (facts.ready) facts.before = view.tasks.ready_before(task, kCountedBefore);
-  if (const auto holder = view.tasks.active_of(task.device)) facts.holder = holder->id;
+  if (task.wait_reason == WaitReason::untrusted) facts.firmware = view.firmware.find(task.firmware_id);
+  if (task.wait_reason == WaitReason::slot) facts.before = view.tasks.ready_before(task, kCountedBefore);
+  if (task.wait_reason == WaitReason::behind_own) {
+    const auto ahead = view.tasks.ready_of(task.device);
+    if (const auto next = ahead ? view.tasks.find(*ahead) : std::nullopt) facts.ahead = next->id;
+  }
+  if (task.wait_reason == WaitReason::device_busy)
+    if (const auto holder = view.tasks.active_of(task.device)) facts.holder = holder->id;
   return facts;
 }
 
-Shown look(storage::ReadView& view, const firmware::Store& store, Task task, WallTime now) {
+Shown look(storage::ReadView& view, Task task) {
   Shown shown;
   shown.facts.device = view.devices.find(task.device);
   shown.facts.retry_of = retry_of(view, task);
   shown.facts.timeline = timeline_of(view, task.id.number);
-  shown.facts.explanation = explain(task, queue_facts(view, store, task, shown.facts.device), now);
+  shown.facts.explanation = explain(task, queue_facts(view, task, shown.facts.device));
   shown.task = std::move(task);
   return shown;
 }
 
 http::Reply reply_of(Context& context, const Shown& shown, unsigned status) {
-  const auto live = context.engine.board().view(shown.task.id.number);
+  const auto live = context.engine.transfers().view(shown.task.id.number);
   auto reply = wire::json_reply(status, to_text(task_json(shown.task, shown.facts, live)));
   if (status == 201) add_location(context, reply, "/tasks/" + shown.task.id.str());
   return reply;
@@ -101,11 +102,10 @@ std::optional<Priority> priority_of(wire::JsonFields& fields) {
 }
 
 Answering show_task(Context& context, TaskId id, unsigned status) {
-  std::function<Result<Shown>(storage::ReadView&)> job =
-      [id, now = context.clock.wall(), &store = context.store](storage::ReadView& view) -> Result<Shown> {
+  std::function<Result<Shown>(storage::ReadView&)> job = [id](storage::ReadView& view) -> Result<Shown> {
     auto task = find_task(view, id);
     if (!task) return task.error();
-    return look(view, store, std::move(*task), now);
+    return look(view, std::move(*task));
   };
   auto shown = co_await read<Shown>(context.readers, std::move(job));
   if (!shown) co_return shown.error();
@@ -113,15 +113,14 @@ Answering show_task(Context& context, TaskId id, unsigned status) {
 }
 
 Answering show_task(Context& context, const Task& task, unsigned status) {
-  std::function<Result<Shown>(storage::ReadView&)> job =
-      [task, now = context.clock.wall(), &store = context.store](storage::ReadView& view) -> Result<Shown> {
-    return look(view, store, task, now);
+  std::function<Result<Shown>(storage::ReadView&)> job = [task](storage::ReadView& view) -> Result<Shown> {
+    return look(view, task);
   };
   auto shown = co_await read<Shown>(context.readers, std::move(job));
   if (shown) co_return reply_of(context, *shown, status);
   Shown bare;
   bare.task = task;
-  bare.facts.explanation = explain(bare.task, {}, context.clock.wall());
+  bare.facts.explanation = explain(bare.task, {});
   co_return reply_of(context, bare, status);
 }
 

@@ -20,7 +20,7 @@ Result<Task> find_task(storage::ReadView& view, const TaskId& id);
 /// The task that it retries, if there is one.
 std::optional<TaskId> retry_of(storage::ReadView& view, const Task& task);
 
-/// Of TransferBoard::views(), which is asked once for a whole list.
+/// Of ActiveTransfers::views(), which is asked once for a whole list.
 using Transfers = std::unordered_map<std::int64_t, engine::TransferView>;
 std::optional<engine::TransferView> live_of(const Transfers& transfers, const TaskId& id);
 

@@ -46,7 +46,7 @@ Answering list_tasks(Context& context, Call& call) {
       tasks.resize(static_cast<std::size_t>(page.limit));
       next = cursor_of("tasks", std::to_string(tasks.back().id.number));
     }
-    const auto transfers = context.engine.board().views();
+    const auto transfers = context.engine.transfers().views();
     std::vector<Json> items;
     for (const auto& task : tasks) items.push_back(task_json(task, retry_of(view, task), live_of(transfers, task.id)));
     return to_text(list_json(std::move(items), next));

@@ -69,6 +69,8 @@ struct TransferLog::Statements {
   Query prune{db,
               "DELETE FROM transfer_log WHERE id IN (SELECT id FROM transfer_log ORDER BY id LIMIT ?2) AND at<?1 "
               "RETURNING 1"};
+  Query mismatches{db,
+                   "SELECT chunks FROM transfer_log WHERE task=? AND attempt=? AND kind='mismatch' ORDER BY id"};
   Query line{db, "SELECT 1 FROM transfer_log WHERE task=? LIMIT 1 OFFSET ?"};
   Query remove_of{
       db, "DELETE FROM transfer_log WHERE id IN (SELECT id FROM transfer_log WHERE task=? LIMIT ?) RETURNING 1"};
@@ -84,6 +86,13 @@ void TransferLog::add(const LogEntry& e) {
 
 std::vector<LogEntry> TransferLog::list(std::int64_t task, std::int64_t after, int limit) {
   return readable_rows(q_->list.rows(task, after), "transfer_log", read, limit);
+}
+
+std::vector<ChunkRanges> TransferLog::mismatches(std::int64_t task, int attempt) {
+  std::vector<ChunkRanges> found;
+  auto rows = q_->mismatches.rows(task, attempt);
+  while (rows.next()) found.push_back(unpack(rows.text()));
+  return found;
 }
 
 bool TransferLog::has_lines(std::int64_t task, int count) { return q_->line.rows(task, count - 1).next(); }

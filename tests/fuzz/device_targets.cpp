@@ -118,7 +118,7 @@ void download(std::string_view bytes) {
     transfer.chunk_bytes = kChunk;
     transfer.secret = firmware::sha256("secret");
     transfer.have = ChunkBitmap(4);
-    w.engine.board().open(std::move(transfer));
+    w.engine.transfers().open(std::move(transfer));
   }
   const std::string path(line(bytes)), query(line(bytes));
   const auto place = "/download/" + path;

@@ -116,7 +116,7 @@ class Backup(ServerCase):
         device = self.device("row-1", hardware="hw-row", version="1.0.0")
         self.assertEqual(self.daemon.stop(), 0)
         with contextlib.closing(sqlite3.connect(self.database)) as database:
-            database.execute("UPDATE tasks SET state = 77, due = 1, ready = 1 WHERE number = ?", [number_of(ids[0])])
+            database.execute("UPDATE tasks SET state = 77, due = 1, wait_reason = 1 WHERE number = ?", [number_of(ids[0])])
             database.commit()
         self.daemon.start(ready=False)
         listed = [task["task_id"] for task in self.rest.items("/tasks", version="2.0.0", limit=1)]

@@ -39,7 +39,7 @@ using Publish = std::function<bool(std::string topic, std::string payload, int q
 
 /// Converts answers into messages: JSON, signed URLs, digests. A message that the engine pushes is sent over MQTT and
 /// to the device's long poll (`GET /ota/{id}/next`). Thread-safe.
-class Notifier : public engine::Courier {
+class Notifier : public engine::DeviceNotifier {
  public:
   /// `max_payload` is mqtt::Client::max_payload; without it there is no limit.
   static std::unique_ptr<Notifier> create(Options options, const Clock& clock, firmware::ManifestProvider& manifests,

@@ -16,6 +16,6 @@ std::optional<Priority> parse_priority(std::string_view text);
 std::span<const std::string_view> priority_names();
 
 /// The priority of a task after a long wait: one class higher, never `security`.
-Priority risen(Priority priority);
+Priority boosted(Priority priority);
 
 }  // namespace ota

@@ -25,8 +25,22 @@ enum class Confirm : std::uint8_t { never, always, automatic };
 std::string_view to_string(Confirm confirm);
 std::optional<Confirm> parse_confirm(std::string_view text);
 
+/// Why a queued task has no slot, as the scheduler saw it last. Kept as numbers in the database.
+enum class WaitReason : std::uint8_t {
+  none,            ///< it isn't queued, or was made just now
+  slot,            ///< stands in the queue: it could start now and waits for a slot
+  device_offline,  ///< its device wasn't seen lately, or gave it up by its silence (Task::parked)
+  not_before,
+  untrusted,       ///< its firmware isn't signed by a key that is trusted now
+  image_missing,   ///< its image's file isn't there
+  digests,         ///< the digests of its chunks are being made
+  uplink,          ///< others with poor links behind its device's uplink go first
+  device_busy,     ///< another task holds its device
+  behind_own       ///< another task of its device stands in the queue
+};
+
 /// One firmware for one device. It has a copy of the firmware's properties, so that a task can be read by itself.
-/// `…_due` and `…_at_tl` are times of the engine's persistent clock (engine/timeline.hpp), the others are UTC.
+/// `…_due` and `…_at_tl` are times of the engine's persistent clock (engine/persistent_clock.hpp), the others are UTC.
 struct Task {
   TaskId id;
   std::string device;
@@ -68,6 +82,8 @@ struct Task {
   int stalls = 0;                    ///< stalls in a row without a new chunk
   bool heard = false;                ///< the device was seen since the last stall
   bool parked = false;               ///< suspended until the device is online again
+  WaitReason wait_reason = WaitReason::none;
+  std::string slot_uplink;  ///< the poor uplink on which its slot takes one of the places; empty: none
 
   std::uint32_t chunks_have = 0;
   std::uint64_t bytes_sent = 0;  ///< by this server, for this task

@@ -17,7 +17,7 @@
 #include "ota/domain/audit.hpp"
 #include "ota/domain/firmware.hpp"
 #include "ota/domain/task.hpp"
-#include "ota/engine/board.hpp"
+#include "ota/engine/active_transfers.hpp"
 #include "ota/firmware/manifest_provider.hpp"
 #include "ota/firmware/trust.hpp"
 
@@ -61,9 +61,9 @@ using firmware::Images;
 
 /// Takes what the engine tells devices unasked: offers whose turn came, retries of stalls, cancels. Called on the
 /// engine's thread after the commit; must not block.
-class Courier {
+class DeviceNotifier {
  public:
-  virtual ~Courier() = default;
+  virtual ~DeviceNotifier() = default;
   virtual void push(const std::string& device, const Answer& answer) = 0;
 };
 
@@ -76,7 +76,7 @@ struct Options {
   std::size_t max_batch = 512;                   ///< commands in one commit
   /// Closes all other connections of this program to the database. Called on the engine's thread where the disk failed
   /// a sync and the database must be opened afresh; as given to create(), never changed.
-  std::function<void()> let_go;
+  std::function<void()> close_other_connections;
 };
 
 struct Stats {
@@ -100,7 +100,7 @@ struct Stats {
   std::size_t damaged = 0;               ///< firmware whose image was found damaged and not uploaded again yet
 };
 
-/// A download that the board doesn't know; without a proof, one with a good signature.
+/// A download of no active transfer; without a proof, one with a good signature.
 struct DownloadClaim {
   TaskId task;
   std::optional<DownloadProof> proof;
@@ -129,7 +129,7 @@ using Reply = std::function<void(std::optional<Answer>)>;
 class Engine {
  public:
   static Result<std::unique_ptr<Engine>> create(const std::string& database, Options options, const Clock& clock,
-                                                Random& random, Images& images, Courier& courier);
+                                                Random& random, Images& images, DeviceNotifier& notifier);
   virtual ~Engine() = default;
 
   virtual void start() = 0;
@@ -145,11 +145,11 @@ class Engine {
   /// The device listens for what is pushed to it, and is heard by that. Answers what it was told last and has not
   /// begun: its offer or its retry. Errc::unknown_device, Errc::not_authorized.
   virtual void listen(DeviceId device, Credentials who, Done<std::optional<Answer>> done) = 0;
-  /// A download came for a task that is not on the board: the device is heard by that. With Access::granted the task
-  /// is on the board when the callback runs, or waits for its confirmation.
+  /// A download came for a task that is not among the active transfers: the device is heard by that. With
+  /// Access::granted the task is among the active transfers when the callback runs, or waits for its confirmation.
   virtual void download(DownloadClaim claim, Done<Admission> done) = 0;
-  /// The device asks for chunks over MQTT. Where the board knows the task, `done` is called at once, on the caller's
-  /// thread, and nothing is committed.
+  /// The device asks for chunks over MQTT. Where its task is an active transfer, `done` is called at once, on the
+  /// caller's thread, and nothing is committed.
   virtual void fetch(DeviceId device, Credentials who, TaskId task, Done<ChunkAccess> done) = 0;
 
   // Operators (api.md).
@@ -191,7 +191,7 @@ class Engine {
   /// An operator's key was used just now. Call it now and then, not for every request.
   virtual void key_used(std::string name) = 0;
 
-  virtual TransferBoard& board() noexcept = 0;
+  virtual ActiveTransfers& transfers() noexcept = 0;
   virtual Stats stats() const = 0;
 };
 

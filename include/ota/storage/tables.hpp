@@ -25,47 +25,31 @@ struct TaskFilter {
   std::optional<std::string> version;
 };
 
+/// Questions about tasks. The rows that a batch changes are Unit's, which must be flushed before a question is asked
+/// that they may be part of the answer to.
 class Tasks {
  public:
   explicit Tasks(Database& db);
   ~Tasks();
 
-  /// Gives the task its number.
-  void insert(Task& task);
-  /// All that can change. The row is written by the next call that looks among tasks, or by write_down(): a task that
-  /// changes several times in one piece of work is written once.
-  void update(const Task& task);
   std::optional<Task> find(std::int64_t number);
-  /// Before the caller's transaction, or a nested unit of it, ends well.
-  void write_down();
-  /// After one that was undone.
-  void forget() { unwritten_.reset(); }
-
   /// The device's task that is offered, downloading, in retry_wait or installing.
   std::optional<Task> active_of(const std::string& device);
-  /// Any open task of the device with that version, or one that compares as equal (same_version).
-  std::optional<Task> open_of(const std::string& device, const std::string& version);
-  /// The device's queued tasks, by priority and age, at most `limit`.
-  std::vector<Task> queued_of(const std::string& device, int limit);
-
-  /// Whether the task stands in the queue for a slot: its device present and free, its time come. A device has at most
-  /// one such task.
-  void set_ready(std::int64_t number, bool ready);
   /// The device's task in the queue, if any.
   std::optional<std::int64_t> ready_of(const std::string& device);
   /// The oldest ready task of each priority: at most four, one index seek each. Tasks that nobody asked for come only
   /// where there is no other, and then the first of them. A row that can't be read loses its place in the queue and its
   /// timers for good.
   std::vector<Task> ready_heads();
-  bool queue_is_empty();  ///< nobody is ready
   /// How many ready tasks go before that one; counts up to `cap`.
   std::int64_t ready_before(const Task& task, std::int64_t cap);
 
-  std::int64_t slots_held();
   /// The slot holder that gives way to a security task: one that nobody asked for, lowest priority, then youngest;
   /// never `security`.
   std::optional<Task> lowest_routine_holder();
   bool unasked_holds_slot();
+  /// How many places are taken behind that poor uplink (Task::slot_uplink).
+  std::int64_t holders_at(const std::string& uplink);
   /// Open tasks whose earliest timer is not after `now`, soonest first. For rows that can't be read as ready_heads().
   std::vector<Task> due(Millis now, int limit);
   std::optional<Millis> next_due();
@@ -77,15 +61,10 @@ class Tasks {
   };
   /// Oldest first, from the one after `after`.
   std::vector<Age> oldest(std::int64_t after, int limit);
-  void remove(std::int64_t number);
-
-  ChunkBitmap chunks(const Task& task);
-  void save_chunks(const Task& task, const ChunkBitmap& bitmap);
 
   bool needs_firmware(std::int64_t firmware_id);
   /// Open tasks of that image, but those already verified (installing).
   std::vector<Task> open_with_image(const Digest& image, int limit);
-
   /// The same of one firmware, in the order of their numbers, above `after`.
   std::vector<Task> unverified_of(std::int64_t firmware_id, std::int64_t after, int limit);
 
@@ -97,31 +76,22 @@ class Tasks {
   bool asked_by_others(const std::string& device);
   /// The device's tasks that ended and that nobody but it, unproven, asked for, without the newest `kept` of them.
   std::vector<std::int64_t> ended_unasked(const std::string& device, int kept);
-  /// All tasks of a device, with their logs.
-  void remove_of(const std::string& device);
 
  private:
   struct Statements;
-  /// For questions whose answer a change may be part of.
-  Statements& up_to_date();
-
   std::unique_ptr<Statements> q_;
-  std::optional<Task> unwritten_;
 };
 
+/// Questions about devices, as Tasks.
 class Devices {
  public:
   explicit Devices(Database& db);
   ~Devices();
 
   std::optional<Device> find(const std::string& id);
-  void save(const Device& device);  ///< inserts or replaces
-  bool remove(const std::string& id);
   /// Ids of devices whose presence ended by `now` while a task of theirs is ready.
   std::vector<std::string> lapsed(Millis now, int limit);
   std::optional<Millis> next_lapse();
-  /// Keeps the device's task out of the queue: it waits for others behind `uplink`; empty: it waits no more.
-  void hold(const std::string& id, const std::string& uplink, std::int64_t task);
   /// Who waits behind that uplink with the oldest task.
   std::optional<std::string> first_held(const std::string& uplink);
   /// How many devices have each verdict on their link.
@@ -174,6 +144,8 @@ class TransferLog {
   std::vector<LogEntry> list(std::int64_t task, std::int64_t after, int limit);
   /// Removes entries older than `before`, at most `limit`; answers how many.
   int prune(WallTime before, int limit);
+  /// The chunks that arrived wrong in an attempt, as the device reported them one time after the other.
+  std::vector<ChunkRanges> mismatches(std::int64_t task, int attempt);
   /// Whether the task has at least `count` entries.
   bool has_lines(std::int64_t task, int count);
   /// Removes entries of one task, at most `limit`; answers how many.

@@ -15,7 +15,7 @@ FILES = 12  # images read from the disk after each start; all of them at the end
 
 # Open tasks that nothing will ever wake: no timer, not in the queue, not parked, nobody before them, device present.
 STUCK = """
-SELECT number FROM tasks AS t WHERE state < 5 AND (state > 0 AND state_due IS NULL OR state = 0 AND ready = 0
+SELECT number FROM tasks AS t WHERE state < 5 AND (state > 0 AND state_due IS NULL OR state = 0 AND wait_reason <> 1
   AND parked = 0 AND wait_due IS NULL AND state_due IS NULL
   AND EXISTS (SELECT 1 FROM devices WHERE id = t.device AND present_until_tl > :now AND ready_task IS NULL)
   AND NOT EXISTS (SELECT 1 FROM tasks AS o WHERE o.device = t.device AND o.state IN (1, 2, 3, 4)))

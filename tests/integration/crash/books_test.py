@@ -122,7 +122,7 @@ class AuditTest(unittest.TestCase):
         self.insert("tasks", number=5, device="e", state=2, state_due=soon)
         self.insert("tasks", number=6, device="e", state=0)  # waits behind 5
         self.insert("tasks", number=7, device="f", state=1)  # active without a timer
-        self.insert("tasks", number=8, device="g", state=0, ready=1)
+        self.insert("tasks", number=8, device="g", state=0, wait_reason=1)
         self.assertEqual(self.audit.stuck(), {1, 7})
 
     def test_finds_what_was_made_twice(self):

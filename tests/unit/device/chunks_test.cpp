@@ -119,7 +119,7 @@ class DeviceChunks : public testing::Test {
     transfer.image = image->digest();
     transfer.chunk_bytes = chunk_bytes;
     transfer.have = ChunkBitmap(count);
-    world.engine.board().open(std::move(transfer));
+    world.engine.transfers().open(std::move(transfer));
   }
   void run_disk() {
     while (world.store.disk && !world.store.disk->empty()) {
@@ -182,7 +182,7 @@ TEST_F(DeviceChunks, AreTheirDigestAndTheirBytes) {
   EXPECT_TRUE(world.published.empty());
   EXPECT_EQ(world.api->counters().mqtt_chunks, 2u);
   EXPECT_EQ(world.api->counters().mqtt_chunk_bytes, 1500u);
-  const auto change = world.engine.board().collect(kTask.number);
+  const auto change = world.engine.transfers().collect(kTask.number);
   ASSERT_TRUE(change);
   EXPECT_EQ(change->bytes_sent, 1500u);
   EXPECT_EQ(change->have.have(), 0u) << "nothing says that they arrived";
@@ -318,7 +318,7 @@ TEST_F(DeviceChunks, ThatAreLostMayBeAskedForAgain) {
   get("[[0,3]]");
   run_disk();
   while (!lane.waiting.empty()) lane.write(false);  // the connection broke
-  EXPECT_EQ(world.engine.board().view(kTask.number)->bytes_sent, 0u);
+  EXPECT_EQ(world.engine.transfers().view(kTask.number)->bytes_sent, 0u);
   lane.written.clear();
   get("[[0,3]]");
   flow();
@@ -329,7 +329,7 @@ TEST_F(DeviceChunks, ThatAreLostMayBeAskedForAgain) {
 TEST_F(DeviceChunks, OfATaskThatIsOverStay) {
   open(100);
   get("[[0,31]]");
-  world.engine.board().close(kTask.number);
+  world.engine.transfers().close(kTask.number);
   flow();
   EXPECT_LE(lane.written.size(), download::ChunkSender::kMaxJobs) << "those that were being read";
 }
@@ -382,7 +382,7 @@ TEST_F(DeviceChunks, AreLostAtOnceWhereTheTaskEndsWhenAPartIsPaid) {
   capped = true;
   get("[[0,0]]");
   ASSERT_EQ(held.size(), 1u);
-  world.engine.board().close(kTask.number);
+  world.engine.transfers().close(kTask.number);
   grant(600);
   EXPECT_TRUE(held.empty());
   EXPECT_EQ(world.api->counters().mqtt_chunks_lost, 1u);
@@ -396,9 +396,9 @@ TEST_F(DeviceChunks, PayForTheirDeviceAsDownloadsDo) {
   get("[[0,3]]");
   get("[[2,2]]", "gw-18", urgent);
   ASSERT_EQ(held.size(), 2u) << "who is held back holds nobody else";
-  EXPECT_EQ(held[0].bandwidth.key, world.engine.board().transfer_class(kTask.number)->device);
+  EXPECT_EQ(held[0].bandwidth.key, world.engine.transfers().transfer_class(kTask.number)->device);
   EXPECT_FALSE(held[0].bandwidth.urgent);
-  EXPECT_EQ(held[1].bandwidth.key, world.engine.board().transfer_class(urgent.number)->device);
+  EXPECT_EQ(held[1].bandwidth.key, world.engine.transfers().transfer_class(urgent.number)->device);
   EXPECT_TRUE(held[1].bandwidth.urgent);
   std::swap(held[0], held[1]);
   grant(kChunk);
@@ -412,7 +412,7 @@ TEST_F(DeviceChunks, OfATaskThatIsOverPayNothing) {
   capped = true;
   get("[[0,3]]");
   ASSERT_EQ(held.size(), 1u);
-  world.engine.board().close(kTask.number);
+  world.engine.transfers().close(kTask.number);
   grant(kChunk);
   flow();
   EXPECT_TRUE(held.empty());

@@ -32,7 +32,7 @@ class TestClock final : public Clock {
 /// What came to the engine, and what it answers: `answer`, at once or when the test says so.
 class TestEngine final : public engine::Engine {
  public:
-  explicit TestEngine(const Clock& clock) : board_(clock) {}
+  explicit TestEngine(const Clock& clock) : transfers_(clock) {}
 
   void start() override {}
   void stop() override {}
@@ -58,7 +58,7 @@ class TestEngine final : public engine::Engine {
   void fetch(DeviceId device, Credentials who, TaskId task, engine::Done<engine::ChunkAccess> done) override {
     last_who = who;
     fetched.push_back(task);
-    if (const auto grant = board_.fetch(device.str(), who, task)) return done(engine::ChunkAccess{*grant});
+    if (const auto grant = transfers_.fetch(device.str(), who, task)) return done(engine::ChunkAccess{*grant});
     done(chunk_access);
   }
   void listen(DeviceId device, Credentials who, engine::Done<std::optional<Answer>> done) override {
@@ -80,7 +80,7 @@ class TestEngine final : public engine::Engine {
   void image_damaged(Digest) override {}
   void image_changed(Digest) override {}
   void key_used(std::string) override {}
-  engine::TransferBoard& board() noexcept override { return board_; }
+  engine::ActiveTransfers& transfers() noexcept override { return transfers_; }
   engine::Stats stats() const override { return {}; }
 
   std::size_t heard() const { return requests.size() + reports.size() + verifies.size(); }
@@ -95,7 +95,7 @@ class TestEngine final : public engine::Engine {
   std::optional<FirmwareSignature> signature_of_admitted;
   std::vector<TaskId> asked;
   std::vector<engine::DownloadClaim> claims;
-  Result<engine::ChunkAccess> chunk_access = fail(Errc::overloaded, "full");  ///< for tasks not on the board
+  Result<engine::ChunkAccess> chunk_access = fail(Errc::overloaded, "full");  ///< for no active transfer
   std::vector<TaskId> fetched;
   std::function<Result<void>(const DeviceId&, const Credentials&)> allows;  ///< empty: everybody
   std::vector<std::pair<std::string, DeviceRequest>> requests;
@@ -112,7 +112,7 @@ class TestEngine final : public engine::Engine {
       reply(answer);
   }
 
-  engine::TransferBoard board_;
+  engine::ActiveTransfers transfers_;
 };
 
 class TestImage final : public firmware::Image {

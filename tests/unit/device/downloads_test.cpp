@@ -177,7 +177,7 @@ class Download : public testing::Test {
     transfer.priority = Priority::security;
     transfer.signature = FirmwareSignature{"vendor", "c2ln"};
     transfer.allowance = 10'000;
-    world.engine.board().open(std::move(transfer));
+    world.engine.transfers().open(std::move(transfer));
   }
   std::int64_t now() const {
     return std::chrono::floor<std::chrono::seconds>(world.clock.wall().time_since_epoch()).count();
@@ -204,7 +204,7 @@ class Download : public testing::Test {
     EXPECT_THAT(problem["detail"].get<std::string>(), HasSubstr(std::string(detail)));
     EXPECT_FALSE(reply.file);
   }
-  ChunkRanges missing() { return world.engine.board().collect(kTask.number).value().have.missing(); }
+  ChunkRanges missing() { return world.engine.transfers().collect(kTask.number).value().have.missing(); }
 
   const Digest digest = firmware::sha256("image");
   std::shared_ptr<const firmware::Manifest> manifest;
@@ -224,7 +224,7 @@ TEST_F(Download, AChunkIsAPartOfTheFile) {
   EXPECT_EQ(reply.file->source->descriptor(), 42);
   EXPECT_EQ(get("chunks/3").file->length, 500u);
   EXPECT_EQ(world.api->counters().downloads, 2u);
-  EXPECT_TRUE(world.engine.asked.empty()) << "the board knew the task";
+  EXPECT_TRUE(world.engine.asked.empty()) << "it is an active transfer";
   EXPECT_EQ(world.store.prepared, 0);
 }
 
@@ -237,13 +237,13 @@ TEST_F(Download, TheImageIsTheWholeFile) {
   EXPECT_EQ(reply.file->repr_digest, digest_field(digest));
 }
 
-TEST_F(Download, WhatWasSentIsOnTheBoard) {
+TEST_F(Download, WhatWasSentIsAmongTheActiveTransfers) {
   auto image = get("image");
   image.file->listener->sent(500, 1500);
   EXPECT_EQ(missing(), (ChunkRanges{{0, 0}, {2, 3}}));
   auto chunk = get("chunks/3");
   chunk.file->listener->sent(3000, 500);
-  const auto change = world.engine.board().collect(kTask.number);
+  const auto change = world.engine.transfers().collect(kTask.number);
   ASSERT_TRUE(change);
   EXPECT_EQ(change->have.missing(), (ChunkRanges{{0, 0}, {2, 2}}));
   EXPECT_EQ(change->bytes_sent, 2000u);
@@ -252,10 +252,10 @@ TEST_F(Download, WhatWasSentIsOnTheBoard) {
 
 TEST_F(Download, AReplyStaysUnderItsDevicesCapWhenItsTaskEnds) {
   const auto reply = get("image");
-  const auto held = world.engine.board().transfer_class(kTask.number).value();
+  const auto held = world.engine.transfers().transfer_class(kTask.number).value();
   EXPECT_EQ(reply.file->source->bandwidth().key, held.device);
   EXPECT_TRUE(reply.file->source->bandwidth().urgent);
-  world.engine.board().close(kTask.number);
+  world.engine.transfers().close(kTask.number);
   EXPECT_EQ(reply.file->source->bandwidth().key, held.device);
   EXPECT_TRUE(reply.file->source->bandwidth().urgent);
 }
@@ -302,8 +302,8 @@ TEST_F(Download, OnlyWhatWasSignedMayStandInTheQuery) {
   }
 }
 
-TEST_F(Download, AsksTheEngineForWhatTheBoardDoesNotKnow) {
-  world.engine.board().close(kTask.number);
+TEST_F(Download, AsksTheEngineForOtherThanActiveTransfers) {
+  world.engine.transfers().close(kTask.number);
   world.engine.access = engine::Access::unknown;
   expect_problem(get("image"), 403, "not_authorized", "unknown");
   world.engine.access = engine::Access::ended;
@@ -331,7 +331,7 @@ TEST_F(Download, TheDevicesOwnTokenIsAsGoodAsASignature) {
         << "no shared cache may hand it to another";
     reply.file->listener->sent(2000, 1000);
   }
-  EXPECT_TRUE(world.engine.asked.empty()) << "the board knew the task";
+  EXPECT_TRUE(world.engine.asked.empty()) << "it is an active transfer";
   EXPECT_EQ(missing(), (ChunkRanges{{0, 1}, {3, 3}}));
   EXPECT_EQ(by_token("manifest", "the secret of gw-17").status, 200u);
   EXPECT_EQ(by_token("image", "the secret of gw-17").status, 200u);
@@ -357,13 +357,13 @@ TEST_F(Download, AnotherDevicesTokenOpensNothing) {
   transfer.chunk_bytes = kChunk;
   transfer.secret = firmware::sha256("the secret of gw-18");
   transfer.have = ChunkBitmap(4);
-  world.engine.board().open(std::move(transfer));
+  world.engine.transfers().open(std::move(transfer));
   for (const auto* query_text : {"", "task=OTA_20261122_000042", "task=OTA_20261122_000043"})
     for (const auto* token : {"the secret of gw-18", "nobody's", " "})
       for (const auto* what : {"chunks/0", "image", "manifest"})
         expect_problem(by_token(what, token, query_text), 403, "not_authorized");
-  EXPECT_TRUE(world.engine.asked.empty()) << "what the board knows it alone decides";
-  EXPECT_FALSE(world.engine.board().collect(kTask.number)) << "nothing moved";
+  EXPECT_TRUE(world.engine.asked.empty()) << "active transfers are decided without it";
+  EXPECT_FALSE(world.engine.transfers().collect(kTask.number)) << "nothing moved";
 }
 
 TEST_F(Download, ATokenAsksForItsTasksOwnGrid) {
@@ -372,8 +372,8 @@ TEST_F(Download, ATokenAsksForItsTasksOwnGrid) {
   expect_problem(by_token("chunks/0", "the secret of gw-17", "x=%zz"), 403, "not_authorized", "malformed");
 }
 
-TEST_F(Download, WithATokenTheEngineIsAskedForWhatTheBoardDoesNotKnow) {
-  world.engine.board().close(kTask.number);
+TEST_F(Download, WithATokenTheEngineIsAskedForOtherThanActiveTransfers) {
+  world.engine.transfers().close(kTask.number);
   const auto get_it = [&] { return by_token("chunks/1", "the secret of gw-17", "task=OTA_20261122_000042"); };
   world.engine.access = engine::Access::unknown;
   expect_problem(get_it(), 403, "not_authorized", "no device");
@@ -434,7 +434,7 @@ TEST_F(Download, ManifestAsJson) {
 }
 
 TEST_F(Download, ManifestOfATaskThatWaitsForItsConfirmationIsSignedToo) {
-  world.engine.board().close(kTask.number);
+  world.engine.transfers().close(kTask.number);
   world.engine.access = engine::Access::granted;
   world.engine.signature_of_admitted = FirmwareSignature{"vendor", "b3RoZXI="};
   EXPECT_EQ(json::parse(get("manifest").body)["signature"]["value"], "b3RoZXI=");
@@ -451,7 +451,7 @@ TEST_F(Download, WhoFetchesTheSameOverAndOverIsSlowed) {
   const auto slowed = get("image").file->source->bandwidth();
   EXPECT_EQ(slowed.limit, kRepeatedDownloadRate);
   EXPECT_EQ(slowed.key, before.key) << "all connections of the device together";
-  world.engine.board().close(kTask.number);
+  world.engine.transfers().close(kTask.number);
   world.engine.access = engine::Access::granted;
   EXPECT_EQ(get("image").file->source->bandwidth().limit, 1u << 20) << "verified, and nobody counts";
 }

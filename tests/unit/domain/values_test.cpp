@@ -11,10 +11,10 @@ TEST(Priority, WordsAndRise) {
     EXPECT_EQ(parse_priority(to_string(priority)), priority);
   EXPECT_FALSE(parse_priority("Security"));
   EXPECT_FALSE(parse_priority("urgent"));
-  EXPECT_EQ(risen(Priority::low), Priority::normal);
-  EXPECT_EQ(risen(Priority::normal), Priority::high);
-  EXPECT_EQ(risen(Priority::high), Priority::high) << "never into security";
-  EXPECT_EQ(risen(Priority::security), Priority::security);
+  EXPECT_EQ(boosted(Priority::low), Priority::normal);
+  EXPECT_EQ(boosted(Priority::normal), Priority::high);
+  EXPECT_EQ(boosted(Priority::high), Priority::high) << "never into security";
+  EXPECT_EQ(boosted(Priority::security), Priority::security);
 }
 
 TEST(Messages, ASecretThatADeviceMayChoose) {

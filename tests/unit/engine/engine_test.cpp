@@ -22,7 +22,7 @@ class EngineTest : public ::testing::Test {
  protected:
   void make(std::size_t max_waiting = 20'000) {
     options.max_waiting = max_waiting;
-    engine = std::move(Engine::create(dir / "otad.db", options, clock, random, images, courier).value());
+    engine = std::move(Engine::create(dir / "otad.db", options, clock, random, images, notifier).value());
   }
 
   Firmware firmware() {
@@ -57,7 +57,7 @@ class EngineTest : public ::testing::Test {
   SystemClock clock;
   SystemRandom random;
   FakeImages images;
-  FakeCourier courier;
+  FakeNotifier notifier;
   Options options;
   std::unique_ptr<Engine> engine;
 };
@@ -166,14 +166,14 @@ TEST_F(EngineTest, ATransferThatBeginsChangesTheStateWithoutAMessage) {
     offered.set_value();
   });
   offered.get_future().get();
-  engine->board().chunks(id.number, {0, 3}, Transport::http);
+  engine->transfers().chunks(id.number, {0, 3}, Transport::http);
   engine->stop();
   auto db = std::move(storage::Database::open(dir / "otad.db", storage::Mode::reader).value());
   storage::Tasks tasks(*db);
   const auto task = tasks.find(id.number).value();
   EXPECT_EQ(task.state, TaskState::downloading);
   EXPECT_EQ(task.chunks_have, 4u);
-  EXPECT_TRUE(tasks.chunks(task).complete()) << "2,000,000 bytes are four chunks";
+  EXPECT_TRUE(storage::Unit(*db).chunks(task).complete()) << "2,000,000 bytes are four chunks";
 }
 
 TEST_F(EngineTest, WhatOperatorsDoIsInTheAuditLogWithIt) {
@@ -205,7 +205,7 @@ TEST_F(EngineTest, WhatOperatorsDoIsInTheAuditLogWithIt) {
 TEST_F(EngineTest, WhoFailsIsUndoneAndTheOthersOfItsUnitAreNot) {
   make();
   engine.reset();  // the database is there
-  EngineLoop writer(dir / "otad.db", options, clock, random, images, courier);
+  EngineLoop writer(dir / "otad.db", options, clock, random, images, notifier);
   ASSERT_TRUE(writer.open());
   std::atomic<int> decided{0};
   std::vector<std::string> told;
@@ -213,7 +213,7 @@ TEST_F(EngineTest, WhoFailsIsUndoneAndTheOthersOfItsUnitAreNot) {
     Device device;
     device.id = id;
     device.registered = true;
-    service.registry.save(device);
+    service.rows.unit.put(device);
   };
   const auto good = [&](const std::string& id) {
     writer.send({[&, id](TaskService& service) {
@@ -240,7 +240,7 @@ TEST_F(EngineTest, WhoFailsIsUndoneAndTheOthersOfItsUnitAreNot) {
                    Task task;
                    task.device = "twice";
                    task.state = TaskState::offered;
-                   service.rows.tasks.insert(task);
+                   service.rows.unit.insert(task);
                  }
                },
                [&](const Error&) { told.push_back("twice failed"); }});
@@ -259,7 +259,7 @@ TEST_F(EngineTest, WhoFailsIsUndoneAndTheOthersOfItsUnitAreNot) {
 TEST_F(EngineTest, ChunksThatWereTakenInByAnUndoneUnitAreWrittenByTheNext) {
   make();
   engine.reset();
-  EngineLoop writer(dir / "otad.db", options, clock, random, images, courier);
+  EngineLoop writer(dir / "otad.db", options, clock, random, images, notifier);
   ASSERT_TRUE(writer.open());
   Task task;
   std::promise<void> offered;
@@ -269,7 +269,7 @@ TEST_F(EngineTest, ChunksThatWereTakenInByAnUndoneUnitAreWrittenByTheNext) {
                  message.hardware = "gw-a";
                  message.version = "2.0.0";
                  on_request(service, *DeviceId::parse("gw-1"), {}, message);
-                 task = service.rows.tasks.active_of("gw-1").value();
+                 task = service.rows.unit.active_of("gw-1").value();
                  service.after_commit([&] { offered.set_value(); });
                },
                [](const Error&) {}});
@@ -277,7 +277,7 @@ TEST_F(EngineTest, ChunksThatWereTakenInByAnUndoneUnitAreWrittenByTheNext) {
   offered.get_future().wait();
   std::promise<void> both_wait;
   writer.send({[both = both_wait.get_future().share()](TaskService&) { both.wait(); }, [](const Error&) {}});
-  writer.send({[](TaskService& service) { service.transfers().chunks(1, {0, 2}, Transport::http); }, [](const Error&) {}});
+  writer.send({[](auto& service) { service.transfers().chunks(1, {0, 2}, Transport::http); }, [](const Error&) {}});
   writer.send({[&](TaskService& service) { service.lifecycle.load(task.id.number); }, [](const Error&) {}});
   writer.send({[](TaskService&) { throw std::runtime_error("thrown by the test"); }, [](const Error&) {}});
   both_wait.set_value();
@@ -287,7 +287,7 @@ TEST_F(EngineTest, ChunksThatWereTakenInByAnUndoneUnitAreWrittenByTheNext) {
   const auto row = storage::Tasks(*db).find(1).value();
   EXPECT_EQ(row.chunks_have, 3u);
   EXPECT_EQ(row.state, TaskState::downloading);
-  EXPECT_EQ(storage::Tasks(*db).chunks(row).have(), 3u);
+  EXPECT_EQ(storage::Unit(*db).chunks(row).have(), 3u);
 }
 
 class FailingDiskTest : public EngineTest {
@@ -396,7 +396,7 @@ TEST_F(FailingDiskTest, ADeviceWhoseRequestWaitsForDigestsIsAnsweredAllTheSame) 
 
 TEST_F(FailingDiskTest, AfterACheckpointThatFailedAllConnectionsAreClosed) {
   std::atomic<int> let_go{0};
-  options.let_go = [&] { ++let_go; };
+  options.close_other_connections = [&] { ++let_go; };
   make();
   engine->start();
   add_firmware();

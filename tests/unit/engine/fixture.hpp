@@ -45,7 +45,7 @@ class FakeImages final : public Images {
   int asked = 0;
 };
 
-class FakeCourier final : public Courier {
+class FakeNotifier final : public DeviceNotifier {
  public:
   void push(const std::string& device, const Answer& answer) override { pushed.emplace_back(device, answer); }
   std::vector<std::pair<std::string, Answer>> pushed;
@@ -67,9 +67,10 @@ class TaskServiceTest : public ::testing::Test {
 
   void open() {
     db = std::move(storage::Database::open(dir / "otad.db", storage::Mode::writer).value());
-    service = std::make_unique<TaskService>(*db, options, clock, random, board, images, courier,
+    service = std::make_unique<TaskService>(*db, options, clock, random, transfers, images, notifier,
                                             [this](auto job) { jobs.push_back(std::move(job)); });
     service->resync();
+    service->rows.unit.discard();
   }
 
   /// One command in one transaction, as the engine's thread runs it; then the jobs that it left.
@@ -91,12 +92,13 @@ class TaskServiceTest : public ::testing::Test {
   void restart() {
     service.reset();
     db.reset();
-    board.keep_only({});
+    transfers.keep_only({});
     open();
     unit([](auto& s) { s.lifecycle.resume_active(); });
   }
 
-  /// As the engine's thread does after a disk fault: the service and the database are opened afresh, the board stays.
+  /// As the engine's thread does after a disk fault: the service and the database are opened afresh, the active
+  /// transfers stay.
   void reopen() {
     service.reset();
     db.reset();
@@ -178,25 +180,30 @@ class TaskServiceTest : public ::testing::Test {
     return upgrade(o).value().task.id;
   }
 
-  Task row(const TaskId& id) { return service->lifecycle.load(id.number).value(); }
-  std::optional<Device> row_of(const std::string& device) { return service->rows.devices.find(device); }
+  Task row(const TaskId& id) {
+    return unit([&](auto& s) { return s.lifecycle.load(id.number); }).value();
+  }
+  std::optional<Device> row_of(const std::string& device) { return service->rows.devices().find(device); }
+  std::optional<Task> open_of(const std::string& device, const std::string& version) {
+    return unit([&](auto& s) { return s.rows.unit.open_of(device, version); });
+  }
   TaskState state_of(const TaskId& id) { return row(id).state; }
-  std::vector<LogEntry> log_of(const TaskId& id) { return service->rows.transfer_log.list(id.number, 0, 1'000); }
+  std::vector<LogEntry> log_of(const TaskId& id) { return service->rows.transfer_log().list(id.number, 0, 1'000); }
 
   /// What was pushed since the last call, as `device type`.
   std::vector<std::string> pushes() {
     std::vector<std::string> texts;
-    for (const auto& [device, answer] : courier.pushed) texts.push_back(device + " " + std::string(type_of(answer)));
-    courier.pushed.clear();
+    for (const auto& [device, answer] : notifier.pushed) texts.push_back(device + " " + std::string(type_of(answer)));
+    notifier.pushed.clear();
     return texts;
   }
 
   test::TempDir dir;
   test::FakeClock clock;
   test::FakeRandom random;
-  TransferBoard board{clock};
+  ActiveTransfers transfers{clock};
   FakeImages images;
-  FakeCourier courier;
+  FakeNotifier notifier;
   Options options;
   std::deque<std::function<void(TaskService&)>> jobs;
   std::unique_ptr<storage::Database> db;
@@ -205,12 +212,14 @@ class TaskServiceTest : public ::testing::Test {
  private:
   void begin() {
     db->begin();
+    service->rows.unit.discard();
     service->set_clock();
   }
   void end() {
     service->scheduler.schedule();
-    service->flush();
+    service->rows.unit.flush();
     db->commit();
+    service->rows.unit.discard();
     for (auto& effect : service->take_effects()) effect();
     while (!jobs.empty()) {
       auto job = std::move(jobs.front());

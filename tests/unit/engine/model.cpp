@@ -94,7 +94,7 @@ void Model::follow(const Event& line, const std::function<Task(std::int64_t)>& r
     task->facts.chunk_bytes = read(line.task).chunk_bytes;
     task->have.resize(task->facts.grid().count());
   }
-  if (*event == attempt_spent) smaller_grid(*task, read(line.task).chunk_bytes);
+  if (*event == attempt_failed) smaller_grid(*task, read(line.task).chunk_bytes);
   if (!line.reason.empty()) task->reason = line.reason;
 }
 
@@ -144,7 +144,7 @@ void Model::judge(TaskModel& task, TaskEvent event, const Event& line) {
   // Where nobody but the device asked for the task, or did when it said so, what it says it has moves nothing.
   const bool by_itself = task.facts.created_by == "device";
   const auto told = by_itself && !task.stall_told ? task.stall_before : task.stall_told;
-  if (event == attempt_spent && task.attempt >= options_.tasks.max_attempts) refuse("no attempt is left");
+  if (event == attempt_failed && task.attempt >= options_.tasks.max_attempts) refuse("no attempt is left");
   if (event == attempts_used_up && task.attempt < options_.tasks.max_attempts) refuse("attempts are left");
   switch (event) {
     case grant:
@@ -163,7 +163,7 @@ void Model::judge(TaskModel& task, TaskEvent event, const Event& line) {
     case confirm_timeout:
       if (now - task.entered < std::chrono::seconds(options_.tasks.confirm_timeout_s)) refuse("there is time left");
       return;
-    case silence:
+    case device_silent:
       if (!told || now - *told < stall) return refuse("it was not told of a stall before");
       if (task.heard_since_stall) refuse("it was heard");
       return;
@@ -174,7 +174,7 @@ void Model::judge(TaskModel& task, TaskEvent event, const Event& line) {
         refuse("its device has '" + current + "'");
       return;
     }
-    case attempt_spent:
+    case attempt_failed:
     case attempts_used_up:
       if (by_timer) {
         if (line.reason != "stalled") refuse("a timer is no evidence of " + line.reason);
@@ -225,7 +225,7 @@ void Model::apply(TaskModel& task, TaskEvent event, TaskState to) {
   task.state = to;
   task.entered = now;
   task.stirred = false;
-  if (event == attempt_spent) {
+  if (event == attempt_failed) {
     ++task.attempt;
     task.percent = 0;
     task.wrong.clear();
@@ -235,7 +235,7 @@ void Model::apply(TaskModel& task, TaskEvent event, TaskState to) {
     task.retry_late = now + std::chrono::seconds(options_.tasks.retry_backoff_max_s);
     spent_.insert(task.facts.id.number);
   }
-  if (event == offer_timeout || event == silence) task.parked = true;
+  if (event == offer_timeout || event == device_silent) task.parked = true;
   if (event == grant) {
     task.parked = false;
     task.percent = 0;
@@ -250,12 +250,12 @@ void Model::apply(TaskModel& task, TaskEvent event, TaskState to) {
   }
   auto& device = devices[task.facts.device];
   if (event == grant) task.from = device.current;
-  if (event == image_right || event == image_right_hold) {
+  if (event == verified || event == verified_pending_confirm) {
     if (!device.current.empty()) task.from = device.current;
     task.confirmed = false;
     device.last_update = task.facts.id.number;
   }
-  if (event == image_right) {
+  if (event == verified) {
     device.current = task.facts.version;
     device.confirmed = false;
   }
@@ -322,12 +322,12 @@ void Model::end() {
 }
 
 Priority Model::best_class(const TaskModel& task) const {
-  return now - task.created >= kRises ? risen(task.facts.priority) : task.facts.priority;
+  return now - task.created >= kRises ? boosted(task.facts.priority) : task.facts.priority;
 }
 
 Priority Model::worst_class(const TaskModel& task) const {
   const Millis since = std::max(task.queued_since, task.wait_due.value_or(Millis{0}));
-  return now - since >= kRises ? risen(task.facts.priority) : task.facts.priority;
+  return now - since >= kRises ? boosted(task.facts.priority) : task.facts.priority;
 }
 
 bool Model::surely_before(const TaskModel& a, const TaskModel& b) const {

@@ -222,7 +222,7 @@ void Model::remove_device(const std::string& device) {
 
 void Model::damage(const Digest& image) {
   for (auto* task : open_tasks())
-    if (task->facts.checksum == image && task->state != State::installing) permit(*task, {TaskEvent::damage}, true);
+    if (task->facts.checksum == image && task->state != State::installing) permit(*task, {image_corrupt}, true);
   for (auto& each : firmware)
     if (each.checksum == image) each.damaged = true;
 }

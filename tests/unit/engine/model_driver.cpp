@@ -26,7 +26,7 @@ void History::begin(const std::string& what) {
                   what);
   if (story.size() > story_length) story.pop_front();
   random.value = static_cast<double>(below(1'000)) / 1'000;
-  courier.pushed.clear();
+  notifier.pushed.clear();
   const Millis now = service->clock().now();
   if (now < model->now) faults.push_back("the timeline went back");
   model->begin(now, clock.wall());
@@ -63,7 +63,7 @@ void History::observe(bool all_flushed, bool restarted) {
                     (event.to ? " -> " + std::string(to_string(*event.to)) : "") + " " + event.reason;
     if (event.to && is_ended(*event.to)) ended[event.task] = text_of(read_task(event.task));
   }
-  for (const auto& [device, answer] : courier.pushed) {
+  for (const auto& [device, answer] : notifier.pushed) {
     story.back() += "\n      pushed " + device + " " + std::string(type_of(answer));
     model->pushed(device, answer, restarted);
   }
@@ -78,8 +78,8 @@ void History::observe(bool all_flushed, bool restarted) {
   }
 
   SQLite::Statement open(db->impl().db,
-                         "SELECT t.number, t.device, t.state, t.attempt, t.parked, t.ready, t.priority, t.state_due, "
-                         "c.bitmap, (SELECT ready_task FROM devices WHERE id = t.device) IS t.number FROM tasks t LEFT "
+                         "SELECT t.number, t.device, t.state, t.attempt, t.parked, t.wait_reason=1, t.priority, "
+                         "t.state_due, c.bitmap, (SELECT ready_task FROM devices WHERE id = t.device) IS t.number FROM tasks t LEFT "
                          "JOIN task_chunks c ON c.task = t.number WHERE t.state < 5");
   std::vector<Row> rows;
   while (open.executeStep()) {
@@ -97,11 +97,11 @@ void History::observe(bool all_flushed, bool restarted) {
     row.bitmap.assign(bytes, bytes + open.getColumn(8).getBytes());
     rows.push_back(std::move(row));
   }
-  SQLite::Statement ghosts(db->impl().db, "SELECT number FROM tasks WHERE ready = 1 AND state >= 5");
+  SQLite::Statement ghosts(db->impl().db, "SELECT number FROM tasks WHERE wait_reason = 1 AND state <> 0");
   if (ghosts.executeStep())
     model->faults.push_back("task " + std::to_string(ghosts.getColumn(0).getInt64()) +
-                            " has ended and is in the queue");
-  model->compare(rows, service->scheduler.slots(), all_flushed);
+                            " waits for nothing and is in the queue");
+  model->compare(rows, service->rows.unit.slots_held(), all_flushed);
 }
 
 void History::finish() {
@@ -133,7 +133,7 @@ void History::deliver(const Message& message) {
     if (report->state) text += " " + std::string(to_string(*report->state));
     begin(text);
     // A plain report may go the short way: then it is told to the database later.
-    if (!report->chunks.empty() && !report->mismatch && chance(50) && board.report(message.device, {}, *report)) {
+    if (!report->chunks.empty() && !report->mismatch && chance(50) && transfers.report(message.device, {}, *report)) {
       story.back() += " (board)";
       for (const auto& range : report->chunks) model->board_chunks(report->task.number, range);
       model->reported(message.device);

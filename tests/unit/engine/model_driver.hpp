@@ -60,7 +60,7 @@ class History : public TaskServiceTest {
   void finish();
   void check_ended();
   void fast();
-  Task read_task(std::int64_t number) { return service->rows.tasks.find(number).value(); }
+  Task read_task(std::int64_t number) { return service->rows.tasks().find(number).value(); }
 
   std::uint64_t below(std::uint64_t bound) { return bound ? dice() % bound : 0; }
   bool chance(int percent) { return below(100) < static_cast<std::uint64_t>(percent); }

@@ -15,7 +15,7 @@ void Model::permit(const TaskModel& task, std::set<TaskEvent> events, bool must,
 
 void Model::permit_spend(const TaskModel& task, bool must, const std::string& reason) {
   if (task.attempt >= options_.tasks.max_attempts) return permit(task, {attempts_used_up}, must, reason);
-  permit(task, {attempt_spent}, must, reason);
+  permit(task, {attempt_failed}, must, reason);
 }
 
 void Model::heard(const std::string& device, bool sure) {
@@ -321,7 +321,7 @@ void Model::expect_verify(TaskModel& task, const VerifyReport& message) {
     const bool repeat = message.attempt.value_or(task.attempt) < task.attempt;
     expected_.types = {"success"};
     if (repeat) expected_.types.insert("retry");
-    return permit(task, {confirms ? image_right_hold : image_right}, !repeat);
+    return permit(task, {confirms ? verified_pending_confirm : verified}, !repeat);
   }
   const bool named = message.attempt.has_value();
   const bool older = named && *message.attempt < task.attempt;

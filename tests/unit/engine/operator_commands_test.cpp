@@ -53,7 +53,7 @@ TEST_F(OperatorCommands, RefusesWhatCannotBe) {
   EXPECT_EQ(refused(order("gw-3", "2.0.0")), Errc::wrong_hardware);
   EXPECT_EQ(upgrade(order("unseen", "2.0.0")).error().fields.at(0).field, "hardware");
   EXPECT_TRUE(upgrade(order("gw-3", "2.5.0"))) << "firmware without hardware fits every device";
-  EXPECT_EQ(service->rows.tasks.list({}, 0, 10).size(), 1u) << "no refusal left a task";
+  EXPECT_EQ(service->rows.tasks().list({}, 0, 10).size(), 1u) << "no refusal left a task";
   EXPECT_FALSE(row_of("unseen"));
 }
 
@@ -151,7 +151,7 @@ TEST_F(OperatorCommands, EndedTasksGoWithTheirLogsAfterTheirTimeABoundedNumberAt
   while (keep() && rounds < 20) ++rounds;
   EXPECT_GE(rounds, 2);
   for (const auto& id : {ended.front(), ended.back()}) {
-    EXPECT_FALSE(service->rows.tasks.find(id.number));
+    EXPECT_FALSE(service->rows.tasks().find(id.number));
     EXPECT_TRUE(log_of(id).empty());
   }
   EXPECT_EQ(state_of(open), TaskState::queued);
@@ -331,8 +331,8 @@ TEST_F(OperatorCommands, ADeviceThatIsInstallingCanBeRemoved) {
 TEST_F(OperatorCommands, EveryChangeOfStateIsInTheLog) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
-  board.bytes(id.number, 1'000'000);
-  board.chunks(id.number, {0, 1}, Transport::http);
+  transfers.bytes(id.number, 1'000'000);
+  transfers.chunks(id.number, {0, 1}, Transport::http);
   advance(1s);
   chunk("gw-1", id, 2, 3);
   verify("gw-1", id, 9, 1, ChunkRanges{{1, 1}});

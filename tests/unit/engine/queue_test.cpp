@@ -13,7 +13,7 @@ TEST_F(Queue, AbsentDevicesHoldNothing) {
   EXPECT_EQ(state_of(id), TaskState::queued);
   EXPECT_TRUE(pushes().empty());
   EXPECT_TRUE(std::holds_alternative<Offer>(request("gw-1")));
-  EXPECT_EQ(service->scheduler.slots(), 1);
+  EXPECT_EQ(service->rows.unit.slots_held(), 1);
 }
 
 TEST_F(Queue, ADeviceThatLeftLosesItsPlaceAndTakesItAgain) {
@@ -22,12 +22,12 @@ TEST_F(Queue, ADeviceThatLeftLosesItsPlaceAndTakesItAgain) {
   task_for("gw-2", "2.0.0");
   const auto waiting = task_for("gw-3", "2.0.0");
   EXPECT_EQ(std::get<QueuedAnswer>(request("gw-3")).position, 1);
-  EXPECT_EQ(service->rows.tasks.ready_of("gw-3"), waiting.number);
+  EXPECT_EQ(service->rows.unit.ready_of("gw-3"), waiting.number);
   for (int i = 0; i < 6; ++i) {
     advance(55s);
     chunk("gw-1", {waiting.day, 1}, 0, 0);
   }
-  EXPECT_FALSE(service->rows.tasks.ready_of("gw-3"));
+  EXPECT_FALSE(service->rows.unit.ready_of("gw-3"));
   EXPECT_TRUE(std::holds_alternative<Offer>(request("gw-3"))) << "the others stalled meanwhile";
 }
 
@@ -88,7 +88,7 @@ TEST_F(Queue, OfOneDevicesTasksTheOneThatRoseGoesFirst) {
   const auto normal = task_for("gw-1", "2.0.0", Priority::normal);
   advance(59min);
   const auto high = task_for("gw-1", "3.0.0", Priority::high);
-  EXPECT_EQ(service->rows.tasks.ready_of("gw-1"), high.number);
+  EXPECT_EQ(service->rows.unit.ready_of("gw-1"), high.number);
   advance(2min);
   verify("gw-0", holder, 1);
   EXPECT_EQ(state_of(normal), TaskState::offered) << "risen to high by now, and older";
@@ -97,8 +97,8 @@ TEST_F(Queue, OfOneDevicesTasksTheOneThatRoseGoesFirst) {
 TEST_F(Queue, SlotsAreNeverExceeded) {
   add_firmware("2.0.0");
   for (int i = 0; i < 10; ++i) task_for("gw-" + std::to_string(i), "2.0.0");
-  EXPECT_EQ(service->scheduler.slots(), 2);
-  EXPECT_EQ(service->rows.tasks.slots_held(), 2);
+  EXPECT_EQ(service->rows.unit.slots_held(), 2);
+  EXPECT_EQ(service->rows.unit.slots_held(), 2);
 }
 
 TEST_F(Queue, SecurityTakesTheLowestRoutineSlot) {
@@ -191,7 +191,7 @@ TEST_F(Queue, AnOfferThatNobodyTakesWaitsUntilTheDeviceIsHeard) {
   advance(61s);
   EXPECT_EQ(state_of(id), TaskState::queued);
   EXPECT_TRUE(pushes().empty()) << "not offered again by itself";
-  EXPECT_EQ(service->scheduler.slots(), 0);
+  EXPECT_EQ(service->rows.unit.slots_held(), 0);
   EXPECT_TRUE(std::holds_alternative<Offer>(request("gw-1")));
   EXPECT_EQ(row(id).attempt, 1) << "absence spends none";
 }
@@ -252,13 +252,13 @@ TEST_F(Queue, SlowIsNotStuck) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
   for (int i = 0; i < 5; ++i) {
-    board.bytes(id.number, 100'000);
+    transfers.bytes(id.number, 100'000);
     advance(50s);
   }
-  board.chunks(id.number, {0, 0}, Transport::http);
+  transfers.chunks(id.number, {0, 0}, Transport::http);
   for (int i = 0; i < 10; ++i) {
     advance(50s);
-    board.bytes(id.number, 50'000);
+    transfers.bytes(id.number, 50'000);
   }
   EXPECT_EQ(state_of(id), TaskState::downloading);
   EXPECT_EQ(row(id).stalls, 0);
@@ -267,10 +267,10 @@ TEST_F(Queue, SlowIsNotStuck) {
 TEST_F(Queue, TheSameBytesOverAndOverAreStuck) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
-  board.chunks(id.number, {0, 0}, Transport::http);
+  transfers.chunks(id.number, {0, 0}, Transport::http);
   for (int i = 0; i < 40; ++i) {
     advance(30s);
-    board.bytes(id.number, 524'288);
+    transfers.bytes(id.number, 524'288);
     if (state_of(id) == TaskState::queued) break;
   }
   EXPECT_EQ(state_of(id), TaskState::queued);
@@ -280,20 +280,20 @@ TEST_F(Queue, PartsOfChunksAreNoStallAsLongAsTheyAreNew) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
   const ChunkGrid grid{4 * 524'288, 524'288};
-  board.sent(id.number, grid, 1'000, 2'000);
+  transfers.sent(id.number, grid, 1'000, 2'000);
   advance(1s);
   EXPECT_EQ(state_of(id), TaskState::downloading) << "the first bytes begin the download";
   // A delta client takes a third of each chunk, and some of that twice.
   for (std::uint64_t i = 1; i < 20; ++i) {
-    board.sent(id.number, grid, (i % 4) * 524'288 + i * 8'192, 4'096);
-    board.sent(id.number, grid, (i % 4) * 524'288 + i * 8'192, 4'096);
+    transfers.sent(id.number, grid, (i % 4) * 524'288 + i * 8'192, 4'096);
+    transfers.sent(id.number, grid, (i % 4) * 524'288 + i * 8'192, 4'096);
     advance(50s);
     EXPECT_EQ(state_of(id), TaskState::downloading);
     EXPECT_EQ(row(id).stalls, 0);
   }
   EXPECT_EQ(row(id).attempt, 1);
   for (int i = 0; i < 40 && state_of(id) == TaskState::downloading; ++i) {
-    board.sent(id.number, grid, 0, 524'287);
+    transfers.sent(id.number, grid, 0, 524'287);
     advance(30s);
   }
   EXPECT_EQ(state_of(id), TaskState::queued) << "the same over and over is stuck";
@@ -306,21 +306,21 @@ TEST_F(Queue, WhatIsFetchedOverAndOverIsNamedNowAndThen) {
   const auto allowance = download_allowance(row(id));
   EXPECT_EQ(allowance, 4 * 4 * 524'288u + (16u << 20));
   const auto told = [&] {
-    const auto entries = service->rows.transfer_log.list(id.number, 0, 1000);
+    const auto entries = service->rows.transfer_log().list(id.number, 0, 1000);
     return std::count_if(entries.begin(), entries.end(), [](const auto& entry) { return entry.kind == "repeats"; });
   };
-  board.bytes(id.number, allowance);
+  transfers.bytes(id.number, allowance);
   advance(1s);
   EXPECT_EQ(told(), 0);
   for (int i = 0; i < 5; ++i) {
-    board.bytes(id.number, 1'000);
+    transfers.bytes(id.number, 1'000);
     advance(1s);
     EXPECT_EQ(told(), 1) << "once, not each second";
   }
-  board.bytes(id.number, allowance);
+  transfers.bytes(id.number, allowance);
   advance(1s);
   EXPECT_EQ(told(), 2) << "twice as much";
-  EXPECT_TRUE(board.transfer_class(id.number)->repeats);
+  EXPECT_TRUE(transfers.transfer_class(id.number)->repeats);
   verify("gw-1", id, 9);
   EXPECT_EQ(row(id).attempt, 2);
   EXPECT_EQ(download_allowance(row(id)), 2 * 4 * 4 * 524'288u + (16u << 20)) << "a new attempt has its own";
@@ -366,7 +366,7 @@ TEST_F(Queue, ADeviceThatIsBackByADownloadAloneHasItsSecurityTaskAtOnce) {
   advance(400s);  // absent
   const auto security = task_for("gw-1", "3.0.0", Priority::security);
   EXPECT_EQ(state_of(security), TaskState::queued);
-  board.bytes(routine.number, 1'000);
+  transfers.bytes(routine.number, 1'000);
   advance(1s);
   EXPECT_EQ(state_of(security), TaskState::offered);
   EXPECT_EQ(state_of(routine), TaskState::queued);
@@ -378,7 +378,7 @@ TEST_F(Queue, ARemovedDeviceLeavesTheQueue) {
   add_firmware("2.0.0");
   const auto holder = task_for("gw-0", "2.0.0");
   const auto waiting = task_for("gw-1", "2.0.0");
-  ASSERT_EQ(service->rows.tasks.ready_of("gw-1"), waiting.number);
+  ASSERT_EQ(service->rows.unit.ready_of("gw-1"), waiting.number);
   const auto next = task_for("gw-2", "2.0.0");
   unit([](auto& s) { return on_remove_device(s, "gw-1", "alice"); }).value();
   verify("gw-0", holder, 1);
@@ -393,12 +393,12 @@ TEST_F(Queue, ARowThatCanNotBeReadStopsNobodyElse) {
   const auto broken_task = task_for("gw-2", "2.0.0");
   chunk("gw-1", broken_device, 0, 0);
   const auto corrupt = [&](const std::string& sql) {
-    service->discard();
+    service->rows.unit.discard();
     db->impl().db.exec(sql);
   };
   corrupt("UPDATE devices SET transport = 9 WHERE id = 'gw-1'");
   corrupt("UPDATE tasks SET priority = 77 WHERE number = " + std::to_string(broken_task.number));
-  board.bytes(broken_device.number, 1'000);
+  transfers.bytes(broken_device.number, 1'000);
 
   const auto good = task_for("gw-3", "2.0.0");
   EXPECT_EQ(state_of(good), TaskState::offered);
@@ -534,8 +534,8 @@ TEST_F(Queue, ARestartSaysAgainWhatACrashSwallowed) {
   pushes();
   restart();
   EXPECT_EQ(pushes(), (std::vector<std::string>{"gw-1 metadata", "gw-2 retry"}));
-  EXPECT_EQ(service->scheduler.slots(), 2);
-  EXPECT_TRUE(board.active(offered.number));
+  EXPECT_EQ(service->rows.unit.slots_held(), 2);
+  EXPECT_TRUE(transfers.active(offered.number));
   EXPECT_EQ(std::get<Offer>(request("gw-2")).missing, (ChunkRanges{{1, 1}}));
   EXPECT_EQ(std::get<Offer>(request("gw-2")).attempt, 2);
   EXPECT_EQ(state_of(waiting), TaskState::queued);

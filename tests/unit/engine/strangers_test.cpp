@@ -40,7 +40,7 @@ class Strangers : public TaskServiceTest {
   }
   TaskId asked_for(const std::string& device, const std::string& version) {
     ask(device, {}, version);
-    return service->rows.tasks.open_of(device, version).value().id;
+    return open_of(device, version).value().id;
   }
   void registers(const std::string& device) {
     DeviceChange change;
@@ -102,7 +102,7 @@ TEST_F(Strangers, GoWithWhatOnlyTheyAskedFor) {
   EXPECT_TRUE(row_of("gone"));
   pass(std::chrono::hours{2});
   EXPECT_FALSE(row_of("gone"));
-  EXPECT_FALSE(service->rows.tasks.find(waits.number));
+  EXPECT_FALSE(service->rows.tasks().find(waits.number));
   EXPECT_THAT(log_of(waits), IsEmpty());
   EXPECT_FALSE(refused("gone")) << "it may come again";
 }
@@ -118,12 +118,12 @@ TEST_F(Strangers, OneLeavesSoManyTasksAndNoMore) {
       unit([&](auto& s) { return on_cancel(s, made.back(), "tester"); }).value();
     if (i == 1) request("gw-1", says("gw-a", "1.0.0"));  // or it would need no other
   }
-  EXPECT_FALSE(service->rows.tasks.find(made[0].number)) << "the oldest went";
+  EXPECT_FALSE(service->rows.tasks().find(made[0].number)) << "the oldest went";
   EXPECT_THAT(log_of(made[0]), IsEmpty());
-  EXPECT_TRUE(service->rows.tasks.find(made[1].number)) << "its last update stays";
-  EXPECT_FALSE(service->rows.tasks.find(made[2].number));
-  EXPECT_TRUE(service->rows.tasks.find(made[4].number));
-  EXPECT_EQ(service->rows.tasks.list({}, 0, 100).size(), kEndedOfStranger + 2u);
+  EXPECT_TRUE(service->rows.tasks().find(made[1].number)) << "its last update stays";
+  EXPECT_FALSE(service->rows.tasks().find(made[2].number));
+  EXPECT_TRUE(service->rows.tasks().find(made[4].number));
+  EXPECT_EQ(service->rows.tasks().list({}, 0, 100).size(), kEndedOfStranger + 2u);
 }
 
 TEST_F(Strangers, OneWritesSoManyLinesAndNoMore) {
@@ -173,7 +173,7 @@ TEST_F(Strangers, ManyGoInSteps) {
   while (unit([](auto& s) { return s.housekeeping.run(); })) ++steps;
   EXPECT_EQ(steps, 4) << "2,000 are looked at in each, and the last has nothing to do";
   EXPECT_TRUE(row_of("stranger-0"));
-  EXPECT_EQ(service->rows.devices.list("", 10).size(), 1u);
+  EXPECT_EQ(service->rows.devices().list("", 10).size(), 1u);
 }
 
 TEST_F(Strangers, ClaimsAreAuditedWithTheirAddressUpToARate) {
@@ -266,7 +266,7 @@ TEST_F(Strangers, WhoIsVouchedForHoldsItsPlace) {
 TEST_F(Strangers, ASecretOfTheirOwnChoiceIsNoProof) {
   add_firmware("2.0.0");
   ask("gw-1", with(1), "2.0.0");
-  EXPECT_TRUE(service->rows.tasks.open_of("gw-1", "2.0.0").value().unasked);
+  EXPECT_TRUE(open_of("gw-1", "2.0.0").value().unasked);
   EXPECT_TRUE(row_of("gw-1")->claimed);
   ASSERT_TRUE(unit([&](auto& s) { return on_set_secret(s, "gw-1", digest_of(9)); }));
   EXPECT_FALSE(row_of("gw-1")->claimed);
@@ -289,7 +289,7 @@ TEST_F(Strangers, BytesFromHereAreMovement) {
   add_firmware("2.0.0", "gw-a", 1, 1'000ull * 524'288);
   const auto task = asked_for("gw-1", "2.0.0");
   for (std::uint32_t i = 0; i < 60; ++i) {
-    board.bytes(task.number, 524'288);
+    transfers.bytes(task.number, 524'288);
     chunk("gw-1", task, i, i);
     advance(10s);
   }

@@ -27,7 +27,7 @@ namespace ota::rest::test {
 /// Answers every command with what the test put in; keeps what came.
 class ScriptedEngine final : public engine::Engine {
  public:
-  explicit ScriptedEngine(const Clock& clock) : board_(clock) {}
+  explicit ScriptedEngine(const Clock& clock) : transfers_(clock) {}
 
   void start() override {}
   void stop() override {}
@@ -42,7 +42,7 @@ class ScriptedEngine final : public engine::Engine {
   void listen(DeviceId, Credentials, engine::Done<std::optional<Answer>>) override {}
   void audit(AuditEntry entry) override { refused.push_back(std::move(entry)); }
   void key_used(std::string name) override { used.push_back(std::move(name)); }
-  engine::TransferBoard& board() noexcept override { return board_; }
+  engine::ActiveTransfers& transfers() noexcept override { return transfers_; }
   engine::Stats stats() const override { return figures; }
 
   void upgrade(engine::UpgradeOrder wanted, Caller by, engine::Done<engine::UpgradeOutcome> done) override {
@@ -126,7 +126,7 @@ class ScriptedEngine final : public engine::Engine {
     done(Result<void>{});
   }
 
-  engine::TransferBoard board_;
+  engine::ActiveTransfers transfers_;
 };
 
 class HandRequest final : public http::Request {

@@ -159,7 +159,7 @@ TEST(OneTask, ShowsLiveFigures) {
   transfer.device = "gw-1";
   transfer.have = have;
   transfer.bytes_sent = 1'048'576;
-  bench.engine.board().open(std::move(transfer));
+  bench.engine.transfers().open(std::move(transfer));
   const auto progress = bench.get("/tasks/" + task.id.str()).json["progress"];
   EXPECT_EQ(progress["chunks"], 2);
   EXPECT_EQ(progress["bytes"], 1'048'576);
@@ -285,54 +285,63 @@ TEST(Explanation, EveryReasonToWait) {
   Task task;
   task.id = {20261122, 7};
   QueueFacts facts;
-  EXPECT_EQ(explain(task, facts, now), "waits for the device to be heard (never heard yet)");
+  EXPECT_EQ(explain(task, facts), "waits for the device to be heard (never heard yet)");
   facts.device.emplace();
   facts.device->last_seen = now;
-  EXPECT_EQ(explain(task, facts, now), "waits for the device to be heard (last heard at 2026-11-22T08:30:00Z)");
+  EXPECT_EQ(explain(task, facts), "waits for the device to be heard (last heard at 2026-11-22T08:30:00Z)");
   task.parked = true;
-  EXPECT_THAT(explain(task, facts, now), HasSubstr("went offline"));
+  EXPECT_THAT(explain(task, facts), HasSubstr("went offline"));
+  task.wait_reason = WaitReason::behind_own;
   facts.ahead = TaskId{20261122, 4};
-  EXPECT_EQ(explain(task, facts, now), "waits behind OTA_20261122_000004, which is for the same device");
+  EXPECT_EQ(explain(task, facts), "waits behind OTA_20261122_000004, which is for the same device");
+  task.wait_reason = WaitReason::device_busy;
   facts.holder = TaskId{20261122, 3};
-  EXPECT_EQ(explain(task, facts, now), "waits behind OTA_20261122_000003, which has the device now");
-  facts.ready = true;
-  EXPECT_EQ(explain(task, facts, now), "is next: waits for a free slot");
+  EXPECT_EQ(explain(task, facts), "waits behind OTA_20261122_000003, which has the device now");
+  task.wait_reason = WaitReason::slot;
+  EXPECT_EQ(explain(task, facts), "is next: waits for a free slot");
   facts.before = 1;
-  EXPECT_EQ(explain(task, facts, now), "waits for a free slot behind 1 other task");
+  EXPECT_EQ(explain(task, facts), "waits for a free slot behind 1 other task");
   facts.before = kCountedBefore;
-  EXPECT_EQ(explain(task, facts, now), "waits for a free slot behind at least 1000 other tasks");
+  EXPECT_EQ(explain(task, facts), "waits for a free slot behind at least 1000 other tasks");
   task.unasked = true;
-  EXPECT_THAT(explain(task, facts, now), HasSubstr("not registered: what operators order goes first"));
+  EXPECT_THAT(explain(task, facts), HasSubstr("not registered: what operators order goes first"));
   task.unasked = false;
+  task.wait_reason = WaitReason::not_before;
   task.not_before = now + Millis{60'000};
-  EXPECT_EQ(explain(task, facts, now), "waits until 2026-11-22T08:31:00Z");
+  EXPECT_EQ(explain(task, facts), "waits until 2026-11-22T08:31:00Z");
+  task.wait_reason = WaitReason::uplink;
+  facts.device->held_uplink = "mast";
+  EXPECT_EQ(explain(task, facts), "waits for other devices with poor links behind uplink mast");
+  for (const auto reason : {WaitReason::image_missing, WaitReason::digests, WaitReason::untrusted}) {
+    task.wait_reason = reason;
+    EXPECT_THAT(explain(task, facts), HasSubstr("waits"));
+  }
 }
 
 TEST(Explanation, NamesWhoFetchesTheSameOverAndOver) {
   Task task;
   task.size = 1'000'000;
   const QueueFacts facts;
-  const WallTime now{};
   for (const auto state : {TaskState::offered, TaskState::downloading, TaskState::retry_wait}) {
     task.state = state;
     task.bytes_sent = download_allowance(task);
-    EXPECT_EQ(explain(task, facts, now).find("over and over"), std::string::npos);
+    EXPECT_EQ(explain(task, facts).find("over and over"), std::string::npos);
     ++task.bytes_sent;
-    EXPECT_THAT(explain(task, facts, now), HasSubstr("20777217 bytes of an image of 1000000, the same over and over"));
+    EXPECT_THAT(explain(task, facts), HasSubstr("20777217 bytes of an image of 1000000, the same over and over"));
   }
   task.state = TaskState::succeeded;
-  EXPECT_EQ(explain(task, facts, now).find("over and over"), std::string::npos);
+  EXPECT_EQ(explain(task, facts).find("over and over"), std::string::npos);
 }
 
 TEST(Explanation, EveryState) {
   Task task;
   for (std::size_t state = 0; state < kTaskStates; ++state) {
     task.state = static_cast<TaskState>(state);
-    EXPECT_FALSE(explain(task, {}, WallTime{}).empty()) << state;
+    EXPECT_FALSE(explain(task, {}).empty()) << state;
   }
   task.state = TaskState::failed;
   task.reason = "checksum_mismatch";
-  EXPECT_EQ(explain(task, {}, WallTime{}), "failed in attempt 1 of 3: checksum_mismatch");
+  EXPECT_EQ(explain(task, {}), "failed in attempt 1 of 3: checksum_mismatch");
 }
 
 }  // namespace

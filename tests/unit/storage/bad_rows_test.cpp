@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "ota/storage/tables.hpp"
+#include "ota/storage/unit.hpp"
 #include "storage/database_impl.hpp"
 #include "support/fakes.hpp"
 
@@ -20,18 +21,20 @@ class BadRowsTest : public ::testing::Test {
     for (const auto* name : {"gw-1", "gw-2", "gw-3"}) {
       Device device;
       device.id = name;
-      devices.save(device);
+      unit.put(device);
       Task task;
       task.id.day = 20261122;
       task.device = name;
       task.version = "1.0";
       task.size = 4'096;
       task.chunk_bytes = 512;
-      tasks.insert(task);
+      unit.insert(task);
       LogEntry entry;
       entry.task = 1;
       log.add(entry);
     }
+    unit.flush();
+    unit.discard();
   }
   void run(const std::string& sql) { db->impl().db.exec(sql); }
   static bool named(const std::string& row) {
@@ -46,6 +49,7 @@ class BadRowsTest : public ::testing::Test {
 
   test::TempDir dir;
   std::unique_ptr<Database> db = std::move(Database::open(dir / "otad.db", Mode::writer).value());
+  Unit unit{*db};
   storage::Tasks tasks{*db};
   Devices devices{*db};
   FirmwareTable firmware{*db};
@@ -106,13 +110,13 @@ TEST_F(BadRowsTest, OtherListsGoOnToo) {
 }
 
 TEST_F(BadRowsTest, NoTimerAndNoTurnComesForARowThatCannotBeRead) {
-  run("UPDATE tasks SET due=5, ready=1, state=77 WHERE number=1");
-  run("UPDATE tasks SET due=6, expiry_due=6, ready=1 WHERE number=2");
+  run("UPDATE tasks SET due=5, wait_reason=1, state=77 WHERE number=1");
+  run("UPDATE tasks SET due=6, expiry_due=6, wait_reason=1 WHERE number=2");
   const auto due = tasks.due(10ms, 100);
   ASSERT_EQ(due.size(), 1u);
   EXPECT_EQ(due[0].id.number, 2);
   EXPECT_EQ(tasks.next_due(), 6ms) << "else the engine would wake for it without an end";
-  run("UPDATE tasks SET ready=1 WHERE number=1");
+  run("UPDATE tasks SET wait_reason=1 WHERE number=1");
   const auto heads = tasks.ready_heads();
   ASSERT_EQ(heads.size(), 1u);
   EXPECT_EQ(heads[0].id.number, 2);

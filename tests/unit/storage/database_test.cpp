@@ -13,6 +13,7 @@
 
 #include "ota/storage/readers.hpp"
 #include "ota/storage/tables.hpp"
+#include "ota/storage/unit.hpp"
 #include "storage/database_impl.hpp"
 #include "storage/migrations.hpp"
 #include "support/fakes.hpp"
@@ -162,13 +163,14 @@ class TaskNumbersTest : public DatabaseTest {
  protected:
   /// Makes `count` tasks; the last one's number.
   static std::int64_t make_tasks(Database& db, int count) {
-    Tasks tasks(db);
+    Unit unit(db);
     Task task;
     task.device = "gw-1";
     task.size = 1;
     for (int i = 0; i < count; ++i) {
       db.begin();
-      tasks.insert(task);
+      unit.insert(task);
+      unit.flush();
       db.commit();
     }
     return task.id.number;
@@ -184,17 +186,20 @@ TEST_F(TaskNumbersTest, GoOnByOneOverStarts) {
   EXPECT_EQ(next(), 2);
   {
     const auto db = open();
-    Tasks tasks(*db);
+    Unit unit(*db);
     Task task;
     task.device = "gw-1";
     task.size = 1;
     db->begin();
-    tasks.insert(task);
+    unit.insert(task);
+    unit.flush();
     db->rollback();
+    unit.discard();
     db->begin();
     {
-      Database::Savepoint unit(*db);
-      tasks.insert(task);
+      Database::Savepoint savepoint(*db);
+      unit.insert(task);
+      unit.flush();
     }
     db->commit();
   }
@@ -450,13 +455,17 @@ TEST_F(DatabaseTest, NoStatementScansATable) {
   const auto db = open();
   const Tasks tasks(*db);
   const Devices devices(*db);
+  const Unit unit(*db);
   const FirmwareTable firmware(*db);
   const TransferLog log(*db);
   const Keys keys(*db);
   const AuditLog audit(*db);
   // Read whole on purpose: a handful of rows, or bounded by LIMIT in the order of the key.
   const std::vector<std::string> whole = {
-      "FROM api_keys ORDER BY name", "FROM firmware ORDER BY id", "SELECT id FROM transfer_log ORDER BY id LIMIT",
+      "FROM sqlite_sequence",
+      "FROM api_keys ORDER BY name",
+      "FROM firmware ORDER BY id",
+      "SELECT id FROM transfer_log ORDER BY id LIMIT",
       "SELECT id FROM audit ORDER BY id LIMIT", "SELECT at FROM audit ORDER BY id LIMIT"};
   Query::noted = nullptr;
   EXPECT_GT(texts.size(), 50u);

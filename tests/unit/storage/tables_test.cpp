@@ -3,6 +3,7 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <gtest/gtest.h>
 
+#include "ota/storage/unit.hpp"
 #include "storage/database_impl.hpp"
 #include "support/fakes.hpp"
 
@@ -27,23 +28,43 @@ class Tables : public ::testing::Test {
     task.size = 4'096;
     task.chunk_bytes = 512;
     task.priority = priority;
-    tasks.insert(task);
+    unit.insert(task);
+    unit.flush();
     return task;
   }
   void put(Task& task, TaskState state) {
     task.state = state;
-    tasks.update(task);
+    put(task);
+  }
+  void put(const Task& task) {
+    unit.put(task);
+    unit.flush();
+  }
+  void put(const Device& device) {
+    unit.put(device);
+    unit.flush();
+  }
+  void set_ready(const Task& of, bool ready) {
+    auto task = tasks.find(of.id.number).value();
+    task.wait_reason = ready ? WaitReason::slot : WaitReason::none;
+    unit.set_ready(task.device, ready ? std::optional{task.id.number} : std::nullopt);
+    put(task);
+  }
+  void hold(const std::string& device, const std::string& uplink, std::int64_t task) {
+    unit.hold(device, uplink, task);
+    unit.flush();
   }
   Device device(const std::string& id, Millis present_until = 1'000ms) {
     Device d;
     d.id = id;
     d.present_until_tl = present_until;
-    devices.save(d);
+    put(d);
     return d;
   }
 
   test::TempDir dir;
   std::unique_ptr<Database> db = std::move(Database::open(dir / "otad.db", Mode::writer).value());
+  Unit unit{*db};
   storage::Tasks tasks{*db};
   Devices devices{*db};
   FirmwareTable firmware{*db};
@@ -72,7 +93,8 @@ TEST_F(Tables, ATaskComesBackAsItWasKept) {
   t.queued_at_tl = 8'000ms;
   t.wait_due = 9'000ms;
   t.expiry_due = 10'000ms;
-  tasks.insert(t);
+  unit.insert(t);
+  unit.flush();
   t.state = TaskState::retry_wait;
   t.attempt = 2;
   t.reason = "checksum_mismatch";
@@ -90,9 +112,11 @@ TEST_F(Tables, ATaskComesBackAsItWasKept) {
   t.percent = 50;
   t.detail = "no space";
   t.confirmed = true;
-  tasks.update(t);
-  EXPECT_EQ(tasks.find(t.id.number)->percent, 50) << "as it will be";
-  tasks.write_down();
+  t.wait_reason = WaitReason::uplink;
+  t.slot_uplink = "mast";
+  unit.put(t);
+  EXPECT_EQ(unit.task(t.id.number)->percent, 50) << "as it will be";
+  unit.flush();
   const auto back = tasks.find(t.id.number).value();
   EXPECT_EQ(back.id, t.id);
   EXPECT_EQ(back.device, t.device);
@@ -128,28 +152,8 @@ TEST_F(Tables, ATaskComesBackAsItWasKept) {
   EXPECT_EQ(back.chunks_have, 16u);
   EXPECT_EQ(back.bytes_sent, t.bytes_sent);
   EXPECT_EQ(back.percent, 50);
-}
-
-TEST_F(Tables, AChangedTaskIsWrittenBeforeAnotherAndBeforeAQuestionAboutTasks) {
-  storage::Tasks elsewhere(*db);
-  auto a = make("a");
-  auto b = make("b");
-  put(a, TaskState::offered);
-  put(a, TaskState::downloading);
-  EXPECT_EQ(elsewhere.find(a.id.number)->state, TaskState::queued) << "it may change again";
-  put(b, TaskState::offered);
-  EXPECT_EQ(elsewhere.find(a.id.number)->state, TaskState::downloading);
-  EXPECT_EQ(tasks.slots_held(), 2);
-  EXPECT_EQ(elsewhere.find(b.id.number)->state, TaskState::offered);
-}
-
-TEST_F(Tables, AForgottenChangeNeverWas) {
-  auto a = make("a");
-  put(a, TaskState::offered);
-  tasks.forget();
-  EXPECT_EQ(tasks.find(a.id.number)->state, TaskState::queued);
-  tasks.write_down();
-  EXPECT_EQ(tasks.find(a.id.number)->state, TaskState::queued);
+  EXPECT_EQ(back.wait_reason, WaitReason::uplink);
+  EXPECT_EQ(back.slot_uplink, "mast");
 }
 
 TEST_F(Tables, ReadyTasksByPriorityAndAge) {
@@ -158,17 +162,17 @@ TEST_F(Tables, ReadyTasksByPriorityAndAge) {
   const auto normal = make("b");
   const auto younger = make("c");
   const auto security = make("d", Priority::security);
-  for (const auto& task : {low, normal, younger}) tasks.set_ready(task.id.number, true);
+  for (const auto& task : {low, normal, younger}) set_ready(task, true);
   auto heads = tasks.ready_heads();
   ASSERT_EQ(heads.size(), 2u);
   EXPECT_EQ(heads[0].id, normal.id);
   EXPECT_EQ(heads[1].id, low.id);
-  tasks.set_ready(security.id.number, true);
+  set_ready(security, true);
   EXPECT_EQ(tasks.ready_heads()[0].id, security.id);
   EXPECT_EQ(tasks.ready_before(low, 100), 3);
   EXPECT_EQ(tasks.ready_before(low, 2), 2);
   EXPECT_EQ(tasks.ready_of("c"), younger.id.number);
-  tasks.set_ready(younger.id.number, false);
+  set_ready(younger, false);
   EXPECT_FALSE(tasks.ready_of("c"));
   EXPECT_EQ(tasks.ready_before(low, 100), 2);
 }
@@ -178,13 +182,12 @@ TEST_F(Tables, WhatNobodyAskedForComesLastAndGivesWayFirst) {
   auto unasked = make("a", Priority::high);
   unasked.unasked = true;
   put(unasked, TaskState::queued);
-  tasks.write_down();
   EXPECT_TRUE(tasks.find(unasked.id.number)->unasked);
-  tasks.set_ready(unasked.id.number, true);
+  set_ready(unasked, true);
   ASSERT_EQ(tasks.ready_heads().size(), 1u);
   EXPECT_EQ(tasks.ready_heads()[0].id, unasked.id);
   auto low = make("b", Priority::low);
-  tasks.set_ready(low.id.number, true);
+  set_ready(low, true);
   ASSERT_EQ(tasks.ready_heads().size(), 1u);
   EXPECT_EQ(tasks.ready_heads()[0].id, low.id);
   EXPECT_EQ(tasks.ready_before(unasked, 100), 1);
@@ -197,7 +200,7 @@ TEST_F(Tables, WhatNobodyAskedForComesLastAndGivesWayFirst) {
   EXPECT_FALSE(tasks.asked_by_others("a"));
   EXPECT_TRUE(tasks.asked_by_others("b"));
   EXPECT_FALSE(tasks.asked_by_others("c"));
-  tasks.remove_of("a");
+  unit.remove_tasks_of("a");
   EXPECT_FALSE(tasks.find(unasked.id.number));
   EXPECT_TRUE(tasks.find(low.id.number));
 }
@@ -213,10 +216,10 @@ TEST_F(Tables, SlotsAndTheirLowestHolder) {
   put(a, TaskState::offered);
   put(b, TaskState::downloading);
   put(c, TaskState::retry_wait);
-  EXPECT_EQ(tasks.slots_held(), 4);
+  EXPECT_EQ(unit.slots_held(), 4);
   EXPECT_EQ(tasks.lowest_routine_holder()->id, c.id) << "youngest of the lowest";
   put(c, TaskState::installing);
-  EXPECT_EQ(tasks.slots_held(), 3);
+  EXPECT_EQ(unit.slots_held(), 3);
   EXPECT_EQ(tasks.all_active().size(), 4u);
 }
 
@@ -225,8 +228,9 @@ TEST_F(Tables, ADeviceHasOneActiveTaskAtMost) {
   auto b = make("a", Priority::normal, "2.0");
   put(a, TaskState::offered);
   EXPECT_EQ(tasks.active_of("a")->id, a.id);
-  put(b, TaskState::downloading);
-  EXPECT_THROW(tasks.write_down(), Fault) << "the database itself refuses a second";
+  b.state = TaskState::downloading;
+  unit.put(b);
+  EXPECT_THROW(unit.flush(), Fault) << "the database itself refuses a second";
 }
 
 TEST_F(Tables, DueTasksSoonestFirst) {
@@ -238,7 +242,7 @@ TEST_F(Tables, DueTasksSoonestFirst) {
   b.expiry_due = 100ms;
   b.state_due = 900ms;
   c.wait_due = 200ms;
-  for (auto* t : {&a, &b, &c}) tasks.update(*t);
+  for (auto* t : {&a, &b, &c}) put(*t);
   EXPECT_EQ(tasks.next_due(), 100ms);
   const auto due = tasks.due(200ms, 10);
   ASSERT_EQ(due.size(), 2u);
@@ -246,18 +250,6 @@ TEST_F(Tables, DueTasksSoonestFirst) {
   EXPECT_EQ(due[1].id, c.id);
   put(b, TaskState::expired);
   EXPECT_EQ(tasks.next_due(), 200ms) << "an ended task has no timer";
-}
-
-TEST_F(Tables, ChunksAreKeptWhileTheTaskIsOpen) {
-  auto t = make("a");
-  EXPECT_EQ(tasks.chunks(t).have(), 0u);
-  auto bitmap = tasks.chunks(t);
-  bitmap.set({1, 3});
-  tasks.save_chunks(t, bitmap);
-  EXPECT_EQ(tasks.chunks(t), bitmap);
-  t.state = TaskState::succeeded;
-  tasks.save_chunks(t, {});
-  EXPECT_EQ(tasks.chunks(t).have(), 0u);
 }
 
 TEST_F(Tables, ListsAreFilteredAndPaged) {
@@ -293,8 +285,8 @@ TEST_F(Tables, LinksComeBackAndAreCounted) {
   q.looks = 1;
   q.mqtt_heard = 11ms;
   q.mqtt_first_until = 12ms;
-  devices.save(d);
-  devices.save(d);
+  put(d);
+  put(d);
   const auto back = devices.find("gw-1").value().quality;
   EXPECT_EQ(back.rtt_ms, q.rtt_ms);
   EXPECT_EQ(back.loss, q.loss);
@@ -312,7 +304,7 @@ TEST_F(Tables, LinksComeBackAndAreCounted) {
   EXPECT_EQ(back.mqtt_first_until, q.mqtt_first_until);
   d.id = "gw-2";
   q = {};
-  devices.save(d);
+  put(d);
   EXPECT_EQ(devices.verdicts(), (std::array<std::int64_t, 4>{1, 0, 1, 0}));
 }
 
@@ -320,18 +312,18 @@ TEST_F(Tables, TheOldestTaskBehindAnUplinkIsFirst) {
   Device d;
   for (const auto* id : {"a", "b", "c"}) {
     d.id = id;
-    devices.save(d);
+    put(d);
   }
   EXPECT_FALSE(devices.first_held("mast"));
-  devices.hold("a", "mast", 9);
-  devices.hold("b", "mast", 4);
-  devices.hold("c", "other", 1);
+  hold("a", "mast", 9);
+  hold("b", "mast", 4);
+  hold("c", "other", 1);
   EXPECT_EQ(devices.first_held("mast"), "b");
   EXPECT_EQ(devices.find("b")->held_uplink, "mast");
   d.id = "b";
-  devices.save(d);
+  put(d);
   EXPECT_EQ(devices.first_held("mast"), "b") << "saving keeps its place";
-  devices.hold("b", {}, 0);
+  hold("b", {}, 0);
   EXPECT_EQ(devices.first_held("mast"), "a");
   EXPECT_EQ(devices.find("b")->held_uplink, "");
 }
@@ -352,8 +344,8 @@ TEST_F(Tables, DevicesComeBackAndLapse) {
   d.present_until_tl = 500ms;
   d.transport = Transport::mqtt;
   d.link = {48.5, -71.0, 0.02};
-  devices.save(d);
-  devices.save(d);
+  put(d);
+  put(d);
   const auto back = devices.find("gw-1").value();
   EXPECT_EQ(back.tags, d.tags);
   EXPECT_EQ(back.secret, d.secret);
@@ -367,13 +359,13 @@ TEST_F(Tables, DevicesComeBackAndLapse) {
 
   EXPECT_FALSE(devices.next_lapse()) << "nothing of it is ready";
   const auto t = make("gw-1");
-  tasks.set_ready(t.id.number, true);
-  devices.save(d);
+  set_ready(t, true);
+  put(d);
   EXPECT_EQ(devices.next_lapse(), 500ms) << "saving keeps its place";
   EXPECT_TRUE(devices.lapsed(499ms, 10).empty());
   EXPECT_EQ(devices.lapsed(500ms, 10), std::vector<std::string>{"gw-1"});
-  EXPECT_TRUE(devices.remove("gw-1"));
-  EXPECT_FALSE(devices.remove("gw-1"));
+  unit.remove_device("gw-1");
+  EXPECT_FALSE(devices.find("gw-1"));
 }
 
 TEST_F(Tables, FirmwareByVersionHardwareAndImage) {

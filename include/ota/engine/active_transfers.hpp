@@ -94,9 +94,9 @@ struct ChunkGrant {
 };
 
 /// One entry for each task that holds a slot, so at most `tasks.max_active`. Thread-safe; its lock is a leaf.
-class TransferBoard {
+class ActiveTransfers {
  public:
-  explicit TransferBoard(const Clock& clock);
+  explicit ActiveTransfers(const Clock& clock);
 
   /// The chunk path's check: may this task download now, without asking the engine?
   bool active(std::int64_t task) const;
@@ -150,6 +150,8 @@ class TransferBoard {
   void keep_only(const std::vector<std::int64_t>& tasks);
 
  private:
+  static constexpr Millis kRateStale{5'000};  // a rate that was seen longer ago counts no more
+
   struct Entry {
     TaskId id;
     std::string device;
@@ -182,7 +184,7 @@ class TransferBoard {
   void add(Entry& entry, const ChunkRange& range, std::optional<Transport> transport);
   void count(Entry& entry, std::uint64_t bytes);
   TransferView view_of(const Entry& entry) const;
-  void stir(Entry& entry);
+  void mark_changed(Entry& entry);
 
   const Clock& clock_;
   mutable std::mutex mutex_;

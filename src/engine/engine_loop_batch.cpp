@@ -1,0 +1,178 @@
+// One batch of commands: a unit of work, one transaction, one commit; then the effects.
+#include <algorithm>
+#include <utility>
+
+#include "engine/engine_loop.hpp"
+#include "engine/task_service.hpp"
+#include "ota/base/log.hpp"
+
+namespace ota::engine {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr Millis kFlushEvery{1'000};  // what active transfers moved is persisted that often
+constexpr Millis kHousekeepingEvery{60'000};
+constexpr Millis kHousekeepingOn{1'000};  // while more is left
+
+void act(const Effect& effect) {
+  try {
+    effect();
+  } catch (const std::exception& e) {
+    log::error(std::string("an answer could not be given: ") + e.what());
+  }
+}
+
+storage::Wanted wanted_by(const std::vector<Command>& commands) {
+  storage::Wanted wanted;
+  for (const auto& [run, failed, about] : commands) {
+    if (!about.device.empty()) wanted.devices.push_back(about.device);
+    if (about.task != 0) wanted.tasks.push_back(about.task);
+    if (!about.key.empty()) wanted.keys.push_back(about.key);
+  }
+  return wanted;
+}
+
+/// Whether what was thrown is the database's fault, not that of one command.
+bool breaks_unit(const std::exception& e) {
+  const auto* fault = dynamic_cast<const storage::Fault*>(&e);
+  return fault && fault->kind() != storage::Fault::Kind::constraint;
+}
+
+}  // namespace
+
+/// One unit of work. False where the database must be opened afresh.
+bool EngineLoop::turn(std::vector<Command>& commands) {
+  auto& service = *service_;
+  const auto counted = service.stats;
+  std::vector<bool> undone(commands.size(), false);
+  try {
+    try {
+      db_->begin();
+      service.rows.unit.discard();
+      service.rows.unit.read(wanted_by(commands));
+      decide(service, commands, undone, false);
+      chores(service);
+      service.rows.unit.flush();
+    } catch (const std::exception& e) {
+      if (breaks_unit(e)) throw;
+      db_->rollback();
+      service.stats = counted;
+      service.drop_effects(0);
+      image_events_.undone();
+      db_->begin();
+      service.rows.unit.discard();
+      service.rows.unit.read(wanted_by(commands));
+      service.resync();
+      decide(service, commands, undone, true);
+      chores_apart(service);
+    }
+    slots_held_ = service.rows.unit.slots_held();
+    const auto began = steady_clock::now();
+    db_->commit();
+    service.stats.commit_seconds += std::chrono::duration<double>(steady_clock::now() - began).count();
+  } catch (const std::exception& e) {
+    db_->rollback();
+    image_events_.undone();
+    counters_ = counted;
+    ++counters_.commit_faults;
+    log::error(std::string("the database can't be written: ") + e.what() +
+               "; nothing of this was answered as done; check the disk (space, rights, errors)");
+    close(e.what());
+    for (std::size_t i = 0; i < commands.size(); ++i)
+      if (!undone[i]) refuse(commands[i], unwritable());
+    return false;
+  }
+  if (image_events_.committed()) queue_.wake();
+  service.stats.commands += commands.size();
+  service.stats.commits += commands.empty() ? 0 : 1;
+  for (auto& effect : service.take_effects()) act(effect);
+  publish({});
+  return checkpoint(commands.size() <= 1);
+}
+
+/// In one piece, so that what one of them throws undoes all; or each `apart` in a nested unit, which costs more: then
+/// who fails is undone alone, and marked.
+void EngineLoop::decide(TaskService& service, std::vector<Command>& commands, std::vector<bool>& undone, bool apart) {
+  const auto stands = [&](Command& command) {
+    if (apart) return run_apart(service, command);
+    run(service, command);
+    return true;
+  };
+  if (take_new_options()) service.set_options(options());
+  // Before the commands, so that an upload which heals an image comes after the word of its damage.
+  if (image_events_.take()) {
+    Command images{[this](TaskService& to) { image_events_.see_to(to); },
+                   [this](const Error&) { image_events_.undone(); }};
+    stands(images);
+  }
+  for (std::size_t i = 0; i < commands.size(); ++i) undone[i] = !stands(commands[i]);
+}
+
+void EngineLoop::run(TaskService& service, Command& command) {
+  service.set_clock();
+  command.run(service);
+}
+
+/// False where the command was undone; a fault of the database undoes the whole unit.
+bool EngineLoop::run_apart(TaskService& service, Command& command) {
+  const auto effects = service.effects();
+  try {
+    service.rows.unit.flush();
+    storage::Database::Savepoint savepoint(*db_);
+    run(service, command);
+    service.rows.unit.flush();
+    savepoint.release();
+    return true;
+  } catch (const std::exception& e) {
+    if (breaks_unit(e)) throw;
+    log::error(std::string("a command failed and was undone: ") + e.what());
+    service.drop_effects(effects);
+    service.rows.unit.discard();
+    resync_ = true;
+    refuse(command, fail(Errc::server_fault, "the server could not do this; its log says why"));
+    return false;
+  }
+}
+
+void EngineLoop::chores(TaskService& service) {
+  service.set_clock();
+  if (std::exchange(resync_, false)) service.resync();
+  const auto now = clock_.steady();
+  if (now - flushed_ >= kFlushEvery) {
+    service.progress.flush();
+    flushed_ = looked_ = now;
+  } else if (now - looked_ >= kFirstChunkWaits) {
+    for (const auto task : transfers_.began(now - kFirstChunkWaits)) service.lifecycle.load(task);
+    looked_ = now;
+  }
+  service.scheduler.run_timers();
+  if (now - kept_ >= kHousekeepingEvery) {
+    const bool more = service.housekeeping.run();
+    kept_ = more ? now - kHousekeepingEvery + kHousekeepingOn : now;
+  }
+  timer_ = service.scheduler.next_timer();
+}
+
+/// The engine's own work in a nested unit, after something threw: what it throws undoes it alone, and is logged once.
+void EngineLoop::chores_apart(TaskService& service) {
+  const auto effects = service.effects();
+  try {
+    service.rows.unit.flush();
+    storage::Database::Savepoint savepoint(*db_);
+    chores(service);
+    service.rows.unit.flush();
+    savepoint.release();
+    chores_fault_.clear();
+  } catch (const std::exception& e) {
+    if (breaks_unit(e)) throw;
+    if (std::exchange(chores_fault_, e.what()) != e.what())
+      log::error(std::string("timers, progress and housekeeping failed and were undone: ") + e.what());
+    service.drop_effects(effects);
+    service.rows.unit.discard();
+    resync_ = true;
+    timer_.reset();
+  }
+}
+
+}  // namespace ota::engine

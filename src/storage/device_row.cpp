@@ -1,0 +1,143 @@
+#include "storage/device_row.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+#include <vector>
+
+namespace ota::storage {
+namespace {
+
+constexpr char kUnit = '\x1f';
+
+std::string pack(const std::map<std::string, std::string>& tags) {
+  std::string packed;
+  for (const auto& [name, value] : tags) packed += name + kUnit + value + kUnit;
+  return packed;
+}
+
+std::map<std::string, std::string> unpack_tags(const std::string& packed) {
+  std::map<std::string, std::string> tags;
+  std::size_t at = 0;
+  while (at < packed.size()) {
+    const auto name_end = packed.find(kUnit, at);
+    if (name_end == std::string::npos) break;
+    const auto value_end = packed.find(kUnit, name_end + 1);
+    if (value_end == std::string::npos) break;
+    tags[packed.substr(at, name_end - at)] = packed.substr(name_end + 1, value_end - name_end - 1);
+    at = value_end + 1;
+  }
+  return tags;
+}
+
+int pack(const std::vector<Transport>& transports) {
+  int packed = 0;
+  int shift = 0;
+  for (auto transport : transports) {
+    packed |= (static_cast<int>(transport) + 1) << shift;
+    shift += 2;
+  }
+  return packed;
+}
+
+std::vector<Transport> unpack_transports(int packed) {
+  std::vector<Transport> transports;
+  if (packed < 0) throw BadValue("transports is out of range");
+  for (; packed != 0; packed >>= 2) {
+    const int transport = (packed & 3) - 1;
+    if (transport < 0 || transport > last_value(Transport{})) throw BadValue("transports is out of range");
+    transports.push_back(static_cast<Transport>(transport));
+  }
+  return transports;
+}
+
+// In the order of read_device() and of the parameters of DeviceWriter::save().
+constexpr const char* kColumns =
+    "id, hardware, current_version, registered, tags, secret, transports, max_chunk_bytes, created, "
+    "last_seen, present_until_tl, transport, rtt_ms, rssi, loss, link_verdict, link_leaning, link_looks, "
+    "link_rtt_ms, link_loss, link_rate, link_trouble, link_trouble_at_tl, link_stalls, link_resumes, "
+    "link_mismatches, link_broken, mqtt_heard_tl, mqtt_first_until_tl, version_confirmed, tells_version, "
+    "last_update, max_message_bytes, held_uplink, certified, claimed, ready_task, held_task";
+
+/// Replaces all but the id and the time of its making.
+std::string upsert() {
+  std::string marks, changes;
+  std::string_view left = kColumns;
+  while (!left.empty()) {
+    const auto end = std::min(left.find(", "), left.size());
+    const auto column = left.substr(0, end);
+    left.remove_prefix(std::min(left.size(), end + 2));
+    marks += marks.empty() ? "?" : ",?";
+    if (column == "id" || column == "created") continue;
+    changes += fmt::format("{}{}=excluded.{}", changes.empty() ? "" : ", ", column, column);
+  }
+  return fmt::format("INSERT INTO devices ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}", kColumns, marks,
+                     changes);
+}
+
+}  // namespace
+
+std::string select_devices(const std::string& rest) { return fmt::format("SELECT {} FROM devices {}", kColumns, rest); }
+
+DeviceRow read_device(Rows& r) {
+  DeviceRow row;
+  auto& d = row.device;
+  d.id = r.text();
+  d.hardware = r.text();
+  d.current_version = r.text();
+  d.registered = r.flag();
+  d.tags = unpack_tags(r.text());
+  d.secret = r.maybe(&Rows::digest);
+  d.transports = unpack_transports(r.small());
+  d.max_chunk_bytes = r.maybe(&Rows::unsigned32);
+  d.created = r.time();
+  d.last_seen = r.maybe(&Rows::time);
+  d.present_until_tl = r.millis();
+  d.transport = r.maybe(&Rows::word<Transport>);
+  d.link.rtt_ms = r.maybe(&Rows::real);
+  d.link.rssi = r.maybe(&Rows::real);
+  d.link.loss = r.maybe(&Rows::real);
+  auto& q = d.quality;
+  q.verdict = r.word<LinkVerdict>();
+  q.leaning = r.word<LinkVerdict>();
+  q.looks = r.unsigned32();
+  q.rtt_ms = r.maybe(&Rows::real);
+  q.loss = r.maybe(&Rows::real);
+  q.rate = r.maybe(&Rows::real);
+  q.trouble = r.real();
+  q.trouble_at = r.millis();
+  q.stalls = r.unsigned32();
+  q.resumes = r.unsigned32();
+  q.mismatches = r.unsigned32();
+  q.broken = r.unsigned32();
+  q.mqtt_heard = r.millis();
+  q.mqtt_first_until = r.millis();
+  d.version_confirmed = r.flag();
+  d.tells_version = r.flag();
+  d.last_update = r.integer();
+  d.max_message_bytes = r.maybe(&Rows::unsigned32);
+  d.held_uplink = r.maybe(&Rows::text).value_or("");
+  d.certified = r.flag();
+  d.claimed = r.flag();
+  if (!DeviceId::parse(d.id)) throw BadValue("id is no device id");
+  row.ready_task = r.maybe(&Rows::integer);
+  row.held_task = r.maybe(&Rows::integer);
+  return row;
+}
+
+DeviceWriter::DeviceWriter(SQLite::Database& db) : save_(db, upsert()) {}
+
+void DeviceWriter::save(const DeviceRow& row) {
+  const auto& d = row.device;
+  const auto& q = d.quality;
+  const auto uplink = d.held_uplink.empty() ? std::nullopt : std::optional{d.held_uplink};
+  save_.run(d.id, d.hardware, d.current_version, d.registered, pack(d.tags), d.secret, pack(d.transports),
+            d.max_chunk_bytes, d.created, d.last_seen, d.present_until_tl, d.transport, d.link.rtt_ms, d.link.rssi,
+            d.link.loss, q.verdict, q.leaning, q.looks, q.rtt_ms, q.loss, q.rate, q.trouble, q.trouble_at, q.stalls,
+            q.resumes, q.mismatches, q.broken, q.mqtt_heard, q.mqtt_first_until, d.version_confirmed, d.tells_version,
+            d.last_update, d.max_message_bytes, uplink, d.certified, d.claimed, row.ready_task, row.held_task);
+}
+
+}  // namespace ota::storage

@@ -1,0 +1,26 @@
+// Sets of task states as conditions, for statements and for the indexes of the schema, whose predicates they must equal
+// (tests/unit/storage compares them).
+#pragma once
+
+#include <string>
+
+#include "ota/domain/task_state.hpp"
+
+namespace ota::storage {
+
+/// `state<5`, `state>0 AND state<4`: no list (IN), for which an index keeps a temporary table at each change of a row.
+inline std::string in(StateSet set) {
+  std::string condition;
+  for (int first = 0; first < static_cast<int>(kTaskStates); ++first) {
+    if (!set.contains(static_cast<TaskState>(first))) continue;
+    int last = first;
+    while (last + 1 < static_cast<int>(kTaskStates) && set.contains(static_cast<TaskState>(last + 1))) ++last;
+    if (!condition.empty()) condition += " OR ";
+    if (first > 0) condition += "state>" + std::to_string(first - 1) + " AND ";
+    condition += "state<" + std::to_string(last + 1);
+    first = last;
+  }
+  return condition;
+}
+
+}  // namespace ota::storage

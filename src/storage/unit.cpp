@@ -1,0 +1,204 @@
+#include "ota/storage/unit.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "ota/domain/version.hpp"
+#include "storage/unit_rows.hpp"
+
+namespace ota::storage {
+namespace {
+
+template <class T>
+void drop_duplicates(std::vector<T>& values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+}
+
+}  // namespace
+
+Unit::Unit(Database& db) : impl_(std::make_unique<Impl>(db)) {}
+Unit::~Unit() = default;
+
+void Unit::read(const Wanted& wanted) {
+  auto& u = *impl_;
+  auto ids = wanted.devices;
+  auto numbers = wanted.tasks;
+  drop_duplicates(numbers);
+  std::erase_if(numbers, [&](const auto number) { return u.tasks.contains(number); });
+  if (!numbers.empty()) u.read_tasks(numbers);
+  for (const auto number : wanted.tasks)
+    if (const auto found = u.tasks.find(number); found != u.tasks.end()) ids.push_back(found->second.row.device);
+  drop_duplicates(ids);
+  auto without_tasks = ids;
+  std::erase_if(ids, [&](const auto& id) { return u.devices[id].read; });
+  std::erase_if(without_tasks, [&](const auto& id) { return u.devices[id].has_tasks; });
+  if (!ids.empty()) u.read_devices(ids);
+  if (!without_tasks.empty()) u.read_open_tasks(without_tasks);
+  u.read_bitmaps();
+  u.read_answers(wanted.keys);
+}
+
+void Unit::flush() {
+  impl_->write_tasks();
+  impl_->write_devices();
+  impl_->write_log();
+}
+
+void Unit::discard() { impl_->forget(); }
+
+std::optional<Device> Unit::device(const std::string& id) {
+  const auto& entry = impl_->device(id);
+  if (entry.bad) throw *entry.bad;
+  return entry.row ? std::optional{entry.row->device} : std::nullopt;
+}
+
+void Unit::put(const Device& device) {
+  auto& entry = impl_->device(device.id);
+  if (!entry.row) entry.row.emplace();
+  auto uplink = std::move(entry.row->device.held_uplink);
+  entry.row->device = device;
+  entry.row->device.held_uplink = std::move(uplink);
+  impl_->mark_changed(entry, device.id);
+}
+
+void Unit::remove_device(const std::string& id) {
+  flush();
+  impl_->remove_device.run(id);
+  auto& entry = impl_->device(id);
+  entry.row.reset();
+  entry.bad.reset();
+}
+
+void Unit::hold(const std::string& device, const std::string& uplink, std::int64_t task) {
+  auto& entry = impl_->device(device);
+  if (!entry.row) return;
+  entry.row->device.held_uplink = uplink;
+  entry.row->held_task = uplink.empty() ? std::nullopt : std::optional{task};
+  impl_->mark_changed(entry, device);
+}
+
+std::optional<Task> Unit::task(std::int64_t number) {
+  const auto* entry = impl_->task(number);
+  return entry ? std::optional{entry->row} : std::nullopt;
+}
+
+std::optional<Task> Unit::active_of(const std::string& device) {
+  const auto& entry = impl_->with_tasks(device);
+  for (const auto number : entry.tasks)
+    if (const auto& task = impl_->tasks.at(number).row; is_active(task.state)) return task;
+  if (entry.bad_active) throw *entry.bad_active;
+  return {};
+}
+
+std::optional<Task> Unit::open_of(const std::string& device, const std::string& version) {
+  for (const auto number : impl_->with_tasks(device).tasks) {
+    const auto& task = impl_->tasks.at(number).row;
+    if (kOpen.contains(task.state) && same_version(task.version, version)) return task;
+  }
+  return {};
+}
+
+std::vector<Task> Unit::queued_of(const std::string& device, int limit) {
+  std::vector<Task> queued;
+  for (const auto number : impl_->with_tasks(device).tasks)
+    if (const auto& task = impl_->tasks.at(number).row; task.state == TaskState::queued) queued.push_back(task);
+  std::sort(queued.begin(), queued.end(), [](const Task& x, const Task& y) {
+    return std::pair{x.priority, x.id.number} < std::pair{y.priority, y.id.number};
+  });
+  if (queued.size() > static_cast<std::size_t>(limit)) queued.resize(static_cast<std::size_t>(limit));
+  return queued;
+}
+
+void Unit::insert(Task& task) {
+  impl_->with_tasks(task.device);
+  task.id.number = impl_->next_number();
+  auto& entry = impl_->keep(task);
+  entry.is_new = true;
+  impl_->mark_changed(entry);
+}
+
+void Unit::put(const Task& task) {
+  if (auto* entry = impl_->task(task.id.number)) impl_->change(*entry, task);
+}
+
+void Unit::remove_task(std::int64_t number) {
+  flush();
+  impl_->drop_bitmap.run(number);
+  impl_->remove_task.run(number);
+  impl_->forget();
+}
+
+void Unit::remove_tasks_of(const std::string& device) {
+  flush();
+  impl_->remove_logs.run(device);
+  impl_->remove_bitmaps.run(device);
+  impl_->remove_tasks.run(device);
+  impl_->forget();
+}
+
+std::optional<std::int64_t> Unit::ready_of(const std::string& device) {
+  const auto& entry = impl_->device(device);
+  return entry.row ? entry.row->ready_task : std::nullopt;
+}
+
+void Unit::set_ready(const std::string& device, std::optional<std::int64_t> task) {
+  auto& entry = impl_->device(device);
+  if (!entry.row || entry.row->ready_task == task) return;
+  entry.row->ready_task = task;
+  impl_->mark_changed(entry, device);
+}
+
+ChunkBitmap Unit::chunks(const Task& task) {
+  const auto count = task.grid().count();
+  auto* entry = impl_->task(task.id.number);
+  if (!entry) return ChunkBitmap{count};
+  if (!entry->bitmap && entry->has_bitmap)
+    if (auto rows = impl_->bitmap.rows(task.id.number); rows.next()) entry->bitmap.emplace(count, rows.blob());
+  if (!entry->bitmap) return ChunkBitmap{count};
+  return entry->bitmap->count() == count ? *entry->bitmap : ChunkBitmap{count, entry->bitmap->bytes()};
+}
+
+void Unit::put_chunks(const Task& task, const ChunkBitmap& bitmap) {
+  auto* entry = impl_->task(task.id.number);
+  if (!entry) return;
+  entry->bitmap = bitmap;
+  entry->bitmap_changed = true;
+  impl_->mark_changed(*entry);
+}
+
+void Unit::add(LogEntry entry) { impl_->log.push_back(std::move(entry)); }
+
+std::optional<Keys::Answered> Unit::answered(const std::string& key) {
+  const auto found = impl_->answers.find(key);
+  if (found != impl_->answers.end()) return found->second;
+  return impl_->answers.emplace(key, impl_->keys.answered(key)).first->second;
+}
+
+void Unit::remember(const std::string& key, const Keys::Answered& answer) {
+  impl_->keys.remember(key, answer);
+  impl_->answers[key] = answer;
+}
+
+std::int64_t Unit::slots_held() {
+  if (!impl_->slots) {
+    flush();
+    auto rows = impl_->slots_held.rows();
+    impl_->slots = rows.next() ? rows.integer() : 0;
+  }
+  return *impl_->slots;
+}
+
+bool Unit::queue_is_empty() {
+  if (impl_->ready > 0) return false;
+  // Where others were ready they may have left since: most often there were none.
+  if (!impl_->ready_before || *impl_->ready_before) {
+    flush();
+    impl_->ready_before = impl_->ready_any.rows().next();
+  }
+  return !*impl_->ready_before;
+}
+
+std::uint64_t Unit::queue_version() const { return impl_->version; }
+
+}  // namespace ota::storage

@@ -1,0 +1,102 @@
+// The rows of a unit in memory.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ota/storage/unit.hpp"
+#include "storage/database_impl.hpp"
+#include "storage/device_row.hpp"
+#include "storage/state_sets.hpp"
+#include "storage/task_row.hpp"
+
+namespace ota::storage {
+
+struct Unit::Impl {
+  struct TaskEntry {
+    Task row;
+    bool is_new = false;
+    bool changed = false;
+    bool has_bitmap = false;            // in the database
+    std::optional<ChunkBitmap> bitmap;  // as it will be
+    bool bitmap_changed = false;
+  };
+  struct DeviceEntry {
+    std::optional<DeviceRow> row;
+    std::optional<BadRow> bad;  // its row can't be read
+    bool read = false;  // that it isn't there is known
+    bool changed = false;
+    bool has_tasks = false;            // `tasks` are all that were open when they were read, and those made since
+    std::vector<std::int64_t> tasks;   // also those that ended since
+    std::optional<BadRow> bad_active;  // the row of its active task can't be read
+  };
+
+  explicit Impl(Database& database) : db(database.impl()), transfer_log(database), keys(database) {}
+
+  DeviceEntry& device(const std::string& id);
+  /// The same, with its open tasks.
+  DeviceEntry& with_tasks(const std::string& id);
+  /// Null where there is none. Throws BadRow.
+  TaskEntry* task(std::int64_t number);
+  void read_devices(const std::vector<std::string>& ids);
+  void read_open_tasks(const std::vector<std::string>& ids);
+  void read_tasks(const std::vector<std::int64_t>& numbers);
+  void read_bitmaps();
+  void read_answers(const std::vector<std::string>& keys);
+  TaskEntry& keep(Task task);
+  void change(TaskEntry& entry, const Task& task);
+  void mark_changed(TaskEntry& entry);
+  void mark_changed(DeviceEntry& entry, const std::string& id);
+  std::int64_t next_number();
+  void write_tasks();
+  void write_task(TaskEntry& entry);
+  void write_bitmap(TaskEntry& entry);
+  void write_devices();
+  void write_log();
+  void forget();
+
+  // Rows.
+  std::unordered_map<std::string, DeviceEntry> devices;
+  std::unordered_map<std::int64_t, TaskEntry> tasks;
+  std::unordered_map<std::string, std::optional<Keys::Answered>> answers;
+  std::vector<std::string> changed_devices;
+  std::vector<std::int64_t> changed_tasks;
+  std::vector<LogEntry> log;
+  std::optional<std::int64_t> last_number;
+  std::optional<std::int64_t> slots;
+  std::int64_t ready = 0;            // of the tasks in memory
+  std::optional<bool> ready_before;  // others were ready when that was asked last
+  std::uint64_t version = 0;         // of queue and slots
+
+  // Statements.
+  Database::Impl& db;
+  TaskWriter task_writer{db.db};
+  DeviceWriter device_writer{db.db};
+  TransferLog transfer_log;
+  Keys keys;
+  Query find_device{db.db, select_devices("WHERE id=?")};
+  Query find_devices{db.db, select_devices("WHERE id IN (SELECT value FROM json_each(?))")};
+  Query remove_device{db.db, "DELETE FROM devices WHERE id=?"};
+  Query find_task{db.db, select_tasks("WHERE number=?")};
+  Query find_tasks{db.db, select_tasks("WHERE number IN (SELECT value FROM json_each(?))")};
+  Query open_of{db.db, select_tasks("INDEXED BY tasks_open WHERE device=? AND " + in(kOpen))};
+  Query open_of_all{db.db, select_tasks("INDEXED BY tasks_open WHERE device IN (SELECT value FROM json_each(?)) AND " +
+                                        in(kOpen))};
+  Query active_owner{db.db, "SELECT device FROM tasks WHERE number=? AND " + in(kActive)};
+  Query bitmap{db.db, "SELECT bitmap FROM task_chunks WHERE task=?"};
+  Query bitmaps{db.db, "SELECT task, bitmap FROM task_chunks WHERE task IN (SELECT value FROM json_each(?))"};
+  Query save_bitmap{db.db, "INSERT OR REPLACE INTO task_chunks (task, bitmap) VALUES (?,?)"};
+  Query drop_bitmap{db.db, "DELETE FROM task_chunks WHERE task=?"};
+  Query newest_number{db.db, "SELECT seq FROM sqlite_sequence WHERE name='tasks'"};
+  Query slots_held{db.db, "SELECT COUNT(*) FROM tasks INDEXED BY tasks_slots WHERE " + in(kHoldsSlot)};
+  Query ready_any{db.db, "SELECT 1 FROM tasks WHERE wait_reason=1 LIMIT 1"};
+  Query remove_task{db.db, "DELETE FROM tasks WHERE number=?"};
+  Query remove_logs{db.db, "DELETE FROM transfer_log WHERE task IN (SELECT number FROM tasks WHERE device=?)"};
+  Query remove_bitmaps{db.db, "DELETE FROM task_chunks WHERE task IN (SELECT number FROM tasks WHERE device=?)"};
+  Query remove_tasks{db.db, "DELETE FROM tasks WHERE device=?"};
+};
+
+}  // namespace ota::storage
