@@ -16,6 +16,7 @@
 #include "device/encode.hpp"
 #include "device/long_polls.hpp"
 #include "device/message_log.hpp"
+#include "ota/base/text.hpp"
 #include "ota/base/url.hpp"
 #include "ota/http/await.hpp"
 #include "ota/wire/errors.hpp"

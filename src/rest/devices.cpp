@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "ota/base/text.hpp"
 #include "ota/base/url.hpp"
 #include "ota/firmware/hash.hpp"
 #include "ota/wire/json_fields.hpp"
