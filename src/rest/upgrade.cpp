@@ -1,5 +1,6 @@
-// POST /firmware/upgrade (api.md).
+// POST /firmware/upgrade (docs/rest.md, Updates).
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -11,10 +12,15 @@
 #include "rest/json.hpp"
 #include "rest/task_view.hpp"
 
+// g++ 12 sees asio's frame allocation inlined, but not its release, and takes them for a mismatched pair.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
 namespace ota::rest {
 namespace {
 
-constexpr std::size_t kMaxText = 4096;  ///< so that a wrong text gets its rule's message, not a length's
+constexpr int kRowsForVersions = 20;            ///< newest rows of the catalogue that are searched for versions
+constexpr std::size_t kVersionsInMessage = 5;
+constexpr std::size_t kMaxText = 4096;  ///< large: an invalid text should get its rule's message
 constexpr std::size_t kLongestKey = 255;
 constexpr std::int64_t kMaxChunkKib = kMaxChunkBytes / 1024;
 
@@ -59,7 +65,7 @@ std::optional<Digest> checksum_of(wire::JsonFields& fields) {
   return checksum;
 }
 
-/// All four texts, and no other; whether they are right is the engine's to judge.
+/// Requires all four texts and no others. The engine checks their content.
 std::optional<DowngradePermission> downgrade_of(wire::JsonFields& fields) {
   const auto texts = fields.text_map("downgrade_permission", 4, 16, 256);
   if (!texts) return std::nullopt;
@@ -102,6 +108,23 @@ Result<std::string> idempotency_key(const http::Request& request) {
   return std::string(key);
 }
 
+/// Adds the newest versions of the catalogue to an error about an unknown version; unchanged if they can't be read.
+boost::asio::awaitable<Error> with_versions(Context& context, Error error) {
+  using Rows = std::vector<Firmware>;
+  std::function<Result<Rows>(storage::ReadView&)> job = [](storage::ReadView& view) -> Result<Rows> {
+    return view.firmware.list(0, kRowsForVersions);
+  };
+  const auto rows = co_await read<Rows>(context.readers, std::move(job));
+  if (!rows) co_return error;
+  std::vector<std::string> versions;
+  for (const auto& row : *rows)
+    if (versions.size() < kVersionsInMessage && std::ranges::find(versions, row.version) == versions.end())
+      versions.push_back(row.version);
+  error.message += versions.empty() ? "; no firmware is uploaded yet"
+                                    : fmt::format("; the newest versions are {}", fmt::join(versions, ", "));
+  co_return error;
+}
+
 }  // namespace
 
 Answering post_upgrade(Context& context, Call& call) {
@@ -121,6 +144,8 @@ Answering post_upgrade(Context& context, Call& call) {
     context.engine.upgrade(order, caller, std::move(done));
   };
   auto outcome = co_await command<engine::UpgradeOutcome>(std::move(start));
+  if (!outcome && outcome.error().code == Errc::no_such_firmware)
+    co_return co_await with_versions(context, outcome.error());
   if (!outcome) co_return outcome.error();
   const auto status = outcome->created ? 201u : 200u;
   auto reply = wire::json_reply(status, to_text(upgrade_json(outcome->task, outcome->state)));

@@ -83,6 +83,26 @@ TEST_F(Upgrade, TheRunningTaskIsAnsweredWithItsState) {
   EXPECT_EQ(seen.json["status"], "downloading");
 }
 
+TEST_F(Upgrade, AnUnknownVersionIsAnsweredWithTheVersionsThatExist) {
+  bench.engine.outcome = fail(Errc::no_such_firmware, "there is no firmware 1.4.0");
+  auto seen = post(small());
+  EXPECT_EQ(seen.reply.status, 404u);
+  EXPECT_EQ(seen.json["detail"], "there is no firmware 1.4.0; no firmware is uploaded yet");
+  storage::FirmwareTable table(*bench.db);
+  for (const auto& [version, hardware] : std::vector<std::pair<std::string, std::string>>{
+           {"1.0.0", "gw-a"}, {"1.1.0", "gw-a"}, {"1.1.0", "gw-b"}, {"1.2.0", ""}}) {
+    Firmware row;
+    row.version = version;
+    row.hardware = hardware;
+    row.size = 1;
+    row.created = bench.clock.wall();
+    bench.write([&] { table.insert(row); });
+  }
+  seen = post(small());
+  EXPECT_EQ(seen.reply.status, 404u);
+  EXPECT_EQ(seen.json["detail"], "there is no firmware 1.4.0; the newest versions are 1.2.0, 1.1.0, 1.0.0");
+}
+
 TEST_F(Upgrade, EachWrongFieldIsNamed) {
   const std::string hex(64, 'a');
   const std::vector<std::pair<std::string, Json>> wrong = {
@@ -225,7 +245,8 @@ TEST_F(Upgrade, WhatTheEngineRefuses) {
     const auto seen = post(small());
     EXPECT_EQ(seen.reply.status, status) << code;
     EXPECT_EQ(seen.code(), code);
-    EXPECT_EQ(seen.json["detail"], "because");
+    EXPECT_EQ(seen.json["detail"],
+              errc == Errc::no_such_firmware ? "because; no firmware is uploaded yet" : "because");
   }
 }
 
