@@ -71,7 +71,7 @@ bool ClientImpl::publish(std::string topic, std::string payload, int qos) {
     ++dropped_;
   }
   report_dropped({0, std::move(topic), std::move(payload), qos},
-                 "a message to that topic broke the connection to the broker not long ago");
+                 "a recent message to that topic ended the connection to the broker");
   return true;
 }
 

@@ -38,6 +38,7 @@ class ClientImpl final : public Client, private LinkEvents {
   void run();
   bool connect(Lock& lock);
   bool connect_once(Lock& lock, Version version);
+  bool should_warn(const std::string& cause);
   bool renew_link(Version version);
   bool serve(Lock& lock);
   bool after_loss(Lock& lock, std::chrono::seconds lived);
@@ -80,6 +81,8 @@ class ClientImpl final : public Client, private LinkEvents {
   bool link_used_ = false;  // it had its one connection
   VersionChoice versions_;
   int short_lives_ = 0;  // connections in a row that did not hold
+  std::string warned_;   // the last warning about a failed connect; empty while connected
+  std::chrono::steady_clock::time_point warned_at_;
   std::string told_;     // why the broker ended the last of these that it gave a reason for
 
   mutable std::mutex mutex_;  // protects what follows

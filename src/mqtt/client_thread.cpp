@@ -20,9 +20,10 @@ using std::chrono::steady_clock;
 
 // A connection that lived this long was a good one: the waits begin anew.
 constexpr seconds kHeld{10};
-// Paho reports a failed connect after 10 s (and looks only every 3 s); silence beyond that is a fault of its threads.
+// Paho reports a failed connect after 10 s (and checks only every 3 s); a longer time is an error in its threads.
 constexpr seconds kConnectPatience{20};
 constexpr seconds kDisconnectPatience{2};
+constexpr std::chrono::minutes kWarnAgain{10};
 constexpr int kUnsupportedVersion = 0x84;
 
 }  // namespace
@@ -35,7 +36,7 @@ void ClientImpl::run() {
       if (!lock.owns_lock()) lock.lock();
       link_used_ = true;
       state_ = State::failed;
-      detail_ = "a fault of the daemon ended the connection: see its log";
+      detail_ = "an internal error ended the connection: see the log";
       outbox_.connection_lost(false);
       lose_bulk(lock);
     }
@@ -62,7 +63,7 @@ bool ClientImpl::connect(Lock& lock) {
     auto cause = reason != 0 ? DisconnectReason{true, describe_reason(reason, options_)}
                              : find_disconnect_reason(options_, version);
     again = reason == kUnsupportedVersion ? versions_.refused() : reason == 0 && cause.reachable && versions_.hung_up();
-    log::write(again ? log::Level::debug : log::Level::warn,
+    log::write(again || !should_warn(cause.text) ? log::Level::debug : log::Level::warn,
                fmt::format("mqtt: not connected to {} with MQTT {}: {}", options_.url, to_string(version), cause.text));
     lock.lock();
     detail_ = std::move(cause.text);
@@ -70,10 +71,19 @@ bool ClientImpl::connect(Lock& lock) {
   return false;
 }
 
+// Whether a failed connect is a warning: for a new cause, and for the same one once in kWarnAgain.
+bool ClientImpl::should_warn(const std::string& cause) {
+  const auto now = steady_clock::now();
+  if (cause == warned_ && now - warned_at_ < kWarnAgain) return false;
+  warned_ = cause;
+  warned_at_ = now;
+  return true;
+}
+
 bool ClientImpl::connect_once(Lock& lock, Version version) {
   state_ = State::connecting;
   reason_ = 0;
-  unanswered_ = options_.subscriptions.size() + 1;  // the one is dropped once the subscriptions are on their way
+  unanswered_ = options_.subscriptions.size() + 1;  // the additional one is removed when all subscriptions are sent
   const bool fresh = std::exchange(link_used_, false) || !link_ || link_version_ != version;
   lock.unlock();
   const bool begun = (!fresh || renew_link(version)) && link_->connect();
@@ -109,6 +119,7 @@ bool ClientImpl::serve(Lock& lock) {
   lock.unlock();
   if (auto address = parse_address(options_.url)) tune_sockets(address->port);
   const bool subscribed = link_->subscribe();
+  warned_.clear();
   log::info(fmt::format("mqtt: connected to {} as {} with MQTT {}", options_.url, options_.client_id,
                         to_string(link_version_)));
   lock.lock();
@@ -139,9 +150,9 @@ bool ClientImpl::after_loss(Lock& lock, seconds lived) {
   auto why = why_lost(reason, lost);
   log::warn(fmt::format("mqtt: connection to {} lost after {} s: {}", options_.url, lived.count(), why));
   if (lost.victim)
-    report_dropped(*lost.victim, fmt::format("twice the connection to the broker broke off while this alone was on its "
-                                             "way ({} bytes): the broker's limit of size or its access list may "
-                                             "forbid it; nothing more is sent to {} for {} s",
+    report_dropped(*lost.victim, fmt::format("the connection to the broker was lost twice while only this message was "
+                                             "in flight ({} bytes): the broker's size limit or access list may forbid "
+                                             "it; nothing more is sent to {} for {} s",
                                              lost.victim->payload.size(), lost.victim->topic, barred.count()));
   if (handlers_.on_lost) guarded("the loss of the connection", handlers_.on_lost);
   lock.lock();
@@ -159,17 +170,18 @@ std::string ClientImpl::why_lost(int reason, const Outbox::Lost& lost) {
   }
   if (!told_.empty()) return told_;
   if (!lost.alone.empty())
-    return fmt::format("the broker hung up on a message to {}: its access list or its limit of size may forbid that",
+    return fmt::format("the broker closed the connection after a message to {}: its access list or its size limit may "
+                       "forbid that",
                        lost.alone);
-  if (short_lives_ < 2) return "the connection broke off: reconnecting";
+  if (short_lives_ < 2) return "connection lost: reconnecting";
   if (lost.in_flight > 0)
     return fmt::format(
-        "the connection breaks off again and again, with {} messages on their way: look at the broker's "
-        "log; each is now sent alone, to find one that the broker doesn't take",
+        "the connection is lost repeatedly, with {} messages in flight: look at the broker's log; each message is now "
+        "sent alone, to find one that the broker rejects",
         lost.in_flight);
   return fmt::format(
-      "the connection breaks off again and again: another client may use the id '{}', give each program its "
-      "own; else look at the broker's log",
+      "the connection is lost repeatedly: another client may use the id '{}', give each program its own; otherwise "
+      "look at the broker's log",
       options_.client_id);
 }
 
@@ -226,9 +238,10 @@ bool ClientImpl::hand_over(const Outgoing& message) {
   if (handed == Link::Handed::refused && (message.id & BulkLane::kIdBit) != 0) {
     on_bulk_written(message.id, 1);
   } else if (handed == Link::Handed::refused) {
-    drop(message.id, too_large ? fmt::format("it has {} bytes and the broker takes {} there: raise its max_packet_size",
+    drop(message.id, too_large ? fmt::format("it has {} bytes and the broker accepts at most {}: raise its "
+                                             "max_packet_size",
                                              message.payload.size(), most)
-                               : "MQTT can't carry its topic: look at mqtt.topic_root");
+                               : "its topic is not valid in MQTT: check mqtt.topic_root");
   }
   return handed != Link::Handed::gone;
 }

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 
 #include "client_device.hpp"
+#include "ota/base/log.hpp"
 
 namespace ota::mqtt {
 namespace {
@@ -299,12 +301,37 @@ TEST(MqttClient, ChecksTheBrokersCertificate) {
   std::filesystem::remove_all(dir);
 }
 
+TEST(MqttClient, WarnsOnceWhileTheCauseIsTheSame) {
+  const auto file = std::filesystem::temp_directory_path() / fmt::format("ota-mqtt-log-{}", getpid());
+  ASSERT_TRUE(log::configure(log::Level::debug, file.string(), log::Format::text));
+  const auto lines = [&](const std::string& level) {
+    std::ifstream in(file);
+    int count = 0;
+    for (std::string line; std::getline(in, line);)
+      if (line.find(level + "mqtt: not connected") != std::string::npos) ++count;
+    return count;
+  };
+  {
+    Options closed;
+    closed.url = "tcp://127.0.0.1:1";
+    closed.reconnect_max = seconds(1);
+    Device device(closed);
+    EXPECT_TRUE(eventually([&] {
+      log::info("flush");
+      return lines(" debug ") >= 2;
+    }));
+  }
+  EXPECT_EQ(lines(" warn  "), 1);
+  ASSERT_TRUE(log::configure(log::Level::info, "", log::Format::text));
+  std::filesystem::remove(file);
+}
+
 TEST(MqttClient, NamesAnAddressThatIsNone) {
   Options wrong;
   wrong.url = "http://127.0.0.1:1";
   Device device(wrong);
   EXPECT_TRUE(
-      eventually([&] { return device.client->status().detail.find("no broker address") != std::string::npos; }));
+      eventually([&] { return device.client->status().detail.find("not a broker address") != std::string::npos; }));
 }
 
 }  // namespace
