@@ -16,13 +16,13 @@ namespace {
 
 constexpr const char* kDefaultConfig = "/etc/otad/otad.toml";
 
-constexpr const char* kFooter = R"(Without a command the daemon runs until SIGTERM. SIGHUP reads the settings again.
-Settings come from the file, then from variables such as OTAD_MQTT_URL for url in
-[mqtt]; --print-config shows every key with what it does.
+constexpr const char* kFooter = R"(Without a command the daemon runs until SIGTERM. SIGHUP reloads the settings.
+Environment variables override the settings file: OTAD_MQTT_URL sets url in [mqtt].
+--print-config prints every key with its description.
 
-Exit status: 0 stopped as told, 1 a fault while running, 2 bad settings or arguments.)";
+Exit status: 0 stopped on request, 1 internal error, 2 invalid settings or arguments.)";
 
-/// The words of the command line and where they go.
+/// Options and subcommands, and the values that they set.
 struct CommandLine {
   CLI::App app{"Over-the-air firmware updates for device fleets.", "otad"};
   Arguments found;
@@ -42,52 +42,53 @@ struct CommandLine {
   CommandLine() {
     app.footer(kFooter);
     app.set_version_flag("--version", "otad " OTAD_VERSION, "Print the version and exit");
-    config = app.add_option("--config", found.config, "The settings (default: /etc/otad/otad.toml, where there is one)")
+    config = app.add_option("--config", found.config, "Settings file (default: /etc/otad/otad.toml if it exists)")
                  ->check(CLI::ExistingFile)
                  ->option_text("FILE");
-    auto* check_flag = app.add_flag("--check-config", check, "Check the settings, say what is wrong, and exit");
-    app.add_flag("--print-config", print, "Print the settings in force, with defaults and environment, and exit")
+    auto* check_flag = app.add_flag("--check-config", check, "Validate the settings and exit");
+    app.add_flag("--print-config", print, "Print the effective settings, including the defaults, and exit")
         ->excludes(check_flag);
     app.require_subcommand(0, 1);
     app.fallthrough();
     add_keys();
     add_firmware();
-    backup = app.add_subcommand("backup", "Write a consistent copy of the database while the daemon runs");
-    backup->add_option("FILE", found.file, "The copy; must not exist yet")->required()->option_text("");
+    backup = app.add_subcommand("backup", "Write a consistent copy of the database; the daemon may run");
+    backup->add_option("FILE", found.file, "File to create; it must not exist")->required()->option_text("");
   }
 
   void add_keys() {
-    keys = app.add_subcommand("keys", "Operators' API keys; changes are in force within a second");
+    keys = app.add_subcommand("keys", "Manage operators' API keys; changes take effect within a second");
     keys->footer("");
     keys->require_subcommand(1);
     keys->fallthrough();
-    add = keys->add_subcommand("add", "Make a key and print it, this once");
-    add->add_option("--name", found.name, "Whose key it is; shows in logs")->required()->option_text("NAME");
+    add = keys->add_subcommand("add", "Create a key and print it; it can't be shown again");
+    add->add_option("--name", found.name, "Name of the key's owner, shown in logs")->required()->option_text("NAME");
     add->add_option("--role", found.role,
-                    "viewer reads; operator also starts and stops updates and uploads firmware; "
-                    "admin also manages devices and their secrets")
+                    "viewer: read; operator: also upload firmware, start and stop updates; admin: also manage devices "
+                    "and their tokens")
         ->required()
         ->check(CLI::IsMember({"viewer", "operator", "admin"}))
         ->option_text("viewer|operator|admin");
-    list = keys->add_subcommand("list", "Show names, roles and when they were last used");
-    remove = keys->add_subcommand("remove", "Take a key away");
-    remove->add_option("NAME", found.name, "Whose key")->required()->option_text("");
+    list = keys->add_subcommand("list", "List keys with name, role and last use");
+    remove = keys->add_subcommand("remove", "Revoke a key");
+    remove->add_option("NAME", found.name, "Name of the key's owner")->required()->option_text("");
   }
 
   void add_firmware() {
-    firmware = app.add_subcommand("firmware", "Images in storage.firmware_dir that no firmware in the database has");
+    firmware = app.add_subcommand("firmware", "Manage orphans: image files that belong to no firmware in the database");
     firmware->footer("");
     firmware->require_subcommand(1);
     firmware->fallthrough();
-    orphans = firmware->add_subcommand("orphans", "Show their names, sizes and times");
-    adopt = firmware->add_subcommand("adopt", "Make one a firmware again; the daemon must be stopped");
-    adopt->add_option("IMAGE", found.images, "Its name, as orphans shows it")->required()->expected(1)->option_text("");
-    adopt->add_option("--version", found.version, "The firmware's version")->required()->option_text("VERSION");
-    adopt->add_option("--hardware", found.hardware, "Which hardware it is for; without: every")
+    orphans = firmware->add_subcommand("orphans", "List orphans with name, size and time");
+    adopt = firmware->add_subcommand("adopt",
+                                     "Add firmware to the database from an orphan; the daemon must be stopped");
+    adopt->add_option("IMAGE", found.images, "Name as listed by orphans")->required()->expected(1)->option_text("");
+    adopt->add_option("--version", found.version, "Version of the firmware")->required()->option_text("VERSION");
+    adopt->add_option("--hardware", found.hardware, "Hardware that the firmware is for (default: any)")
         ->option_text("HARDWARE");
-    adopt->add_flag("--security", found.security, "It is a security update");
-    purge = firmware->add_subcommand("purge", "Remove them for good; the daemon must be stopped");
-    purge->add_option("IMAGE", found.images, "Their names, as orphans shows them")->required()->option_text("...");
+    adopt->add_flag("--security", found.security, "Mark the firmware as a security update");
+    purge = firmware->add_subcommand("purge", "Delete orphans; the daemon must be stopped");
+    purge->add_option("IMAGE", found.images, "Names as listed by orphans")->required()->option_text("...");
   }
 
   Arguments arguments() {
@@ -104,8 +105,8 @@ struct CommandLine {
     return found;
   }
 
-  /// For each word that nothing takes: the command or option that it was likely meant to be, or all that there are.
-  void tell_what_was_meant(std::ostream& out) const {
+  /// For each unknown argument: the command or option with the nearest name, or all of them if none is near.
+  void print_suggestions(std::ostream& out) const {
     const CLI::App* at = &app;
     for (const auto* below : {keys, firmware})
       if (below->count() > 0) at = below;
@@ -121,8 +122,9 @@ struct CommandLine {
     const std::vector<std::string_view> names(there.begin(), there.end());
     for (const auto& word : app.remaining(true)) {
       const auto meant = closest(word, names);
-      out << (meant.empty() ? fmt::format("{}: there are {}\n", word, fmt::join(names, ", "))
-                            : fmt::format("{}: did you mean {}?\n", word, meant));
+      out << fmt::format("otad: unknown argument {}; ", word)
+          << (meant.empty() ? fmt::format("known are {}\n", fmt::join(names, ", "))
+                            : fmt::format("did you mean {}?\n", meant));
     }
   }
 };
@@ -135,9 +137,12 @@ Parsed parse_arguments(int argc, char** argv) {
     line.app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
     return {std::nullopt, line.app.exit(asked)};
+  } catch (const CLI::ExtrasError&) {  // not CLI11's own text, which names the arguments backwards
+    line.print_suggestions(std::cerr);
+    return {std::nullopt, kBadSettings};
   } catch (const CLI::ParseError& wrong) {
     line.app.exit(wrong, std::cerr, std::cerr);
-    line.tell_what_was_meant(std::cerr);
+    line.print_suggestions(std::cerr);
     return {std::nullopt, kBadSettings};
   }
   return {line.arguments(), kStopped};

@@ -17,6 +17,8 @@
 namespace ota::app {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr std::size_t kSecretBytes = 32;
 constexpr std::size_t kShortestSecret = 32;  ///< characters
 constexpr std::size_t kLongestFile = 64 * 1024;
@@ -44,6 +46,24 @@ Result<void> make_signing_key(const std::string& file) {
   if (written) return {};
   return fail(Errc::server_fault,
               fmt::format("the key for download addresses can't be written: {}", written.error().message));
+}
+
+/// Errc::malformed if otad can't create or write to `folder`. Write access is checked only by root, for `owner`, and by
+/// the owner of the folder: others don't know the groups of the daemon's user.
+Result<void> check_folder(const std::string& what, const fs::path& folder, uid_t owner) {
+  std::error_code error;
+  auto at = fs::absolute(folder.empty() ? "." : folder, error).lexically_normal();
+  struct stat status {};
+  while (::stat(at.c_str(), &status) != 0 && at.has_relative_path()) at = at.parent_path();
+  if (!S_ISDIR(status.st_mode))
+    return fail(Errc::malformed, fmt::format("{}: the folder {} can't be created, because {} is not a folder", what,
+                                             folder.string(), at.string()));
+  const bool knows_access = ::geteuid() == 0 || status.st_uid == ::geteuid();
+  const mode_t needed = status.st_uid == owner ? S_IWUSR | S_IXUSR : S_IWOTH | S_IXOTH;
+  const bool by_group = status.st_uid != owner && (status.st_mode & S_IWGRP) != 0;
+  if (owner == 0 || !knows_access || by_group || (status.st_mode & needed) == needed) return {};
+  return fail(Errc::malformed, fmt::format("{}: user {} can't write to the folder {} (mode {:04o}, owner {})", what,
+                                           owner, at.string(), status.st_mode & 07777, status.st_uid));
 }
 
 }  // namespace
@@ -74,7 +94,7 @@ Result<std::string> read_password(const MqttSettings& settings, uid_t owner) {
 }
 
 Result<std::vector<std::string>> signing_keys(const std::string& file) {
-  constexpr const char* kWhat = "the key for download addresses";
+  constexpr const char* kWhat = "the signing key of download URLs";
   if (!std::filesystem::exists(file)) {
     if (auto made = make_signing_key(file); !made) return made.error();
   }
@@ -91,7 +111,7 @@ Result<std::vector<std::string>> signing_keys(const std::string& file) {
     ++number;
   }
   if (keys.empty())
-    return fail(Errc::malformed, fmt::format("{}: {} is empty; remove it, and a new one is made", kWhat, file));
+    return fail(Errc::malformed, fmt::format("{}: {} is empty; remove it, and a new one is created", kWhat, file));
   return keys;
 }
 
@@ -104,7 +124,9 @@ Result<void> check_files(const Settings& settings, uid_t owner) {
     if (auto checked = check_private("http.tls_key", settings.http.tls_key, false, owner); !checked) return checked;
   }
   if (auto trusted = firmware::TrustedKeys::load(settings.security.trusted_keys_dir); !trusted) return trusted.error();
-  return {};
+  const auto& storage = settings.storage;
+  if (auto made = check_folder("storage.database", fs::path(storage.database).parent_path(), owner); !made) return made;
+  return check_folder("storage.firmware_dir", storage.firmware_dir, owner);
 }
 
 uid_t user_of_daemon(const Settings& settings) {

@@ -104,6 +104,34 @@ class Settings(unittest.TestCase):
         done = self.otad("--config", path, "--check-config", OTAD_PORT_8080_TCP_PROTO="tcp")
         self.assertEqual(done.returncode, 0, done)
 
+    def test_check_config_names_a_data_folder_that_cannot_be_created(self):
+        obstacle = self.folder / "file"
+        obstacle.touch()
+        config = self.config("")
+        good = {
+            "OTAD_STORAGE_DATABASE": str(self.folder / "new/otad.db"),
+            "OTAD_STORAGE_FIRMWARE_DIR": str(self.folder / "new/firmware"),
+        }
+        self.assertEqual(self.otad("--config", config, "--check-config", **good).returncode, 0)
+        self.assertFalse((self.folder / "new").exists(), "checking creates nothing")
+        for variable, value, key in (
+            ("OTAD_STORAGE_DATABASE", obstacle / "otad.db", "storage.database"),
+            ("OTAD_STORAGE_DATABASE", obstacle / "below/otad.db", "storage.database"),
+            ("OTAD_STORAGE_FIRMWARE_DIR", obstacle, "storage.firmware_dir"),
+        ):
+            with self.subTest(variable):
+                done = self.otad("--config", config, "--check-config", **(good | {variable: str(value)}))
+                self.assertEqual(done.returncode, 2, done)
+                self.assertIn(key, done.stderr)
+                self.assertIn(f"{obstacle} is not a folder", done.stderr)
+
+    def test_unknown_arguments_are_named_in_their_order(self):
+        done = self.otad("--confg", "x")
+        self.assertEqual(done.returncode, 2, done)
+        first, second = done.stderr.splitlines()
+        self.assertEqual(first, "otad: unknown argument --confg; did you mean --config?")
+        self.assertTrue(second.startswith("otad: unknown argument x; known are keys, firmware, backup, "), second)
+
     def test_print_config_and_environment(self):
         path = self.config("[tasks]\nmax_active = 7\n[mqtt]\nurl = 'tcp://one:1883'\n")
         done = self.otad(
