@@ -12,14 +12,14 @@ namespace ota {
 namespace {
 
 constexpr std::string_view kHead =
-    R"(# Settings of otad. Every key is here at its value; what isn't given keeps its default.
-# A variable of the environment comes before this file: OTAD_MQTT_URL for url in [mqtt]. An unknown key, a wrong type or
-# a value out of range stops the start and is named. `otad --check-config` tells without starting.
-# (live): can be changed while otad runs, by SIGHUP (systemctl reload otad). All else needs a restart. Numbers may be in
-# the range that stands behind what they do.
+    R"(# Settings of otad. Every key is listed with its value. A key that is left out has its default.
+# Environment variables override this file: OTAD_MQTT_URL sets url in [mqtt]. An unknown key, a wrong type or a value
+# out of range is an error, and otad doesn't start. `otad --check-config` checks the settings without starting.
+# A key marked (live) takes effect on SIGHUP (systemctl reload otad); all others need a restart. Ranges of numbers stand
+# at the end of the description.
 )";
 
-/// No rule lets control characters in, so that a JSON string is a basic string of TOML as well.
+/// Precondition: `value` has no control characters (no rule permits them), so a JSON string is a TOML basic string.
 std::string toml_text(const std::string& value) {
   std::string text;
   append_json_string(text, value);
@@ -35,6 +35,19 @@ std::string toml_value(const Key& key, const Settings& settings) {
   for (const auto& entry : std::get<std::vector<std::string>>(value))
     list += (list.empty() ? "" : ", ") + toml_text(entry);
   return "[" + list + "]";
+}
+
+/// `text` as comment lines of at most 120 characters, each with its line end.
+std::string comment(std::string_view text) {
+  constexpr std::size_t kWidth = 118;
+  std::string out;
+  while (text.size() > kWidth) {
+    const auto blank = text.rfind(' ', kWidth);
+    if (blank == std::string_view::npos) break;
+    out += fmt::format("# {}\n", text.substr(0, blank));
+    text.remove_prefix(blank + 1);
+  }
+  return out + fmt::format("# {}\n", text);
 }
 
 }  // namespace
@@ -57,7 +70,8 @@ std::string to_toml(const Settings& settings) {
     }
     const std::string range = key.rule.max > 0 ? fmt::format(" {} to {}", key.rule.min, key.rule.max) : "";
     const char* const live = key.changes == Changes::while_running ? " (live)" : "";
-    out += fmt::format("# {}{}{}\n{} = {}\n", key.description, range, live, key.name, toml_value(key, settings));
+    out += comment(fmt::format("{}{}{}", key.description, range, live));
+    out += fmt::format("{} = {}\n", key.name, toml_value(key, settings));
   }
   return out;
 }

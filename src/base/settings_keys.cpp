@@ -15,117 +15,123 @@ constexpr int kDay = 86'400;
 
 const Key kKeys[] = {
     {OTAD_TOP_KEY(shutdown_grace_s), range(0, 3600), kStart,
-     "How long a stop waits for downloads and answers under way before it cuts them, in seconds."},
+     "When otad stops, it waits this many seconds for downloads and answers in progress, then closes their "
+     "connections."},
 
-    {OTAD_KEY(mqtt, url), kBrokerUrl, kStart, "The broker. ssl:// instead of tcp:// for TLS (see ca_file)."},
+    {OTAD_KEY(mqtt, url), kBrokerUrl, kStart,
+     "Address of the MQTT broker. ssl:// instead of tcp:// for TLS (see ca_file)."},
     {OTAD_KEY(mqtt, version), kMqttVersion, kStart,
-     "auto: MQTT 5, and 3.1.1 where the broker refuses 5 or hangs up on it. 5 or 3.1.1: that one alone."},
+     "auto: MQTT 5, and 3.1.1 if the broker refuses 5 or closes the connection. 5 or 3.1.1: only that version."},
     {OTAD_KEY(mqtt, client_id), kClientId, kStart,
-     "The broker keeps the session under this name while otad is away; two daemons with one name throw each other "
-     "out."},
-    {OTAD_KEY(mqtt, username), kMaybeName, kStart, "Who otad is to the broker; empty: it comes without a name."},
+     "MQTT client id. The broker keeps the session under it while otad is disconnected. Two clients with the same id "
+     "disconnect each other."},
+    {OTAD_KEY(mqtt, username), kMaybeName, kStart, "User name at the broker; empty: connect anonymously."},
     {OTAD_KEY(mqtt, password_file), kMaybePath, kStart,
-     "A file whose first line is the password; readable for otad alone. The password itself stands in no setting."},
+     "File whose first line is the password, readable only by otad. The password can't be given directly."},
     {OTAD_KEY(mqtt, ca_file), kMaybePath, kStart,
-     "PEM with the authorities that may vouch for the broker; empty with ssl://: those of the system."},
-    {OTAD_KEY(mqtt, cert_file), kMaybePath, kStart, "PEM: otad's certificate, for brokers that want one."},
-    {OTAD_KEY(mqtt, key_file), kMaybePath, kStart, "PEM: the private key of cert_file; readable for otad alone."},
+     "CA certificates (PEM) that the broker's certificate is verified with; empty: those of the system."},
+    {OTAD_KEY(mqtt, cert_file), kMaybePath, kStart, "Client certificate (PEM), for brokers that require one."},
+    {OTAD_KEY(mqtt, key_file), kMaybePath, kStart, "Private key (PEM) of cert_file, readable only by otad."},
     {OTAD_KEY(mqtt, topic_root), kTopicRoot, kStart,
-     "What all topics begin with. Devices and the broker's access list must have the same."},
+     "Prefix of all topics. Devices and the broker's access list must use the same one."},
     {OTAD_KEY(mqtt, qos), range(0, 2), kStart,
-     "Quality of service of control messages. With 0 a lost message waits for the device to ask again."},
+     "QoS of messages to devices. With 0, a lost message is sent again only after the device's next request."},
     {OTAD_KEY(mqtt, critical_qos), range(0, 2), kStart,
-     "The same for success, retry, failed and cancel. 2 costs two more round trips for each."},
+     "QoS of success, retry, failed and cancel. 2 costs one more round trip for each message."},
     {OTAD_KEY(mqtt, keepalive_s), range(1, 65535), kStart,
-     "A connection that broke without a word is noticed after at most one and a half times this, in seconds."},
+     "Keep-alive interval in seconds. A dead connection is detected after at most 1.5 times this."},
     {OTAD_KEY(mqtt, reconnect_min_s), range(1, 3600), kStart,
-     "The first wait before connecting again, in seconds; each further one doubles, with jitter."},
+     "Delay before the first reconnection attempt, in seconds. It doubles with each further attempt, with jitter."},
     {OTAD_KEY(mqtt, reconnect_max_s), range(1, 3600), kStart,
-     "The longest such wait, in seconds: so long may it take to notice that the broker is back."},
+     "Longest delay between reconnection attempts, in seconds."},
 
     {OTAD_KEY(http, listen), kListen, kStart,
-     "Where devices download. Port 0 picks a free one and logs it. [::]:8080 listens on IPv6, localhost on 127.0.0.1."},
+     "Address and port for devices, and for operators unless admin_listen is set. Port 0 picks a free port and logs "
+     "it. [::]:8080 listens on IPv6, localhost on 127.0.0.1."},
     {OTAD_KEY(http, admin_listen), kMaybeListen, kStart,
-     "The operators' routes on an address of their own; empty: on listen, together with the downloads."},
+     "Separate address for the operators' routes; empty: they are on listen."},
     {OTAD_KEY(http, public_url), kPublicUrl, kStart,
-     "What devices are told to download from; empty: over HTTP the address that the device used, over MQTT one made "
-     "from "
-     "listen. Set it behind a proxy or a cache."},
+     "Base URL of downloads, sent to devices. Empty: over HTTP the address that the device called, over MQTT one "
+     "derived from listen. Required behind a proxy or a cache."},
     {OTAD_KEY(http, hosts), kHosts, kStart,
-     "Further names and addresses that clients reach this server by, without ports. A request for a host that is not "
-     "localhost, an address or the name of this machine, the host of public_url or one of these is answered 421."},
+     "Further host names and addresses of this server, without ports. A request whose Host is not localhost, an "
+     "address or the name of this machine, the host of public_url or one of these is answered 421."},
     {OTAD_KEY(http, tls_cert), kMaybePath, kStart,
-     "PEM chain; with it all listeners speak TLS only. The file's content is read again on SIGHUP."},
-    {OTAD_KEY(http, tls_key), kMaybePath, kStart, "PEM: the private key of tls_cert; readable for otad alone."},
+     "Certificate chain (PEM). If it is set, all listeners accept TLS only. The file is read again on SIGHUP."},
+    {OTAD_KEY(http, tls_key), kMaybePath, kStart, "Private key (PEM) of tls_cert, readable only by otad."},
     {OTAD_KEY(http, tls_client_ca), kMaybePath, kStart,
-     "PEM with the authorities of devices' certificates; a certificate's common name is then the device's id."},
+     "CA certificates (PEM) of devices' client certificates. The common name of a certificate is the device id."},
     {OTAD_KEY(http, max_upload_bytes), range(1, kTebi), kStart,
-     "The largest firmware that may be uploaded, in bytes; a larger one is answered 413."},
-    {OTAD_KEY(http, threads), range(0, 256), kStart, "Threads that serve connections; 0: one for each core."},
+     "Largest accepted upload in bytes. A larger one is answered 413."},
+    {OTAD_KEY(http, threads), range(0, 256), kStart, "Threads that serve HTTP connections; 0: one for each core."},
     {OTAD_KEY(http, max_connections), range(1, 1'000'000), kStart,
-     "Open connections at a time; one more ends one that never finished a request, or the longest idle one, or is "
-     "answered 503. Each takes a descriptor (LimitNOFILE of the unit)."},
+     "Maximum number of open connections. At the limit a new connection replaces one that never finished a request, or "
+     "else the longest idle one, or else it is answered 503. Each needs a file descriptor (LimitNOFILE of the systemd "
+     "unit)."},
     {OTAD_KEY(http, idle_timeout_s), range(1, 3600), kStart,
-     "A connection on which nothing moved for so many seconds is closed; one that doesn't finish a TLS handshake or "
-     "the "
-     "head of a request after 30 s already."},
+     "A connection without traffic is closed after this many seconds. A TLS handshake or the header of a request must "
+     "be complete within 30 s."},
     {OTAD_KEY(http, max_rate), range(0, kTebi), kLive,
-     "Bytes a second of all downloads together; 0: as fast as the line goes."},
-    {OTAD_KEY(http, max_rate_per_device), range(0, kTebi), kLive, "Bytes a second of each device; 0: no bound."},
+     "Limit of all downloads together in bytes per second; 0: no limit."},
+    {OTAD_KEY(http, max_rate_per_device), range(0, kTebi), kLive,
+     "Limit of each device's downloads in bytes per second; 0: no limit."},
 
     {OTAD_KEY(storage, database), kDatabase, kStart,
-     "The SQLite file with tasks, devices, logs; on a local disk, beside it a -wal and a -shm file."},
-    {OTAD_KEY(storage, firmware_dir), kPath, kStart, "The folder with the images, each under its SHA-256."},
+     "SQLite database of tasks, devices and logs, on a local disk. SQLite keeps a -wal and a -shm file beside it."},
+    {OTAD_KEY(storage, firmware_dir), kPath, kStart, "Folder of the images. Each file is named by its SHA-256."},
     {OTAD_KEY(storage, keep_logs_days), range(1, 36'500), kLive,
-     "Transfer logs of ended tasks and the audit are kept so many days, then deleted."},
+     "Retention of the audit log and of ended tasks' transfer logs, in days."},
 
     {OTAD_KEY(tasks, max_active), range(1, 100'000), kLive,
-     "Tasks that may be offered or downloading at a time; the rest wait in the queue."},
-    {OTAD_KEY(tasks, max_attempts), range(1, 100), kLive, "A task that got so many wrong images ends failed."},
+     "Number of slots: tasks that are offered, downloading or between two attempts. All others wait in the queue."},
+    {OTAD_KEY(tasks, max_attempts), range(1, 100), kLive, "A task ends failed after this many failed attempts."},
     {OTAD_KEY(tasks, offer_timeout_s), range(1, kDay), kLive,
-     "An offer without a word from the device for so many seconds gives its slot back."},
+     "An offered task releases its slot if the device doesn't respond within this many seconds."},
     {OTAD_KEY(tasks, stall_timeout_s), range(1, kDay), kLive,
-     "Without a new chunk for so many seconds a device is told what is missing, then gives its slot back."},
+     "A download without a new chunk for this many seconds is stalled. An online device is sent the list of missing "
+     "chunks; the task of a device that doesn't respond releases its slot."},
     {OTAD_KEY(tasks, confirm_timeout_s), range(1, 7 * kDay), kLive,
-     "A task with confirm ends failed where the device doesn't run the new version after so many seconds."},
+     "A task that must be confirmed ends failed if the device doesn't report the new version within this many seconds "
+     "after verification."},
     {OTAD_KEY(tasks, retry_backoff_s), range(0, kDay), kLive,
-     "The wait before the second attempt, in seconds; it doubles with each further one, with jitter."},
-    {OTAD_KEY(tasks, retry_backoff_max_s), range(0, kDay), kLive, "The longest such wait, in seconds."},
+     "Delay before the second attempt, in seconds. It doubles with each further attempt, with jitter."},
+    {OTAD_KEY(tasks, retry_backoff_max_s), range(0, kDay), kLive, "Longest delay between two attempts, in seconds."},
     {OTAD_KEY(tasks, confirm), kConfirm, kLive,
-     "auto: a task succeeds when its device says that it runs the new version; where it never said what it runs, with "
-     "the verified image. always: never without its report. never: always with the image."},
+     "auto: a task succeeds when the device reports that it runs the new version; for a device that never reported its "
+     "version, when the image is verified. always: only with the device's report. never: when the image is verified."},
     {OTAD_KEY(tasks, keep_days), range(1, 36'500), kLive,
-     "Ended tasks are kept so many days, then deleted with their transfer logs."},
+     "Retention of ended tasks with their transfer logs, in days."},
     {OTAD_KEY(tasks, default_expiry_s), range(0, 10 * 365 * kDay), kLive,
-     "An order without expires_at expires after so many seconds; 0: never."},
+     "An update without expires_at expires after this many seconds; 0: never."},
 
     {OTAD_KEY(devices, registration), kRegistration, kStart,
-     "open: a device that is not known is taken in when it asks. closed: it is refused until an operator adds it."},
+     "open: an unknown device is registered with its first message. closed: it is refused until an operator registers "
+     "it."},
     {OTAD_KEY(devices, present_s), range(1, 30 * kDay), kLive,
-     "A device heard within so many seconds counts as present; tasks of absent ones hold no slot."},
+     "A device counts as online for this many seconds after its last message. Tasks of offline devices hold no slot."},
     {OTAD_KEY(devices, token_required), kFlag, kStart,
-     "true: devices must show their secret, over MQTT too. false: one that was never given a secret may go without."},
+     "true: every device must send its token, over MQTT too. false: a device without a token in the registry doesn't "
+     "need one."},
     {OTAD_KEY(devices, unproven_per_minute), range(1, 1'000'000), kLive,
-     "So many new ids that nobody registered and that have no certificate are taken in a minute; more are told to come "
-     "again."},
+     "Limit of new devices per minute that have neither been registered by an operator nor have a certificate. Further "
+     "ones are told when to retry."},
     {OTAD_KEY(devices, forget_unproven_days), range(1, 36'500), kLive,
-     "Devices that nobody registered and that have neither secret, certificate nor an operator's task are removed "
-     "after so many days without a word."},
+     "Devices that no operator registered and that have no token, certificate or operator's task are removed this many "
+     "days after their last message."},
 
     {OTAD_KEY(security, api_auth), kApiAuth, kStart,
      "auto: operators need an API key unless their routes are on loopback only. required: always. off: never."},
     {OTAD_KEY(security, require_signed_firmware), kFlag, kLive,
-     "true: firmware without a good signature of a trusted key is refused at upload, and not offered."},
+     "true: firmware without a valid signature by a trusted key is refused at upload and not offered."},
     {OTAD_KEY(security, trusted_keys_dir), kPath, kLive,
-     "The folder with the vendors' public keys (Ed25519, PEM), read again on SIGHUP; the file's name without .pem is "
-     "the "
-     "key id. Signed firmware whose key isn't there is not offered."},
+     "Folder of the vendors' public keys (Ed25519, PEM), read again on SIGHUP. The key id is the file name without "
+     ".pem. Signed firmware whose key is missing here is not offered."},
 
     {OTAD_KEY(log, level), kLogLevel, kLive,
-     "trace, debug, info, warn or error. debug tells each message of a device."},
+     "trace, debug, info, warn or error. debug logs each message of a device."},
     {OTAD_KEY(log, file), kMaybePath, kStart,
-     "Empty: standard error, where the journal takes it. A file is opened anew on SIGHUP, for logrotate."},
-    {OTAD_KEY(log, format), kLogFormat, kStart, "text, or json for one object a line."},
+     "Log file; empty: standard error (the journal under systemd). The file is reopened on SIGHUP, for logrotate."},
+    {OTAD_KEY(log, format), kLogFormat, kStart, "text, or json with one object per line."},
 };
 
 #undef OTAD_KEY

@@ -1,4 +1,4 @@
-// Defaults, then the file, then the environment; every value checked against its rule, every fault collected.
+// Defaults, then the file, then the environment; every value is checked against its rule, and all errors are collected.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <toml++/toml.h>
@@ -26,7 +26,7 @@ constexpr std::size_t kMaxListed = 64;
 
 std::string shown(std::string_view value) {
   constexpr std::size_t kMost = 60;
-  // A URL with a password in it is refused; that must not bring it into the log.
+  // A URL with a password is refused; the error must not put the password into the log.
   if (value.find('@') != std::string_view::npos) return "(not shown: it may hold a password)";
   std::string out = "\"";
   append_printable(out, value.substr(0, kMost));
@@ -58,7 +58,7 @@ class Loader {
   void fault_in(const Key& key, const std::string& where, std::string_view what) {
     fault(key.full_name(), where, fmt::format("{} {}", key.full_name(), what));
   }
-  /// A fault that shows only in two keys together; told where the first of them was set.
+  /// An error in the combination of two keys; reported at the place where the first one was set.
   void fault_between(const std::string& key, const std::string& other, std::string_view what);
 
   Settings settings_;
@@ -82,7 +82,7 @@ bool is_section(std::string_view name) {
   return !name.empty() && std::any_of(all.begin(), all.end(), [&](const Key& key) { return key.section == name; });
 }
 
-/// An array of texts; nothing where it is none.
+/// The array's texts; nothing if it isn't an array of texts.
 std::optional<std::vector<std::string>> texts_of(const toml::node& node) {
   const auto* array = node.as_array();
   if (array == nullptr) return std::nullopt;
@@ -95,7 +95,7 @@ std::optional<std::vector<std::string>> texts_of(const toml::node& node) {
   return list;
 }
 
-/// `a,b, c` as it stands in a variable of the environment.
+/// The list of an environment variable, `a,b, c`.
 std::vector<std::string> split_list(std::string_view value) {
   std::vector<std::string> list;
   while (!value.empty()) {
@@ -109,7 +109,7 @@ std::vector<std::string> split_list(std::string_view value) {
   return list;
 }
 
-/// `; did you mean "…"?`, or where nothing is near all that there is.
+/// `; did you mean "…"?`, or all candidates if none is similar.
 std::string hint(std::string_view name, const std::vector<std::string_view>& there) {
   if (const auto meant = closest(name, there); !meant.empty()) return fmt::format("; did you mean \"{}\"?", meant);
   return fmt::format("; there are: {}", fmt::join(there, ", "));
@@ -152,7 +152,7 @@ void Loader::read_file(const std::string& file) {
     return;
   }
   if (text.size() > kMaxFileBytes) {
-    fault("", file, fmt::format("is larger than {} bytes: no settings file", kMaxFileBytes));
+    fault("", file, fmt::format("is larger than {} bytes and not a settings file", kMaxFileBytes));
     return;
   }
   try {
@@ -188,7 +188,7 @@ void Loader::read_section(const std::string& file, std::string_view section, con
       read_node(*key, node, line_of(file, node.source()));
     else
       fault(fmt::format("{}.{}", section, name.str()), line_of(file, name.source()),
-            fmt::format("{} is no key of section {}{}", shown(name.str()), section, hint_in(section, name.str())));
+            fmt::format("{} is not a key of section {}{}", shown(name.str()), section, hint_in(section, name.str())));
   }
 }
 
@@ -201,11 +201,11 @@ void Loader::read_node(const Key& key, const Node& node, const std::string& wher
   }
   if (std::holds_alternative<std::string*>(field)) {
     if (auto text = node.value_exact<std::string>()) return take_text(key, std::move(*text), where);
-    return fault_in(key, where, fmt::format("must be text in quotes: {}", key.rule.permitted));
+    return fault_in(key, where, fmt::format("must be a quoted string: {}", key.rule.permitted));
   }
   if (std::holds_alternative<std::vector<std::string>*>(field)) {
     if (auto list = texts_of(node)) return take_list(key, std::move(*list), where);
-    return fault_in(key, where, fmt::format("must be a list of texts in quotes, [\"...\"]: {}", key.rule.permitted));
+    return fault_in(key, where, fmt::format("must be a list of quoted strings, [\"...\"]: {}", key.rule.permitted));
   }
   if (const auto number = node.value_exact<std::int64_t>()) return take_number(key, *number, where);
   fault_in(key, where, must_be_number(key.rule));
@@ -222,7 +222,7 @@ void Loader::take_number(const Key& key, std::int64_t number, const std::string&
 }
 
 void Loader::take_text(const Key& key, std::string text, const std::string& where) {
-  // Only the environment can hold others: TOML is UTF-8.
+  // Only environment variables can contain other bytes: TOML is UTF-8.
   if (!is_utf8(text)) return fault_in(key, where, fmt::format("must be UTF-8; is {}", shown(text)));
   if (!key.rule.holds(text))
     return fault_in(key, where, fmt::format("must be {}; is {}", key.rule.permitted, shown(text)));
@@ -287,7 +287,7 @@ void Loader::check_together() {
   if (!is_tls_url(mqtt.url) && !(mqtt.ca_file.empty() && mqtt.cert_file.empty()))
     fault_between(
         "mqtt.url", mqtt.ca_file.empty() ? "mqtt.cert_file" : "mqtt.ca_file",
-        "mqtt.url must begin with ssl:// where mqtt.ca_file or mqtt.cert_file is given; else nothing is encrypted");
+        "mqtt.url must begin with ssl:// if mqtt.ca_file or mqtt.cert_file is given; otherwise nothing is encrypted");
   if (http.tls_cert.empty() != http.tls_key.empty())
     fault_between("http.tls_cert", "http.tls_key", "http.tls_cert and http.tls_key go together: give both or none");
   if (!http.tls_client_ca.empty() && http.tls_cert.empty())
@@ -321,7 +321,7 @@ std::vector<std::string> unknown_variables(const Environment& environment) {
     if (!name.starts_with("OTAD_") || name.size() == entry.size()) continue;
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
     const auto meant = closest(name, known);
-    warnings.push_back(fmt::format("the environment variable {} names no key and has no effect{}", shown(name),
+    warnings.push_back(fmt::format("the environment variable {} sets no known key and has no effect{}", shown(name),
                                    meant.empty() ? "" : fmt::format("; did you mean {}?", meant)));
   }
   return warnings;

@@ -231,8 +231,8 @@ TEST_F(SettingsTest, AListIsReadFromFileAndEnvironment) {
 }
 
 TEST_F(SettingsTest, AListHoldsOnlyWhatItMay) {
-  EXPECT_THAT(fault("[http]\nhosts = 'gw'\n"), HasSubstr("http.hosts must be a list of texts in quotes"));
-  EXPECT_THAT(fault("[http]\nhosts = ['gw', 5]\n"), HasSubstr("http.hosts must be a list of texts in quotes"));
+  EXPECT_THAT(fault("[http]\nhosts = 'gw'\n"), HasSubstr("http.hosts must be a list of quoted strings"));
+  EXPECT_THAT(fault("[http]\nhosts = ['gw', 5]\n"), HasSubstr("http.hosts must be a list of quoted strings"));
   for (const auto* wrong : {"gw:8080", "http://gw", "", "*.example", "[fd00::5]", "gw/x", "a b", "1.2.3"})
     EXPECT_THAT(fault(fmt::format("[http]\nhosts = ['gw', '{}']\n", wrong)),
                 HasSubstr("http.hosts must be a list of host names"));
@@ -294,22 +294,22 @@ TEST_F(SettingsTest, VariablesThatAreNoValueAreRefused) {
 
 TEST_F(SettingsTest, UnknownVariablesAreNamedWithWhatWasMeant) {
   EXPECT_THAT(unknown_variables({"OTAD_MQTT_URI=tcp://a:1", "OTAD_MQTT_URL=tcp://a:1", "PATH=/bin", "OTAD_BROKEN"}),
-              ElementsAre("the environment variable \"OTAD_MQTT_URI\" names no key and has no effect; did you mean "
-                          "OTAD_MQTT_URL?"));
+              ElementsAre("the environment variable \"OTAD_MQTT_URI\" sets no known key and has no effect; did you "
+                          "mean OTAD_MQTT_URL?"));
   EXPECT_THAT(unknown_variables({"OTAD_mqtt_url=tcp://a:1"}), ElementsAre(HasSubstr("did you mean OTAD_MQTT_URL?")));
   // What Kubernetes makes of a service named otad.
-  EXPECT_THAT(unknown_variables({"OTAD_PORT_8080_TCP_PROTO=tcp"}), ElementsAre(HasSubstr("names no key")));
+  EXPECT_THAT(unknown_variables({"OTAD_PORT_8080_TCP_PROTO=tcp"}), ElementsAre(HasSubstr("sets no known key")));
   EXPECT_TRUE(load("", {"OTAD_PORT=tcp://10.0.0.1:8080"}));
   EXPECT_TRUE(load("", {"OTAD_MQTT_URI=tcp://a:1"}));
 }
 
 TEST_F(SettingsTest, UnknownNamesAreRefusedWithTheirLine) {
   const std::string file = dir_ / "otad.toml";
-  EXPECT_EQ(fault("\n[mqtt]\nqoS = 1\n"), file + ":3: \"qoS\" is no key of section mqtt; did you mean \"qos\"?");
+  EXPECT_EQ(fault("\n[mqtt]\nqoS = 1\n"), file + ":3: \"qoS\" is not a key of section mqtt; did you mean \"qos\"?");
   EXPECT_EQ(fault("[mqqt]\nqos = 1\n"), file + ":1: \"mqqt\" is no section; did you mean \"mqtt\"?");
   EXPECT_EQ(fault("qos = 1\n"), file + ":1: \"qos\" is no key; it belongs below [mqtt]");
   EXPECT_EQ(fault("[log]\ncolour = 1\n"),
-            file + ":2: \"colour\" is no key of section log; there are: level, file, format");
+            file + ":2: \"colour\" is not a key of section log; there are: level, file, format");
   EXPECT_EQ(fault("\n\nmqtt = 1\n"), file + ":3: mqtt must be a section: [mqtt]");
   EXPECT_EQ(fault("[shutdown_grace_s]\n"), file + ":1: shutdown_grace_s must be a whole number from 0 to 3600");
   EXPECT_THAT(fault("\"a\\nb\" = 1\n"), HasSubstr(R"("a\nb" is no key)"));
