@@ -35,7 +35,7 @@ std::string amount(double bytes) {
 std::string doing(const Event& event) {
   if (event.event == "metadata" || event.event == "chunk") return "downloading";
   if (event.event == "success") return "verified, installing";
-  if (event.event == "rebooting") return "installed, waiting for the restart";
+  if (event.event == "rebooting") return "installed, waiting for the reboot";
   if (event.detail.empty()) return event.event;
   return fmt::format("{}: {}", event.event, event.detail);
 }

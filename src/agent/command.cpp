@@ -178,11 +178,11 @@ std::string describe(std::string_view what, const Outcome& outcome) {
     case Outcome::Kind::exited:
       return fmt::format("{} ended with status {}", what, outcome.status);
     case Outcome::Kind::signalled:
-      return fmt::format("{} was ended by signal {}", what, outcome.status);
+      return fmt::format("{} was killed by signal {}", what, outcome.status);
     case Outcome::Kind::timed_out:
-      return fmt::format("{} took too long and was ended", what);
+      return fmt::format("{} timed out and was killed", what);
     case Outcome::Kind::interrupted:
-      return fmt::format("{} was ended because the agent was told to stop", what);
+      return fmt::format("{} was killed because the agent is stopping", what);
     case Outcome::Kind::not_started:
       break;
   }

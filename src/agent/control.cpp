@@ -107,10 +107,10 @@ Time Control::look(Time now) {
 void Control::move_to(bool gateway) {
   on_gateway_ = gateway;
   if (gateway) {
-    log::info("the broker is away: messages go over HTTP");
+    log::info("the broker is unreachable: messages go over HTTP");
     return gateway_.switch_on();
   }
-  log::info("the broker is back: messages go over MQTT");
+  log::info("the broker is reachable again: messages go over MQTT");
   for (auto& [what, payload] : gateway_.switch_off()) send(what, std::move(payload));
 }
 

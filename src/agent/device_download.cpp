@@ -115,7 +115,7 @@ std::optional<std::vector<Digest>> Device::find_digests(Time now) {
   std::vector<Digest> digests(task_->grid.count());
   if (fetched.bytes.size() != digests.size() * sizeof(Digest)) {
     fetched.kind = Fetched::Kind::later;
-    fetched.why = "the manifest has not one digest a chunk";
+    fetched.why = "the manifest does not have one digest per chunk";
     fetch_failed(fetched, now);
     return std::nullopt;
   }
@@ -211,7 +211,7 @@ void Device::accept(std::uint32_t index, const Fetched& fetched, Transport trans
   if (!*put) {
     blocked_.insert(index);
     send("progress", progress_json(who_, *task_, {{index, index}}, false, transport, fetched.rtt_ms));
-    tell("mismatch", fmt::format("chunk {} arrived wrong", index));
+    tell("mismatch", fmt::format("chunk {} is corrupt", index));
     return;
   }
   if (fetched.rtt_ms > 0) {
@@ -235,13 +235,13 @@ void Device::fetch_failed(const Fetched& fetched, Time now) {
   switch (fetched.kind) {
     case Fetched::Kind::expired:
       need_urls_ = true;
-      tell("error", fetched.why + ": asking for fresh addresses");
+      tell("error", fetched.why + ": requesting new URLs");
       // At once the first time; fresh ones that are refused too make the waits grow.
       ask_.arm(now, refused_urls_ == 0 ? milliseconds(0) : kAskBackoff.wait(refused_urls_ - 1, shared_.random.unit()));
       ++refused_urls_;
       return;
     case Fetched::Kind::gone:
-      tell("error", fetched.why + ": the task is over");
+      tell("error", fetched.why + ": the task has ended");
       leave(true);
       ask_.arm(now);
       return;

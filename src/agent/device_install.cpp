@@ -29,7 +29,7 @@ constexpr milliseconds kRebootAgain{300'000};    // where the device still runs 
 constexpr milliseconds kLookAgain{5'000};
 constexpr milliseconds kPause{1'000};
 constexpr milliseconds kPauseStep{20};
-constexpr std::size_t kMaxReason = 1024;  // bytes (protocol.md, success)
+constexpr std::size_t kMaxReason = 1024;  // bytes (docs/device-protocol.md, progress)
 
 // Takes the part as the image of its version, once it is seen to be the one that was verified; what was kept under that
 // version stays untouched until then. Where that was done before a crash, only checks. Errors as text.
@@ -128,8 +128,8 @@ void Device::install() {
     return conclude("failed", allowed.error().message);
   if (install_.tries >= kMaxTries) {
     return conclude("failed",
-                    fmt::format("the install command was begun {} times, and each time the device or the agent "
-                                "ended in its middle",
+                    fmt::format("the install command was started {} times, and each time the device or the agent "
+                                "stopped before it finished",
                                 install_.tries));
   }
   auto image = take_image(state_, *task_);
@@ -172,8 +172,8 @@ void Device::after_install(const Outcome& outcome) {
   if (has_version_source(shared_.options)) {
     const auto runs = look_what_runs();
     if (runs && !same_version(*runs, task_->version)) {
-      return conclude("failed", fmt::format("the install command ended with status 0, but {} runs, not {}; with a "
-                                            "restart to come it has to end with status {}",
+      return conclude("failed", fmt::format("the install command ended with status 0, but {} runs, not {}; if a reboot "
+                                            "is required, it must exit with status {}",
                                             *runs, task_->version, shared_.options.reboot_status));
     }
   }
@@ -208,7 +208,7 @@ void Device::confirm() {
     if (!runs) {
       why = runs.error().message;
     } else if (runs->empty()) {
-      return conclude("failed", "nothing says what runs after the restart: --version-command or --version-file would");
+      return conclude("failed", "the version after the reboot is unknown: set --version-command or --version-file");
     } else if (!same_version(*runs, task_->version)) {
       const auto how = fmt::format("{} runs after the install, not {}", *runs, task_->version);
       return conclude("rolled_back", install_.output.empty() ? how : install_.output);

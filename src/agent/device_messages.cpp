@@ -1,4 +1,4 @@
-// What each message of the server does to a device (protocol.md, Messages).
+// Handles each message of the server (docs/device-protocol.md, Messages).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -107,7 +107,7 @@ void Device::on(const Success& message) {
   if (!is_mine(message.task_id)) return success_of_none(message);
   if (is_committed()) return;
   if (phase_ != Phase::verifying) {
-    tell("error", "success came before the image was whole: ignored");
+    tell("error", "success arrived before the image was complete: ignored");
     return;
   }
   ask_.clear();
@@ -127,7 +127,7 @@ void Device::success_of_none(const Success& message) {
   if (done) return send("progress", state_json(who_, message.task_id, "installed", {}));
   if (task_) return;
   ask_.clear();
-  const std::string why = "the image that was verified is not on this device any more";
+  const std::string why = "the verified image is no longer on this device";
   tell("failed", why, message.task_id);
   send("progress", state_json(who_, message.task_id, "failed", why));
 }

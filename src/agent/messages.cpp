@@ -53,7 +53,7 @@ std::vector<Digest> digests(const Json& list, std::uint32_t count) {
   result.reserve(count);
   for (const auto& item : list) {
     auto digest = item.is_string() ? digest_from_hex(item.get<std::string>()) : std::nullopt;
-    if (!digest) throw Malformed{"chunks hold something that is no digest"};
+    if (!digest) throw Malformed{"chunks contain something that is not a digest"};
     result.push_back(*digest);
   }
   return result;
@@ -61,11 +61,11 @@ std::vector<Digest> digests(const Json& list, std::uint32_t count) {
 
 ChunkRanges ranges(const Json& list, const ChunkGrid& grid) {
   ChunkRanges result;
-  if (!list.is_array()) throw Malformed{"missing is no list of ranges"};
+  if (!list.is_array()) throw Malformed{"missing is not a list of ranges"};
   for (const auto& item : list) {
     if (!item.is_array() || item.size() != 2 || !item[0].is_number_unsigned() || !item[1].is_number_unsigned() ||
         item[0].get<std::uint64_t>() > item[1].get<std::uint64_t>() || item[1].get<std::uint64_t>() >= grid.count()) {
-      throw Malformed{"missing holds something that is no range of the grid"};
+      throw Malformed{"missing contains a range outside the chunk layout"};
     }
     result.push_back({item[0].get<std::uint32_t>(), item[1].get<std::uint32_t>()});
   }
@@ -108,9 +108,9 @@ Assignment basic_task(const Json& object, const char* id_field) {
   Assignment task;
   task.id = text(object, id_field, true);
   task.version = text(object, "version", true);
-  if (!valid_version(task.version)) throw Malformed{"version is none"};
+  if (!valid_version(task.version)) throw Malformed{"version is not valid"};
   task.hardware = text(object, "hardware");
-  if (!valid_hardware(task.hardware)) throw Malformed{"hardware is none"};
+  if (!valid_hardware(task.hardware)) throw Malformed{"hardware is not valid"};
   task.priority = text(object, "priority");
   task.attempt = small(object, "attempt", 1);
   task.max_attempts = small(object, "max_attempts", 1);
@@ -126,8 +126,8 @@ Assignment basic_task(const Json& object, const char* id_field) {
   return task;
 }
 
-// An address beside the chunks' own, which the server leaves out where the device bounds its messages
-// (protocol.md, request, `max_message_bytes`): the same one, but for the part that names a chunk.
+// A URL that the server leaves out if the device limits its messages (docs/device-protocol.md, request,
+// `max_message_bytes`): derived from `chunk_url` by replacing the part that names a chunk.
 std::string implied_url(const std::string& chunk_url, std::string_view other) {
   constexpr std::string_view kChunk = "/chunks/{index}";
   auto url = chunk_url;
@@ -139,7 +139,7 @@ std::string implied_url(const std::string& chunk_url, std::string_view other) {
 Assignment parse_task(const Json& object) {
   Assignment task = basic_task(object, "task_id");
   if (number(object, "chunk_count", 1, kMaxChunks, task.grid.count()) != task.grid.count()) {
-    throw Malformed{"chunk_count does not fit size and chunk_bytes"};
+    throw Malformed{"chunk_count does not match size and chunk_bytes"};
   }
   if (object.contains("missing") && !object["missing"].is_null()) {
     task.missing = ranges(object["missing"], task.grid);

@@ -23,7 +23,7 @@ Fetched other(Fetched::Kind kind, std::string why) {
 }  // namespace
 
 Fetched MqttSource::manifest(const Assignment&) {
-  return other(Fetched::Kind::later, "manifests come over HTTP alone");
+  return other(Fetched::Kind::later, "manifests are available over HTTP only");
 }
 
 Fetched MqttSource::chunk(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead) {
@@ -34,7 +34,7 @@ Fetched MqttSource::chunk(const Assignment& task, std::uint32_t index, const Chu
     drop_lost(steady_clock::now());
     if (here_.contains(index)) return take(index);
     if (interrupted_ || nudged_) return other(Fetched::Kind::aborted, "interrupted");
-    if (!connected) return other(Fetched::Kind::later, "chunks over MQTT: the broker is away");
+    if (!connected) return other(Fetched::Kind::later, "chunks over MQTT: the broker is unreachable");
     if (!doubted_) {
       ask(task, index, ahead);
     } else if (!probe_) {
@@ -50,7 +50,8 @@ Fetched MqttSource::chunk(const Assignment& task, std::uint32_t index, const Chu
     if (came_.wait_until(lock, until, [&] { return ready() || wait_until() != until; })) continue;
     if (moved_ + patience() > until) continue;  // some are lost, and asked for again
     if (!std::exchange(doubted_, true)) probe_.reset();
-    auto fetched = other(Fetched::Kind::later, fmt::format("chunks over MQTT: none came in {} ms", patience().count()));
+    auto fetched =
+        other(Fetched::Kind::later, fmt::format("chunks over MQTT: none received in {} ms", patience().count()));
     // One message may be lost and its neighbours come: silence is when there was nothing at all.
     fetched.silent = !std::exchange(came_any_, false);
     return fetched;

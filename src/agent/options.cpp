@@ -22,25 +22,22 @@ namespace {
 constexpr auto kDefaultConfig = "/etc/ota-agent.toml";
 constexpr std::uint32_t kMaxMessageBytes = 4u << 20;
 constexpr auto kAbout =
-    "ota-agent: a device's end of over-the-air updates. Asks the server for its update, fetches it in chunks, checks "
-    "every byte, has it verified, hands it to the install command, and reports what the device runs afterwards. Speaks "
-    "MQTT, and HTTP while the broker is out of reach; chunks come over HTTP or MQTT, in the order that the server "
-    "names, "
-    "past a transport that is dead. Goes on where it was after being killed at any moment.";
+    "ota-agent: update client for a device. It requests an update from the server, downloads it in chunks, verifies "
+    "it, runs the install command, and reports the version that the device runs afterwards. Messages go over MQTT, or "
+    "over HTTP while the broker is unreachable. Chunks are downloaded over HTTP or MQTT in the server's order of "
+    "preference; a transport that fails is skipped. After a restart at any point the agent resumes where it stopped.";
 constexpr auto kFooter =
-    "Every option can stand in the file of --config as well, as in install_timeout = 600; the command line goes before "
-    "it.\n\n"
-    "The install command gets the image's path as $1, and OTA_IMAGE, OTA_VERSION, OTA_DEVICE, OTA_HARDWARE and "
-    "OTA_REBOOT_STATUS in its environment; it may be a program or a line for the shell. Its exit status is 0: "
-    "installed; "
-    "that of --reboot-status: installed, and the device has to be restarted; any other: failed. Without one, the image "
-    "is "
-    "kept as STATE/ID/image-VERSION.\n\n"
-    "Exit status: 0 stopped as told (with --once: updated, or up to date), 1 a fault, 2 bad arguments, settings or "
-    "state folder; with --once also 3 the update failed or was cancelled, 4 the server refused this device, 5 "
-    "installed "
-    "and waiting for the restart.\n\n"
-    "Example:\n  ota-agent --id gw-17 --broker tcp://gw:1883 --hardware gw-a --version-file /etc/firmware-version \\\n"
+    "Every option can also be set in the --config file, e.g. install_timeout = 600. The command line overrides the "
+    "file.\n\n"
+    "The install command is a program or a shell command. It receives the path of the image as $1, and OTA_IMAGE, "
+    "OTA_VERSION, OTA_DEVICE, OTA_HARDWARE and OTA_REBOOT_STATUS in its environment. Exit status 0: installed; the "
+    "value of --reboot-status: installed, a reboot is required; any other: failed. Without an install command the "
+    "image is kept as STATE/ID/image-VERSION.\n\n"
+    "Exit status: 0 stopped on request (with --once: updated or up to date), 1 internal error, 2 invalid arguments, "
+    "settings or state folder. With --once also: 3 the update failed or was cancelled, 4 the server refused this "
+    "device, 5 installed, reboot required.\n\n"
+    "Example:\n"
+    "  ota-agent --id gw-17 --broker tcp://gw:1883 --hardware gw-a --version-file /etc/firmware-version \\\n"
     "            --install /usr/share/otad/agent/install-rauc --reboot-command 'systemctl reboot'";
 
 // A number from `least` to `most`, or 0 for none.
@@ -57,20 +54,20 @@ CLI::Validator none_or(std::uint32_t least, std::uint32_t most) {
 void add_identity(CLI::App& app, Options& options) {
   app.add_option("--id", options.id, "This device's id: 1 to 128 of A-Z a-z 0-9 _ . : @ -");
   app.add_option("--state-dir", options.state_dir,
-                 "Where chunks, images and what ran are kept: the agent's own folder, on a file system that all slots "
-                 "share")
+                 "Folder for chunks, images and state. Only the agent may write to it; on an A/B device it must be on "
+                 "a file system that both slots share")
       ->capture_default_str();
-  app.add_option("--hardware", options.hardware, "This device's kind of hardware");
+  app.add_option("--hardware", options.hardware, "Hardware type of this device");
   app.add_option("--version-command", options.version_command,
-                 "Prints the version that runs; asked at each start and before each request");
-  app.add_option("--version-file", options.version_file, "In place of that, a file whose first line it is");
+                 "Command that prints the running version; run at each start and before each request");
+  app.add_option("--version-file", options.version_file, "File whose first line is the running version");
   app.add_option(
       "--current-version", options.current_version,
-      "What runs, where neither of these says it; an install that ends with status 0 then counts as running");
-  app.add_option("--want-version", options.want_version, "Ask for this version instead of whatever waits");
+      "Running version, if neither of these is given; after a successful install the agent assumes the new version");
+  app.add_option("--want-version", options.want_version, "Request this version instead of any waiting update");
   app.add_option("--token-file", options.token_file,
-                 "The device's secret in the first line; for a fleet, lines of ID and secret");
-  app.add_option("--count", options.count, "A small fleet in one process: ID-001, ID-002, …")
+                 "File with the device's token in the first line; for a fleet, lines of ID and token");
+  app.add_option("--count", options.count, "Number of devices that this process runs: ID-001, ID-002, …")
       ->check(CLI::Range(1, 999))
       ->capture_default_str();
 }
@@ -78,71 +75,77 @@ void add_identity(CLI::App& app, Options& options) {
 void add_connection(CLI::App& app, Options& options) {
   app.add_option("--broker", options.broker, "tcp://HOST:PORT, or ssl://HOST:PORT for TLS")->capture_default_str();
   app.add_option("--user", options.username, "User name for the broker");
-  app.add_option("--password-file", options.password_file, "Its password, in the first line");
+  app.add_option("--password-file", options.password_file, "File with the broker password in the first line");
   app.add_option(
       "--gateway", options.gateway,
-      "http://HOST:PORT or https://…: where messages go while the broker can't be reached. Without it, where "
-      "chunks come from; with a token only over https and on the broker's host");
-  app.add_option("--ca", options.ca_file, "CA certificates (PEM) that the broker's is checked against");
-  app.add_option("--cert", options.cert_file, "This device's certificate (PEM), for the broker and https://");
-  app.add_option("--key", options.key_file, "Its private key (PEM)");
-  app.add_option("--http-ca", options.http_ca_file, "CA certificates for https://, if other than --ca");
-  app.add_option("--topic-root", options.topic_root, "Where the server's topics begin")->capture_default_str();
-  app.add_option("--poll", options.poll_s, "Seconds between questions of an idle device")
+      "http://HOST:PORT or https://…: server for messages while the broker is unreachable. Default: the host of the "
+      "download URLs; with a token only if that is the broker's host and https");
+  app.add_option("--ca", options.ca_file, "CA certificates (PEM) that the broker's certificate is verified with");
+  app.add_option("--cert", options.cert_file, "Client certificate (PEM) of this device, for the broker and https://");
+  app.add_option("--key", options.key_file, "Private key (PEM) of --cert");
+  app.add_option("--http-ca", options.http_ca_file, "CA certificates (PEM) for https://, if different from --ca");
+  app.add_option("--topic-root", options.topic_root, "Prefix of all topics, as on the server")->capture_default_str();
+  app.add_option("--poll", options.poll_s, "Seconds between requests of an idle device")
       ->check(CLI::Range(1, 86'400))
       ->capture_default_str();
 }
 
 void add_download(CLI::App& app, Options& options) {
-  app.add_option("--max-chunk-bytes", options.max_chunk_bytes, "The largest chunk that this device can take (0: any)")
+  app.add_option("--max-chunk-bytes", options.max_chunk_bytes,
+                 "Largest chunk that this device accepts, in bytes (0: any)")
       ->check(none_or(kMinChunkBytes, kMaxChunkBytes));
   app.add_option("--max-message-bytes", options.max_message_bytes,
-                 "The longest message that this device can take (0: any)")
+                 "Largest message that this device accepts, in bytes (0: any)")
       ->check(none_or(kMinMessageBytes, kMaxMessageBytes));
-  app.add_option("--rate", options.rate, "At most so many bytes a second for each device (0: no bound)")
+  app.add_option("--rate", options.rate, "Download limit for each device in bytes per second (0: no limit)")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  app.add_option("--workers", options.workers, "Threads that download, shared by the fleet")
+  app.add_option("--workers", options.workers, "Number of download threads, shared by the fleet")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
 }
 
 void add_install(CLI::App& app, Options& options) {
   app.add_option("--install", options.install_command, "Command that installs the image");
-  app.add_option("--install-timeout", options.install_timeout_s, "Seconds after which it is ended and has failed")
+  app.add_option("--install-timeout", options.install_timeout_s,
+                 "Seconds after which the install command is killed and the update fails")
       ->check(CLI::Range(1, 86'400))
       ->capture_default_str();
   app.add_option(
          "--reboot-status", options.reboot_status,
-         "Its exit status that means: installed, and the device has to be restarted. The next start of the agent "
-         "is taken for that; what runs then decides between installed and rolled_back")
+         "Exit status of the install command that means: installed, reboot required. At the agent's next start, the "
+         "running version decides between installed and rolled_back")
       ->check(CLI::Range(0, 255))
       ->capture_default_str();
   app.add_option("--reboot-command", options.reboot_command,
-                 "Run once that was reported; without one, something else restarts the device");
+                 "Command that reboots the device after that was reported; without it, something else must reboot the "
+                 "device");
   app.add_option("--health-command", options.health_command,
-                 "Has to succeed before the new version is reported as installed; run again each second until it does");
-  app.add_option("--health-timeout", options.health_timeout_s, "Seconds after which the update has failed without that")
+                 "Command that must succeed before the new version is reported as installed; it is run every second "
+                 "until it does");
+  app.add_option("--health-timeout", options.health_timeout_s,
+                 "Seconds after which the update fails if the health command hasn't succeeded")
       ->check(CLI::Range(1, 86'400))
       ->capture_default_str();
   app.add_option("--trusted-key", options.trusted_keys,
-                 "Ed25519 public key (PEM), or a folder of *.pem: install only what one of them has signed. May be "
-                 "repeated. The one named like the signature's key_id decides, or where none is, any of them")
+                 "Ed25519 public key (PEM file, or folder of *.pem): install only firmware signed by a trusted key. "
+                 "May be repeated. The key whose file name is the signature's key_id is used, or any of them if there "
+                 "is none")
       ->allow_extra_args(false);
   app.add_flag("--allow-downgrade", options.allow_downgrade,
-               "Take versions below the highest that ran, without a permission signed by the vendor");
+               "Accept versions older than the highest that ran, without a permission signed by the vendor");
 }
 
 void add_output(CLI::App& app, Options& options) {
-  app.add_flag("--once", options.once, "End after one update, or at once where there is none");
+  app.add_flag("--once", options.once, "Exit after one update, or immediately if there is none");
   std::map<std::string, ReportStyle> styles{{"auto", ReportStyle::automatic},
                                             {"json", ReportStyle::json},
                                             {"bar", ReportStyle::bar},
                                             {"plain", ReportStyle::plain}};
   app.add_option(
          "--report", options.report,
-         "json (an object an event on standard output), bar, plain (lines on standard error), or auto: bar on a "
-         "terminal, else plain")
+         "json (one object per event on standard output), bar, plain (lines on standard error), or auto (bar on a "
+         "terminal, otherwise plain)")
       ->transform(CLI::CheckedTransformer(styles, CLI::ignore_case).description(""));
 }
 
@@ -151,7 +154,7 @@ void check_secret(const char* option, const std::string& file) {
   if (auto checked = check_private(option, file); !checked) throw CLI::ValidationError(checked.error().message);
 }
 
-// What others may change, they decide.
+// Others must not be able to change what the agent trusts.
 void check_unchanged(const char* option, const std::string& file) {
   if (auto checked = check_unchangeable(option, file); !checked) throw CLI::ValidationError(checked.error().message);
 }
@@ -180,24 +183,27 @@ void read_tokens(Options& options) {
 }
 
 void check(const Options& options) {
-  if (options.id.empty()) throw CLI::ValidationError("--id: this device needs an id");
+  if (options.id.empty()) throw CLI::ValidationError("--id is required: the id of this device");
   for (const auto& id : {device_ids(options).front(), device_ids(options).back()}) {
-    if (!DeviceId::parse(id)) throw CLI::ValidationError("--id: '" + id + "' is no device id");
+    if (!DeviceId::parse(id)) throw CLI::ValidationError("--id: '" + id + "' is not a valid device id");
   }
-  if (options.state_dir.empty()) throw CLI::ValidationError("--state-dir: the agent needs a folder");
+  if (options.state_dir.empty()) throw CLI::ValidationError("--state-dir must not be empty");
   for (const auto& version : {options.current_version, options.want_version}) {
-    if (!version.empty() && !valid_version(version)) throw CLI::ValidationError("'" + version + "' is no version");
+    if (!version.empty() && !valid_version(version)) throw CLI::ValidationError("'" + version +
+                                                                                "' is not a valid version");
   }
   if (!options.version_command.empty() && !options.version_file.empty())
-    throw CLI::ValidationError("--version-command and --version-file exclude each other");
+    throw CLI::ValidationError("--version-command and --version-file can't be used together");
   if (!options.gateway.empty() && (origin_of(options.gateway) + "/").find(options.gateway) != 0)
-    throw CLI::ValidationError("--gateway: '" + options.gateway + "' is not like http://HOST:PORT");
-  if (!valid_hardware(options.hardware)) throw CLI::ValidationError("--hardware: not 1 to 64 of A-Z a-z 0-9 _ . : @ -");
+    throw CLI::ValidationError("--gateway: '" + options.gateway + "' must have the form http://HOST:PORT");
+  if (!valid_hardware(options.hardware))
+    throw CLI::ValidationError("--hardware must be 1 to 64 of A-Z a-z 0-9 _ . : @ -");
   if (!options.trusted_keys.empty() && options.hardware.empty())
-    throw CLI::ValidationError("--trusted-key needs --hardware: else firmware signed for any other would be taken");
+    throw CLI::ValidationError("--trusted-key requires --hardware; otherwise firmware signed for other hardware would "
+                               "be accepted");
 }
 
-// What stands in files, and what an empty option means.
+// Reads the files that options name, and resolves empty options.
 void complete(Options& options) {
   check_secret("--password-file", options.password_file);
   check_secret("--token-file", options.token_file);
@@ -220,7 +226,7 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", "ota-agent " OTAD_VERSION, "Print the version and exit");
   app.get_formatter()->column_width(34);
-  const auto* config = app.set_config("--config", kDefaultConfig, "TOML with these options");
+  const auto* config = app.set_config("--config", kDefaultConfig, "TOML file with these options");
   app.config_formatter(std::make_shared<OptionsFile>(app));
   add_identity(app, options);
   add_connection(app, options);
@@ -229,7 +235,7 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   add_output(app, options);
   try {
     app.parse(argc, argv);
-    // The default one needn't be there.
+    // The default file is optional.
     if (config->count() > 0) check_unchanged("--config", config->as<std::string>());
     complete(options);
     check(options);

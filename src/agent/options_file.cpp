@@ -12,7 +12,7 @@ namespace ota::agent {
 namespace {
 
 [[noreturn]] void refuse(const toml::source_region& where, std::string_view what) {
-  throw CLI::ConfigError(fmt::format("the file of options, line {}: {}", where.begin.line, what),
+  throw CLI::ConfigError(fmt::format("options file, line {}: {}", where.begin.line, what),
                          CLI::ExitCodes::ConfigError);
 }
 
@@ -36,7 +36,7 @@ std::string value_of(const toml::node& node, Kind kind, std::string_view key) {
       break;
   }
   if (auto text = node.value_exact<std::string>()) return std::move(*text);
-  refuse(node.source(), fmt::format("{} must be text in quotes", key));
+  refuse(node.source(), fmt::format("{} must be a quoted string", key));
 }
 
 std::vector<std::string> values_of(const toml::node& node, Kind kind, std::string_view key) {
@@ -79,7 +79,7 @@ std::vector<CLI::ConfigItem> OptionsFile::from_config(std::istream& in) const {
       item.inputs = values_of(node, kind_of(*option), key.str());
     }
   } catch (const toml::parse_error& error) {
-    refuse(error.source(), fmt::format("no TOML: {}", error.description()));
+    refuse(error.source(), fmt::format("not TOML: {}", error.description()));
   }
   // An empty list gives nothing.
   std::erase_if(found, [](const CLI::ConfigItem& item) { return item.inputs.empty(); });

@@ -20,7 +20,7 @@ Firmware firmware_of(const Assignment& task) {
 // Why the permission that came with the offer permits nothing; empty where it does.
 std::string objection(const Assignment& task, const Firmware& firmware, const Policy& policy, WallTime now) {
   if (!task.downgrade) return "the offer carries no downgrade permission";
-  if (policy.trusted == nullptr) return "without --trusted-key no downgrade permission counts";
+  if (policy.trusted == nullptr) return "without --trusted-key no downgrade permission is accepted";
   if (auto verified = policy.trusted->verify_downgrade(firmware, *task.downgrade); !verified)
     return verified.error().message;
   if (firmware::permits_downgrade(*task.downgrade, policy.device, now)) return {};
@@ -43,7 +43,7 @@ Result<void> may_install(const Assignment& task, const Policy& policy, WallTime 
   const auto why = objection(task, firmware, policy, now);
   if (why.empty()) return {};
   return fail(Errc::downgrade, fmt::format("{} is older than {}, which this device has run, and {}; --allow-downgrade "
-                                           "would take it",
+                                           "accepts it",
                                            task.version, policy.highest_version, why));
 }
 

@@ -48,14 +48,14 @@ Result<void> make_own(const fs::path& folder) {
   if (error) return fail(Errc::server_fault, fmt::format("cannot create {}: {}", folder.string(), error.message()));
   if (status.st_uid != ::geteuid()) {
     return fail(Errc::forbidden,
-                fmt::format("the state folder {} belongs to user {}, not to this agent's, {}: what lies "
-                            "there would be installed; remove it or give another --state-dir",
+                fmt::format("the state folder {} belongs to user {}, not to this agent's, {}: its content would be "
+                            "installed; remove it or give another --state-dir",
                             folder.string(), status.st_uid, ::geteuid()));
   }
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return fail(Errc::forbidden,
-                fmt::format("others may write to the state folder {} (mode {:04o}), and what lies there "
-                            "would be installed: look through it, then chmod go-w {}",
+                fmt::format("others may write to the state folder {} (mode {:04o}), and its content would be "
+                            "installed: examine it, then chmod go-w {}",
                             folder.string(), status.st_mode & 07777, folder.string()));
   }
   return {};
@@ -89,7 +89,7 @@ Result<StateDir> StateDir::open(const fs::path& state, const std::string& device
   auto lock = lock_folder(dir);
   if (!lock)
     return fail(Errc::in_use,
-                fmt::format("another agent uses {}: end it, or give this one another state folder", dir.string()));
+                fmt::format("another agent uses {}: stop it, or give this one another state folder", dir.string()));
   return StateDir(dir, std::move(lock));
 }
 

@@ -16,7 +16,7 @@ std::string_view host_of(std::string_view address) {
   return parts ? parts->host : std::string_view();
 }
 
-/// Empty where this machine has none.
+/// Empty if this machine has none.
 std::string own_name() {
   std::array<char, 256> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
@@ -33,7 +33,7 @@ std::string_view host_in(std::string_view url) {
   return parts ? parts->authority.host : std::string_view();
 }
 
-/// Of a listener on all addresses nothing: those are looked up.
+/// Nothing for a listener on all addresses: those are looked up.
 void add_listener(http::HostNames::Options& names, const std::string& listen) {
   if (listen.empty()) return;
   const auto host = host_of(listen);
@@ -70,13 +70,13 @@ std::optional<std::string> doubt_of_public_url(const HttpSettings& settings, std
   if (is_loopback(settings.listen)) return std::nullopt;
   if (is_loopback_host(host))
     return fmt::format(
-        "devices are told to download from {}, which is this machine alone: set http.public_url to what "
-        "they reach it by",
+        "devices are told to download from {}, which is reachable from this machine only: set http.public_url to an "
+        "address that they can reach",
         url);
   if (!settings.public_url.empty() || host.find_first_of(".:") != std::string_view::npos) return std::nullopt;
   return fmt::format(
-      "devices are told over MQTT to download from {}; the name {} may mean nothing to them: set "
-      "http.public_url to what they reach this machine by",
+      "devices are told over MQTT to download from {}; they may be unable to resolve the name {}: set http.public_url "
+      "to an address that they can reach",
       url, host);
 }
 
@@ -90,7 +90,7 @@ std::shared_ptr<const http::HostNames> host_names(const HttpSettings& settings) 
   const auto name = own_name();
   const auto first = name.substr(0, name.find('.'));
   names.own = {name, first};
-  if (!first.empty()) names.own.push_back(first + ".local");  // as mDNS has it (RFC 6762)
+  if (!first.empty()) names.own.push_back(first + ".local");  // the name in mDNS (RFC 6762)
   add_listener(names, settings.listen);
   add_listener(names, settings.admin_listen);
   names.configured = settings.hosts;

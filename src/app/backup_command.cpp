@@ -11,24 +11,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What is wrong with the name of the copy; empty: it can be tried.
+/// Why the copy can't have this name; empty: no error found.
 std::string wrong_with(const fs::path& file) {
   std::error_code error;
   const auto there = fs::symlink_status(file, error);
   if (fs::is_directory(there)) return fmt::format("{} is a folder: name a file in it", file.string());
-  // A link that leads nowhere is replaced, not followed.
+  // A dangling symbolic link is replaced, not followed.
   if (fs::is_symlink(there) && !fs::exists(file, error)) return {};
   if (fs::exists(there)) return fmt::format("{} exists already: name another file", file.string());
   if (there.type() != fs::file_type::not_found)
-    return fmt::format("{} can't be looked at: {}", file.string(), error.message());
+    return fmt::format("{} can't be examined: {}", file.string(), error.message());
   const auto folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
   const auto parent = fs::status(folder, error);
   if (fs::is_directory(parent)) return {};
-  return fmt::format("{} is no folder that can be written to{}", folder.string(),
+  return fmt::format("{} is not a writable folder{}", folder.string(),
                      error ? ": " + error.message() : std::string());
 }
 
-/// The copy, or what is left of it where it failed.
+/// The temporary copy; removed on failure.
 void remove_part(const std::string& part) {
   std::error_code ignored;
   for (const auto* ending : {"", "-journal", "-wal", "-shm"}) fs::remove(part + ending, ignored);
@@ -39,21 +39,21 @@ void remove_part(const std::string& part) {
 int backup(const Settings& settings, const Arguments& arguments) {
   const auto& path = settings.storage.database;
   const auto& file = arguments.file;
-  if (file.empty() || file.ends_with('/')) return complain("backup: name the file that is to be made", kBadSettings);
+  if (file.empty() || file.ends_with('/')) return complain("backup: name the file to create", kBadSettings);
   std::error_code error;
   if (!fs::is_regular_file(path, error))
     return complain(fmt::format("there is no database {}{}", path, error ? ": " + error.message() : std::string()));
   if (const auto wrong = wrong_with(file); !wrong.empty()) return complain(wrong);
   auto db = storage::Database::open(path, storage::Mode::copier);
   if (!db) return complain(db.error().message);
-  // Under another name until it is whole, so that a file of that name is always a good copy.
+  // Written under a temporary name, so that a file with the final name is always a complete copy.
   const auto part = fmt::format("{}.{}.part", file, ::getpid());
   const auto copied = (*db)->backup_to(part);
   if (copied) fs::rename(part, file, error);
   if (copied && !error) return kStopped;
   remove_part(part);
   if (!copied) return complain(copied.error().message);
-  return complain(fmt::format("the copy can't be named {}: {}", file, error.message()));
+  return complain(fmt::format("the copy can't be renamed to {}: {}", file, error.message()));
 }
 
 }  // namespace ota::app

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 
 constexpr unsigned kReadingThreads = 2;
-constexpr milliseconds kShortestGrace{200};  ///< for the broker, when the http server took all of it
+constexpr milliseconds kShortestGrace{200};  ///< for the broker, if the HTTP server used up the grace time
 
 engine::Options engine_options(const Settings& settings) {
   engine::Options options;
@@ -69,9 +69,10 @@ Result<void> make_folder_of(const fs::path& database) {
   std::error_code error;
   if (!folder.empty()) fs::create_directories(folder, error);
   if (!error) return {};
-  return fail(Errc::server_fault, fmt::format("the folder {} of storage.database can't be made: {}; make it for the "
-                                              "user that otad runs as",
-                                              folder.string(), error.message()));
+  return fail(Errc::server_fault,
+              fmt::format("the folder {} of storage.database can't be created: {}; create it for the user that otad "
+                          "runs as",
+                          folder.string(), error.message()));
 }
 
 }  // namespace
@@ -193,7 +194,7 @@ Result<void> Daemon::build_api() {
   options.auth_required = auth_required(settings_);
   options.max_upload_bytes = settings_.http.max_upload_bytes;
   options.device_registration_closed = settings_.devices.registration == "closed";
-  // Apart from the devices' listener operators come directly, not through what stands in front of that.
+  // With a separate listener, operators connect directly and not through the proxy in front of the devices' listener.
   if (settings_.http.admin_listen.empty()) options.public_path = public_path(settings_.http);
   options.hosts = hosts_;
   rest::Probes probes;
@@ -244,14 +245,14 @@ void Daemon::warn_of_open_doors() {
   if (!auth_required(settings_)) {
     const auto& address = settings_.http.admin_listen.empty() ? settings_.http.listen : settings_.http.admin_listen;
     if (!is_loopback(address))
-      log::warn(fmt::format("security.api_auth is off: whoever reaches {} can do everything", address));
+      log::warn(fmt::format("security.api_auth is off: everyone who can reach {} has full access", address));
     return;
   }
   try {
     auto db = storage::Database::open(settings_.storage.database, storage::Mode::reader);
     if (db && storage::Keys(**db).all().empty()) {
       log::warn(
-          "operators need an API key and there is none yet: \"otad keys add --name NAME --role admin\" makes one");
+          "operators need an API key and there is none yet: \"otad keys add --name NAME --role admin\" creates one");
     }
   } catch (const storage::Fault& fault) {
     log::error(fmt::format("the API keys can't be read: {}", fault.what()));
@@ -264,10 +265,10 @@ void Daemon::stop() {
   const auto left = [until] {
     return std::chrono::duration_cast<milliseconds>(until - std::chrono::steady_clock::now());
   };
-  // First those who ask, then who decides, then what carries the decisions out.
+  // In this order: first the sources of commands, then the engine, then what carries out its decisions.
   if (notifier_) notifier_->stop_polls();
   if (server_) server_->stop(std::max(left(), milliseconds(0)));
-  if (engine_) engine_->stop();  // before readers go: it may let go of them
+  if (engine_) engine_->stop();  // before the readers: it may close their connections
   if (device_) device_->stop_chunks();
   if (mqtt_) mqtt_->stop(std::max(left(), kShortestGrace));
 }
@@ -292,17 +293,17 @@ void Daemon::reload(const Settings& wanted) {
   settings_ = with_changes(settings_, wanted);
   if (auto configured = log::configure(settings_.log); !configured) log::error(configured.error().message);
   if (auto trusted = load_trust(); !trusted)
-    log::error(fmt::format("the trusted keys stay as they were: {}", trusted.error().message));
+    log::error(fmt::format("the trusted keys are unchanged: {}", trusted.error().message));
   auto options = engine_options(settings_);
   options.trust = trust_;
   engine_->apply(options);
   server_->set_rates(download_rates(settings_.http));
   if (auto reloaded = reload_certificates(); !reloaded)
-    log::error(fmt::format("the certificates stay as they were: {}", reloaded.error().message));
+    log::error(fmt::format("the certificates are unchanged: {}", reloaded.error().message));
   log::info(fmt::format("the settings were read again: {}", changed.empty() ? "nothing in them changed" : "see above"));
 }
 
-/// Held to what a start demands of the key's file, or the next start would refuse what is in use.
+/// Checks the key's file as at a start; otherwise the next start would refuse the key that is in use.
 Result<void> Daemon::reload_certificates() {
   if (const auto& key = settings_.http.tls_key; !key.empty()) {
     if (auto checked = check_private("http.tls_key", key); !checked) return checked;

@@ -1,5 +1,5 @@
-// Orphans: images in the folder that no firmware in the database has. Only while no daemon runs, whose catalogue and
-// store would not know of it; beside a daemon, POST /firmware with such a file does the same as adopt.
+// Orphans: images in the folder that belong to no firmware in the database. Only while no daemon runs, because its
+// catalogue and store would not notice the change. With a running daemon, POST /firmware has the effect of adopt.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -47,7 +47,7 @@ Result<Data> open_data(const Settings& settings) {
   return data;
 }
 
-/// Runs `work` on the data; its faults are said.
+/// Runs `work` on the data and prints its errors.
 int with_data(const Settings& settings, const std::function<int(Data&)>& work) {
   if (auto quiet = log::configure(log::Level::off, "", log::Format::text); !quiet)
     return complain(quiet.error().message);
@@ -66,18 +66,17 @@ bool is_orphan(const firmware::Store& store, const std::string& name) {
 }
 
 int no_orphan(const std::string& name) {
-  return complain(fmt::format("{} is no orphan: \"otad firmware orphans\" shows all", name));
+  return complain(fmt::format("{} is not an orphan: \"otad firmware orphans\" lists all", name));
 }
 
-/// One transaction: the row and its line of the audit.
+/// One transaction: the row and its audit entry.
 int insert(Data& data, Firmware firmware, const std::string& name) {
   storage::FirmwareTable table(*data.db);
   data.db->begin();
   if (const auto there = table.find(firmware.version, firmware.hardware)) {
     data.db->rollback();
     return complain(
-        fmt::format("firmware {} for hardware '{}' is there with other content: give the image another "
-                    "version",
+        fmt::format("firmware {} for hardware '{}' exists with different content: give the image another version",
                     firmware.version, firmware.hardware));
   }
   table.insert(firmware);
@@ -122,7 +121,9 @@ int adopt_orphan(const Settings& settings, const Arguments& arguments) {
     const auto examined = data.store->examine(name);
     if (!examined) return complain(examined.error().message);
     if (name.ends_with(".damaged"))
-      return complain(fmt::format("{} was set aside as damaged but is whole: name it {}.img, then adopt that", name,
+      return complain(fmt::format("{} was quarantined as corrupted but is intact: rename it to {}.img, then "
+                                  "adopt that",
+                                  name,
                                   to_hex(examined->checksum)));
     firmware.checksum = examined->checksum;
     firmware.size = examined->size;

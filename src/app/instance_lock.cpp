@@ -33,7 +33,7 @@ Result<File> lock_database(const std::string& database) {
   const auto locked = file->lock();
   if (!locked) return fault(locked.error());
   if (!*locked)
-    return fail(Errc::server_fault, fmt::format("{} works with the database {} already: stop it first",
+    return fail(Errc::server_fault, fmt::format("{} already uses the database {}: stop it first",
                                                 holder(file->descriptor()), database));
   if (::ftruncate(file->descriptor(), 0) != 0) return fault(io_error(errno, "empty", path));
   if (auto written = file->write_at(fmt::format("{}\n", ::getpid()), 0); !written) return fault(written.error());

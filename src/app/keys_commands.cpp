@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::size_t kKeyBytes = 32;
 
-/// A database made by another user than the daemon's would shut the daemon out.
+/// The daemon could not write to a database that another user created.
 bool may_make(const std::filesystem::path& database) {
   struct stat folder {};
   const auto parent = database.has_parent_path() ? database.parent_path() : std::filesystem::path(".");
@@ -34,7 +34,7 @@ std::string user_name() {
   return user ? user->pw_name : std::to_string(::getuid());
 }
 
-/// What was done to the keys is in the audit log with it.
+/// The audit entry of a change is written in its transaction.
 void audit(storage::Database& db, const char* action, const std::string& name) {
   AuditEntry entry;
   entry.at = SystemClock().wall();
@@ -45,7 +45,7 @@ void audit(storage::Database& db, const char* action, const std::string& name) {
   storage::AuditLog(db).add(entry);
 }
 
-/// The database beside a daemon that may run; where there is none yet, made while none does.
+/// Opens the database, beside a running daemon or not. Precondition for creating a new one: no daemon runs.
 Result<std::unique_ptr<storage::Database>> open_database(const std::string& path, storage::Mode mode,
                                                          std::optional<File>& lock) {
   std::error_code error;
@@ -63,7 +63,7 @@ Result<std::unique_ptr<storage::Database>> open_database(const std::string& path
   return storage::Database::open(path, storage::Mode::writer);
 }
 
-/// Runs `work` in one transaction of its own; `action` on that key is audited where it is done.
+/// Runs `work` in one transaction; a successful `action` on the key is recorded in the audit log.
 int with_keys(const Settings& settings, storage::Mode mode, const std::function<int(storage::Keys&)>& work,
               const char* action = nullptr, const std::string& name = {}) {
   const auto& path = settings.storage.database;
@@ -103,7 +103,7 @@ int add_key(const Settings& settings, const Arguments& arguments) {
   };
   const int status = with_keys(settings, storage::Mode::editor, add, "key.add", key.name);
   if (status != kStopped) return status;
-  std::cerr << fmt::format("The key of {} ({}). It is shown this once; send it as \"Authorization: Bearer <key>\".\n",
+  std::cerr << fmt::format("The key of {} ({}). It is shown only once; send it as \"Authorization: Bearer <key>\".\n",
                            key.name, arguments.role);
   std::cout << secret << std::endl;
   return kStopped;

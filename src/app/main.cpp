@@ -24,7 +24,7 @@ int check(const Settings& settings) {
     app::tell(files.error());
     return app::kBadSettings;
   }
-  std::cout << "the settings are good\n";
+  std::cout << "the settings are valid\n";
   return app::kStopped;
 }
 
@@ -75,7 +75,7 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const std::exception& e) {
-    std::cerr << "otad: ended by a fault: " << e.what() << '\n';
+    std::cerr << "otad: ended by an internal error: " << e.what() << '\n';
     return app::kFault;
   }
 }

@@ -18,11 +18,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLongestWait{1'000};      ///< between two looks at the watchdog and the status
-constexpr milliseconds kShortestSilence{5'000};  ///< the engine may be busy with one commit for so long
-constexpr unsigned kBeyondGraceS = 10;           ///< a stop that hangs longer than this after the grace is cut
+constexpr milliseconds kLongestWait{1'000};      ///< between two updates of watchdog and status
+constexpr milliseconds kShortestSilence{5'000};  ///< the engine may be busy with one commit for this long
+constexpr unsigned kBeyondGraceS = 10;           ///< after the grace time, then a hanging stop is aborted
 
-/// Blocks the signals that the main thread takes, before any other thread starts and inherits the mask.
+/// Blocks the signals that the main thread waits for. Call it before other threads start: they inherit it.
 sigset_t block_signals() {
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t set;
@@ -41,7 +41,7 @@ int next_signal(const sigset_t& set, milliseconds wait) {
 
 extern "C" void cut_short(int) { ::_exit(kFault); }
 
-/// From here on a second SIGTERM or SIGINT ends the process at once, and so does a stop that hangs.
+/// From here on a second SIGTERM or SIGINT, or a hanging stop, ends the process immediately.
 void arm_second_signal(int grace_s) {
   for (const int number : {SIGTERM, SIGINT, SIGALRM}) ::signal(number, cut_short);
   sigset_t set;
@@ -57,12 +57,12 @@ void reload(Daemon& daemon, const std::string& config) {
   if (wanted) {
     daemon.reload(*wanted);
   } else {
-    log::error(fmt::format("the settings stay as they were: {}", wanted.error().message));
+    log::error(fmt::format("the settings are unchanged: {}", wanted.error().message));
   }
   notify_ready(daemon.status());
 }
 
-/// Serves until a signal says stop; answers which.
+/// Serves until SIGTERM or SIGINT; returns the signal.
 int serve(Daemon& daemon, const sigset_t& signals, const std::string& config) {
   const auto watchdog = watchdog_time();
   const auto wait = watchdog ? std::clamp(*watchdog / 4, milliseconds(50), kLongestWait) : kLongestWait;
@@ -72,7 +72,7 @@ int serve(Daemon& daemon, const sigset_t& signals, const std::string& config) {
     const int number = next_signal(signals, wait);
     if (number == SIGTERM || number == SIGINT) return number;
     if (number == SIGHUP) reload(daemon, config);
-    // Busy is fine; an engine that hangs is for the service manager to end.
+    // A busy engine is fine. If it hangs, the service manager must end the process.
     if (daemon.alive(silence)) notify_alive();
     if (auto status = daemon.status(); status != told) notify_status(told = std::move(status));
   }
@@ -102,7 +102,7 @@ int run_daemon(const Settings& settings, const std::string& config) {
     }
     notify_ready(daemon.status());
     number = serve(daemon, signals, config);
-    log::info(fmt::format("told to stop by {}", number == SIGTERM ? "SIGTERM" : "SIGINT"));
+    log::info(fmt::format("stopping on {}", number == SIGTERM ? "SIGTERM" : "SIGINT"));
     notify_stopping();
     arm_second_signal(daemon.settings().shutdown_grace_s);
     daemon.stop();

@@ -45,7 +45,7 @@ Result<void> make_signing_key(const std::string& file) {
   const auto written = write_durably(file, to_hex(firmware::random_bytes(kSecretBytes)) + "\n", 0600);
   if (written) return {};
   return fail(Errc::server_fault,
-              fmt::format("the key for download addresses can't be written: {}", written.error().message));
+              fmt::format("the signing key of download URLs can't be written: {}", written.error().message));
 }
 
 /// Errc::malformed if otad can't create or write to `folder`. Write access is checked only by root, for `owner`, and by

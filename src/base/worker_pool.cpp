@@ -49,7 +49,7 @@ void WorkerPool::run() {
     try {
       job();
     } catch (...) {
-      log::error(fmt::format("{}: a job failed by a fault in otad: {}", name_, told_by(std::current_exception())));
+      log::error(fmt::format("{}: a job failed with an internal error: {}", name_, told_by(std::current_exception())));
     }
   }
 }

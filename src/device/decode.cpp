@@ -19,10 +19,10 @@ constexpr std::int64_t kMostAttempts = 1'000'000;
 constexpr std::size_t kMaxWord = 256;
 constexpr std::size_t kMaxReason = 1024;
 constexpr std::size_t kMaxVersionText = 128;
-constexpr std::uint32_t kMaxMessageBytes = 1u << 30;  // more is no bound
+constexpr std::uint32_t kMaxMessageBytes = 1u << 30;  // a larger value means no limit
 constexpr wire::JsonLimits kLimits{kMaxDevicePayload, 8, 20'000, true};
 
-/// A text that `valid` accepts.
+/// The field's text if `valid` accepts it; otherwise adds an error.
 template <class Valid>
 std::optional<std::string> checked_text(wire::JsonFields& fields, std::string_view name, Valid valid,
                                         std::string_view otherwise) {
@@ -32,7 +32,7 @@ std::optional<std::string> checked_text(wire::JsonFields& fields, std::string_vi
   return std::nullopt;
 }
 
-/// A word that `parse` knows.
+/// The field's value if `parse` accepts it; otherwise adds an error.
 template <class Parse>
 auto checked_word(wire::JsonFields& fields, std::string_view name, Parse parse, std::string_view otherwise)
     -> decltype(parse(std::string_view{})) {
@@ -48,8 +48,8 @@ std::optional<std::string> version(wire::JsonFields& fields, std::string_view na
                       "must be a version: 1 to 128 of A-Z a-z 0-9 . _ + ~ : -, no leading . or -, no ..");
 }
 
-/// What the device runs: kept as it stands where it is no version. What is cut ends in a character that no version has,
-/// so that it can't become one by that.
+/// The running version, unchanged also if it is not a valid version. A text that is cut gets a character at its end
+/// that no version has, so that cutting can't make it a valid version.
 std::optional<std::string> current_version(wire::JsonFields& fields) {
   constexpr std::string_view kCut = "…";
   auto text = fields.text("current_version", kMaxDevicePayload);
@@ -58,7 +58,7 @@ std::optional<std::string> current_version(wire::JsonFields& fields) {
   return text;
 }
 
-/// Those that otad has too; others are passed over.
+/// The transports that otad supports; others are ignored.
 std::optional<std::vector<Transport>> transports(wire::JsonFields& fields) {
   constexpr std::size_t kMost = 8;
   const auto words = fields.texts("transports", kMost, kMaxWord);
@@ -96,9 +96,10 @@ std::optional<TaskId> task_id(wire::JsonFields& fields) {
   return checked_word(fields, "task_id", TaskId::parse, "must be a task id such as OTA_20261122_000042");
 }
 
-/// `chunk` or `chunks`, and what `status` says of them.
+/// `chunk` or `chunks`, and their `status`.
 void chunks(wire::JsonFields& fields, ProgressReport& report) {
-  if (fields.has("chunk") && fields.has("chunks")) fields.errors().add("chunk", "must not stand beside \"chunks\"");
+  if (fields.has("chunk") && fields.has("chunks")) fields.errors().add("chunk",
+                                                                       "must not be given together with \"chunks\"");
   if (const auto index = fields.chunk("chunk")) report.chunks.push_back({*index, *index});
   if (auto ranges = fields.ranges("chunks", 1, kMaxRanges)) report.chunks = std::move(*ranges);
   const auto status = fields.text("status", kMaxWord);

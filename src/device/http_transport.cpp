@@ -39,9 +39,9 @@ http::Reply nothing() {
 }
 
 constexpr const char* kJsonOnly =
-    "Content-Type must be application/json, or be left out (with curl: -H 'Content-Type: application/json')";
+    "Content-Type must be application/json or absent (with curl: -H 'Content-Type: application/json')";
 
-/// `wait` of the query, in seconds; nothing where it is no number from 0 to the longest wait.
+/// `wait` of the query, in seconds; nothing if it is not a number from 0 to kMaxWait.
 std::optional<std::chrono::seconds> parse_wait(std::string_view query) {
   const auto items = parse_query(query);
   if (!items) return std::nullopt;
@@ -54,29 +54,29 @@ std::optional<std::chrono::seconds> parse_wait(std::string_view query) {
 
 }  // namespace
 
-/// A device's wait for what is pushed: taken off the list however it ends, also when its coroutine is destroyed.
-/// Thread-safe; its lock is a leaf.
+/// A device's long poll. It is removed from the list however it ends, also when its coroutine is destroyed.
+/// Thread-safe; no other lock is taken while its lock is held.
 class LongPoll : public std::enable_shared_from_this<LongPoll> {
  public:
-  /// `base`: as base_url() says.
+  /// `base`: from base_url().
   LongPoll(Notifier& notifier, std::string device, std::string base)
       : notifier_(notifier), device_(std::move(device)), base_(std::move(base)) {}
   ~LongPoll() { close(); }
   LongPoll(const LongPoll&) = delete;
   LongPoll& operator=(const LongPoll&) = delete;
 
-  /// From now on nothing that is pushed is lost. False where too many devices wait. Called once, before the others.
+  /// From now on no pushed message is lost. False: too many devices are waiting. Call it once, before the others.
   bool open() {
     number_ = notifier_.open_poll(device_, base_, [weak = weak_from_this()](std::optional<std::string> payload) {
       if (const auto poll = weak.lock()) poll->come(std::move(payload));
     });
     return number_.has_value();
   }
-  /// Ends the wait without a payload.
+  /// Ends the poll without a payload.
   void close() {
     if (number_) notifier_.close_poll(device_, *number_);
   }
-  /// `done` is called once, here or later: with what was pushed, or nothing where the wait ended without.
+  /// `done` is called once, here or later: with the pushed payload, or with nothing if the poll ended without one.
   void wait(PollDone done) {
     std::optional<std::optional<std::string>> came;
     {
@@ -109,8 +109,8 @@ class LongPoll : public std::enable_shared_from_this<LongPoll> {
   const std::string base_;
   std::optional<std::uint64_t> number_;
   std::mutex mutex_;
-  PollDone done_;                                   // protected by mutex_, as the next
-  std::optional<std::optional<std::string>> came_;  // before anybody waited for it
+  PollDone done_;                                   // this and the next: protected by mutex_
+  std::optional<std::optional<std::string>> came_;  // a payload that arrived before wait()
 };
 
 HttpTransport::HttpTransport(Context& context) : context_(context), prefix_(prefix_of(context.options.topic_root)) {}
@@ -229,9 +229,9 @@ asio::awaitable<Result<std::optional<Answer>>> HttpTransport::listen(DeviceId de
   using Told = Result<std::optional<Answer>>;
   std::function<void(std::function<void(Told)>)> ask = [this, &device, &who, poll](std::function<void(Told)> done) {
     context_.engine.listen(device, who, [poll, done = std::move(done)](Told told) {
-      // Opened where the engine pushes: what it pushes behind this answer finds the device waiting.
+      // Opened on the engine's thread, so that a message pushed right after this answer finds the poll open.
       const bool waits = told && !*told && poll;
-      if (waits && !poll->open()) told = fail(Errc::overloaded, "too many devices wait; ask with request instead");
+      if (waits && !poll->open()) told = fail(Errc::overloaded, "too many devices are waiting; use request instead");
       done(std::move(told));
     });
   };

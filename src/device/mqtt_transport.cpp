@@ -82,8 +82,8 @@ void MqttTransport::on_retained(std::string_view topic) {
   ++context_.bad_messages;
   context_.refusals.write(
       address->device.str(), {},
-      fail(Errc::bad_message, fmt::format("{} was retained, so it is nothing that the device says now: send it "
-                                          "without the retain flag, and clear it by an empty retained message",
+      fail(Errc::bad_message, fmt::format("{} was retained, so it may be outdated: send it without the retain flag, "
+                                          "and clear it by an empty retained message",
                                           topic)));
 }
 
@@ -116,7 +116,7 @@ std::optional<MqttTransport::Address> MqttTransport::parse_topic(std::string_vie
 
 void MqttTransport::refuse(const DeviceId& device, const std::optional<TaskId>& task, Error error) {
   ++context_.bad_messages;
-  // What can't be read says nothing of who sent it; answering each would be a flood of its own.
+  // The sender of an unreadable message isn't authenticated; answering each one would double a flood.
   Credentials who;
   who.via_broker = true;
   if (auto slower = context_.throttle.refuse(device.str(), who)) return drop(device, task, std::move(*slower));
@@ -137,7 +137,7 @@ void MqttTransport::answer(const DeviceId& device, const std::optional<Answer>& 
     if (refused->error.code == Errc::too_many_new) return drop(device, refused->task, refused->error);
     context_.refusals.write(device.str(), refused->task ? refused->task->str() : std::string(), refused->error);
     if (refused->error.code == Errc::overloaded) ++context_.dropped;
-    // An answer to each message of a flood would be a flood of its own.
+    // Answering each message would double a flood.
     if (refused->error.code == Errc::overloaded || refused->error.code == Errc::cancelled) return;
   }
   context_.notifier.send(device.str(), *answer);

@@ -20,8 +20,8 @@ bool critical(const Answer& answer) {
          std::holds_alternative<FailedAnswer>(answer) || std::holds_alternative<CancelAnswer>(answer);
 }
 
-/// What `next` is for.
-bool told_by_next(const Answer& answer) {
+/// Whether messages of this type end a long poll.
+bool ends_long_poll(const Answer& answer) {
   return std::holds_alternative<Offer>(answer) || std::holds_alternative<RetryAnswer>(answer) ||
          std::holds_alternative<CancelAnswer>(answer);
 }
@@ -37,8 +37,8 @@ class BrokerNotifier final : public Notifier {
         refusals_(clock) {}
 
   void push(const std::string& device, const Answer& answer) override {
-    // Offers and retries are the engine's to repeat; of a cancel nothing is left there.
-    if (told_by_next(answer)) {
+    // The engine repeats offers and retries at the next request, but not a cancel.
+    if (ends_long_poll(answer)) {
       const auto payload_for = [&](const std::string& base) {
         auto payload = encoder_.encode(answer, base);
         return payload ? std::move(*payload) : error_payload(too_long(answer, payload.error()));
@@ -49,7 +49,7 @@ class BrokerNotifier final : public Notifier {
   }
   void send(const std::string& device, const Answer& answer) override { publish(device, answer, payload(answer, {})); }
   Result<std::string> payload(const Answer& answer, const std::string& base) override {
-    // What tells the device to go on: a cancel from before no longer holds.
+    // The device may continue, so a stored cancel is outdated.
     if (const auto* offer = offer_of(answer)) polls_.forget_kept(offer->device.str());
     return encoder_.encode(answer, base);
   }
@@ -62,7 +62,7 @@ class BrokerNotifier final : public Notifier {
   void set_public_url(std::string url) override { encoder_.set_public_url(std::move(url)); }
 
  private:
-  /// The longest payload of that type for the device.
+  /// The largest payload of that type for the device.
   std::size_t room(const std::string& device, std::string_view type) const {
     const auto topic_bytes = options_.topic_root.size() + device.size() + type.size() + 2;
     const auto most = max_payload_ ? max_payload_(topic_bytes) : 0;

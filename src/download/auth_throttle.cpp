@@ -12,7 +12,7 @@ namespace ota::download {
 namespace {
 
 constexpr std::size_t kBuckets = std::size_t{1} << 16;
-// Others than the device's own bucket.
+// Hash seeds that differ from that of the device's own bucket.
 constexpr std::uint64_t kStranger = 0x9E3779B97F4A7C15;
 constexpr std::uint64_t kBroker = 0xD1B54A32D192ED03;
 
@@ -49,10 +49,11 @@ std::optional<Error> AuthThrottle::record_result(std::string_view name, const Cr
   if (believed) return std::nullopt;
   if (const int wait = failures_.take(hash_(name) ^ (who.via_broker ? kBroker : kStranger)); wait > 0)
     return wire::overloaded(
-        fmt::format("{} was named with wrong secrets, or none, too often: send the right one", name), wait);
+        fmt::format("too many failed authentications as {}: send the valid token", name), wait);
   if (!who.token_digest) return std::nullopt;
   if (const int wait = all_failures_.take(0); wait > 0)
-    return wire::overloaded(fmt::format("the secret of {} is wrong, as too many were lately: send the right one", name),
+    return wire::overloaded(fmt::format("wrong token for {}, after too many failed authentications: send the valid one",
+                                        name),
                             wait);
   return std::nullopt;
 }

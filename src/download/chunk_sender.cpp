@@ -17,7 +17,7 @@ namespace ota::download {
 
 Result<void> ChunkSender::send(const DeviceId& device, const ChunkRequest& request, const engine::ChunkGrant& grant) {
   const auto image = context_.store.image(grant.image);
-  if (!image) return fail(Errc::image_damaged, "the stored image was found damaged; an operator must upload it again");
+  if (!image) return fail(Errc::image_damaged, "the stored image is corrupted; an operator must upload it again");
   const ChunkGrid grid{image->size(), grant.chunk_bytes};
   if (auto right = check(device, request, grid); !right) return right;
   {
@@ -41,15 +41,15 @@ Result<void> ChunkSender::check(const DeviceId& device, const ChunkRequest& requ
   }
   if (grid.chunk_bytes > kMaxMqttChunkBytes)
     return fail(Errc::bad_chunk_range,
-                fmt::format("task {} has chunks of {} bytes: over MQTT none is larger than {}, fetch them over HTTP",
+                fmt::format("task {} has chunks of {} bytes: over MQTT the limit is {}, download them over HTTP",
                             task.str(), grid.chunk_bytes, kMaxMqttChunkBytes));
   const auto& most = context_.hooks.max_broker_payload;
   const auto room = most ? most(topic({device, task, {}, grid, request.chunks.back().last}).size()) : 0;
-  // No room at all is a broker that is away: the device asks again.
+  // 0: the broker is not connected. The device requests the chunks again.
   if (room > 0 && room < sizeof(Digest) + longest)
     return fail(Errc::bad_chunk_range,
-                fmt::format("task {} has chunks of {} bytes, and the broker takes at most {}: fetch them over HTTP, or "
-                            "raise max_packet_size in the broker's settings",
+                fmt::format("task {} has chunks of {} bytes, and the broker accepts at most {}: download them over "
+                            "HTTP, or raise max_packet_size in the broker's settings",
                             task.str(), grid.chunk_bytes, room));
   return {};
 }
@@ -65,8 +65,8 @@ void ChunkSender::stop() {
   idle_.wait(lock, [&] { return jobs_ == 0 && !pumping_; });
 }
 
-/// Asks the caps for what is to leave, and hands what may to the disk threads, as many as may be under way. What is
-/// granted calls it in turn: one thread does it all, so that no depth of calls comes of that.
+/// Acquires bandwidth for held chunks, and passes allowed ones to the disk threads, up to kMaxJobs at a time. Callbacks
+/// of the rate limiter call it again; only one thread runs the loop, so that the calls don't nest.
 void ChunkSender::pump() {
   {
     std::lock_guard lock(mutex_);
@@ -97,14 +97,14 @@ std::optional<WantedChunk> ChunkSender::next_to_allow() {
 
 void ChunkSender::pay(const WantedChunk& chunk, std::size_t left) {
   const auto& may_send = context_.hooks.may_send;
-  // One whose task is over pays nothing, and doesn't leave.
+  // The chunk of an ended task needs no bandwidth and is dropped.
   if (!may_send || !context_.engine.transfers().active(chunk.task.number)) return allow(chunk);
   const auto granted = [this, chunk, left](std::size_t size) {
     if (size < left)
       pay(chunk, left - size);
     else
       allow(chunk);
-    pump();  // the rest may need no grant any more
+    pump();  // the rest may no longer need bandwidth
   };
   if (may_send(context_.bandwidth_of(chunk.task), left, granted)) allow(chunk);
 }
@@ -126,7 +126,7 @@ std::optional<WantedChunk> ChunkSender::begin() {
 
 void ChunkSender::read(const WantedChunk& chunk) {
   using Manifest = std::shared_ptr<const firmware::Manifest>;
-  // However it ends, also by an exception: stop() waits for all that are being read.
+  // Also after an exception: stop() waits for all reads in progress.
   const auto under_way = std::make_shared<Reading>(*this, chunk);
   context_.store.prepare(chunk.image, chunk.grid.chunk_bytes, [this, under_way](Result<Manifest> digests) {
     const auto& wanted = under_way->chunk;
@@ -139,7 +139,7 @@ void ChunkSender::read(const WantedChunk& chunk) {
         context_.refusals.write(wanted.device.str(), wanted.task.str(), bytes.error());
       }
     } catch (...) {
-      log::error(fmt::format("device={} task={}: sending chunk {} over MQTT failed by a fault in otad: {}",
+      log::error(fmt::format("device={} task={}: sending chunk {} over MQTT failed with an internal error: {}",
                              wanted.device.str(), wanted.task.str(), wanted.index, told_by(std::current_exception())));
     }
     under_way->end();
@@ -156,7 +156,7 @@ void ChunkSender::Reading::end() {
 Result<std::string> ChunkSender::payload(const WantedChunk& chunk, const firmware::Manifest& digests) const {
   const auto image = context_.store.image(chunk.image);
   if (!image || digests.size() != chunk.grid.count())
-    return fail(Errc::image_damaged, "the stored image is gone or was found damaged");
+    return fail(Errc::image_damaged, "the stored image is missing or corrupted");
   const auto& digest = digests[chunk.index];
   std::string payload(sizeof(Digest) + chunk.bytes(), '\0');
   std::copy(digest.begin(), digest.end(), payload.begin());
@@ -168,7 +168,7 @@ Result<std::string> ChunkSender::payload(const WantedChunk& chunk, const firmwar
   // The check reads the blocks again, and quarantines the image if they are corrupt too.
   image->invalidate(offset, chunk.bytes());
   image->check(offset, chunk.bytes(), [](const Result<void>&) {});
-  return fail(Errc::image_damaged, fmt::format("chunk {} no longer has its digest: it is not sent", chunk.index));
+  return fail(Errc::image_damaged, fmt::format("chunk {} no longer matches its digest and is not sent", chunk.index));
 }
 
 void ChunkSender::publish(const WantedChunk& chunk, std::string payload) {

@@ -22,11 +22,11 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr int kWaitingTaskRetryS = 30;
-constexpr const char* kNotYours = "this token or certificate is of no device with such a task of this image";
+constexpr const char* kNotYours = "this token or certificate belongs to no device that has a task for this image";
 
-/// The content never changes under its address. A signed address is itself the permission, so that a shared cache may
-/// stand in front; what a device got by its own proof is for it alone, and other spellings of an address would fill the
-/// cache with copies.
+/// The content of a URL never changes. A signed URL is itself the authorization, so a shared cache may keep its reply.
+/// A reply that was authorized by the device's token or certificate is private, and other spellings of a signed URL
+/// would fill the cache with copies.
 std::string_view cache_control(const UrlGrant& grant) {
   return grant.as_signed ? "public, max-age=31536000, immutable" : "private, max-age=31536000, immutable";
 }
@@ -54,7 +54,7 @@ bool names_other_grid(const QueryItems& query, std::uint32_t chunk_bytes) {
   });
 }
 
-/// A download's secret as the gate counts it: by the task, since it names no device.
+/// The name under which AuthThrottle counts a download's token: the task, because the URL names no device.
 Credentials guess_of(const engine::DownloadProof& proof) {
   Credentials who;
   who.token_digest = proof.token;
@@ -74,7 +74,7 @@ asio::awaitable<http::Reply> Downloads::handle(http::Request& request) {
   UrlGrant grant;
   std::optional<engine::DownloadClaim> claim;
   if (const auto error = refuse(request, *path, grant, claim)) co_return refused(grant, *error);
-  std::optional<FirmwareSignature> signature;  // of a task that is no active transfer
+  std::optional<FirmwareSignature> signature;  // of a task without an active transfer
   if (claim) {
     auto asking = refuse_claim(std::move(*claim), grant, signature);
     const auto error = co_await std::move(asking);
@@ -83,7 +83,7 @@ asio::awaitable<http::Reply> Downloads::handle(http::Request& request) {
   auto image = context_.store.image(path->digest);
   if (!image)
     co_return refused(grant, fail(Errc::image_damaged,
-                                  "the stored image was found damaged or is gone; an operator must upload it again"));
+                                  "the stored image is corrupted or missing; an operator must upload it again"));
   if (path->kind == DownloadPath::Kind::image) {
     context_.downloads.fetch_add(head ? 0 : 1, std::memory_order_relaxed);
     const auto size = image->size();
@@ -103,7 +103,7 @@ asio::awaitable<http::Reply> Downloads::handle(http::Request& request) {
     digests = *prepared;
   }
   if (digests->size() != grid.count())
-    co_return refused(grant, fail(Errc::server_fault, "the list of chunk digests does not fit the image"));
+    co_return refused(grant, fail(Errc::server_fault, "the list of chunk digests does not match the image"));
   context_.downloads.fetch_add(head ? 0 : 1, std::memory_order_relaxed);
   if (chunk) {
     const auto index = static_cast<std::uint32_t>(path->index);
@@ -127,7 +127,7 @@ std::optional<Error> Downloads::refuse_url(const http::Request& request, const D
     case UrlVerdict::good:
       return std::nullopt;
     case UrlVerdict::expired:
-      return fail(Errc::not_authorized, "the URL has expired; a request brings fresh ones");
+      return fail(Errc::not_authorized, "the URL has expired; send a request for a new one");
     case UrlVerdict::missing:
       return fail(Errc::not_authorized, "the URL has no signed query; use the URLs in metadata as they are");
     case UrlVerdict::unsigned_parameter:
@@ -194,8 +194,8 @@ asio::awaitable<std::optional<Error>> Downloads::refuse_claim(engine::DownloadCl
   }
   if (access == engine::Access::ended) co_return fail(Errc::task_ended, "the task has ended");
   if (access == engine::Access::unknown)
-    co_return fail(Errc::not_authorized, grant.own ? kNotYours : "the URL is of a task that is unknown");
-  co_return wire::overloaded("the task waits for its turn; metadata comes when it may go on", kWaitingTaskRetryS);
+    co_return fail(Errc::not_authorized, grant.own ? kNotYours : "the URL belongs to an unknown task");
+  co_return wire::overloaded("the task is not active; metadata is sent when it may continue", kWaitingTaskRetryS);
 }
 
 asio::awaitable<Result<Downloads::GridManifest>> Downloads::manifest(Digest image, std::uint32_t chunk_bytes) {

@@ -154,7 +154,7 @@ void DiskStore::remove(const Digest& digest) {
 Error DiskStore::quarantine(StoredImage& image, const Error& why) {
   if (why.code == Errc::not_found) return lose(image, why.message);
   image.mark_damaged();
-  const auto message = fmt::format("the image {} is damaged: {}", to_checksum(image.digest()), why.message);
+  const auto message = fmt::format("the image {} is corrupted: {}", to_checksum(image.digest()), why.message);
   const auto evidence = damaged_path(options_.dir, image.digest());
   {
     const std::lock_guard lock(changes_);
@@ -162,13 +162,14 @@ Error DiskStore::quarantine(StoredImage& image, const Error& why) {
     auto done = rename_file(image_path(options_.dir, image.digest()), evidence);
     if (done) done = sync_folder(options_.dir);
     if (!done) log::warn(done.error().message);
-    // What was just found rotten is read again only once it changed.
+    // A file that was found corrupt is read again only after it changed.
     absent_.put(image.digest(), {image.size(), true, {}, mark_of(evidence)});
     const std::lock_guard map_lock(images_mutex_);
     images_.erase(image.digest());
   }
   log::error(
-      fmt::format("{}; it is set aside as {}, look after the disk and upload it again", message, evidence.string()));
+      fmt::format("{}; it was quarantined as {}; check the disk and upload the image again", message,
+                  evidence.string()));
   if (events_.damaged) events_.damaged(image.digest());
   return fail(Errc::image_damaged, message);
 }

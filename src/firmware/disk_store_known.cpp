@@ -1,4 +1,4 @@
-// The part of the store that holds the folder against the catalogue: what is there, what is absent, what nobody knows.
+// The part of the store that compares the folder with the catalogue: images that are present, absent, or orphans.
 // Nothing here removes an image.
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -51,7 +51,7 @@ Reconciled DiskStore::reconcile(const std::vector<KnownImage>& known) {
 
 void DiskStore::put_aside(const KnownImage& image, std::uint64_t found) {
   const auto evidence = damaged_path(options_.dir, image.checksum);
-  log::error(fmt::format("the image {} has {} bytes in place of {}; it is set aside as {}, upload it again",
+  log::error(fmt::format("the image {} has {} bytes instead of {}; it was quarantined as {}, upload it again",
                          image_path(options_.dir, image.checksum).string(), found, image.size, evidence.string()));
   if (const auto renamed = rename_file(image_path(options_.dir, image.checksum), evidence); !renamed)
     log::warn(renamed.error().message);
@@ -94,7 +94,7 @@ void DiskStore::remove_lone_digests() {
   for (const auto& name : names) {
     const auto parsed = parse_file_name(name);
     if (!parsed) {
-      log::warn(fmt::format("{} is no file of otad; it is left alone", (options_.dir / name).string()));
+      log::warn(fmt::format("{} is not a file of otad and is ignored", (options_.dir / name).string()));
     } else if (parsed->kind == FileKind::sums && !with_image.contains(parsed->image) && !look_up(parsed->image) &&
                !absent_.contains(parsed->image)) {
       remove_file(options_.dir / name);
@@ -122,11 +122,11 @@ std::vector<Orphan> DiskStore::orphans() const {
 Result<Stored> DiskStore::examine(const std::string& name) const {
   const auto parsed = parse_file_name(name);
   if (!parsed || parsed->kind == FileKind::sums)
-    return fail(Errc::malformed, fmt::format("{} is no name of an image: it is 64 hex digits and .img", name));
+    return fail(Errc::malformed, fmt::format("{} is not the name of an image: 64 hex digits and .img", name));
   const auto read = digest_of(options_.dir / name);
   if (!read) return read.error();
   if (read->checksum == parsed->image) return *read;
-  return fail(Errc::image_damaged, fmt::format("{} has another digest than its name says ({}): it is damaged", name,
+  return fail(Errc::image_damaged, fmt::format("{} does not have the digest in its name ({}): it is corrupted", name,
                                                to_hex(read->checksum)));
 }
 
@@ -184,8 +184,8 @@ bool DiskStore::whole_now(const Digest& digest, const fs::path& path, std::uint6
   if (!read && read.error().code == Errc::cancelled) return false;
   if (!read || read->checksum != digest) {
     read_in_vain = file;
-    log::warn(fmt::format("{} is not the image that its name says: {}; it is looked at again once it changes",
-                          path.string(), read ? "it has another digest" : read.error().message));
+    log::warn(fmt::format("{} does not match its name: {}; it is checked again when it changes",
+                          path.string(), read ? "it has a different digest" : read.error().message));
     return false;
   }
   {
@@ -202,7 +202,7 @@ bool DiskStore::whole_now(const Digest& digest, const fs::path& path, std::uint6
     }
     insert(digest, size);
   }
-  log::info(fmt::format("the image {} is whole and used again", to_checksum(digest)));
+  log::info(fmt::format("the image {} is intact and in use again", to_checksum(digest)));
   if (const auto made = make_folder(temporary_dir_); !made) log::warn(made.error().message);
   if (events_.whole) events_.whole(digest);
   return true;

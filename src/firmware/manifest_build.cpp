@@ -38,7 +38,7 @@ Result<Manifest> rebuild_block_digests(StoredImage& image, const ImageKeeper& ke
     blocks.update(*bytes);
   }
   if (whole.finish() != image.digest()) {
-    return fail(Errc::image_damaged, "it no longer has its digest, and those of its blocks are lost");
+    return fail(Errc::image_damaged, "it no longer matches its digest, and the digests of its blocks are lost");
   }
   image.mark_all_checked();
   return blocks.finish();

@@ -67,7 +67,7 @@ void Scrubber::scrub(StoredImage& image) {
   if (done.error().code == Errc::image_damaged || done.error().code == Errc::not_found) {
     keeper_.quarantine(image, done.error());
   } else {
-    log::warn(fmt::format("the scrub passed over the image {}: {}", to_checksum(image.digest()), done.error().message));
+    log::warn(fmt::format("the scrub skipped the image {}: {}", to_checksum(image.digest()), done.error().message));
   }
 }
 

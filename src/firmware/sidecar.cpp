@@ -65,7 +65,7 @@ Result<std::shared_ptr<const Manifest>> load_sidecar(const std::filesystem::path
   if (bytes) {
     if (auto manifest = decode_sidecar(image, grid, *bytes)) return manifest;
   }
-  return fail(Errc::image_damaged, fmt::format("{} is rotten or belongs to another image", path.string()));
+  return fail(Errc::image_damaged, fmt::format("{} is corrupted or belongs to another image", path.string()));
 }
 
 }  // namespace ota::firmware

@@ -65,12 +65,12 @@ std::string downgrade_text(const Firmware& firmware, const DowngradePermission& 
 Result<void> TrustedKeys::add(const fs::path& file) {
   auto key = read_key(file);
   if (!key) {
-    return fail(Errc::malformed, fmt::format("{} is no readable Ed25519 public key in PEM form; take it out of the "
-                                             "trusted keys or put a right one in its place",
+    return fail(Errc::malformed, fmt::format("{} is no readable Ed25519 public key in PEM form; remove it from the "
+                                             "trusted keys or replace it by a valid one",
                                              file.string()));
   }
   if (keys_.emplace(file.stem().string(), std::move(*key)).second) return {};
-  return fail(Errc::malformed, fmt::format("two trusted keys are called {}: {} is one of them; give it another name",
+  return fail(Errc::malformed, fmt::format("two trusted keys are named {}: {} is one of them; rename it",
                                            file.stem().string(), file.string()));
 }
 
@@ -138,7 +138,7 @@ Result<void> TrustedKeys::check(const FirmwareSignature& signature, const std::s
   return fail(Errc::signature_invalid,
               key != keys_.end()
                   ? fmt::format("the signature by key {} {}", key->first, about)
-                  : fmt::format("the signature by key {}, which none of the trusted ones is called, {} by any of them",
+                  : fmt::format("no trusted key is named {}, and the signature {} with any of them",
                                 signature.key_id, about));
 }
 

@@ -82,14 +82,15 @@ Result<std::span<const char>> StoredImage::verify_block(std::uint32_t index, con
   if (!bytes) return bytes.error();
   if (sha256(std::string_view(bytes->data(), bytes->size())) != digests[index]) {
     return fail(Errc::image_damaged,
-                fmt::format("{} bytes from {} on no longer have their digest", bytes->size(), blocks_.offset(index)));
+                fmt::format("{} bytes from offset {} no longer match their digest",
+                            bytes->size(), blocks_.offset(index)));
   }
   mark_checked(index);
   return *bytes;
 }
 
 Result<bool> StoredImage::check_slice(std::uint32_t& next, std::uint32_t last) {
-  if (damaged()) return fail(Errc::image_damaged, fmt::format("the image {} was set aside", to_checksum(digest_)));
+  if (damaged()) return fail(Errc::image_damaged, fmt::format("the image {} was quarantined", to_checksum(digest_)));
   if (keeper_.stopping()) return fail(Errc::cancelled, "the image store is closing");
   if (const auto opened = open(); !opened) return opened.error();
   const auto digests = keeper_.block_digests(*this);
@@ -106,7 +107,8 @@ Result<bool> StoredImage::check_slice(std::uint32_t& next, std::uint32_t last) {
 void StoredImage::check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) {
   if (length == 0 || offset >= size() || length > size() - offset) {
     return done(fail(Errc::malformed,
-                     fmt::format("bytes {} and {} more are not inside an image of {}", offset, length, size())));
+                     fmt::format("{1} bytes from offset {0} are outside an image of {2} bytes",
+                                 offset, length, size())));
   }
   const auto last = static_cast<std::uint32_t>((offset + length - 1) / kBlockBytes);
   const auto step = [self = shared_from_this(), next = static_cast<std::uint32_t>(offset / kBlockBytes), last,

@@ -20,7 +20,7 @@ namespace {
 // version here.
 static_assert(BOOST_BEAST_VERSION == 345, "the parser was checked against Beast of Boost 1.81");
 
-constexpr std::string_view kBadRequest = "the request can't be understood as HTTP/1.1";
+constexpr std::string_view kBadRequest = "the request is not valid HTTP/1.1";
 
 Method to_method(beast::http::verb verb) {
   switch (verb) {
@@ -178,10 +178,10 @@ void RequestParser::translate(const error_code& ec, std::string_view head) {
   problem_ = kBadRequest;
   if (ec == beast::http::error::bad_version && names_other_version(head)) {
     status_ = 505;
-    problem_ = "only HTTP/1.0 and HTTP/1.1 are spoken here";
+    problem_ = "only HTTP/1.0 and HTTP/1.1 are supported";
   } else if (ec == beast::http::error::bad_content_length || ec == beast::http::error::bad_transfer_encoding ||
              ec == beast::http::error::multiple_content_length) {
-    problem_ = "Content-Length and Transfer-Encoding don't fit together";
+    problem_ = "Content-Length and Transfer-Encoding contradict each other";
   }
 }
 
@@ -207,10 +207,10 @@ void RequestParser::on_field_impl(Known known, string_view name, string_view val
     has_host_ = true;
   } else if (known == Known::content_length) {
     const bool digits = !value.empty() && std::all_of(value.begin(), value.end(), ota::is_digit);
-    if (has_length_ || !digits) return refuse(400, "Content-Length must stand once, as a plain number", ec);
+    if (has_length_ || !digits) return refuse(400, "Content-Length must be given once, as a decimal number", ec);
     has_length_ = true;
   } else if (known == Known::transfer_encoding && !iequals(value, "chunked")) {
-    refuse(501, "the only Transfer-Encoding that is understood is chunked", ec);
+    refuse(501, "the only supported Transfer-Encoding is chunked", ec);
   }
 }
 

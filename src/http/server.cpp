@@ -146,7 +146,7 @@ class ServerImpl final : public Server {
         trouble = told_by(std::current_exception());
       }
       if (trouble.empty()) continue;
-      log::error(fmt::format("http: can't take a connection to {}: {}", address, trouble));
+      log::error(fmt::format("http: can't accept a connection on {}: {}", address, trouble));
       boost::system::error_code ignored;
       pause.expires_after(std::chrono::milliseconds(200));
       co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
@@ -237,7 +237,7 @@ class ServerImpl final : public Server {
     const bool all_ended = !started_ || open_->wait_for_none(kCutTime);
     if (!all_ended) {
       log::error(
-          fmt::format("http: {} connections have handlers that don't end; they are thrown away", open_->count()));
+          fmt::format("http: {} connections have handlers that don't end; they are abandoned", open_->count()));
     }
     asio::post(workers_.front()->io(), [this] {
       limiter_stopped_ = true;

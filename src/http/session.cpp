@@ -20,7 +20,7 @@ namespace {
 constexpr std::chrono::milliseconds kLingerTime{2000};
 constexpr std::size_t kLingerBytes = 256 * 1024;
 
-/// Between two readings of what the kernel knows of a line.
+/// Interval between two samples of the TCP statistics.
 constexpr std::chrono::milliseconds kMeterTime{1000};
 
 std::string_view refusal_code(unsigned status) {
@@ -106,7 +106,7 @@ void Session::on_drain() {
 }
 
 void Session::on_give_way() {
-  log::debug(fmt::format("http: connection of {} gives way to another", peer_.remote));
+  log::debug(fmt::format("http: connection of {} closed to make room for another", peer_.remote));
   deadline_.suspend();
   stream_->cut(false);
 }
@@ -211,10 +211,11 @@ asio::awaitable<bool> Session::serve_request() {
 Reply Session::reply_to_fault(const IncomingRequest& request, const std::exception_ptr& fault) const {
   // A cut connection's handler ends by cancellation; the reply goes nowhere and nothing is wrong.
   if (!worker_.draining()) {
-    log::error(fmt::format("http: {} {} from {} failed by a fault in otad: {}", to_string(request.method()),
+    log::error(fmt::format("http: {} {} from {} failed with an internal error: {}", to_string(request.method()),
                            request.path(), peer_.remote, told_by(fault)));
   }
-  Reply reply = problem({500, "server_fault", kServerFault, "the server failed on this request; its log says why"});
+  Reply reply = problem({500, "server_fault", kServerFault,
+                         "the server failed on this request; its log has the reason"});
   reply.close = true;
   return reply;
 }

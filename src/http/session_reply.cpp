@@ -36,7 +36,7 @@ Reply refuse(unsigned status, const FileBody& file) {
   const bool unmatched = status == 412;
   Reply reply = problem(
       {status, unmatched ? "precondition_failed" : "range_not_satisfiable", reason_phrase(status),
-       unmatched ? "the content's tag is not among those of If-Match" : "none of the ranges is within the content"});
+       unmatched ? "the ETag does not match If-Match" : "none of the ranges is within the content"});
   if (!file.etag.empty()) reply.headers.push_back({"ETag", std::string(file.etag)});
   if (status == 416) reply.headers.push_back({"Content-Range", fmt::format("bytes */{}", file.length)});
   return reply;
@@ -50,9 +50,10 @@ Reply unusable(const Error& error) {
     return reply;
   }
   if (error.code == Errc::image_damaged) {
-    return problem({503, "image_damaged", kImageDamaged, "the stored bytes are damaged and are not handed out"});
+    return problem({503, "image_damaged", kImageDamaged, "the stored image is corrupted and is not served"});
   }
-  return problem({500, "server_fault", kServerFault, "the stored bytes can't be read; the server's log says why"});
+  return problem({500, "server_fault", kServerFault,
+                  "the stored image can't be read; the server's log has the reason"});
 }
 
 }  // namespace
@@ -119,7 +120,7 @@ asio::awaitable<bool> Session::write_file(const IncomingRequest& request, const 
   if (plan.status == 412 || plan.status == 416) {
     refusal = refuse(plan.status, file);
   } else if (!head_only) {
-    // The first slice is known to be right before a word is said about success.
+    // The first slice is verified before the reply's header is sent.
     const ByteRange first = plan.ranges.front();
     const std::uint64_t at = file.offset + first.offset;
     if (!file.source->checked(at, slice_of(first, 0))) {

@@ -50,7 +50,7 @@ Result<std::shared_ptr<ssl::context>> make_tls_context(const TlsOptions& options
   context->use_private_key_file(options.key_file, ssl::context::pem, ec);
   if (ec) return unusable("the TLS key", options.key_file, ec);
   if (SSL_CTX_check_private_key(native) != 1) {
-    return fail(Errc::malformed, fmt::format("the TLS key {} does not belong to the certificate {}", options.key_file,
+    return fail(Errc::malformed, fmt::format("the TLS key {} does not match the certificate {}", options.key_file,
                                              options.cert_file));
   }
   if (!options.client_ca.empty()) {

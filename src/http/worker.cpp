@@ -130,7 +130,7 @@ bool Worker::end_one(Yields kind, bool crowded) {
 void Worker::refuse(asio::ip::tcp::socket socket, bool tls) {
   if (!tls) {
     const Reply reply =
-        problem({503, "overloaded", kOverloaded, "the server has as many connections as it may; try again later"});
+        problem({503, "overloaded", kOverloaded, "the server has reached its connection limit; try again later"});
     std::string text;
     HeaderWriter writer(text);
     writer.status(reply.status);

@@ -30,11 +30,12 @@ std::string describe_reason(int code, const Options& options) {
   switch (code) {
     case 0x84:
       return options.version == Version::automatic
-                 ? "the broker does not speak that version of MQTT"
-                 : fmt::format("the broker does not speak MQTT {}: set mqtt.version to \"auto\"",
+                 ? "the broker does not support that version of MQTT"
+                 : fmt::format("the broker does not support MQTT {}: set mqtt.version to \"auto\"",
                                to_string(options.version));
     case 0x85:
-      return fmt::format("the broker refuses the client id '{}': choose another, or allow it there", options.client_id);
+      return fmt::format("the broker refuses the client id '{}': choose another, or allow it in the broker's "
+                         "configuration", options.client_id);
     case 0x86:
     case 0x8c:
       return fmt::format(
@@ -43,7 +44,7 @@ std::string describe_reason(int code, const Options& options) {
           options.username);
     case 0x87:
       return options.username.empty()
-                 ? "not authorised: the broker takes no anonymous clients; set a user name and a password file"
+                 ? "not authorised: the broker accepts no anonymous clients; set a user name and a password file"
                  : fmt::format(
                        "not authorised (user '{}'): check the user name and the password file, and the broker's "
                        "users and access list",
@@ -52,20 +53,21 @@ std::string describe_reason(int code, const Options& options) {
     case 0x89:
       return "the broker is unavailable or busy: look at its log; trying again";
     case 0x8a:
-      return fmt::format("the broker has banned the client '{}': lift that in its configuration", options.client_id);
+      return fmt::format("the broker has banned the client '{}': remove the ban in the broker's configuration",
+                         options.client_id);
     case 0x8b:
-      return "the broker shuts down: start it again";
+      return "the broker is shutting down: start it again";
     case 0x8d:
-      return "the broker heard nothing within the keep-alive time: check the network, or whether this machine is "
-             "overloaded";
+      return "the broker received nothing within the keep-alive interval: check the network, or whether this machine "
+             "is overloaded";
     case 0x8e:
-      return fmt::format("another client took over the id '{}': give each program its own client id",
+      return fmt::format("another client connected with the id '{}': give each program its own client id",
                          options.client_id);
     case 0x95:
-      return "a message was larger than the broker takes: raise max_packet_size there";
+      return "a message was larger than the broker accepts: raise its max_packet_size";
     case 0x97:
     case 0x9f:
-      return "the broker's quota or connection rate is used up: raise it there; trying again";
+      return "the broker's quota or connection rate is exceeded: raise it in the broker's configuration; trying again";
     case 0x9c:
     case 0x9d:
       return "the broker sends clients to another address: correct the broker's address";
@@ -125,7 +127,8 @@ DisconnectReason find_disconnect_reason(const Options& options, Version tried) {
   auto address = parse_address(options.url);
   if (!address) {
     return {false,
-            fmt::format("'{}' is no broker address: it must be like tcp://host:1883 or ssl://host:8883", options.url)};
+            fmt::format("'{}' is not a broker address: it must have the form tcp://host:1883 or ssl://host:8883",
+                        options.url)};
   }
   if (address->tls) {
     if (auto text = unreadable_tls_file(options); !text.empty()) return {false, std::move(text)};
@@ -134,13 +137,13 @@ DisconnectReason find_disconnect_reason(const Options& options, Version tried) {
   if (address->tls) {
     return {true,
             fmt::format(
-                "TLS handshake with {} failed: its certificate is not signed by {} or not made out to {}, it wants a "
-                "client certificate, or that port does not speak TLS; check the CA file, the certificate and key, and "
+                "TLS handshake with {} failed: its certificate is not signed by {} or not issued for {}, it requires a "
+                "client certificate, or that port does not use TLS; check the CA file, the certificate and key, and "
                 "the port",
                 address->str(), options.ca_file.empty() ? "the system's authorities" : options.ca_file, address->host)};
   }
-  return {true, fmt::format("{} hung up before it answered: that port may want TLS (use ssl://), be no MQTT broker, or "
-                            "one without MQTT {}",
+  return {true, fmt::format("{} closed the connection before it answered: that port may require TLS (use ssl://), be "
+                            "no MQTT broker, or one without MQTT {}",
                             address->str(), to_string(tried))};
 }
 

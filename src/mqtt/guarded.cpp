@@ -31,7 +31,7 @@ void report_exception(std::string_view what, const char* cause) noexcept {
   try {
     std::uint64_t before = 0;
     if (!may_report(before)) return;
-    auto line = fmt::format("mqtt: handling {} failed and is set aside: {}", what, cause);
+    auto line = fmt::format("mqtt: handling {} failed: {}", what, cause);
     if (before > 0) line += fmt::format(" ({} more were not logged)", before);
     log::error(line);
   } catch (...) {  // no memory for a line: nothing is left to do

@@ -18,7 +18,7 @@ bool guarded(std::string_view what, Work&& work) noexcept {
   } catch (const std::exception& fault) {
     report_exception(what, fault.what());
   } catch (...) {
-    report_exception(what, "an exception of no known type");
+    report_exception(what, "an exception of unknown type");
   }
   return false;
 }

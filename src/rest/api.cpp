@@ -21,7 +21,7 @@ constexpr const char* kPlaces = "/firmware, /tasks, /devices, /audit, /healthz, 
 
 std::string_view name_of(Needs needs) { return needs == Needs::admin ? "admin" : "operator"; }
 
-/// A client takes `.` and `..` for folders (RFC 3986, 5.2.4), escaped or not, and so would any proxy.
+/// Clients and proxies resolve `.` and `..`, escaped or not (RFC 3986, 5.2.4), so no route may contain them.
 bool has_dot_segment(std::string_view path) {
   while (!path.empty()) {
     const auto end = std::min(path.find('/'), path.size());
@@ -37,19 +37,19 @@ Error no_such_path(std::string_view path) {
   std::string shown;
   append_printable(shown, path.substr(0, kMost));
   if (has_dot_segment(path))
-    return fail(Errc::not_found, fmt::format("there is nothing at {}: no part of a path may be . or ..", shown));
+    return fail(Errc::not_found, fmt::format("there is no path {}: no part of a path may be . or ..", shown));
   const auto meant = path.size() <= kMost ? nearest_path(path) : std::string();
-  return fail(Errc::not_found, meant.empty() ? fmt::format("there is nothing at {}; there are {}", shown, kPlaces)
-                                             : fmt::format("there is nothing at {}; did you mean {}?", shown, meant));
+  return fail(Errc::not_found, meant.empty() ? fmt::format("there is no path {}; known are {}", shown, kPlaces)
+                                             : fmt::format("there is no path {}; did you mean {}?", shown, meant));
 }
 
-/// One line for a request that fails; the query stays out of it.
+/// One log line for a failed request, without the query.
 void log_failure(const Call& call, unsigned status, const Error& error, std::uint64_t left_out) {
   auto line = fmt::format("{} {} answered {} {} actor={} from={}: {}", http::to_string(call.request.method()),
                           call.request.path(), status, wire::rest_code(error.code), call.actor, call.request.remote(),
                           error.message);
   if (left_out > 0) line += fmt::format(" ({} more refused calls of {} were not logged)", left_out, call.actor);
-  const bool ours = status >= 500 && error.code != Errc::cancelled;  // who went away is at fault for that
+  const bool ours = status >= 500 && error.code != Errc::cancelled;  // cancelled: the client disconnected
   log::write(ours ? log::Level::error : log::Level::warn, line);
 }
 
@@ -94,8 +94,8 @@ class OperatorApiImpl final : public Api {
     co_return co_await match.route->handler(context_, call);
   }
 
-  /// Whose key it is, and whether its role is enough. A call that leads nowhere is told so whoever calls, and is
-  /// recorded under the key's name.
+  /// Authenticates the call and checks its role. An unknown path is 404 for every caller, and is recorded under the
+  /// key's name.
   boost::asio::awaitable<Result<void>> authorize(Call& call, const Route* route) {
     if ((route && route->needs == Needs::nothing) || !context_.options.auth_required) co_return Result<void>{};
     const auto authorization = call.request.header("Authorization");
@@ -125,8 +125,8 @@ class OperatorApiImpl final : public Api {
     return wire::problem_reply(error, status);
   }
 
-  /// Into the log, and into the audit log what would have changed something or wasn't allowed. Of each key, and of all
-  /// without one, only so much: they could fill the disk.
+  /// Logs a refused call, and adds an audit entry if it would have changed something or wasn't permitted. Limited for
+  /// each key, and for all calls without one together, so that they can't fill the disk.
   void write_down(const Call& call, unsigned status, const Error& error) {
     std::uint64_t left_out = 0;
     if (gate_.log_lines.take(call.actor, left_out)) log_failure(call, status, error, left_out);
@@ -147,7 +147,7 @@ class OperatorApiImpl final : public Api {
     context_.engine.audit(std::move(entry));
   }
 
-  /// What is done the engine writes down with the deed.
+  /// Successful changes are recorded by the engine in the transaction of the change.
   void audit_refusal(const Call& call, const Error& error) {
     AuditEntry entry;
     entry.caller = call.caller();

@@ -12,7 +12,7 @@ namespace {
 constexpr Millis kFreshFor{1'000};
 constexpr Millis kRecordEvery{60'000};
 
-/// Looks at every key, so that the time tells nothing about which one came close.
+/// Compares with every key, so that the time doesn't depend on which one is similar.
 const storage::ApiKey* find_key(const std::vector<storage::ApiKey>& keys, const Digest& secret) {
   const storage::ApiKey* found = nullptr;
   for (const auto& key : keys) {
@@ -67,7 +67,7 @@ boost::asio::awaitable<Result<Operator>> ApiKeyAuthenticator::authenticate(std::
   }
   const auto* found = find_key(*keys, secret);
   if (!found)
-    co_return fail(Errc::unauthenticated, "that API key is not known here; \"otad keys list\" shows which are");
+    co_return fail(Errc::unauthenticated, "the API key is unknown; \"otad keys list\" shows the existing keys");
   record_use(found->name);
   co_return Operator{found->name, found->role};
 }

@@ -45,7 +45,7 @@ std::optional<Error> AuthThrottle::refuse_failure(std::string_view key) {
   const int own = key.empty() ? 0 : failures_.take(hash_(key));
   const int wait = std::max(own, all_failures_.take(0));
   if (wait == 0) return std::nullopt;
-  return wire::overloaded("too many calls without a right key; try again later", wait);
+  return wire::overloaded("too many calls without a valid key; try again later", wait);
 }
 
 }  // namespace ota::rest

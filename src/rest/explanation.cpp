@@ -9,13 +9,13 @@ namespace {
 
 std::string device_wait(const Task& task, const QueueFacts& facts) {
   const bool known = facts.device && facts.device->last_seen;
-  const auto heard = known ? fmt::format("last heard at {}", to_rfc3339(*facts.device->last_seen)) : "never heard yet";
-  if (task.parked) return fmt::format("gave its slot back because the device went offline; waits for it ({})", heard);
-  return fmt::format("waits for the device to be heard ({})", heard);
+  const auto seen = known ? fmt::format("last seen at {}", to_rfc3339(*facts.device->last_seen)) : "never seen yet";
+  if (task.parked) return fmt::format("suspended: the device went offline; waits for the device ({})", seen);
+  return fmt::format("waits for the device to come online ({})", seen);
 }
 
 std::string slot_wait(const QueueFacts& facts) {
-  if (facts.before == 0) return "is next: waits for a free slot";
+  if (facts.before == 0) return "is next in the queue; waits for a free slot";
   const auto* more = facts.before >= kCountedBefore ? "at least " : "";
   return fmt::format("waits for a free slot behind {}{} other task{}", more, facts.before,
                      facts.before == 1 ? "" : "s");
@@ -23,10 +23,9 @@ std::string slot_wait(const QueueFacts& facts) {
 
 std::string trust_wait(const QueueFacts& facts) {
   if (!facts.firmware || !facts.firmware->signature)
-    return "waits: its firmware is not signed, and security.require_signed_firmware is set";
+    return "waits: the firmware is not signed, and security.require_signed_firmware is set";
   return fmt::format(
-      "waits: its firmware is signed with the key {}, which is not trusted now "
-      "(security.trusted_keys_dir)",
+      "waits: the firmware is signed with the key {}, which is not trusted at present (security.trusted_keys_dir)",
       facts.firmware->signature->key_id);
 }
 
@@ -38,23 +37,23 @@ std::string explain_queued(const Task& task, const QueueFacts& facts) {
       if (task.not_before) return "waits until " + to_rfc3339(*task.not_before);
       break;
     case WaitReason::image_missing:
-      return "waits for its image, which is not in storage.firmware_dir (image_missing)";
+      return "waits for the image file, which is missing in storage.firmware_dir (image_missing)";
     case WaitReason::slot:
       if (!task.unasked) return slot_wait(facts);
-      return slot_wait(facts) +
-             "; the device asked for it itself and is not registered: what operators order goes first";
+      return slot_wait(facts) + "; the device requested it itself and is not registered, so operators' tasks go first";
     case WaitReason::device_busy:
-      if (facts.holder) return fmt::format("waits behind {}, which has the device now", facts.holder->str());
+      if (facts.holder) return fmt::format("waits for task {}, which is active on the device", facts.holder->str());
       break;
     case WaitReason::uplink:
       if (facts.device)
-        return fmt::format("waits for other devices with poor links behind uplink {}", facts.device->held_uplink);
+        return fmt::format("waits for other devices with poor links on the shared uplink {}",
+                           facts.device->held_uplink);
       break;
     case WaitReason::behind_own:
-      if (facts.ahead) return fmt::format("waits behind {}, which is for the same device", facts.ahead->str());
+      if (facts.ahead) return fmt::format("waits for task {} of the same device", facts.ahead->str());
       break;
     case WaitReason::digests:
-      return "waits for the digests of its chunks, which are being made";
+      return "waits for the digests of its chunks, which are being computed";
     case WaitReason::none:
     case WaitReason::device_offline:
       break;
@@ -77,7 +76,8 @@ std::string with_reason(std::string sentence, const Task& task) {
 
 std::string repeats(const Task& task) {
   if (task.bytes_sent <= download_allowance(task)) return {};
-  return fmt::format("; it was sent {} bytes of an image of {}, the same over and over, and is slowed to {} bytes/s",
+  return fmt::format("; the device downloaded {} bytes for an image of {} bytes, the same data repeatedly: its "
+                     "downloads are limited to {} bytes/s",
                      task.bytes_sent, task.size, kRepeatedDownloadRate);
 }
 
@@ -86,24 +86,26 @@ std::string explain_state(const Task& task, const QueueFacts& facts) {
     case TaskState::queued:
       return explain_queued(task, facts);
     case TaskState::offered:
-      return "was offered to the device; waits for its first word";
+      return "offered; waits for the device to start";
     case TaskState::downloading:
-      return fmt::format("the device fetches it, attempt {} of {}", task.attempt, task.max_attempts);
+      return fmt::format("downloading, attempt {} of {}", task.attempt, task.max_attempts);
     case TaskState::retry_wait:
-      return with_reason(fmt::format("attempt {} of {} follows after a wait", task.attempt, task.max_attempts), task);
+      return with_reason(fmt::format("waits before attempt {} of {}", task.attempt, task.max_attempts), task);
     case TaskState::installing:
-      return fmt::format("the image is verified; waits{} for the device to come back with {}",
+      return fmt::format("the image is verified; waits{} for the device to report that it runs {}",
                          task.confirm_by ? " until " + to_rfc3339(*task.confirm_by) : "", task.version);
     case TaskState::succeeded:
       return task.confirmed
                  ? fmt::format("the device runs {}", task.version)
-                 : fmt::format("the device has the verified image of {}; it did not say that it runs it", task.version);
+                 : fmt::format("the device has the verified image of {}, but did not report that it runs it",
+                                task.version);
     case TaskState::failed:
       return with_reason(fmt::format("failed in attempt {} of {}", task.attempt, task.max_attempts), task);
     case TaskState::cancelled:
-      return with_reason("was cancelled", task);
+      if (task.reason == "cancelled") return "cancelled by an operator";
+      return with_reason("cancelled", task);
     case TaskState::expired:
-      return "was not done by its expires_at";
+      return "expired: it was not done by expires_at";
   }
   return {};
 }

@@ -1,4 +1,4 @@
-// GET /healthz and /readyz: is it alive, can it do its work (api.md, REST).
+// GET /healthz (liveness) and /readyz (readiness): docs/rest.md, Audit, health, metrics.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -13,12 +13,12 @@ namespace {
 
 constexpr std::uint64_t kLeastFreeBytes = 64u << 20;
 
-constexpr std::size_t kNamed = 3;  ///< of what is wrong; the rest is counted
+constexpr std::size_t kNamed = 3;  ///< names in a detail; the rest is counted
 
 struct Check {
   bool ok = false;
   std::string detail;
-  const char* code = nullptr;  ///< what is wrong, for programs; where there are several ways to be
+  const char* code = nullptr;  ///< the cause for programs, for checks with several causes
 };
 
 Check check_broker(const Context& context) {
@@ -39,7 +39,7 @@ Check check_disk(const Context& context) {
           "disk_full"};
 }
 
-/// Writing is the engine's, which knows; reading is tried.
+/// The engine reports whether writing works; reading is tried here.
 boost::asio::awaitable<Check> check_database(Context& context) {
   const auto fault = context.engine.stats().fault;
   if (!fault.empty()) co_return Check{false, fault};
@@ -54,13 +54,13 @@ boost::asio::awaitable<Check> check_database(Context& context) {
   auto names = storage::bad_rows().names(kNamed);
   co_return Check{
       false,
-      fmt::format("reads and writes, but for rows that can't be read and are passed over: {}{}; the log says "
-                  "why, restore a backup or remove them",
+      fmt::format("reads and writes, except for rows that can't be read and are skipped: {}{}; the log has the "
+                  "reasons; restore a backup or remove the rows",
                   fmt::join(names, ", "), bad > names.size() ? fmt::format(" and {} more", bad - names.size()) : ""),
       "bad_rows"};
 }
 
-/// Firmware whose image can't be handed out.
+/// Firmware whose image can't be served.
 struct Absent {
   std::vector<std::string> missing;
   std::vector<std::string> damaged;
@@ -89,8 +89,8 @@ std::string sentence_of(const Absent& absent) {
   if (absent.damaged.empty()) return text;
   if (!text.empty()) text += ". ";
   return text + fmt::format(
-                    "image_damaged: the image of {} was found damaged and set aside: check the disk, then upload "
-                    "it again",
+                    "image_damaged: the image of {} is corrupted and was quarantined: check the disk, then upload it "
+                    "again",
                     named(absent.damaged));
 }
 

@@ -1,4 +1,4 @@
-// GET /metrics: the rooms' figures, all of them cheap to get.
+// GET /metrics: counters and gauges of all modules (docs/rest.md, "Audit, health, metrics").
 #include <fmt/format.h>
 
 #include <array>
@@ -12,78 +12,80 @@ namespace {
 double real(std::uint64_t count) { return static_cast<double>(count); }
 
 void add_engine(MetricsPage& page, const engine::Stats& stats) {
-  page.gauge("otad_engine_commands_waiting", "Commands in the engine's queue", real(stats.waiting));
-  page.counter("otad_engine_commands_total", "Commands taken", real(stats.commands));
-  page.counter("otad_engine_commands_refused_total", "Commands refused because the queue was full",
+  page.gauge("otad_engine_commands_waiting", "Commands waiting in the engine's queue", real(stats.waiting));
+  page.counter("otad_engine_commands_total", "Commands accepted by the engine", real(stats.commands));
+  page.counter("otad_engine_commands_refused_total", "Commands rejected because the queue was full",
                real(stats.refused));
   page.counter("otad_engine_commits_total", "Transactions committed", real(stats.commits));
   page.counter("otad_engine_commit_faults_total", "Transactions that failed", real(stats.commit_faults));
   page.counter("otad_engine_commit_seconds_total", "Time spent in commits", stats.commit_seconds);
-  page.gauge("otad_firmware_damaged", "Firmware whose image was found damaged and not uploaded again yet",
+  page.gauge("otad_firmware_damaged", "Firmware whose image is corrupted on disk and has not been uploaded again",
              real(stats.damaged));
   page.gauge("otad_slots_held", "Tasks that are offered, downloading or in retry_wait",
              static_cast<double>(stats.slots_held));
-  page.counter("otad_tasks_created_total", "Tasks made since the start", real(stats.tasks_created));
+  page.counter("otad_tasks_created_total", "Tasks created since the start", real(stats.tasks_created));
   page.counter("otad_tasks_succeeded_total", "Tasks that succeeded since the start", real(stats.tasks_succeeded));
   page.counter("otad_tasks_failed_total", "Tasks that failed since the start", real(stats.tasks_failed));
-  page.counter("otad_task_retries_total", "Attempts that were spent and repeated", real(stats.retries));
-  page.counter("otad_task_preemptions_total", "Routine tasks that gave way to a security task",
+  page.counter("otad_task_retries_total", "Failed attempts that were retried", real(stats.retries));
+  page.counter("otad_task_preemptions_total", "Routine tasks preempted by a security task",
                real(stats.preemptions));
-  page.counter("otad_transport_switches_total", "Times that a device went on over the other transport",
+  page.counter("otad_transport_switches_total", "Times that a device continued a download over the other transport",
                real(stats.transport_switches));
-  page.counter("otad_transport_orders_total", "Times that a device amid a task was told to take the other transport",
+  page.counter("otad_transport_orders_total", "Transport changes requested during a task",
                real(stats.transport_orders));
-  page.counter("otad_smaller_grids_total", "Attempts that got chunks of half the size", real(stats.smaller_grids));
+  page.counter("otad_smaller_grids_total", "Attempts with reduced chunk size", real(stats.smaller_grids));
 }
 
 void add_broker(MetricsPage& page, const mqtt::Status& status) {
-  page.gauge("otad_mqtt_connected", "Whether the broker is connected", status.connected ? 1 : 0);
+  page.gauge("otad_mqtt_connected", "1 if connected to the broker, else 0", status.connected ? 1 : 0);
   page.counter("otad_mqtt_connects_total", "Connections made to the broker", real(status.connects));
-  page.counter("otad_mqtt_received_total", "Messages received", real(status.received));
-  page.counter("otad_mqtt_published_total", "Messages that the broker took", real(status.published));
-  page.counter("otad_mqtt_refused_total", "Messages that found the outbox full", real(status.refused));
-  page.counter("otad_mqtt_dropped_total", "Messages that the broker did not take", real(status.dropped));
-  page.gauge("otad_mqtt_outbox", "Messages waiting or in flight", real(status.outbox));
-  page.gauge("otad_mqtt_bulk", "Chunks waiting behind them or being written", real(status.bulk));
+  page.counter("otad_mqtt_received_total", "Messages received from the broker", real(status.received));
+  page.counter("otad_mqtt_published_total", "Messages acknowledged by the broker", real(status.published));
+  page.counter("otad_mqtt_refused_total", "Messages rejected because the outbox was full", real(status.refused));
+  page.counter("otad_mqtt_dropped_total", "Messages dropped because the broker did not accept them",
+               real(status.dropped));
+  page.gauge("otad_mqtt_outbox", "Messages queued or in flight to the broker", real(status.outbox));
+  page.gauge("otad_mqtt_bulk", "Chunks queued or being written to the broker", real(status.bulk));
 }
 
 void add_http(MetricsPage& page, const http::ServerCounters& counters) {
   page.gauge("otad_http_connections", "Open connections", real(counters.connections_open));
-  page.counter("otad_http_connections_total", "Connections taken", real(counters.connections_total));
-  page.counter("otad_http_connections_refused_total", "Connections refused at the limit",
+  page.counter("otad_http_connections_total", "Connections accepted", real(counters.connections_total));
+  page.counter("otad_http_connections_refused_total", "Connections rejected at http.max_connections",
                real(counters.connections_refused));
-  page.counter("otad_http_requests_total", "Requests of devices and operators", real(counters.requests_total));
-  page.counter("otad_http_file_bytes_total", "Bytes of firmware sent", real(counters.file_bytes_sent));
+  page.counter("otad_http_requests_total", "HTTP requests of devices and operators", real(counters.requests_total));
+  page.counter("otad_http_file_bytes_total", "Firmware bytes sent over HTTP", real(counters.file_bytes_sent));
 }
 
 void add_devices(MetricsPage& page, const download::DeviceCounters& counters) {
-  page.counter("otad_device_messages_total", "Device messages understood", real(counters.messages));
-  page.counter("otad_device_bad_messages_total", "Device messages malformed, oversized or on odd topics",
+  page.counter("otad_device_messages_total", "Valid device messages", real(counters.messages));
+  page.counter("otad_device_bad_messages_total",
+               "Device messages that were malformed, too large or on an unknown topic",
                real(counters.bad_messages));
   page.counter("otad_device_dropped_total", "Device messages dropped because the engine's queue was full",
                real(counters.dropped));
-  page.counter("otad_device_unsent_total", "Answers dropped because the broker's outbox was full",
+  page.counter("otad_device_unsent_total", "Replies to devices dropped because the MQTT outbox was full",
                real(counters.unsent));
-  page.counter("otad_downloads_total", "Download requests answered with bytes", real(counters.downloads));
+  page.counter("otad_downloads_total", "Successful download requests", real(counters.downloads));
   page.counter("otad_mqtt_chunks_total", "Chunks sent over MQTT", real(counters.mqtt_chunks));
-  page.counter("otad_mqtt_chunk_bytes_total", "Bytes of those chunks", real(counters.mqtt_chunk_bytes));
-  page.counter("otad_mqtt_chunks_lost_total", "Chunks asked for over MQTT that could not be sent",
+  page.counter("otad_mqtt_chunk_bytes_total", "Bytes of chunks sent over MQTT", real(counters.mqtt_chunk_bytes));
+  page.counter("otad_mqtt_chunks_lost_total", "Chunks requested over MQTT that could not be sent",
                real(counters.mqtt_chunks_lost));
 }
 
 void add_operators(MetricsPage& page, const Context& context) {
   constexpr auto kName = "otad_api_requests_total";
-  page.begin(kName, "Operators' requests by status", "counter");
+  page.begin(kName, "Operators' requests by HTTP status class", "counter");
   for (std::size_t digit = 2; digit < std::size(context.answered); ++digit)
     page.sample(kName, "status", fmt::format("{}xx", digit), real(context.answered[digit].load()));
-  page.gauge("otad_uploads", "Uploads under way", context.uploads.load());
+  page.gauge("otad_uploads", "Uploads in progress", context.uploads.load());
 }
 
 using Verdicts = std::array<std::int64_t, 4>;
 
 void add_links(MetricsPage& page, const Verdicts& counts) {
   constexpr auto kName = "otad_device_links";
-  page.begin(kName, "Devices by the verdict on their link", "gauge");
+  page.begin(kName, "Devices by link quality", "gauge");
   for (std::size_t i = 0; i < counts.size(); ++i)
     page.sample(kName, "verdict", to_string(static_cast<LinkVerdict>(i)), static_cast<double>(counts[i]));
 }
@@ -92,15 +94,15 @@ void add_process(MetricsPage& page) {
   const auto figures = process_figures();
   page.gauge("process_resident_memory_bytes", "Resident memory", real(figures.resident_bytes));
   page.gauge("process_open_fds", "Open file descriptors", real(figures.open_files));
-  page.gauge("process_max_fds", "Most file descriptors allowed", real(figures.max_files));
-  page.counter("process_cpu_seconds_total", "User and system time", figures.cpu_seconds);
+  page.gauge("process_max_fds", "Maximum number of open file descriptors", real(figures.max_files));
+  page.counter("process_cpu_seconds_total", "User and system CPU time", figures.cpu_seconds);
 }
 
 }  // namespace
 
 Answering get_metrics(Context& context, Call&) {
   MetricsPage page;
-  page.begin("otad_build_info", "The program's version", "gauge");
+  page.begin("otad_build_info", "Version of otad", "gauge");
   page.sample("otad_build_info", "version", OTAD_VERSION, 1);
   add_engine(page, context.engine.stats());
   if (context.probes.broker) add_broker(page, context.probes.broker());
@@ -109,12 +111,12 @@ Answering get_metrics(Context& context, Call&) {
   std::function<Result<Verdicts>(storage::ReadView&)> count = [](storage::ReadView& view) -> Result<Verdicts> {
     return view.devices.verdicts();
   };
-  // Left out while the database can't say.
+  // Left out if the database can't be read.
   const auto counts = co_await read<Verdicts>(context.readers, std::move(count));
   if (counts) add_links(page, *counts);
   add_operators(page, context);
   if (const auto free = context.store.free_bytes())
-    page.gauge("otad_firmware_free_bytes", "Free bytes of the disk that holds the images", real(*free));
+    page.gauge("otad_firmware_free_bytes", "Free bytes on the file system of storage.firmware_dir", real(*free));
   add_process(page);
   http::Reply reply;
   reply.content_type = "text/plain; version=0.0.4";

@@ -24,7 +24,7 @@ std::optional<std::string> open_cursor(std::string_view list, std::string text) 
   return inside.substr(prefix.size());
 }
 
-constexpr const char* kWrongCursor = "must be the \"next\" of an earlier answer of this list";
+constexpr const char* kWrongCursor = "must be the value of \"next\" in an earlier response of this list";
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// POST /firmware: the body is the image (api.md, REST).
+// POST /firmware: the body is the image (docs/rest.md, Firmware).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,7 +19,7 @@ constexpr std::size_t kLongestNotes = 2000;
 constexpr std::size_t kSignatureBytes = 64;
 constexpr std::uint64_t kSpareBytes = 16u << 20;  ///< kept free for the database
 
-/// What the query says about the image to come.
+/// What the query announces about the image.
 struct Announced {
   Firmware firmware;
   std::optional<Digest> checksum;
@@ -50,8 +50,8 @@ void read_signature(QueryFields& query, Firmware& firmware) {
   const auto value = query.text("signature");
   const auto key_id = query.text("key_id");
   if (!value && !key_id) return;
-  if (!value) query.errors().add("signature", "is missing beside key_id");
-  if (!key_id) query.errors().add("key_id", "is missing beside signature");
+  if (!value) query.errors().add("signature", "is required together with key_id");
+  if (!key_id) query.errors().add("key_id", "is required together with signature");
   if (value) {
     const auto bytes = firmware::parse_base64(*value);
     if (!bytes || bytes->size() != kSignatureBytes)
@@ -83,15 +83,15 @@ Result<Announced> announced_by(const http::Request& request, WallTime now) {
   return announced;
 }
 
-/// What can be refused before a byte is read.
+/// The checks that are possible before the body is read.
 Result<void> may_begin(const Context& context, const Call& call, const Firmware& firmware) {
   const auto limit = context.options.max_upload_bytes;
   const auto length = call.request.content_length();
   if (length && *length > limit)
-    return fail(Errc::too_large, fmt::format("the image has {} bytes; at most {} are taken", *length, limit));
+    return fail(Errc::too_large, fmt::format("the image has {} bytes; at most {} are accepted", *length, limit));
   if (context.trust->signature_required() && !firmware.signature) {
     return fail(Errc::signature_invalid,
-                "only signed firmware is taken here: give signature and key_id (security.require_signed_firmware)");
+                "only signed firmware is accepted: give signature and key_id (security.require_signed_firmware)");
   }
   const auto free = context.store.free_bytes();
   if (length && free && *length + kSpareBytes > *free) {
@@ -102,7 +102,7 @@ Result<void> may_begin(const Context& context, const Call& call, const Firmware&
   return {};
 }
 
-/// Counts an upload while it lives.
+/// Counts an upload during its lifetime.
 class UploadSlot {
  public:
   explicit UploadSlot(std::atomic<int>& count) : count_(count), taken_(++count <= kMaxUploads) {}
@@ -116,7 +116,7 @@ class UploadSlot {
   const bool taken_;
 };
 
-/// Whether the version is there with other content; asked again by the engine, which decides.
+/// Whether the version exists with different content. The engine checks it again when it commits.
 boost::asio::awaitable<Result<void>> check_version(Context& context, const Firmware& firmware) {
   std::function<Result<std::optional<Digest>>(storage::ReadView&)> job =
       [version = firmware.version,
@@ -127,19 +127,19 @@ boost::asio::awaitable<Result<void>> check_version(Context& context, const Firmw
   auto there = co_await read<std::optional<Digest>>(context.readers, std::move(job));
   if (!there) co_return there.error();
   if (*there && **there != firmware.checksum) {
-    co_return fail(Errc::version_exists, fmt::format("firmware {} is there with other content ({}); give the new image "
-                                                     "a version of its own",
-                                                     firmware.version, to_checksum(**there)));
+    co_return fail(Errc::version_exists,
+                   fmt::format("firmware {} exists with different content ({}); give the new image another version",
+                               firmware.version, to_checksum(**there)));
   }
   co_return Result<void>{};
 }
 
-/// Digest and size of what came, held against what was announced.
+/// Compares digest and size of the received image with the announced ones.
 Result<void> judge(Context& context, Call& call, const Announced& announced) {
   const auto& firmware = announced.firmware;
   if (announced.checksum && *announced.checksum != firmware.checksum) {
     call.problem_status = 422;
-    Error error = fail(Errc::checksum_differs, fmt::format("the {} bytes that came have {}, not the checksum given",
+    Error error = fail(Errc::checksum_differs, fmt::format("the {} bytes received have {}, not the given checksum",
                                                            firmware.size, to_checksum(firmware.checksum)));
     error.fields.push_back({"checksum", "is not that of the body"});
     return error;
@@ -152,7 +152,7 @@ Result<void> judge(Context& context, Call& call, const Announced& announced) {
 Answering upload_firmware(Context& context, Call& call) {
   const UploadSlot slot(context.uploads);
   if (!slot.taken()) {
-    co_return fail(Errc::overloaded, fmt::format("{} uploads are under way already; try again later", kMaxUploads));
+    co_return fail(Errc::overloaded, fmt::format("{} uploads are already in progress; try again later", kMaxUploads));
   }
   auto announced = announced_by(call.request, context.clock.wall());
   if (!announced) co_return announced.error();

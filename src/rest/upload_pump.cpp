@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kBufferBytes = 256 * 1024;
 
-/// Fills the buffer as far as the body goes; shorter only at its end.
+/// Fills the buffer from the body; it is shorter only at the end of the body.
 boost::asio::awaitable<Result<std::size_t>> fill(http::Request& request, std::vector<char>& buffer) {
   std::size_t filled = 0;
   while (filled < buffer.size()) {
@@ -56,7 +56,7 @@ void DiskSteps::start(Step step) {
     finish(state, std::move(outcome));
   });
   if (taken) return;
-  finish(state_, {fail(Errc::overloaded, "the disk has too much to do; repeat the upload in a moment"), nullptr});
+  finish(state_, {fail(Errc::overloaded, "the disk is overloaded; repeat the upload in a moment"), nullptr});
 }
 
 boost::asio::awaitable<Result<void>> DiskSteps::wait() {

@@ -10,13 +10,13 @@ namespace {
 struct Row {
   Errc errc;
   std::string_view rest;      ///< problem+json's code
-  std::string_view protocol;  ///< protocol.md's code
+  std::string_view protocol;  ///< code of a device's `error` message
   unsigned status;
   std::string_view title;
 };
 
 constexpr Row kRows[] = {
-    {Errc::bad_message, "bad_message", "bad_message", 400, "The message is not as the protocol says"},
+    {Errc::bad_message, "bad_message", "bad_message", 400, "The message does not follow the protocol"},
     {Errc::unknown_device, "unknown_device", "unknown_device", 404, "No such device"},
     {Errc::not_authorized, "not_authorized", "not_authorized", 403, "Not authorized"},
     {Errc::unknown_task, "unknown_task", "unknown_task", 404, "No such task"},
@@ -47,7 +47,7 @@ constexpr Row kRows[] = {
     {Errc::image_damaged, "image_damaged", "server_fault", 503, http::kImageDamaged},
     {Errc::cancelled, "cancelled", "overloaded", 503, "The server is stopping"},
     {Errc::misdirected, "misdirected_request", "not_authorized", 421, "The request is for another server"},
-    {Errc::unsupported_type, "unsupported_media_type", "bad_message", 415, "The body's type is not taken here"},
+    {Errc::unsupported_type, "unsupported_media_type", "bad_message", 415, "Unsupported content type"},
     {Errc::too_many_new, "too_many_new", "overloaded", 503, "Too many new devices at once"},
 };
 

@@ -25,7 +25,7 @@ std::string shown(std::string_view name) {
 
 std::string element(std::string_view name, std::size_t index) { return fmt::format("{}[{}]", name, index); }
 
-/// The value where it is an integer within the range. 1.0 and 1e3 are no integers here.
+/// The value if it is an integer within the range. 1.0 and 1e3 don't count as integers.
 std::optional<std::int64_t> as_integer(const json& value, std::int64_t min, std::int64_t max) {
   if (value.is_number_unsigned()) {
     const auto number = value.get<std::uint64_t>();
@@ -48,8 +48,8 @@ std::string past_any_grid() { return fmt::format("goes past {}, the last chunk t
 }  // namespace
 
 std::string unknown_name(std::string_view name, std::span<const std::string_view> known) {
-  if (known.empty()) return "is not known here: nothing is taken";
-  return fmt::format("is not known here{}; known are {}", meant(name, known), fmt::join(known, ", "));
+  if (known.empty()) return "is unknown; no fields are accepted";
+  return fmt::format("is unknown{}; known are {}", meant(name, known), fmt::join(known, ", "));
 }
 
 std::string unknown_word(std::string_view word, std::span<const std::string_view> known) {

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-/// Builds the value from the parser's events, and stops it where a limit is passed.
+/// Builds the value from the parser's events, and stops the parser when a limit is exceeded.
 class Builder {
  public:
   explicit Builder(const JsonLimits& limits) : limits_(limits) {}
@@ -32,7 +32,7 @@ class Builder {
   bool end_array() { return close(); }
   bool key(std::string& name) {
     auto& object = *open_.back();
-    if (object.contains(name)) return refuse(fmt::format("the field \"{}\" stands in it twice", shorten(name)));
+    if (object.contains(name)) return refuse(fmt::format("the field \"{}\" occurs twice", shorten(name)));
     slot_ = &object[std::move(name)];
     return true;
   }
@@ -100,9 +100,9 @@ class Builder {
 Result<std::unique_ptr<json>> parse_json(std::string_view text, Errc code, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes)
     return fail(code, fmt::format("the message has {} bytes, more than {}", text.size(), limits.max_bytes));
-  // Clients in C send the end of their string along.
+  // Clients written in C may send the terminating NUL of their string.
   while (limits.lenient && text.ends_with('\0')) text.remove_suffix(1);
-  // The parser takes a NUL for the end, and would not look at what comes behind it.
+  // The parser stops at a NUL and would ignore what follows it.
   if (const auto nul = text.find('\0'); nul != std::string_view::npos)
     return fail(
         code,

@@ -30,7 +30,7 @@ std::optional<Error> refuse_host(const http::Request& request, const http::HostN
   thread_local KnownHost known;
   const auto authority = request.authority();
   if (known.hosts == hosts.number() && known.authority == authority) return std::nullopt;
-  // Browsers always name one. Checks of health by HTTP/1.0 from this machine often don't.
+  // Browsers always send a Host. Health checks by HTTP/1.0 from this machine often don't.
   if (authority.empty()) {
     if (from_loopback(request.remote())) return std::nullopt;
     return fail(Errc::bad_message, "the request names no host: a Host header is needed");
@@ -44,13 +44,13 @@ std::optional<Error> refuse_host(const http::Request& request, const http::HostN
     return std::nullopt;
   }
   return fail(Errc::misdirected,
-              fmt::format("this server is not called {}; if clients shall reach it by that name, add "
-                          "it to http.hosts in its settings",
+              fmt::format("{} is not a name of this server; to let clients use that name, add it to http.hosts in the "
+                          "settings",
                           quoted(parts->host)));
 }
 
-/// The server's own origin, or another name of the same server. What else runs on this machine, on another port, is
-/// another site, unless the settings give its name to this server (a proxy in front).
+/// Whether `origin` is this server under one of its names. Another port of this machine is another origin, unless the
+/// settings list its name (a proxy in front of this server).
 bool own_origin(std::string_view origin, const http::Request& request, const http::HostNames& hosts) {
   const auto page = parse_url(origin);
   if (!page || !page->target.empty()) return false;  // `null` too
@@ -69,7 +69,7 @@ bool foreign_page(const http::Request& request, const http::HostNames& hosts, Re
   const auto site = request.header("Sec-Fetch-Site");
   if (site.empty() || site == "same-origin" || site == "none") return false;
   const bool read_only = is_read(request) && reads == ReadsChange::no;
-  // Somebody followed a link: what comes back is shown to that person and to no page.
+  // The user followed a link: the response is shown to the user and can't be read by a page.
   if (read_only && request.header("Sec-Fetch-Mode") == "navigate" && request.header("Sec-Fetch-Dest") == "document")
     return false;
   return site == "cross-site" || !read_only;
@@ -82,8 +82,8 @@ std::optional<Error> refuse_request(const http::Request& request, const http::Ho
   if (foreign_page(request, hosts, reads)) {
     const auto origin = request.header("Origin");
     return fail(Errc::forbidden,
-                fmt::format("pages of other sites may not call this server{}; if that is a name of this "
-                            "server, add it to http.hosts in its settings",
+                fmt::format("cross-origin requests are refused{}; if that is a name of this server, add it to "
+                            "http.hosts in the settings",
                             origin.empty() ? std::string() : ", as " + quoted(origin) + " does"));
   }
   const auto coding = request.header("Content-Encoding");

@@ -172,12 +172,12 @@ class Images(ImagesCase):
         listed = self.otad("firmware", "orphans").stdout
         self.assertIn(name, listed)
         self.assertIn(other, listed)
-        self.assertIn("no orphan", self.otad("firmware", "purge", "0" * 64 + ".img", status=1).stderr)
-        self.assertIn("no orphan", self.otad("firmware", "purge", "../otad.db", status=1).stderr)
+        self.assertIn("not an orphan", self.otad("firmware", "purge", "0" * 64 + ".img", status=1).stderr)
+        self.assertIn("not an orphan", self.otad("firmware", "purge", "../otad.db", status=1).stderr)
         self.otad("firmware", "adopt", name, "--version", "not a version", status=2)
         self.otad("firmware", "adopt", name, status=2)
         self.otad("firmware", "adopt", name, "--version", "2.0.0", "--hardware", "hw-adopt")
-        self.assertIn("no orphan", self.otad("firmware", "adopt", name, "--version", "3", status=1).stderr)
+        self.assertIn("not an orphan", self.otad("firmware", "adopt", name, "--version", "3", status=1).stderr)
         self.assertIn(
             "there", self.otad("firmware", "adopt", other, "--version", "2.0.0", "--hardware", "hw-adopt", status=1).stderr
         )
@@ -197,7 +197,7 @@ class Images(ImagesCase):
         self.stopped()
         name = "ab" * 32 + ".img"
         (self.store / name).write_bytes(image("other bytes", 1000))
-        self.assertIn("damaged", self.otad("firmware", "adopt", name, "--version", "9", status=1).stderr)
+        self.assertIn("corrupted", self.otad("firmware", "adopt", name, "--version", "9", status=1).stderr)
         self.assertTrue((self.store / name).exists())
         self.otad("firmware", "purge", name)
         self.daemon.start()

@@ -54,7 +54,7 @@ class Install(unittest.TestCase):
         agent = [str(self.root / "usr/bin/ota-agent"), "--config", str(self.root / "etc/ota-agent.toml")]
         told = subprocess.run(agent, capture_output=True, text=True, check=False, env=ENVIRONMENT)
         self.assertEqual(told.returncode, 2)
-        self.assertIn("this device needs an id", told.stderr)
+        self.assertIn("--id is required", told.stderr)
         for command in (self.root / "usr/share/otad/agent").glob("install-*"):
             self.assertTrue(os.access(command, os.X_OK), command)
 

@@ -79,7 +79,7 @@ class Versions(unittest.TestCase):
         wait_until(lambda: len(self.strict.levels) > 2, "it tries again")
         self.assertEqual(set(self.strict.levels), {5})
         detail = self.daemon.rest.call("GET", "/readyz").json["checks"]["broker"]["detail"]
-        self.assertIn("does not speak MQTT 5", detail)
+        self.assertIn("does not support MQTT 5", detail)
         self.assertIn("mqtt.version", detail)
 
 

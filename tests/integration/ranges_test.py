@@ -161,7 +161,7 @@ class Ranges(ServerCase):
         self.call(folder, "curl", "-sSf", "-r", "0-999999", "-o", "slow", metadata["url"])
         self.assertGreater(time.monotonic() - begun, 2.0, "a million bytes at 256 KiB/s")
         self.assertEqual(folder.joinpath("slow").read_bytes(), data[:1_000_000])
-        wait_until(lambda: "over and over" in self.rest.task(task)["explanation"], "the explanation names it")
+        wait_until(lambda: "the same data repeatedly" in self.rest.task(task)["explanation"], "the explanation names it")
         lines = self.daemon.log_lines("the same over and over")
         self.assertEqual(len([line for line in lines if f"task={task}" in line and f"device={device.id}" in line]), 1)
         self.assertEqual(len([e for e in self.rest.items(f"/tasks/{task}/log") if e["kind"] == "repeats"]), 1)

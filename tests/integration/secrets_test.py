@@ -221,7 +221,7 @@ class Secrets(unittest.TestCase):
             spoil()
             mark = len(self.daemon.log())
             self.daemon.send_signal(signal.SIGHUP)
-            told = wait_until(lambda m=mark: self.daemon.log_lines("certificates stay as they were", m), "it says so")
+            told = wait_until(lambda m=mark: self.daemon.log_lines("certificates are unchanged", m), "it says so")
             self.assertIn(str(key), told[0])
             if key.exists():
                 key.chmod(0o600)

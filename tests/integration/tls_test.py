@@ -215,7 +215,7 @@ class Tls(unittest.TestCase):
             mark = len(self.daemon.log())
             self.server_crt.write_text("nonsense")
             self.daemon.send_signal(signal.SIGHUP)
-            wait_until(lambda: self.daemon.log_lines("the certificates stay as they were", mark), "the fault is told")
+            wait_until(lambda: self.daemon.log_lines("the certificates are unchanged", mark), "the fault is told")
             self.assertEqual(self.serial(), before)
             self.server_crt.write_bytes(old[0])
             self.ca.issue("server-again", "server", file="server")

@@ -176,7 +176,7 @@ def late_over_mqtt():
 
 
 def silences(agent):
-    return [event for event in agent.events("error") if "none came" in event["detail"]]
+    return [event for event in agent.events("error") if "none received" in event["detail"]]
 
 
 # --- lines that lie

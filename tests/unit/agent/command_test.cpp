@@ -57,7 +57,7 @@ TEST(RunCommand, EndsWhatTakesTooLongAndAllThatItStarted) {
   const auto outcome = outcome_of("echo begun; sleep 300 & sleep 300", std::chrono::seconds(1));
   EXPECT_EQ(outcome.kind, Kind::timed_out);
   EXPECT_EQ(outcome.last, "begun\n");
-  EXPECT_EQ(describe("x", outcome), "x took too long and was ended");
+  EXPECT_EQ(describe("x", outcome), "x timed out and was killed");
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(60));
 }
 
@@ -84,7 +84,7 @@ TEST(RunCommand, WaitsForNoneThatOutlivesIt) {
 TEST(RunCommand, NamesTheSignalThatEndedIt) {
   const auto outcome = outcome_of("kill -9 $$");
   EXPECT_EQ(outcome.kind, Kind::signalled);
-  EXPECT_EQ(describe("x", outcome), "x was ended by signal 9");
+  EXPECT_EQ(describe("x", outcome), "x was killed by signal 9");
 }
 
 TEST(LastWords, ArePrintableAndWholeCharacters) {

@@ -219,7 +219,7 @@ TEST_F(Uptane, AHugeGridAfterASmallOneClaimsNoChunks) {
   server_.send("gw", {{"type", "success"}, {"task_id", firmware_.task}, {"version", "2.0.0"}});  // the one behind it
   ASSERT_TRUE(eventually([&] {
     return std::ranges::any_of(agent.events("error"), [](const Json& event) {
-      return event.value("detail", "").find("success came") != std::string::npos;
+      return event.value("detail", "").find("success arrived") != std::string::npos;
     });
   }));
   for (const auto& progress : server_.heard("progress")) EXPECT_FALSE(progress.contains("chunks")) << progress;

@@ -305,7 +305,7 @@ TEST_F(DeviceChunks, ThatRottedNeverLeave) {
   EXPECT_EQ(world.api->counters().mqtt_chunks_lost, 1u);
   world.store.images.clear();
   get("[[0,0]]");
-  expect_error("server_fault", "damaged");
+  expect_error("server_fault", "corrupted");
 }
 
 TEST_F(DeviceChunks, ThatAreLostMayBeAskedForAgain) {

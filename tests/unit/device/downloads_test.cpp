@@ -310,7 +310,7 @@ TEST_F(Download, AsksTheEngineForOtherThanActiveTransfers) {
   expect_problem(get("image"), 410, "task_ended");
   world.engine.access = engine::Access::not_now;
   const auto later = get("image");
-  expect_problem(later, 503, "overloaded", "turn");
+  expect_problem(later, 503, "overloaded", "not active");
   EXPECT_EQ(header_of(later, "Retry-After"), "30");
   world.engine.access = fail(Errc::overloaded, "the queue is full");
   expect_problem(get("image"), 503, "overloaded", "queue");

@@ -248,7 +248,7 @@ TEST_F(SignatureTest, LoadAllWantsKeysThatCanBeToldApart) {
   expect_refused({dir_.path() / "none.pem"}, "none.pem");
   vendor_.write_public(dir_.path() / "keys" / "vendor.pem");
   vendor_.write_public(dir_.path() / "vendor.pem");
-  expect_refused({dir_.path() / "keys", dir_.path() / "vendor.pem"}, "two trusted keys are called vendor");
+  expect_refused({dir_.path() / "keys", dir_.path() / "vendor.pem"}, "two trusted keys are named vendor");
 }
 
 TEST_F(SignatureTest, AFileInPlaceOfTheFolderIsAFault) {

@@ -100,7 +100,7 @@ TEST(TaskList, WrongQueriesNameTheField) {
       "must be one of queued, offered, downloading, retry_wait, installing, succeeded, failed, cancelled, expired "
       "(did you mean failed?)");
   EXPECT_EQ(bench.get("/tasks?stat=queued").json["errors"][0]["message"],
-            "is not known here (did you mean state?); known are state, device_id, version, limit, cursor");
+            "is unknown (did you mean state?); known are state, device_id, version, limit, cursor");
   EXPECT_EQ(bench.get("/tasks?limit=%zz").reply.status, 422u);
 }
 
@@ -146,7 +146,7 @@ TEST(OneTask, HasAllOfIt) {
   ASSERT_EQ(json["timeline"].size(), 2u);
   EXPECT_EQ(json["timeline"][1]["state"], "offered");
   EXPECT_EQ(json["timeline"][1]["event"], "grant");
-  EXPECT_EQ(json["explanation"], "waits for the device to be heard (never heard yet)");
+  EXPECT_EQ(json["explanation"], "waits for the device to come online (never seen yet)");
 }
 
 TEST(OneTask, ShowsLiveFigures) {
@@ -235,7 +235,7 @@ TEST(TaskActions, CancelRetryAndPriority) {
   auto seen = bench.call(Method::post, path + "/cancel");
   EXPECT_EQ(seen.reply.status, 200u);
   EXPECT_EQ(seen.json["state"], "cancelled");
-  EXPECT_EQ(seen.json["explanation"], "was cancelled: cancelled");
+  EXPECT_EQ(seen.json["explanation"], "cancelled by an operator");
   EXPECT_EQ(bench.engine.task_id, task.id);
 
   auto again = bench.add_task("gw-1");
@@ -285,52 +285,53 @@ TEST(Explanation, EveryReasonToWait) {
   Task task;
   task.id = {20261122, 7};
   QueueFacts facts;
-  EXPECT_EQ(explain(task, facts), "waits for the device to be heard (never heard yet)");
+  EXPECT_EQ(explain(task, facts), "waits for the device to come online (never seen yet)");
   facts.device.emplace();
   facts.device->last_seen = now;
-  EXPECT_EQ(explain(task, facts), "waits for the device to be heard (last heard at 2026-11-22T08:30:00Z)");
+  EXPECT_EQ(explain(task, facts), "waits for the device to come online (last seen at 2026-11-22T08:30:00Z)");
   task.parked = true;
   EXPECT_THAT(explain(task, facts), HasSubstr("went offline"));
   task.wait_reason = WaitReason::behind_own;
   facts.ahead = TaskId{20261122, 4};
-  EXPECT_EQ(explain(task, facts), "waits behind OTA_20261122_000004, which is for the same device");
+  EXPECT_EQ(explain(task, facts), "waits for task OTA_20261122_000004 of the same device");
   task.wait_reason = WaitReason::device_busy;
   facts.holder = TaskId{20261122, 3};
-  EXPECT_EQ(explain(task, facts), "waits behind OTA_20261122_000003, which has the device now");
+  EXPECT_EQ(explain(task, facts), "waits for task OTA_20261122_000003, which is active on the device");
   task.wait_reason = WaitReason::slot;
-  EXPECT_EQ(explain(task, facts), "is next: waits for a free slot");
+  EXPECT_EQ(explain(task, facts), "is next in the queue; waits for a free slot");
   facts.before = 1;
   EXPECT_EQ(explain(task, facts), "waits for a free slot behind 1 other task");
   facts.before = kCountedBefore;
   EXPECT_EQ(explain(task, facts), "waits for a free slot behind at least 1000 other tasks");
   task.unasked = true;
-  EXPECT_THAT(explain(task, facts), HasSubstr("not registered: what operators order goes first"));
+  EXPECT_THAT(explain(task, facts), HasSubstr("not registered, so operators' tasks go first"));
   task.unasked = false;
   task.wait_reason = WaitReason::not_before;
   task.not_before = now + Millis{60'000};
   EXPECT_EQ(explain(task, facts), "waits until 2026-11-22T08:31:00Z");
   task.wait_reason = WaitReason::uplink;
   facts.device->held_uplink = "mast";
-  EXPECT_EQ(explain(task, facts), "waits for other devices with poor links behind uplink mast");
+  EXPECT_EQ(explain(task, facts), "waits for other devices with poor links on the shared uplink mast");
   for (const auto reason : {WaitReason::image_missing, WaitReason::digests, WaitReason::untrusted}) {
     task.wait_reason = reason;
     EXPECT_THAT(explain(task, facts), HasSubstr("waits"));
   }
 }
 
-TEST(Explanation, NamesWhoFetchesTheSameOverAndOver) {
+TEST(Explanation, NamesRepeatedDownloads) {
   Task task;
   task.size = 1'000'000;
   const QueueFacts facts;
   for (const auto state : {TaskState::offered, TaskState::downloading, TaskState::retry_wait}) {
     task.state = state;
     task.bytes_sent = download_allowance(task);
-    EXPECT_EQ(explain(task, facts).find("over and over"), std::string::npos);
+    EXPECT_EQ(explain(task, facts).find("repeatedly"), std::string::npos);
     ++task.bytes_sent;
-    EXPECT_THAT(explain(task, facts), HasSubstr("20777217 bytes of an image of 1000000, the same over and over"));
+    EXPECT_THAT(explain(task, facts),
+                HasSubstr("20777217 bytes for an image of 1000000 bytes, the same data repeatedly"));
   }
   task.state = TaskState::succeeded;
-  EXPECT_EQ(explain(task, facts).find("over and over"), std::string::npos);
+  EXPECT_EQ(explain(task, facts).find("repeatedly"), std::string::npos);
 }
 
 TEST(Explanation, EveryState) {

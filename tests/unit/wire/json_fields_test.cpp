@@ -38,8 +38,8 @@ TEST(JsonFields, RefusesBrokenUtf8) {
 }
 
 TEST(JsonFields, RefusesTwiceTheSameField) {
-  EXPECT_THAT(refusal_of(R"({"a":1,"b":2,"a":1})"), HasSubstr("\"a\" stands in it twice"));
-  EXPECT_THAT(refusal_of(R"({"a":{"b":1,"b":2}})"), HasSubstr("\"b\" stands in it twice"));
+  EXPECT_THAT(refusal_of(R"({"a":1,"b":2,"a":1})"), HasSubstr("\"a\" occurs twice"));
+  EXPECT_THAT(refusal_of(R"({"a":{"b":1,"b":2}})"), HasSubstr("\"b\" occurs twice"));
   EXPECT_THAT(refusal_of(R"({"a":1,"\u0061":2})"), HasSubstr("twice"));
   EXPECT_EQ(refusal_of(R"({"a":{"a":1},"b":{"a":2}})"), "");
 }
@@ -115,8 +115,8 @@ TEST(JsonFields, UnknownOnesAreAnsweredWithWhatThereIs) {
   const auto checked = fields.check(Errc::malformed);
   ASSERT_FALSE(checked);
   EXPECT_EQ(checked.error().message,
-            "\"prioritty\" is not known here (did you mean priority?); known are priority, hardware");
-  EXPECT_EQ(unknown_name("x", {}), "is not known here: nothing is taken");
+            "\"prioritty\" is unknown (did you mean priority?); known are priority, hardware");
+  EXPECT_EQ(unknown_name("x", {}), "is unknown; no fields are accepted");
 }
 
 TEST(JsonFields, NullIsBlankOnlyForDevices) {
