@@ -49,7 +49,8 @@ void WorkerPool::run() {
     try {
       job();
     } catch (...) {
-      log::error(fmt::format("{}: a job failed with an internal error: {}", name_, told_by(std::current_exception())));
+      log::error(fmt::format("{}: a job failed with an internal error: {}", name_,
+                             describe_exception(std::current_exception())));
     }
   }
 }

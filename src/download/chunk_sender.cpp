@@ -140,7 +140,8 @@ void ChunkSender::read(const WantedChunk& chunk) {
       }
     } catch (...) {
       log::error(fmt::format("device={} task={}: sending chunk {} over MQTT failed with an internal error: {}",
-                             wanted.device.str(), wanted.task.str(), wanted.index, told_by(std::current_exception())));
+                             wanted.device.str(), wanted.task.str(), wanted.index,
+                             describe_exception(std::current_exception())));
     }
     under_way->end();
   });

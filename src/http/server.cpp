@@ -81,7 +81,7 @@ class ServerImpl final : public Server {
     auto accepting = accept(listener, to_text(local));
     accepting_.opened();
     asio::co_spawn(workers_.front()->io(), std::move(accepting), [this](std::exception_ptr fault) {
-      if (fault) log::error(fmt::format("http: a listener ended: {}", told_by(fault)));
+      if (fault) log::error(fmt::format("http: a listener ended: {}", describe_exception(fault)));
       accepting_.closed();
     });
     return to_text(local);
@@ -143,7 +143,7 @@ class ServerImpl final : public Server {
         auto accepting = accept_one(listener, turn);
         trouble = co_await std::move(accepting);
       } catch (...) {
-        trouble = told_by(std::current_exception());
+        trouble = describe_exception(std::current_exception());
       }
       if (trouble.empty()) continue;
       log::error(fmt::format("http: can't accept a connection on {}: {}", address, trouble));

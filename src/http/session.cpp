@@ -66,7 +66,8 @@ void Session::start() {
   asio::co_spawn(worker_.io(), std::move(coroutine),
                  asio::bind_cancellation_slot(cut_.slot(), [self = std::move(self)](std::exception_ptr fault) {
                    if (fault)
-                     log::error(fmt::format("http: connection of {} dropped: {}", self->peer_.remote, told_by(fault)));
+                     log::error(fmt::format("http: connection of {} dropped: {}", self->peer_.remote,
+                                            describe_exception(fault)));
                  }));
 }
 
@@ -212,7 +213,7 @@ Reply Session::reply_to_fault(const IncomingRequest& request, const std::excepti
   // A cut connection's handler ends by cancellation; the reply goes nowhere and nothing is wrong.
   if (!worker_.draining()) {
     log::error(fmt::format("http: {} {} from {} failed with an internal error: {}", to_string(request.method()),
-                           request.path(), peer_.remote, told_by(fault)));
+                           request.path(), peer_.remote, describe_exception(fault)));
   }
   Reply reply = problem({500, "server_fault", kServerFault,
                          "the server failed on this request; its log has the reason"});

@@ -47,7 +47,7 @@ void Worker::run() {
         return;
       } catch (...) {
         log::error(fmt::format("http: a connection was dropped by an unexpected fault: {}",
-                               told_by(std::current_exception())));
+                               describe_exception(std::current_exception())));
       }
     }
   });

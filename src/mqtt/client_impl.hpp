@@ -1,4 +1,4 @@
-// The client's parts: what callers and Paho's threads do is in client.cpp, what its own thread does in
+// The client's implementation: functions of callers and Paho's threads are in client.cpp, those of its own thread in
 // client_thread.cpp.
 #pragma once
 
@@ -15,8 +15,8 @@
 
 namespace ota::mqtt {
 
-/// Connecting, waiting and handing messages to Paho happen on one own thread. Paho's threads and callers of publish()
-/// only change what `mutex_` protects; it is never held across a call into Paho, a handler or the log.
+/// Its own thread connects, waits and passes messages to Paho. Paho's threads and callers of publish() only change what
+/// `mutex_` protects; it is never held during a call of Paho, a handler or the log.
 class ClientImpl final : public Client, private LinkEvents {
  public:
   ClientImpl(Options options, Handlers handlers, Random& random);
@@ -34,7 +34,7 @@ class ClientImpl final : public Client, private LinkEvents {
   enum class State { idle, connecting, connected, failed, lost, disconnected };
   using Lock = std::unique_lock<std::mutex>;
 
-  // Own thread. What takes the lock holds it when it is called and when it returns.
+  // Own thread. Functions with a Lock parameter are called and return with the lock held.
   void run();
   bool connect(Lock& lock);
   bool connect_once(Lock& lock, Version version);
@@ -78,12 +78,12 @@ class ClientImpl final : public Client, private LinkEvents {
   // Own thread only.
   std::unique_ptr<Link> link_;
   Version link_version_ = Version::automatic;
-  bool link_used_ = false;  // it had its one connection
+  bool link_used_ = false;  // its only connection was used
   VersionChoice versions_;
-  int short_lives_ = 0;  // connections in a row that did not hold
+  int short_lives_ = 0;  // consecutive connections that were lost early
   std::string warned_;   // the last warning about a failed connect; empty while connected
   std::chrono::steady_clock::time_point warned_at_;
-  std::string told_;     // why the broker ended the last of these that it gave a reason for
+  std::string told_;     // the broker's last reason for ending one of these
 
   mutable std::mutex mutex_;  // protects what follows
   std::condition_variable wake_;

@@ -80,7 +80,7 @@ class ReadersImpl final : public Readers {
     } catch (const BadRow& e) {  // logged where it was met
       failed(fail(Errc::server_fault, std::string(e.what()) + "; GET /readyz names all such rows"));
     } catch (...) {
-      log::error("reading the database failed by a fault in otad: " + told_by(std::current_exception()));
+      log::error("reading the database failed by a fault in otad: " + describe_exception(std::current_exception()));
       failed(fail(Errc::server_fault, "reading the database failed; the server's log says why"));
     }
     reader.db->rollback();

@@ -6,8 +6,8 @@
 
 namespace ota {
 
-/// Its what(); for what is no std::exception a text that says so. `fault` is not null.
-inline std::string told_by(const std::exception_ptr& fault) {
+/// Its what(), or a fixed text if it is not a std::exception. Precondition: `fault` is not null.
+inline std::string describe_exception(const std::exception_ptr& fault) {
   try {
     std::rethrow_exception(fault);
   } catch (const std::exception& error) {

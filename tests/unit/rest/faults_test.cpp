@@ -18,7 +18,7 @@ std::string thrown_by(boost::asio::awaitable<void> work) {
   boost::asio::io_context io;
   std::string what;
   boost::asio::co_spawn(io, std::move(work), [&what](std::exception_ptr fault) {
-    if (fault) what = told_by(fault);
+    if (fault) what = describe_exception(fault);
   });
   io.run();
   return what;
