@@ -12,7 +12,7 @@ Result<void> prove(const TaskService& service, const Device& device, const Crede
   if (who.certified) return {};
   if (device.secret && who.token_digest) {
     if (firmware::equal_secrets(*device.secret, *who.token_digest)) return {};
-    return fail(Errc::not_authorized, fmt::format("device {} came with a wrong token: an operator issues a new one "
+    return fail(Errc::not_authorized, fmt::format("device {} sent a wrong token: an operator issues a new one "
                                                   "(POST /devices/{}/token)",
                                                   device.id, device.id));
   }
@@ -21,8 +21,8 @@ Result<void> prove(const TaskService& service, const Device& device, const Crede
   if (!device.secret)
     return fail(
         Errc::not_authorized,
-        fmt::format("device {} has no token yet: an operator issues one (POST /devices/{}/token); a device that "
-                    "is new, where registration is open, may come with its own, 16 to 128 visible characters",
+        fmt::format("device {} has no token yet: an operator issues one (POST /devices/{}/token); a new device may "
+                    "choose its own if registration is open, 16 to 128 visible characters",
                     device.id, device.id));
   return fail(Errc::not_authorized, fmt::format("device {} must send its token", device.id));
 }
@@ -32,11 +32,12 @@ Result<void> prove(const TaskService& service, const Device& device, const Crede
 Result<Device> newcomer(const TaskService& service, const DeviceId& id, const Credentials& who) {
   if (service.options().devices.registration != "open")
     return fail(Errc::unknown_device,
-                fmt::format("device {} is not registered: an operator adds it (PUT /devices/{})", id.str(), id.str()));
+                fmt::format("device {} is not registered: an operator must register it (PUT /devices/{})", id.str(),
+                            id.str()));
   if (who.token_digest && !who.token_fit && !who.certified)
     return fail(Errc::not_authorized,
-                fmt::format("device {} is new, and the token that it brings can't become its secret: it must have 16 "
-                            "to 128 visible characters of ASCII, no blanks",
+                fmt::format("device {} is new, and its token is not acceptable: it must have 16 to 128 visible "
+                            "characters of ASCII, no blanks",
                             id.str()));
   Device device;
   device.id = id.str();
@@ -51,8 +52,9 @@ Result<void> admit(TaskService& service, const Device& device, const Credentials
   if (const int wait = who.certified ? 0 : service.newcomers.admit(); wait > 0) {
     auto busy =
         fail(Errc::too_many_new,
-             fmt::format("device {} is new, and more new devices came than {} a minute (devices.unproven_per_minute): "
-                         "ask again in {} s, or an operator registers it (PUT /devices/{})",
+             fmt::format("device {} is new, and there are more than {} new devices a minute "
+                         "(devices.unproven_per_minute): ask again in {} s, or an operator registers it (PUT "
+                         "/devices/{})",
                          device.id, service.options().devices.unproven_per_minute, wait, device.id));
     busy.retry_after_s = wait;
     return busy;

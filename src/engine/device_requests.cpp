@@ -25,7 +25,7 @@ std::optional<ErrorAnswer> learn(TaskService& service, Device& device, const Dev
   const auto id = ended ? std::optional{ended->id} : std::nullopt;
   if (contradicts)
     return refuse(Errc::wrong_hardware,
-                  fmt::format("device {} is registered as {}, but says it is {}: correct the one or the other",
+                  fmt::format("device {} is registered as {}, but reports {}: correct one of them",
                               device.id, device.hardware, *message.hardware),
                   id);
   device.hardware = *message.hardware;
@@ -42,8 +42,8 @@ Result<void> make_task(TaskService& service, const Device& device, const std::st
   auto firmware = choose_firmware(service, version, device.hardware);
   if (!firmware)
     return firmware.error().code == Errc::malformed
-               ? fail(Errc::wrong_hardware, fmt::format("version {} exists for several hardwares: device {} must say "
-                                                        "which it is (hardware)",
+               ? fail(Errc::wrong_hardware, fmt::format("version {} exists for several hardware types: device {} "
+                                                        "must report its own (hardware)",
                                                         version, device.id))
                : firmware.error();
   // What it asks for once more after it got it is no order of an operator: what the registry believes is enough here.

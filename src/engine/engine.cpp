@@ -18,7 +18,7 @@ class KeptReply {
       : reply_(std::move(reply)), serving_(std::move(serving)) {}
   ~KeptReply() {
     if (reply_ && *serving_)
-      (*this)(ErrorAnswer{fail(Errc::overloaded, "the server could not decide this: ask again"), {}});
+      (*this)(ErrorAnswer{fail(Errc::overloaded, "the server could not handle this message: repeat it"), {}});
   }
   KeptReply(const KeptReply&) = delete;
   KeptReply& operator=(const KeptReply&) = delete;

@@ -47,7 +47,7 @@ void EngineLoop::send(Command command) {
   if (put == CommandQueue::Put::taken) return;
   if (put == CommandQueue::Put::closed) return refuse(command, fail(Errc::cancelled, "the server is stopping"));
   refused_.fetch_add(1, std::memory_order_relaxed);
-  auto full = fail(Errc::overloaded, "too much waits to be decided: try again later");
+  auto full = fail(Errc::overloaded, "too many commands are waiting: try again later");
   full.retry_after_s = spread_s();
   refuse(command, std::move(full));
 }
@@ -83,7 +83,7 @@ void EngineLoop::refuse(Command& command, Error error) {
   try {
     command.failed(std::move(error));
   } catch (const std::exception& e) {
-    log::error(std::string("a refusal could not be given: ") + e.what());
+    log::error(std::string("a callback for a refusal failed: ") + e.what());
   }
 }
 
@@ -106,7 +106,7 @@ void EngineLoop::loop() {
     try {
       step(next_turn());
     } catch (const std::exception& e) {
-      log::error(std::string("a turn of the engine failed: ") + e.what());
+      log::error(std::string("a cycle of the engine failed: ") + e.what());
     }
   }
   if (service_) {

@@ -15,7 +15,7 @@ void LayoutDigests::prepare(const Task& task, std::function<void(TaskService&, b
     service_.images().prepare(image, chunk_bytes, [later = service_.later(), image, then](const auto& result) {
       if (!result)
         log::warn("image " + to_hex(image) + " has no chunk digests yet: " + result.error().message +
-                  "; its tasks are tried again in a moment");
+                  "; its tasks are retried in a moment");
       later([then, ready = result.has_value()](TaskService& service) { then(service, ready); });
     });
   });

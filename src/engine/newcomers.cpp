@@ -67,7 +67,7 @@ bool Newcomers::forget_absent() {
   }
   if (forgotten > 0)
     service_.after_commit([forgotten, days = service_.options().devices.forget_unproven_days] {
-      log::info(fmt::format("{} devices that nobody registered and that were not heard for {} days were removed",
+      log::info(fmt::format("{} unregistered devices that were offline for {} days were removed",
                             forgotten, days));
     });
   return forgotten >= kForgetMore;

@@ -22,7 +22,7 @@ Result<Task> find_task(TaskService& service, const TaskId& id) {
 /// The grid for an order; a tiny chunk size for a large image is refused.
 Result<ChunkGrid> grid_for(const Firmware& firmware, const UpgradeOrder& order, const Device& device) {
   if (order.chunk_bytes && ChunkGrid{firmware.size, *order.chunk_bytes}.count() > kMaxChunks)
-    return bad_field("chunk_size", fmt::format("an image of {} bytes would have more than {} chunks: take larger ones",
+    return bad_field("chunk_size", fmt::format("an image of {} bytes would have more than {} chunks: use larger ones",
                                                firmware.size, kMaxChunks));
   const auto grid = fit_grid(firmware.size, order.chunk_bytes.value_or(kDefaultChunkBytes), device.max_chunk_bytes);
   return grid ? Result<ChunkGrid>{*grid} : image_too_large(device, firmware.version, firmware.size);
@@ -56,7 +56,8 @@ Result<void> check_permission(TaskService& service, const UpgradeOrder& order, c
     if (auto good = trust->judge(firmware, permission); !good)
       return Error{Errc::signature_invalid, good.error().message, {{"downgrade_permission", good.error().message}}};
   if (!firmware::permits_downgrade(permission, order.device, service.wall()))
-    return bad_field("downgrade_permission", fmt::format("is for {} until {}: not for device {} now", permission.device,
+    return bad_field("downgrade_permission", fmt::format("is for {} until {}, not for device {} at present",
+                                                         permission.device,
                                                          permission.expires, order.device));
   return {};
 }
@@ -128,24 +129,24 @@ Result<Firmware> choose_firmware(TaskService& service, const std::string& versio
   if (!chosen && !hardware.empty())
     return fail(Errc::wrong_hardware, fmt::format("there is no firmware {} for hardware {}", version, hardware));
   if (!chosen && all.size() > 1)
-    return bad_field("hardware", fmt::format("version {} exists for several hardwares, and the device's is unknown: "
-                                             "name one",
+    return bad_field("hardware", fmt::format("version {} exists for several hardware types, and the device's is "
+                                             "unknown: name one",
                                              version));
   if (!chosen) chosen = &all.front();
   if (chosen->damaged)
     return fail(Errc::image_damaged,
-                fmt::format("the stored image of firmware {} is damaged: upload it again", version));
+                fmt::format("the stored image of firmware {} is corrupted: upload it again", version));
   if (const auto& trust = service.options().trust)
     if (auto good = trust->judge(*chosen); !good)
       return fail(Errc::untrusted_firmware,
-                  fmt::format("firmware {} is not trusted now: {}", chosen->version, good.error().message));
+                  fmt::format("firmware {} is not trusted at present: {}", chosen->version, good.error().message));
   return *chosen;
 }
 
 Error image_too_large(const Device& device, const std::string& version, std::uint64_t size) {
   return fail(Errc::image_too_large,
-              fmt::format("device {} takes chunks of at most {} bytes (max_chunk_bytes), of which firmware {} with {} "
-                          "bytes would need more than {}: it must take larger ones",
+              fmt::format("device {} accepts chunks of at most {} bytes (max_chunk_bytes), of which firmware {} with "
+                          "{} bytes would need more than {}: it must accept larger ones",
                           device.id, device.max_chunk_bytes.value_or(kMaxChunkBytes), version, size, kMaxChunks));
 }
 
@@ -153,7 +154,7 @@ Result<void> check_upgrade(const Device& device, const std::string& version) {
   if (same_version(device.current_version, version)) {
     if (!device.version_confirmed) return {};
     return fail(Errc::already_installed,
-                fmt::format("device {} runs {} already; force installs it again", device.id, device.current_version));
+                fmt::format("device {} already runs {}; force installs it again", device.id, device.current_version));
   }
   if (newer_version(device.current_version, version))
     return fail(Errc::downgrade, fmt::format("device {} runs {}, which is newer than {}; force allows it", device.id,
@@ -166,9 +167,9 @@ Result<UpgradeOutcome> on_upgrade(TaskService& service, const UpgradeOrder& orde
   if (key.empty()) return make_task(service, order, actor);
   if (const auto before = service.rows.unit.answered(key)) {
     if (before->body != order.body_digest)
-      return fail(Errc::key_reused, "this Idempotency-Key came with another request before: take a new one");
+      return fail(Errc::key_reused, "this Idempotency-Key was used with another request: use a new one");
     const auto task = service.rows.unit.task(before->task);
-    if (!task) return fail(Errc::unknown_task, "the task of this Idempotency-Key is gone");
+    if (!task) return fail(Errc::unknown_task, "the task of this Idempotency-Key has been removed");
     return UpgradeOutcome{*task, before->created, before->state};
   }
   auto outcome = make_task(service, order, actor);
@@ -193,8 +194,7 @@ Result<Task> on_retry(TaskService& service, const TaskId& id, const std::string&
   if (!ended) return ended;
   if (!is_ended(ended->state) || ended->state == TaskState::succeeded)
     return fail(Errc::wrong_state,
-                fmt::format("task {} of device {} is {}: only a failed, cancelled or expired one can "
-                            "be tried again",
+                fmt::format("task {} of device {} is {}: only a failed, cancelled or expired one can be retried",
                             id.str(), ended->device, to_string(ended->state)));
   UpgradeOrder order;
   order.device = ended->device;
@@ -208,7 +208,7 @@ Result<Task> on_retry(TaskService& service, const TaskId& id, const std::string&
   auto made = make_task(service, order, actor, id.number);
   if (!made) return made.error();
   if (!made->created)
-    return fail(Errc::wrong_state, fmt::format("device {} has an open task for {} already: {}", ended->device,
+    return fail(Errc::wrong_state, fmt::format("device {} already has an open task for {}: {}", ended->device,
                                                ended->version, made->task.id.str()));
   return made->task;
 }
@@ -217,7 +217,7 @@ Result<Task> on_set_priority(TaskService& service, const TaskId& id, Priority pr
   auto task = find_task(service, id);
   if (!task) return task;
   if (is_ended(task->state) || task->state == TaskState::installing)
-    return fail(Errc::wrong_state, fmt::format("task {} of device {} is {}: its priority changes nothing any more",
+    return fail(Errc::wrong_state, fmt::format("task {} of device {} is {}: its priority can no longer be changed",
                                                id.str(), task->device, to_string(task->state)));
   if (task->priority == priority && !task->unasked) return task;
   LogEntry entry;

@@ -130,8 +130,8 @@ void Progress::note_repeats(const Task& task) {
   entry.bytes = task.bytes_sent;
   service_.log(task, std::move(entry));
   auto line = fmt::format(
-      "device={} task={} fetched {} bytes of an image of {}, the same over and over: its downloads are slowed to {} "
-      "bytes/s; look at its client",
+      "device={} task={} downloaded {} bytes for an image of {} bytes, the same data repeatedly: its downloads are "
+      "limited to {} bytes/s; check its client",
       task.device, task.id.str(), task.bytes_sent, task.size, kRepeatedDownloadRate);
   service_.after_commit([line = std::move(line)] { log::warn(line); });
 }

@@ -17,7 +17,7 @@ void mark_whole(TaskService& service, const Digest& image) {
     if (!firmware.damaged) continue;
     firmware.damaged = false;
     service.rows.firmware.update(firmware);
-    log::info(fmt::format("firmware {} for hardware '{}' is whole again", firmware.version, firmware.hardware));
+    log::info(fmt::format("firmware {} for hardware '{}' is intact again", firmware.version, firmware.hardware));
   }
   service.count_damaged();
 }
@@ -137,7 +137,7 @@ bool on_image_damaged(TaskService& service, const Digest& image) {
     firmware.damaged = true;
     service.rows.firmware.update(firmware);
     log::error(
-        fmt::format("the image of firmware {} for hardware '{}' is damaged and was set aside: check the disk, then "
+        fmt::format("the image of firmware {} for hardware '{}' is corrupted and was quarantined: check the disk, then "
                     "upload it again",
                     firmware.version, firmware.hardware));
   }

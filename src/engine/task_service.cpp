@@ -14,7 +14,7 @@ Millis last_timeline(storage::Keys& keys) {
   std::int64_t value = 0;
   const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
   if (read.ec != std::errc{} || value < 0)
-    log::error("the database's timeline_ms can't be read and starts afresh: " + text);
+    log::error("timeline_ms in the database can't be read and is reset: " + text);
   return Millis{read.ec == std::errc{} ? std::max<std::int64_t>(value, 0) : 0};
 }
 

@@ -162,7 +162,7 @@ class Ranges(ServerCase):
         self.assertGreater(time.monotonic() - begun, 2.0, "a million bytes at 256 KiB/s")
         self.assertEqual(folder.joinpath("slow").read_bytes(), data[:1_000_000])
         wait_until(lambda: "the same data repeatedly" in self.rest.task(task)["explanation"], "the explanation names it")
-        lines = self.daemon.log_lines("the same over and over")
+        lines = self.daemon.log_lines("the same data repeatedly")
         self.assertEqual(len([line for line in lines if f"task={task}" in line and f"device={device.id}" in line]), 1)
         self.assertEqual(len([e for e in self.rest.items(f"/tasks/{task}/log") if e["kind"] == "repeats"]), 1)
         # Others have what they had, and the slowed one can still end well.
