@@ -1,5 +1,5 @@
-// What a device reports about what it is: its hardware, its version, how its last update went (protocol.md, request and
-// "Success is what the device says after it runs the new version").
+// What a device reports about what it is: its hardware, its version, how its last update went (docs/device-protocol.md,
+// request and Confirmation).
 //
 // The device's last update is the task whose image it verified last, or that it confirmed last (Device::last_update).
 // Its outcome stays open to the device's own report, also after it ended; that of every earlier task is closed. So:

@@ -1,4 +1,4 @@
-"""A small device written from protocol.md alone: an MQTT library, an HTTP client, and nothing of otad's.
+"""A small device written from docs/device-protocol.md alone: an MQTT library, an HTTP client, and nothing of otad's.
 
 `run()` obeys every answer by itself; each step can also be driven by hand: `send` any payload, `wait` for the next
 message of a type, `fetch` one chunk. Not thread-safe, apart from the inbox that paho's thread fills.

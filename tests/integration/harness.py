@@ -402,7 +402,7 @@ class ServerCase(unittest.TestCase):
         wait_until(lambda: len(self.daemon.log_lines("settings were read again")) > told, "SIGHUP was heard")
 
     def assert_problem(self, answer, status, field=None):
-        """RFC 9457 with the stable code of api.md, and the wrong field by name."""
+        """RFC 9457 with the stable code of docs/rest.md, and the wrong field by name."""
         self.assertEqual(answer.status, status, answer)
         self.assertEqual(answer.headers.get("content-type", "").split(";")[0], "application/problem+json", answer)
         problem = answer.json

@@ -77,7 +77,7 @@ class Secrets(Calls):
 
 
 class Tolerance(Calls):
-    """protocol.md, request: what only informs is never a reason to refuse the rest."""
+    """docs/device-protocol.md, request: what only informs is never a reason to refuse the rest."""
 
     def setUp(self):
         self.name = self.id().rsplit(".", 1)[-1].replace("test_", "tolerant-")

@@ -1,4 +1,5 @@
-// The task manager: command in, transition, persist, effects out (protocol.md; api.md, rules of the queue).
+// The task manager: command in, transition, persist, effects out (docs/device-protocol.md; docs/rest.md, Rules of the
+// queue).
 #pragma once
 
 #include <cstddef>
@@ -138,7 +139,7 @@ class Engine {
   /// New settings, from the next command on.
   virtual void apply(const Options& options) = 0;
 
-  // Devices (protocol.md).
+  // Devices (docs/device-protocol.md).
   virtual void request(DeviceId device, Credentials who, DeviceRequest message, Reply reply) = 0;
   virtual void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) = 0;
   virtual void verify(DeviceId device, Credentials who, VerifyReport message, Reply reply) = 0;
@@ -152,7 +153,7 @@ class Engine {
   /// caller's thread, and nothing is committed.
   virtual void fetch(DeviceId device, Credentials who, TaskId task, Done<ChunkAccess> done) = 0;
 
-  // Operators (api.md).
+  // Operators (docs/rest.md).
   virtual void upgrade(UpgradeOrder order, Caller caller, Done<UpgradeOutcome> done) = 0;
   /// Errc::unknown_task, Errc::wrong_state (the message names the state).
   virtual void cancel(TaskId task, Caller caller, Done<Task> done) = 0;

@@ -174,7 +174,7 @@ class AuditLog {
   std::unique_ptr<Statements> q_;
 };
 
-/// viewer < operator < admin (api.md).
+/// viewer < operator < admin (docs/rest.md).
 enum class Role : std::uint8_t { viewer, operator_, admin };
 std::string_view to_string(Role role);
 std::optional<Role> parse_role(std::string_view text);

@@ -1,4 +1,4 @@
-// The way of an update from request to installed (protocol.md from the device's side).
+// The way of an update from request to installed (docs/device-protocol.md from the device's side).
 #include <set>
 
 #include "agent_fixture.hpp"

@@ -1,5 +1,5 @@
-// A server written from protocol.md alone, that does as a test tells it: MQTT through a real Mosquitto, chunks from a
-// small HTTP server.
+// A server written from docs/device-protocol.md alone, that does as a test tells it: MQTT through a real Mosquitto,
+// chunks from a small HTTP server.
 #pragma once
 
 #include <atomic>
@@ -49,7 +49,8 @@ class FakeServer {
 
   const test::Broker& broker() const { return broker_; }
 
-  /// How a message of a device is answered; called on the MQTT thread. By default as protocol.md has it for `offer`.
+  /// How a message of a device is answered; called on the MQTT thread. By default as docs/device-protocol.md has it for
+  /// `offer`.
   std::function<void(const std::string& device, const std::string& what, const Json& message)> on_message;
   /// What is served in place of the right answer; nothing for that.
   std::function<std::optional<Answer>(const Firmware& firmware, std::size_t index)> on_chunk;

@@ -20,7 +20,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-/// All keys of api.md, written out once more on purpose: a key that is dropped or misspelt shows here.
+/// All keys of config/otad.toml, written out once more on purpose: a key that is dropped or misspelt shows here.
 const char* const kApiKeys[] = {"mqtt.url",
                                 "mqtt.version",
                                 "mqtt.client_id",

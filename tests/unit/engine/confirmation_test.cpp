@@ -1,4 +1,4 @@
-// protocol.md, "Success is what the device says after it runs the new version".
+// docs/device-protocol.md, Confirmation.
 #include "engine/confirmation.hpp"
 
 #include "unit/engine/fixture.hpp"

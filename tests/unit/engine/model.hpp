@@ -1,6 +1,6 @@
-// What protocol.md and api.md ("Rules of the queue") promise, as a model of its own. It never decides: it follows what
-// the engine logged, event by event, and names each thing that the promises don't allow or that should have come.
-// Where the documents leave something open it allows both and goes on from what it sees.
+// What docs/device-protocol.md and docs/rest.md ("Rules of the queue") promise, as a model of its own. It never
+// decides: it follows what the engine logged, event by event, and names each thing that the promises don't allow or
+// that should have come. Where the documents leave something open it allows both and goes on from what it sees.
 #pragma once
 
 #include <algorithm>

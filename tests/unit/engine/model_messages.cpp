@@ -1,4 +1,4 @@
-// What each message or order may bring about, from protocol.md and api.md.
+// What each message or order may bring about, from docs/device-protocol.md and docs/rest.md.
 #include <algorithm>
 #include <utility>
 
