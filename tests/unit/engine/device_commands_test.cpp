@@ -86,10 +86,10 @@ TEST_F(DeviceCommands, SmallerChunksThanATaskHasAreGivenAtTheNextRequest) {
   EXPECT_EQ(offer.missing, (ChunkRanges{{0, 3}, {10, 14}})) << "those that lie in chunks 1 and 2 of before it has";
   EXPECT_EQ(row(id).chunk_bytes, 149'504u);
   EXPECT_EQ(row(id).attempt, 1);
-  const auto grant = transfers.fetch("gw-1", {}, id);
+  const auto grant = transfers().fetch("gw-1", {}, id);
   ASSERT_TRUE(grant);
   EXPECT_EQ(grant->chunk_bytes, 149'504u);
-  transfers.chunks(id.number, {0, 0}, Transport::http, 524'288);
+  transfers().chunks(id.number, {0, 0}, Transport::http, 524'288);
   chunk("gw-1", id, 14, 14);
   EXPECT_EQ(row(id).chunks_have, 7u) << "a chunk of the layout before counts no more";
 
@@ -603,7 +603,7 @@ TEST_F(DeviceCommands, ADownloadIsProvenByItsOwnDevice) {
   unit([&](auto& s) { return on_set_secret(s, "gw-2", digest_of(72)); }).value();
 
   const auto admit = [&](const DownloadProof& proof, TaskId task) {
-    const auto held = transfers.admit(proof, task);
+    const auto held = transfers().admit(proof, task);
     const auto asked = unit([&](auto& s) { return on_download(s, {task, proof}); });
     EXPECT_EQ(held.has_value(), asked.access == Access::granted) << "board and engine are of one mind";
     EXPECT_EQ(held ? held->chunk_bytes : 0, asked.chunk_bytes);
@@ -611,24 +611,24 @@ TEST_F(DeviceCommands, ADownloadIsProvenByItsOwnDevice) {
   };
   DownloadProof first{digest_of(1), digest_of(71), ""};
   EXPECT_TRUE(admit(first, a));
-  EXPECT_EQ(transfers.admit(first, {})->task, a) << "found by the secret";
+  EXPECT_EQ(transfers().admit(first, {})->task, a) << "found by the secret";
   EXPECT_FALSE(admit(first, b));
   EXPECT_FALSE(admit({digest_of(2), digest_of(71), ""}, a)) << "another image";
   EXPECT_FALSE(admit({digest_of(1), digest_of(99), ""}, a));
   EXPECT_FALSE(admit({digest_of(1), {}, ""}, a));
   EXPECT_TRUE(admit({digest_of(1), {}, "gw-1"}, a));
-  EXPECT_EQ(transfers.admit({digest_of(1), {}, "gw-2"}, {})->task, b);
+  EXPECT_EQ(transfers().admit({digest_of(1), {}, "gw-2"}, {})->task, b);
   EXPECT_FALSE(admit({digest_of(1), {}, "gw-1"}, b));
-  EXPECT_FALSE(transfers.admit(first, TaskId{20261121, a.number})) << "the day is a part of the name";
+  EXPECT_FALSE(transfers().admit(first, TaskId{20261121, a.number})) << "the day is a part of the name";
 
   unit([&](auto& s) { return on_set_secret(s, "gw-1", digest_of(73)); }).value();
   EXPECT_FALSE(admit(first, a)) << "the secret was changed";
-  EXPECT_FALSE(transfers.admit(first, {}));
+  EXPECT_FALSE(transfers().admit(first, {}));
   first.token = digest_of(73);
   EXPECT_TRUE(admit(first, a));
 
   unit([&](auto& s) { return on_cancel(s, a, "tester"); }).value();
-  EXPECT_FALSE(transfers.admit(first, {}));
+  EXPECT_FALSE(transfers().admit(first, {}));
 }
 
 TEST_F(DeviceCommands, ChunksGoOnlyToTheDeviceOfATaskWhoseTurnItIs) {

@@ -1,4 +1,4 @@
-// The service with a real database and everything else under the test's hand; no threads.
+// The engine's loop with a real database and everything else under the test's hand; no threads.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/commands.hpp"
+#include "engine/engine_loop.hpp"
 #include "engine/task_service.hpp"
 #include "support/fakes.hpp"
 
@@ -57,6 +58,23 @@ inline Digest digest_of(std::uint8_t seed) {
   return digest;
 }
 
+/// Steps the engine's loop on the test's own thread.
+class EngineDriver {
+ public:
+  static TaskService& service(EngineLoop& loop) { return *loop.service_; }
+  static storage::Database& database(EngineLoop& loop) { return *loop.db_; }
+  /// Decides what waits and what comes of it, then the engine's own work.
+  static void drain(EngineLoop& loop) {
+    do loop.step(std::chrono::steady_clock::now());
+    while (loop.queue_.size() > 0);
+  }
+  /// As after a disk fault: the service and the database are opened afresh, the active transfers stay.
+  static void reopen(EngineLoop& loop) {
+    loop.close("by the test");
+    drain(loop);
+  }
+};
+
 class TaskServiceTest : public ::testing::Test {
  protected:
   TaskServiceTest() {
@@ -66,44 +84,46 @@ class TaskServiceTest : public ::testing::Test {
   }
 
   void open() {
-    db = std::move(storage::Database::open(dir / "otad.db", storage::Mode::writer).value());
-    service = std::make_unique<TaskService>(*db, options, clock, random, transfers, images, notifier,
-                                            [this](auto job) { jobs.push_back(std::move(job)); });
-    service->resync();
-    service->rows.unit.discard();
+    loop = std::make_unique<EngineLoop>(dir / "otad.db", options, clock, random, images, notifier);
+    EXPECT_TRUE(loop->open());
+    look();
   }
 
-  /// One command in one transaction, as the engine's thread runs it; then the jobs that it left.
+  /// One command, and the jobs that it leaves.
   template <class Work>
   auto unit(Work work) {
-    if constexpr (std::is_void_v<decltype(work(*service))>) {
-      begin();
-      work(*service);
-      end();
+    using Value = decltype(work(*service));
+    std::optional<Error> failed;
+    const auto fails = [&](const Error& error) { failed = error; };
+    if constexpr (std::is_void_v<Value>) {
+      decide({[&](TaskService& s) {
+                work(s);
+                s.scheduler.schedule();
+              },
+              fails});
+      if (failed) throw std::runtime_error(failed->message);
     } else {
-      begin();
-      auto result = work(*service);
-      end();
-      return result;
+      std::optional<Value> result;
+      decide({[&](TaskService& s) {
+                result.emplace(work(s));
+                s.scheduler.schedule();
+              },
+              fails});
+      if (failed) throw std::runtime_error(failed->message);
+      return std::move(*result);
     }
   }
 
   /// As after a crash: memory is gone, the database stays.
   void restart() {
-    service.reset();
-    db.reset();
-    transfers.keep_only({});
+    loop.reset();
     open();
     unit([](auto& s) { s.lifecycle.resume_active(); });
   }
 
-  /// As the engine's thread does after a disk fault: the service and the database are opened afresh, the active
-  /// transfers stay.
   void reopen() {
-    service.reset();
-    db.reset();
-    open();
-    unit([](auto& s) { s.lifecycle.resume_active(); });
+    EngineDriver::reopen(*loop);
+    look();
   }
 
   void advance(Millis by) {
@@ -198,36 +218,27 @@ class TaskServiceTest : public ::testing::Test {
     return texts;
   }
 
+  ActiveTransfers& transfers() { return loop->transfers(); }
+
   test::TempDir dir;
   test::FakeClock clock;
   test::FakeRandom random;
-  ActiveTransfers transfers{clock};
   FakeImages images;
   FakeNotifier notifier;
   Options options;
-  std::deque<std::function<void(TaskService&)>> jobs;
-  std::unique_ptr<storage::Database> db;
-  std::unique_ptr<TaskService> service;
+  std::unique_ptr<EngineLoop> loop;
+  TaskService* service = nullptr;
+  storage::Database* db = nullptr;
 
  private:
-  void begin() {
-    db->begin();
+  void decide(Command command) {
+    loop->send(std::move(command));
+    EngineDriver::drain(*loop);
     service->rows.unit.discard();
-    service->set_clock();
   }
-  void end() {
-    service->scheduler.schedule();
-    service->rows.unit.flush();
-    db->commit();
-    service->rows.unit.discard();
-    for (auto& effect : service->take_effects()) effect();
-    while (!jobs.empty()) {
-      auto job = std::move(jobs.front());
-      jobs.pop_front();
-      begin();
-      job(*service);
-      end();
-    }
+  void look() {
+    service = &EngineDriver::service(*loop);
+    db = &EngineDriver::database(*loop);
   }
 };
 

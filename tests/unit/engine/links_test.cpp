@@ -29,8 +29,8 @@ class Links : public TaskServiceTest {
     return id;
   }
   void http_chunk(const TaskId& id, std::uint32_t chunk) {
-    transfers.bytes(id.number, kChunk);
-    transfers.chunks(id.number, {chunk, chunk}, Transport::http);
+    transfers().bytes(id.number, kChunk);
+    transfers().chunks(id.number, {chunk, chunk}, Transport::http);
   }
   /// Time goes on second by second, as the engine's thread has it.
   void pass(
@@ -121,7 +121,7 @@ TEST_F(Links, RepliesThatAreCutMakeItTurnSooner) {
   const auto id = begin("gw-1");
   http_chunk(id, 0);
   pass(6, [&] {
-    transfers.broken(id.number);
+    transfers().broken(id.number);
     request_mqtt("gw-1");
   });
   EXPECT_EQ(order_now(id), mqtt_first);
@@ -161,7 +161,7 @@ TEST_F(Links, ADeviceThatChangesOverByItselfIsFollowed) {
   report.task = id;
   report.chunks = {{1, 1}};
   report.transport = Transport::mqtt;
-  transfers.report("gw-1", over_mqtt(), report);
+  transfers().report("gw-1", over_mqtt(), report);
   pass(2);
   EXPECT_EQ(order_now(id), mqtt_first);
   EXPECT_EQ(service->stats.transport_switches, 1u);
@@ -177,7 +177,7 @@ TEST_F(Links, SlowIsNotStuck) {
   // 8 kB/s: a chunk takes 65 s.
   LinkSample line{900.0, 10, 0, 8'000.0, 8'000};
   http_chunk(id, 0);
-  pass(63, [&] { transfers.line(id.number, line); });
+  pass(63, [&] { transfers().line(id.number, line); });
   EXPECT_TRUE(pushes().empty());
   // Then nothing at all: three chunks' time at that rate.
   pass(150);
@@ -239,11 +239,11 @@ TEST_F(Links, APercentageStartsAgainWithEachAttemptAndEachOffer) {
     progress("gw-1", report);
   };
   tell();
-  EXPECT_EQ(transfers.view(id.number)->percent, 90);
+  EXPECT_EQ(transfers().view(id.number)->percent, 90);
   verify("gw-1", id, 9);
   ASSERT_EQ(row(id).attempt, 2);
   EXPECT_EQ(row(id).percent, 0);
-  EXPECT_EQ(transfers.view(id.number)->percent, 0);
+  EXPECT_EQ(transfers().view(id.number)->percent, 0);
   pushes();
   percent = 0;
   pass(80, [&] { ++percent, tell(); });
@@ -252,7 +252,7 @@ TEST_F(Links, APercentageStartsAgainWithEachAttemptAndEachOffer) {
   EXPECT_EQ(row(id).stalls, 0) << "it grows, though it was greater in the attempt before";
   const int before = percent;
   restart();
-  EXPECT_EQ(transfers.view(id.number)->percent, before);
+  EXPECT_EQ(transfers().view(id.number)->percent, before);
   percent = 3;
   pass(50, [&] { ++percent, tell(); });
   EXPECT_EQ(row(id).stalls, 0) << "also where it began again by itself";
@@ -261,7 +261,7 @@ TEST_F(Links, APercentageStartsAgainWithEachAttemptAndEachOffer) {
   request("gw-1");
   ASSERT_EQ(state_of(id), TaskState::offered);
   EXPECT_EQ(row(id).percent, 0);
-  EXPECT_EQ(transfers.view(id.number)->percent, 0);
+  EXPECT_EQ(transfers().view(id.number)->percent, 0);
 }
 
 TEST_F(Links, ALinkThatKeepsLosingChunksGetsSmallerOnesInTheNextAttempt) {
@@ -281,10 +281,10 @@ TEST_F(Links, ALinkThatKeepsLosingChunksGetsSmallerOnesInTheNextAttempt) {
   EXPECT_EQ(service->stats.smaller_grids, 1u);
 
   // A download of the old grid that is still under way counts for nothing; one of the new grid does.
-  transfers.chunks(id.number, {2, 2}, Transport::http, kChunk);
+  transfers().chunks(id.number, {2, 2}, Transport::http, kChunk);
   pass(1);
   EXPECT_EQ(row(id).chunks_have, 4u);
-  transfers.chunks(id.number, {4, 5}, Transport::http, kChunk / 2);
+  transfers().chunks(id.number, {4, 5}, Transport::http, kChunk / 2);
   pass(1);
   EXPECT_EQ(row(id).chunks_have, 6u);
   restart();
@@ -312,8 +312,8 @@ TEST_F(Links, AWrongImageAloneChangesNoGrid) {
 TEST_F(Links, TheRecordIsKeptWithTheDevice) {
   const auto id = begin("gw-1");
   http_chunk(id, 0);
-  transfers.line(id.number, {40.0, 100, 1, 2e6, 1'000});
-  transfers.broken(id.number);
+  transfers().line(id.number, {40.0, 100, 1, 2e6, 1'000});
+  transfers().broken(id.number);
   pass(1);
   restart();
   const auto quality = row_of("gw-1")->quality;

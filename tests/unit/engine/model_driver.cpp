@@ -79,8 +79,8 @@ void History::observe(bool all_flushed, bool restarted) {
 
   SQLite::Statement open(db->impl().db,
                          "SELECT t.number, t.device, t.state, t.attempt, t.parked, t.wait_reason=1, t.priority, "
-                         "t.state_due, c.bitmap, (SELECT ready_task FROM devices WHERE id = t.device) IS t.number FROM tasks t LEFT "
-                         "JOIN task_chunks c ON c.task = t.number WHERE t.state < 5");
+                         "t.state_due, c.bitmap, (SELECT ready_task FROM devices WHERE id = t.device) IS t.number "
+                         "FROM tasks t LEFT JOIN task_chunks c ON c.task = t.number WHERE t.state < 5");
   std::vector<Row> rows;
   while (open.executeStep()) {
     Row row;
@@ -133,7 +133,7 @@ void History::deliver(const Message& message) {
     if (report->state) text += " " + std::string(to_string(*report->state));
     begin(text);
     // A plain report may go the short way: then it is told to the database later.
-    if (!report->chunks.empty() && !report->mismatch && chance(50) && transfers.report(message.device, {}, *report)) {
+    if (!report->chunks.empty() && !report->mismatch && chance(50) && transfers().report(message.device, {}, *report)) {
       story.back() += " (board)";
       for (const auto& range : report->chunks) model->board_chunks(report->task.number, range);
       model->reported(message.device);

@@ -109,7 +109,7 @@ void History::downloads() {
   if (!task) return;
   const auto id = task->facts.id;
   const auto count = static_cast<std::uint32_t>(task->have.size());
-  if (!transfers.active(id.number)) {
+  if (!transfers().active(id.number)) {
     begin("a download of " + std::to_string(id.number));
     model->download(id.number);
     const auto access = unit([&](auto& s) { return on_download(s, {id, {}}).access; });
@@ -120,10 +120,10 @@ void History::downloads() {
   const auto range = some_chunks(count, false).front();
   begin("chunks of " + std::to_string(id.number) + " go out: " + std::to_string(range.first) + "-" +
         std::to_string(range.last));
-  transfers.bytes(id.number, 1 + below(1'000'000));
+  transfers().bytes(id.number, 1 + below(1'000'000));
   model->board_bytes(id.number);
   if (chance(80)) {
-    transfers.chunks(id.number, range, Transport::http);
+    transfers().chunks(id.number, range, Transport::http);
     model->board_chunks(id.number, range);
   }
   unit([](TaskService&) {});

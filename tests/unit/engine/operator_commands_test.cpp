@@ -331,8 +331,8 @@ TEST_F(OperatorCommands, ADeviceThatIsInstallingCanBeRemoved) {
 TEST_F(OperatorCommands, EveryChangeOfStateIsInTheLog) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
-  transfers.bytes(id.number, 1'000'000);
-  transfers.chunks(id.number, {0, 1}, Transport::http);
+  transfers().bytes(id.number, 1'000'000);
+  transfers().chunks(id.number, {0, 1}, Transport::http);
   advance(1s);
   chunk("gw-1", id, 2, 3);
   verify("gw-1", id, 9, 1, ChunkRanges{{1, 1}});

@@ -252,13 +252,13 @@ TEST_F(Queue, SlowIsNotStuck) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
   for (int i = 0; i < 5; ++i) {
-    transfers.bytes(id.number, 100'000);
+    transfers().bytes(id.number, 100'000);
     advance(50s);
   }
-  transfers.chunks(id.number, {0, 0}, Transport::http);
+  transfers().chunks(id.number, {0, 0}, Transport::http);
   for (int i = 0; i < 10; ++i) {
     advance(50s);
-    transfers.bytes(id.number, 50'000);
+    transfers().bytes(id.number, 50'000);
   }
   EXPECT_EQ(state_of(id), TaskState::downloading);
   EXPECT_EQ(row(id).stalls, 0);
@@ -267,10 +267,10 @@ TEST_F(Queue, SlowIsNotStuck) {
 TEST_F(Queue, TheSameBytesOverAndOverAreStuck) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
-  transfers.chunks(id.number, {0, 0}, Transport::http);
+  transfers().chunks(id.number, {0, 0}, Transport::http);
   for (int i = 0; i < 40; ++i) {
     advance(30s);
-    transfers.bytes(id.number, 524'288);
+    transfers().bytes(id.number, 524'288);
     if (state_of(id) == TaskState::queued) break;
   }
   EXPECT_EQ(state_of(id), TaskState::queued);
@@ -280,20 +280,20 @@ TEST_F(Queue, PartsOfChunksAreNoStallAsLongAsTheyAreNew) {
   add_firmware("2.0.0");
   const auto id = task_for("gw-1", "2.0.0");
   const ChunkGrid grid{4 * 524'288, 524'288};
-  transfers.sent(id.number, grid, 1'000, 2'000);
+  transfers().sent(id.number, grid, 1'000, 2'000);
   advance(1s);
   EXPECT_EQ(state_of(id), TaskState::downloading) << "the first bytes begin the download";
   // A delta client takes a third of each chunk, and some of that twice.
   for (std::uint64_t i = 1; i < 20; ++i) {
-    transfers.sent(id.number, grid, (i % 4) * 524'288 + i * 8'192, 4'096);
-    transfers.sent(id.number, grid, (i % 4) * 524'288 + i * 8'192, 4'096);
+    transfers().sent(id.number, grid, (i % 4) * 524'288 + i * 8'192, 4'096);
+    transfers().sent(id.number, grid, (i % 4) * 524'288 + i * 8'192, 4'096);
     advance(50s);
     EXPECT_EQ(state_of(id), TaskState::downloading);
     EXPECT_EQ(row(id).stalls, 0);
   }
   EXPECT_EQ(row(id).attempt, 1);
   for (int i = 0; i < 40 && state_of(id) == TaskState::downloading; ++i) {
-    transfers.sent(id.number, grid, 0, 524'287);
+    transfers().sent(id.number, grid, 0, 524'287);
     advance(30s);
   }
   EXPECT_EQ(state_of(id), TaskState::queued) << "the same over and over is stuck";
@@ -309,18 +309,18 @@ TEST_F(Queue, WhatIsFetchedOverAndOverIsNamedNowAndThen) {
     const auto entries = service->rows.transfer_log().list(id.number, 0, 1000);
     return std::count_if(entries.begin(), entries.end(), [](const auto& entry) { return entry.kind == "repeats"; });
   };
-  transfers.bytes(id.number, allowance);
+  transfers().bytes(id.number, allowance);
   advance(1s);
   EXPECT_EQ(told(), 0);
   for (int i = 0; i < 5; ++i) {
-    transfers.bytes(id.number, 1'000);
+    transfers().bytes(id.number, 1'000);
     advance(1s);
     EXPECT_EQ(told(), 1) << "once, not each second";
   }
-  transfers.bytes(id.number, allowance);
+  transfers().bytes(id.number, allowance);
   advance(1s);
   EXPECT_EQ(told(), 2) << "twice as much";
-  EXPECT_TRUE(transfers.transfer_class(id.number)->repeats);
+  EXPECT_TRUE(transfers().transfer_class(id.number)->repeats);
   verify("gw-1", id, 9);
   EXPECT_EQ(row(id).attempt, 2);
   EXPECT_EQ(download_allowance(row(id)), 2 * 4 * 4 * 524'288u + (16u << 20)) << "a new attempt has its own";
@@ -366,7 +366,7 @@ TEST_F(Queue, ADeviceThatIsBackByADownloadAloneHasItsSecurityTaskAtOnce) {
   advance(400s);  // absent
   const auto security = task_for("gw-1", "3.0.0", Priority::security);
   EXPECT_EQ(state_of(security), TaskState::queued);
-  transfers.bytes(routine.number, 1'000);
+  transfers().bytes(routine.number, 1'000);
   advance(1s);
   EXPECT_EQ(state_of(security), TaskState::offered);
   EXPECT_EQ(state_of(routine), TaskState::queued);
@@ -398,7 +398,7 @@ TEST_F(Queue, ARowThatCanNotBeReadStopsNobodyElse) {
   };
   corrupt("UPDATE devices SET transport = 9 WHERE id = 'gw-1'");
   corrupt("UPDATE tasks SET priority = 77 WHERE number = " + std::to_string(broken_task.number));
-  transfers.bytes(broken_device.number, 1'000);
+  transfers().bytes(broken_device.number, 1'000);
 
   const auto good = task_for("gw-3", "2.0.0");
   EXPECT_EQ(state_of(good), TaskState::offered);
@@ -535,7 +535,7 @@ TEST_F(Queue, ARestartSaysAgainWhatACrashSwallowed) {
   restart();
   EXPECT_EQ(pushes(), (std::vector<std::string>{"gw-1 metadata", "gw-2 retry"}));
   EXPECT_EQ(service->rows.unit.slots_held(), 2);
-  EXPECT_TRUE(transfers.active(offered.number));
+  EXPECT_TRUE(transfers().active(offered.number));
   EXPECT_EQ(std::get<Offer>(request("gw-2")).missing, (ChunkRanges{{1, 1}}));
   EXPECT_EQ(std::get<Offer>(request("gw-2")).attempt, 2);
   EXPECT_EQ(state_of(waiting), TaskState::queued);

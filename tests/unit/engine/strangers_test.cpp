@@ -169,7 +169,7 @@ TEST_F(Strangers, ManyGoInSteps) {
   registers("stranger-0");
   clock.advance(std::chrono::hours{8 * 24});
   unit([](auto& s) { s.scheduler.run_timers(); });
-  int steps = 1;
+  int steps = 2;  // one was the engine's own, after so much time
   while (unit([](auto& s) { return s.housekeeping.run(); })) ++steps;
   EXPECT_EQ(steps, 4) << "2,000 are looked at in each, and the last has nothing to do";
   EXPECT_TRUE(row_of("stranger-0"));
@@ -289,7 +289,7 @@ TEST_F(Strangers, BytesFromHereAreMovement) {
   add_firmware("2.0.0", "gw-a", 1, 1'000ull * 524'288);
   const auto task = asked_for("gw-1", "2.0.0");
   for (std::uint32_t i = 0; i < 60; ++i) {
-    transfers.bytes(task.number, 524'288);
+    transfers().bytes(task.number, 524'288);
     chunk("gw-1", task, i, i);
     advance(10s);
   }
