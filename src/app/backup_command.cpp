@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "app/commands.hpp"
-#include "ota/storage/database.hpp"
+#include "ota/storage/backend.hpp"
 
 namespace ota::app {
 namespace {
@@ -44,11 +44,9 @@ int backup(const Settings& settings, const Arguments& arguments) {
   if (!fs::is_regular_file(path, error))
     return complain(fmt::format("there is no database {}{}", path, error ? ": " + error.message() : std::string()));
   if (const auto wrong = wrong_with(file); !wrong.empty()) return complain(wrong);
-  auto db = storage::Database::open(path, storage::Mode::copier);
-  if (!db) return complain(db.error().message);
   // Written under a temporary name, so that a file with the final name is always a complete copy.
   const auto part = fmt::format("{}.{}.part", file, ::getpid());
-  const auto copied = (*db)->backup_to(part);
+  const auto copied = storage::make_backend(settings.storage)->backup_to(part);
   if (copied) fs::rename(part, file, error);
   if (copied && !error) return kStopped;
   remove_part(part);

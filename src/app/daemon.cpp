@@ -10,7 +10,6 @@
 #include "app/secrets.hpp"
 #include "ota/base/log.hpp"
 #include "ota/firmware/signature.hpp"
-#include "ota/storage/database.hpp"
 
 namespace ota::app {
 namespace {
@@ -98,9 +97,10 @@ Result<void> Daemon::open_data() {
   auto lock = lock_database(storage.database);
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
+  storage_ = storage::make_backend(storage);
   std::error_code unknown;
   if (fs::exists(storage.database, unknown)) {
-    if (auto whole = storage::check_database(storage.database); !whole) return whole;
+    if (auto whole = storage_->check(); !whole) return whole;
   }
 
   firmware::StoreOptions store_options;
@@ -126,15 +126,12 @@ Result<void> Daemon::open_data() {
   if (auto trusted = load_trust(); !trusted) return trusted;
   auto wanted = engine_options(settings_);
   wanted.trust = trust_;
-  wanted.close_other_connections = [this] {
-    if (readers_) readers_->let_go();
-  };
-  auto engine = engine::Engine::create(storage.database, std::move(wanted), clock_, random_, *store_, *notifier_);
+  auto engine = engine::Engine::create(*storage_, std::move(wanted), clock_, random_, *store_, *notifier_);
   if (!engine) return engine.error();
   engine_ = std::move(*engine);
   if (auto ready = reconcile_images(); !ready) return ready;
 
-  auto readers = storage::Readers::open(storage.database, kReadingThreads);
+  auto readers = storage_->open_readers(kReadingThreads);
   if (!readers) return readers.error();
   readers_ = std::move(*readers);
 
@@ -152,11 +149,11 @@ Result<void> Daemon::open_data() {
 }
 
 Result<void> Daemon::reconcile_images() {
-  auto db = storage::Database::open(settings_.storage.database, storage::Mode::reader);
+  auto db = storage_->open(storage::Mode::reader);
   if (!db) return db.error();
   std::vector<firmware::KnownImage> known;
   try {
-    for (const auto& row : storage::FirmwareTable(**db).all()) known.push_back({row.checksum, row.size, row.damaged});
+    for (const auto& row : (*db)->firmware().all()) known.push_back({row.checksum, row.size, row.damaged});
   } catch (const storage::Fault& fault) {
     return fail(Errc::server_fault, fmt::format("the catalogue can't be read: {}", fault.what()));
   }
@@ -249,8 +246,8 @@ void Daemon::warn_of_open_doors() {
     return;
   }
   try {
-    auto db = storage::Database::open(settings_.storage.database, storage::Mode::reader);
-    if (db && storage::Keys(**db).all().empty()) {
+    auto db = storage_->open(storage::Mode::reader);
+    if (db && (*db)->api_keys().all().empty()) {
       log::warn(
           "operators need an API key and there is none yet: \"otad keys add --name NAME --role admin\" creates one");
     }

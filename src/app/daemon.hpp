@@ -16,7 +16,7 @@
 #include "ota/http/server.hpp"
 #include "ota/mqtt/client.hpp"
 #include "ota/rest/api.hpp"
-#include "ota/storage/readers.hpp"
+#include "ota/storage/backend.hpp"
 
 namespace ota::app {
 
@@ -65,6 +65,7 @@ class Daemon {
   // and coroutine frames that the HTTP server still holds may use all other members.
   File lock_;
   const std::shared_ptr<firmware::Trust> trust_ = std::make_shared<firmware::Trust>();
+  std::unique_ptr<storage::Backend> storage_;
   std::unique_ptr<device::Notifier> notifier_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<firmware::Store> store_;

@@ -11,8 +11,7 @@
 #include "ota/base/log.hpp"
 #include "ota/domain/version.hpp"
 #include "ota/firmware/store.hpp"
-#include "ota/storage/database.hpp"
-#include "ota/storage/tables.hpp"
+#include "ota/storage/backend.hpp"
 
 namespace ota::app {
 namespace {
@@ -20,6 +19,7 @@ namespace {
 /// Database and images of a daemon that doesn't run.
 struct Data {
   std::optional<File> lock;
+  std::unique_ptr<storage::Backend> storage;
   std::unique_ptr<storage::Database> db;
   std::unique_ptr<firmware::Store> store;
 };
@@ -33,7 +33,8 @@ Result<Data> open_data(const Settings& settings) {
   auto lock = lock_database(path);
   if (!lock) return lock.error();
   data.lock.emplace(std::move(*lock));
-  auto db = storage::Database::open(path, storage::Mode::editor);
+  data.storage = storage::make_backend(settings.storage);
+  auto db = data.storage->open(storage::Mode::editor);
   if (!db) return db.error();
   data.db = std::move(*db);
   firmware::StoreOptions options;
@@ -42,7 +43,7 @@ Result<Data> open_data(const Settings& settings) {
   if (!store) return store.error();
   data.store = std::move(*store);
   std::vector<firmware::KnownImage> known;
-  for (const auto& row : storage::FirmwareTable(*data.db).all()) known.push_back({row.checksum, row.size, row.damaged});
+  for (const auto& row : data.db->firmware().all()) known.push_back({row.checksum, row.size, row.damaged});
   data.store->reconcile(known);
   return data;
 }
@@ -71,7 +72,7 @@ int no_orphan(const std::string& name) {
 
 /// One transaction: the row and its audit entry.
 int insert(Data& data, Firmware firmware, const std::string& name) {
-  storage::FirmwareTable table(*data.db);
+  auto& table = data.db->firmware();
   data.db->begin();
   if (const auto there = table.find(firmware.version, firmware.hardware)) {
     data.db->rollback();
@@ -86,7 +87,7 @@ int insert(Data& data, Firmware firmware, const std::string& name) {
   entry.action = "firmware.adopt";
   entry.target = firmware.version + " " + firmware.hardware + " " + to_checksum(firmware.checksum);
   entry.outcome = "done";
-  storage::AuditLog(*data.db).add(entry);
+  data.db->audit_log().add(entry);
   data.db->commit();
   std::cerr << fmt::format("{} is firmware {} for {}\n", name, firmware.version,
                            firmware.hardware.empty() ? "every hardware" : "hardware " + firmware.hardware);

@@ -14,8 +14,7 @@
 #include "ota/base/clock.hpp"
 #include "ota/domain/ids.hpp"
 #include "ota/firmware/hash.hpp"
-#include "ota/storage/database.hpp"
-#include "ota/storage/tables.hpp"
+#include "ota/storage/backend.hpp"
 
 namespace ota::app {
 namespace {
@@ -42,14 +41,14 @@ void audit(storage::Database& db, const char* action, const std::string& name) {
   entry.action = action;
   entry.target = name;
   entry.outcome = "done";
-  storage::AuditLog(db).add(entry);
+  db.audit_log().add(entry);
 }
 
 /// Opens the database, beside a running daemon or not. Precondition for creating a new one: no daemon runs.
-Result<std::unique_ptr<storage::Database>> open_database(const std::string& path, storage::Mode mode,
-                                                         std::optional<File>& lock) {
+Result<std::unique_ptr<storage::Database>> open_database(storage::Backend& storage, const std::string& path,
+                                                         storage::Mode mode, std::optional<File>& lock) {
   std::error_code error;
-  if (std::filesystem::exists(path, error)) return storage::Database::open(path, mode);
+  if (std::filesystem::exists(path, error)) return storage.open(mode);
   if (error) return fail(Errc::server_fault, fmt::format("the database {}: {}", path, error.message()));
   if (mode == storage::Mode::reader) return fail(Errc::not_found, fmt::format("there is no database {} yet", path));
   if (!may_make(path))
@@ -60,20 +59,20 @@ Result<std::unique_ptr<storage::Database>> open_database(const std::string& path
   auto taken = lock_database(path);
   if (!taken) return taken.error();
   lock.emplace(std::move(*taken));
-  return storage::Database::open(path, storage::Mode::writer);
+  return storage.open(storage::Mode::writer);
 }
 
 /// Runs `work` in one transaction; a successful `action` on the key is recorded in the audit log.
-int with_keys(const Settings& settings, storage::Mode mode, const std::function<int(storage::Keys&)>& work,
+int with_keys(const Settings& settings, storage::Mode mode, const std::function<int(storage::ApiKeys&)>& work,
               const char* action = nullptr, const std::string& name = {}) {
   const auto& path = settings.storage.database;
   std::optional<File> lock;
-  auto db = open_database(path, mode, lock);
+  const auto storage = storage::make_backend(settings.storage);
+  auto db = open_database(*storage, path, mode, lock);
   if (!db) return complain(db.error().message);
   try {
-    storage::Keys keys(**db);
     (*db)->begin();
-    const int status = work(keys);
+    const int status = work((*db)->api_keys());
     if (mode == storage::Mode::editor && status == kStopped) {
       audit(**db, action, name);
       (*db)->commit();
@@ -92,12 +91,12 @@ int add_key(const Settings& settings, const Arguments& arguments) {
   if (arguments.name.empty() || !valid_hardware(arguments.name))
     return complain("--name must be 1 to 64 of A-Z a-z 0-9 _ . : @ -", kBadSettings);
   const auto secret = "otad_" + firmware::base64url(firmware::random_bytes(kKeyBytes));
-  storage::ApiKey key;
+  ApiKey key;
   key.name = arguments.name;
-  key.role = storage::parse_role(arguments.role).value_or(storage::Role::viewer);
+  key.role = parse_role(arguments.role).value_or(Role::viewer);
   key.secret = firmware::sha256(secret);
   key.created = SystemClock().wall();
-  const auto add = [&](storage::Keys& keys) {
+  const auto add = [&](storage::ApiKeys& keys) {
     if (keys.add(key)) return kStopped;
     return complain(fmt::format("there is a key named {} already: remove it first, or take another name", key.name));
   };
@@ -110,20 +109,20 @@ int add_key(const Settings& settings, const Arguments& arguments) {
 }
 
 int list_keys(const Settings& settings) {
-  return with_keys(settings, storage::Mode::reader, [](storage::Keys& keys) {
+  return with_keys(settings, storage::Mode::reader, [](storage::ApiKeys& keys) {
     const auto row = [](std::string_view name, std::string_view role, std::string_view made, std::string_view used) {
       std::cout << fmt::format("{:<32} {:<9} {:<21} {}\n", name, role, made, used);
     };
     row("NAME", "ROLE", "CREATED", "LAST USED");
     for (const auto& key : keys.all())
-      row(key.name, storage::to_string(key.role), to_rfc3339(key.created),
+      row(key.name, to_string(key.role), to_rfc3339(key.created),
           key.last_used ? to_rfc3339(*key.last_used) : "never");
     return kStopped;
   });
 }
 
 int remove_key(const Settings& settings, const Arguments& arguments) {
-  const auto remove = [&](storage::Keys& keys) {
+  const auto remove = [&](storage::ApiKeys& keys) {
     if (keys.remove(arguments.name)) return kStopped;
     return complain(fmt::format("there is no key named {}; \"otad keys list\" shows all", arguments.name));
   };

@@ -40,9 +40,9 @@ std::optional<Answer> kept_within(TaskService& service, const DeviceId& device, 
 
 class EngineImpl final : public Engine {
  public:
-  EngineImpl(std::string path, const Options& options, const Clock& clock, Random& random, Images& images,
+  EngineImpl(storage::Backend& storage, const Options& options, const Clock& clock, Random& random, Images& images,
              DeviceNotifier& notifier)
-      : writer_(std::move(path), options, clock, random, images, notifier) {}
+      : writer_(storage, options, clock, random, images, notifier) {}
 
   ~EngineImpl() override { stop(); }
 
@@ -186,7 +186,7 @@ class EngineImpl final : public Engine {
   }
 
   void key_used(std::string name) override {
-    writer_.later([name = std::move(name)](TaskService& service) { service.rows.keys.used(name, service.wall()); });
+    writer_.later([name = std::move(name)](TaskService& service) { service.rows.api_keys.used(name, service.wall()); });
   }
 
   ActiveTransfers& transfers() noexcept override { return writer_.transfers(); }
@@ -243,9 +243,9 @@ class EngineImpl final : public Engine {
 
 }  // namespace
 
-Result<std::unique_ptr<Engine>> Engine::create(const std::string& database, Options options, const Clock& clock,
+Result<std::unique_ptr<Engine>> Engine::create(storage::Backend& storage, Options options, const Clock& clock,
                                                Random& random, Images& images, DeviceNotifier& notifier) {
-  auto engine = std::make_unique<EngineImpl>(database, options, clock, random, images, notifier);
+  auto engine = std::make_unique<EngineImpl>(storage, options, clock, random, images, notifier);
   if (auto opened = engine->open(); !opened) return opened.error();
   return std::unique_ptr<Engine>(std::move(engine));
 }

@@ -17,15 +17,14 @@ constexpr Millis kLongestSleep{1'000};  // keeps last_turn young for the watchdo
 
 }  // namespace
 
-EngineLoop::EngineLoop(std::string path, const Options& options, const Clock& clock, Random& random, Images& images,
-                       DeviceNotifier& notifier)
-    : path_(std::move(path)),
+EngineLoop::EngineLoop(storage::Backend& storage, const Options& options, const Clock& clock, Random& random,
+                       Images& images, DeviceNotifier& notifier)
+    : storage_(storage),
       options_(options),
       clock_(clock),
       random_(random),
       images_(images),
       notifier_(notifier),
-      close_other_connections_(std::move(options_.close_other_connections)),
       queue_(options.max_waiting),
       transfers_(clock) {}
 

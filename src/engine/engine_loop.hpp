@@ -15,6 +15,7 @@
 #include "engine/command_queue.hpp"
 #include "engine/image_events.hpp"
 #include "engine/task_service.hpp"
+#include "ota/storage/backend.hpp"
 
 namespace ota::engine {
 
@@ -22,7 +23,7 @@ namespace ota::engine {
 /// then every command fails with a time to come back.
 class EngineLoop {
  public:
-  EngineLoop(std::string path, const Options& options, const Clock& clock, Random& random, Images& images,
+  EngineLoop(storage::Backend& storage, const Options& options, const Clock& clock, Random& random, Images& images,
              DeviceNotifier& notifier);
   ~EngineLoop();
 
@@ -64,7 +65,7 @@ class EngineLoop {
   bool run_apart(TaskService& service, Command& command);
   void chores(TaskService& service);
   void chores_apart(TaskService& service);
-  bool checkpoint(bool few);
+  bool maintain(bool few);
   bool reopen();
   Result<void> probe_write();
   void close(const std::string& why);
@@ -74,7 +75,7 @@ class EngineLoop {
   Error unwritable();
   int spread_s();
 
-  const std::string path_;
+  storage::Backend& storage_;
   mutable std::mutex mutex_;
   Options options_;               // protected by mutex_
   bool options_changed_ = false;  // protected by mutex_
@@ -83,7 +84,6 @@ class EngineLoop {
   Random& random_;
   Images& images_;
   DeviceNotifier& notifier_;
-  const std::function<void()> close_other_connections_;
   CommandQueue queue_;
   ActiveTransfers transfers_;
   PendingImageEvents image_events_;
@@ -101,9 +101,6 @@ class EngineLoop {
   bool resync_ = false;       // a command was undone
   std::int64_t slots_held_ = 0;
   std::string chores_fault_;  // what chores_apart() logged last
-  Millis looked_at_log_{0};
-  bool log_stays_ = false;   // the write-ahead log could not be copied for lack of room
-  bool distrusted_ = false;  // a sync failed
   Millis reopen_after_{0};
   std::thread thread_;
 };

@@ -88,7 +88,7 @@ bool EngineLoop::turn(std::vector<Command>& commands) {
   service.stats.commits += commands.empty() ? 0 : 1;
   for (auto& effect : service.take_effects()) act(effect);
   publish({});
-  return checkpoint(commands.size() <= 1);
+  return maintain(commands.size() <= 1);
 }
 
 /// In one piece, so that what one of them throws undoes all; or each `apart` in a nested unit, which costs more: then

@@ -12,12 +12,14 @@ constexpr int kPruneAtOnce = 1'000;
 
 }  // namespace
 
-void Housekeeping::keep_time() { service_.rows.keys.set_value(kTimelineKey, std::to_string(service_.now().count())); }
+void Housekeeping::keep_time() {
+  service_.rows.metadata.set_value(kTimelineKey, std::to_string(service_.now().count()));
+}
 
 bool Housekeeping::run() {
   keep_time();
   const auto old = service_.wall() - std::chrono::days{service_.options().keep_logs_days};
-  const int most = std::max({service_.rows.keys.forget_answers(service_.wall() - kKeepAnswers, kPruneAtOnce),
+  const int most = std::max({service_.rows.idempotency_keys.forget(service_.wall() - kKeepAnswers, kPruneAtOnce),
                              service_.rows.transfer_log().prune(old, kPruneAtOnce),
                              service_.rows.audit_log.prune(old, kPruneAtOnce)});
   const bool more_tasks = prune_tasks();

@@ -9,8 +9,8 @@
 namespace ota::engine {
 namespace {
 
-Millis last_timeline(storage::Keys& keys) {
-  const auto text = keys.value(kTimelineKey).value_or("0");
+Millis last_timeline(const storage::Metadata& metadata) {
+  const auto text = metadata.value(kTimelineKey).value_or("0");
   std::int64_t value = 0;
   const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
   if (read.ec != std::errc{} || value < 0)
@@ -31,7 +31,7 @@ TaskService::TaskService(storage::Database& db, const Options& options, const Cl
       images_(images),
       notifier_(notifier),
       later_(std::move(later)),
-      persistent_clock_(clock, last_timeline(rows.keys)) {
+      persistent_clock_(clock, last_timeline(rows.metadata)) {
   set_clock();
 }
 

@@ -22,7 +22,10 @@
 #include "engine/transport_policy.hpp"
 #include "engine/trust_gate.hpp"
 #include "ota/engine/engine.hpp"
-#include "ota/storage/tables.hpp"
+#include "ota/storage/database.hpp"
+#include "ota/storage/devices.hpp"
+#include "ota/storage/tasks.hpp"
+#include "ota/storage/transfer_log.hpp"
 #include "ota/storage/unit.hpp"
 
 namespace ota::engine {
@@ -33,7 +36,15 @@ using Effect = std::function<void()>;
 class Rows {
  public:
   explicit Rows(storage::Database& db)
-      : unit(db), firmware(db), keys(db), audit_log(db), tasks_(db), devices_(db), transfer_log_(db) {}
+      : unit(db),
+        firmware(db.firmware()),
+        audit_log(db.audit_log()),
+        api_keys(db.api_keys()),
+        metadata(db.metadata()),
+        idempotency_keys(db.idempotency_keys()),
+        tasks_(db),
+        devices_(db),
+        transfer_log_(db) {}
 
   // For questions: what the unit changed may be part of the answer, and is written first.
   storage::Tasks& tasks() { return up_to_date(tasks_); }
@@ -41,9 +52,11 @@ class Rows {
   storage::TransferLog& transfer_log() { return up_to_date(transfer_log_); }
 
   storage::Unit unit;  ///< rows of devices and tasks
-  storage::FirmwareTable firmware;
-  storage::Keys keys;
-  storage::AuditLog audit_log;
+  storage::FirmwareCatalogue& firmware;
+  storage::AuditLog& audit_log;
+  storage::ApiKeys& api_keys;
+  storage::Metadata& metadata;
+  storage::IdempotencyKeys& idempotency_keys;
 
  private:
   template <class Table>

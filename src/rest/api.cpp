@@ -111,7 +111,7 @@ class OperatorApiImpl final : public Api {
     if (const auto slower = gate_.refuse_call(caller->name)) co_return too_many(call, *slower);
     if (!route || may(route->needs, caller->role)) co_return Result<void>{};
     co_return fail(Errc::forbidden, fmt::format("this call needs the role {}; the key \"{}\" has {}",
-                                                name_of(route->needs), caller->name, storage::to_string(caller->role)));
+                                                name_of(route->needs), caller->name, to_string(caller->role)));
   }
 
   http::Reply refuse_method(const Call& call, const std::string& allow) {

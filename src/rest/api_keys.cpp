@@ -13,8 +13,8 @@ constexpr Millis kFreshFor{1'000};
 constexpr Millis kRecordEvery{60'000};
 
 /// Compares with every key, so that the time doesn't depend on which one is similar.
-const storage::ApiKey* find_key(const std::vector<storage::ApiKey>& keys, const Digest& secret) {
-  const storage::ApiKey* found = nullptr;
+const ApiKey* find_key(const std::vector<ApiKey>& keys, const Digest& secret) {
+  const ApiKey* found = nullptr;
   for (const auto& key : keys) {
     if (firmware::equal_secrets(key.secret, secret)) found = &key;
   }

@@ -18,7 +18,7 @@ namespace ota::rest {
 /// The operator who sent a request.
 struct Operator {
   std::string name;
-  storage::Role role = storage::Role::viewer;
+  Role role = Role::viewer;
 };
 
 /// Caches the keys of the database for at most a second, so that a revoked key is refused within a second. Records the
@@ -33,7 +33,7 @@ class ApiKeyAuthenticator {
   boost::asio::awaitable<Result<Operator>> authenticate(std::string_view authorization);
 
  private:
-  using Keys = std::vector<storage::ApiKey>;
+  using Keys = std::vector<ApiKey>;
   std::shared_ptr<const Keys> fresh() const;
   void keep(std::shared_ptr<const Keys> keys, Millis read_at);
   void record_use(const std::string& name);

@@ -1,15 +1,10 @@
 #include <nlohmann/json.hpp>
 
 #include "rest/json.hpp"
+#include "rest/or_null.hpp"
 
 namespace ota::rest {
 namespace {
-
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json transports_json(const std::vector<Transport>& transports) {
   auto list = Json::array();

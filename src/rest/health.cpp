@@ -44,7 +44,7 @@ boost::asio::awaitable<Check> check_database(Context& context) {
   const auto fault = context.engine.stats().fault;
   if (!fault.empty()) co_return Check{false, fault};
   std::function<Result<int>(storage::ReadView&)> job = [](storage::ReadView& view) -> Result<int> {
-    view.keys.value("ready");
+    view.metadata.value("ready");
     return 0;
   };
   auto done = co_await read<int>(context.readers, std::move(job));

@@ -127,15 +127,15 @@ std::string nearest_path(std::string_view path) {
   return std::string(closest(path, candidates));
 }
 
-bool may(Needs needs, storage::Role role) {
+bool may(Needs needs, Role role) {
   switch (needs) {
     case Needs::nothing:
     case Needs::viewer:
       return true;
     case Needs::operator_:
-      return role >= storage::Role::operator_;
+      return role >= Role::operator_;
     case Needs::admin:
-      return role == storage::Role::admin;
+      return role == Role::admin;
   }
   return false;
 }

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "ota/domain/api_key.hpp"
 #include "ota/http/message.hpp"
-#include "ota/storage/tables.hpp"
 #include "rest/context.hpp"
 
 namespace ota::rest {
@@ -38,6 +38,6 @@ Match match_route(http::Method method, std::string_view path);
 /// The path most similar to an unknown one: `/tasks/x` for `/task/x`; empty if no route is similar.
 std::string nearest_path(std::string_view path);
 
-bool may(Needs needs, storage::Role role);
+bool may(Needs needs, Role role);
 
 }  // namespace ota::rest

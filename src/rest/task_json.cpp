@@ -5,12 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "rest/json.hpp"
+#include "rest/or_null.hpp"
 
 namespace ota::rest {
 namespace {
-
-Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-Json or_null(const std::optional<WallTime>& time) { return time ? Json(to_rfc3339(*time)) : Json(nullptr); }
 
 bool verified(TaskState state) { return state == TaskState::installing || state == TaskState::succeeded; }
 

@@ -1,5 +1,7 @@
-#include "ota/storage/tables.hpp"
-#include "storage/database_impl.hpp"
+#include "ota/storage/audit_log.hpp"
+
+#include "storage/query.hpp"
+#include "storage/sqlite_tables.hpp"
 
 namespace ota::storage {
 namespace {
@@ -18,46 +20,43 @@ AuditEntry read(Rows& rows) {
   return e;
 }
 
-}  // namespace
+class SqliteAuditLog final : public AuditLog {
+ public:
+  explicit SqliteAuditLog(SQLite::Database& db) : db_(db) {}
 
-struct AuditLog::Statements {
-  explicit Statements(SQLite::Database& d) : db(d) {}
+  void add(const AuditEntry& e) override {
+    add_.run(e.at, e.caller.name, e.caller.remote, e.action, e.target, e.outcome);
+  }
 
-  SQLite::Database& db;
-  Query add{db, "INSERT INTO audit (at, actor, remote, action, target, outcome) VALUES (?,?,?,?,?,?)"};
-  Query all{db, std::string(kColumns) + "WHERE id<? AND at>=? ORDER BY id DESC"};
-  Query of_actor{db, std::string(kColumns) + "WHERE id<? AND at>=? AND actor=? ORDER BY id DESC"};
-  Query oldest{db, "SELECT at FROM audit ORDER BY id LIMIT 1"};
-  Query keep_since{db, "INSERT OR REPLACE INTO kept_values (name, value) VALUES ('audit_kept_since', ?)"};
-  Query prune{db, "DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY id LIMIT ?2) AND at<?1 RETURNING 1"};
+  int prune(WallTime before, int limit) override {
+    {
+      auto oldest = oldest_.rows();
+      if (!oldest.next() || oldest.time() >= before) return 0;
+    }
+    // A trigger lets nothing go that is younger.
+    keep_since_.run(std::to_string(before.time_since_epoch().count()));
+    return prune_.count(before, limit);
+  }
+
+  std::vector<AuditEntry> list(std::optional<WallTime> since, const std::optional<std::string>& actor,
+                               std::int64_t before, int limit) const override {
+    const std::int64_t below = before > 0 ? before : INT64_MAX;
+    const WallTime from = since.value_or(WallTime{});
+    return readable_rows(actor ? of_actor_.rows(below, from, *actor) : all_.rows(below, from), "audit", read, limit);
+  }
+
+ private:
+  SQLite::Database& db_;
+  Query add_{db_, "INSERT INTO audit (at, actor, remote, action, target, outcome) VALUES (?,?,?,?,?,?)"};
+  Query all_{db_, std::string(kColumns) + "WHERE id<? AND at>=? ORDER BY id DESC"};
+  Query of_actor_{db_, std::string(kColumns) + "WHERE id<? AND at>=? AND actor=? ORDER BY id DESC"};
+  Query oldest_{db_, "SELECT at FROM audit ORDER BY id LIMIT 1"};
+  Query keep_since_{db_, "INSERT OR REPLACE INTO kept_values (name, value) VALUES ('audit_kept_since', ?)"};
+  Query prune_{db_, "DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY id LIMIT ?2) AND at<?1 RETURNING 1"};
 };
 
-AuditLog::AuditLog(Database& db) : q_(std::make_unique<Statements>(db.impl().db)) {}
-AuditLog::~AuditLog() = default;
+}  // namespace
 
-void AuditLog::add(const AuditEntry& e) {
-  q_->add.run(e.at, e.caller.name, e.caller.remote, e.action, e.target, e.outcome);
-}
-
-std::vector<AuditEntry> AuditLog::list(std::optional<WallTime> since, const std::optional<std::string>& actor,
-                                       std::int64_t before, int limit) {
-  const std::int64_t below = before > 0 ? before : INT64_MAX;
-  const WallTime from = since.value_or(WallTime{});
-  auto rows = actor ? q_->of_actor.rows(below, from, *actor) : q_->all.rows(below, from);
-  return readable_rows(std::move(rows), "audit", read, limit);
-}
-
-int AuditLog::prune(WallTime before, int limit) {
-  {
-    auto oldest = q_->oldest.rows();
-    if (!oldest.next() || oldest.time() >= before) return 0;
-  }
-  // A trigger lets nothing go that is younger.
-  q_->keep_since.run(std::to_string(before.time_since_epoch().count()));
-  int removed = 0;
-  auto rows = q_->prune.rows(before, limit);
-  while (rows.next()) ++removed;
-  return removed;
-}
+std::unique_ptr<AuditLog> make_audit_log(SQLite::Database& db) { return std::make_unique<SqliteAuditLog>(db); }
 
 }  // namespace ota::storage

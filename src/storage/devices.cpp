@@ -1,6 +1,8 @@
-#include "ota/storage/tables.hpp"
-#include "storage/database_impl.hpp"
+#include "ota/storage/devices.hpp"
+
 #include "storage/device_row.hpp"
+#include "storage/query.hpp"
+#include "storage/sqlite_database.hpp"
 
 namespace ota::storage {
 
@@ -21,7 +23,7 @@ struct Devices::Statements {
                   "devices WHERE id>?1 ORDER BY id LIMIT ?3"};
 };
 
-Devices::Devices(Database& db) : q_(std::make_unique<Statements>(db.impl().db)) {}
+Devices::Devices(Database& db) : q_(std::make_unique<Statements>(sqlite(db).handle())) {}
 Devices::~Devices() = default;
 
 std::optional<Device> Devices::find(const std::string& id) {

@@ -14,33 +14,26 @@
 #include <vector>
 
 #include "ota/base/clock.hpp"
+#include "ota/domain/api_key.hpp"
 #include "ota/domain/digest.hpp"
 #include "ota/domain/link.hpp"
 #include "ota/domain/messages.hpp"
 #include "ota/domain/priority.hpp"
 #include "ota/domain/task.hpp"
 #include "ota/storage/bad_rows.hpp"
-#include "ota/storage/database.hpp"
-#include "ota/storage/tables.hpp"
+#include "ota/storage/fault.hpp"
 
 namespace ota::storage {
 
 inline Fault to_fault(const SQLite::Exception& e) {
   switch (e.getErrorCode()) {
-    case SQLITE_FULL:
-      return {Fault::Kind::disk_full, e.what()};
-    case SQLITE_IOERR:
-    case SQLITE_READONLY:
-    case SQLITE_CANTOPEN:
-    case SQLITE_CORRUPT:
-      return {Fault::Kind::io, e.what()};
     case SQLITE_CONSTRAINT:
       return {Fault::Kind::constraint, e.what()};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return {Fault::Kind::busy, e.what()};
+      return {Fault::Kind::retryable, e.what()};
     default:
-      return {Fault::Kind::other, e.what()};
+      return {Fault::Kind::broken, e.what()};
   }
 }
 
@@ -181,7 +174,8 @@ std::vector<T> readable_rows(Rows&& rows, const char* table, T (*read)(Rows&), i
   return found;
 }
 
-/// Prepared when it is first asked: most connections never ask most of theirs, and each takes some 10 KB.
+/// Prepared when it is first asked: most connections never ask most of theirs, and each takes some 10 KB. Asking changes
+/// no Query, so that who only reads may hold a const one.
 class Query {
  public:
   Query(SQLite::Database& db, std::string sql) : db_(db), sql_(std::move(sql)) {
@@ -193,7 +187,7 @@ class Query {
 
   /// Binds the values from the first parameter on. They must live until the rows were read.
   template <class... Values>
-  Rows rows(const Values&... values) {
+  Rows rows(const Values&... values) const {
     int at = 0;
     try {
       if (!statement_) statement_.emplace(db_, sql_);
@@ -206,26 +200,37 @@ class Query {
 
   /// Runs it to its end, for statements without results.
   template <class... Values>
-  void run(const Values&... values) {
+  void run(const Values&... values) const {
     auto result = rows(values...);
     while (result.next()) {
     }
   }
 
+  /// The same for statements that answer one row for each that they changed; how many.
+  template <class... Values>
+  int count(const Values&... values) const {
+    int rows_changed = 0;
+    auto result = rows(values...);
+    while (result.next()) ++rows_changed;
+    return rows_changed;
+  }
+
  private:
   template <class T>
   requires std::is_integral_v<T> || std::is_enum_v<T>
-  void bind(int at, T value) { statement_->bind(at, static_cast<std::int64_t>(value)); }
-  void bind(int at, double value) { statement_->bind(at, value); }
-  void bind(int at, const std::string& value) { statement_->bindNoCopy(at, value); }
-  void bind(int at, const std::vector<std::uint8_t>& value) {
+  void bind(int at, T value) const { statement_->bind(at, static_cast<std::int64_t>(value)); }
+  void bind(int at, double value) const { statement_->bind(at, value); }
+  void bind(int at, const std::string& value) const { statement_->bindNoCopy(at, value); }
+  void bind(int at, const std::vector<std::uint8_t>& value) const {
     statement_->bindNoCopy(at, value.data(), static_cast<int>(value.size()));
   }
-  void bind(int at, const Digest& value) { statement_->bindNoCopy(at, value.data(), static_cast<int>(value.size())); }
-  void bind(int at, WallTime value) { bind(at, value.time_since_epoch().count()); }
-  void bind(int at, Millis value) { bind(at, value.count()); }
+  void bind(int at, const Digest& value) const {
+    statement_->bindNoCopy(at, value.data(), static_cast<int>(value.size()));
+  }
+  void bind(int at, WallTime value) const { bind(at, value.time_since_epoch().count()); }
+  void bind(int at, Millis value) const { bind(at, value.count()); }
   template <class T>
-  void bind(int at, const std::optional<T>& value) {
+  void bind(int at, const std::optional<T>& value) const {
     if (value)
       bind(at, *value);
     else
@@ -234,7 +239,7 @@ class Query {
 
   SQLite::Database& db_;
   const std::string sql_;
-  std::optional<SQLite::Statement> statement_;
+  mutable std::optional<SQLite::Statement> statement_;
 };
 
 }  // namespace ota::storage

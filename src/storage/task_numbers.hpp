@@ -19,7 +19,7 @@ class TaskNumbers {
   TaskNumbers& operator=(const TaskNumbers&) = delete;
 
   /// Lets numbers go on well above all that may have been given out, where the database is behind the file or was
-  /// made by Database::backup_to(); says so in the log. In a transaction of its own.
+  /// made by Backend::backup_to(); says so in the log. In a transaction of its own.
   void go_on(SQLite::Database& db, const std::string& path);
   /// Keeps `number` where it is higher than what was kept; a file that can't be written is logged once.
   void given_out(std::int64_t number) noexcept;

@@ -1,5 +1,7 @@
-#include "ota/storage/tables.hpp"
-#include "storage/database_impl.hpp"
+#include "ota/storage/tasks.hpp"
+
+#include "storage/query.hpp"
+#include "storage/sqlite_database.hpp"
 #include "storage/state_sets.hpp"
 #include "storage/task_row.hpp"
 
@@ -48,7 +50,7 @@ struct Tasks::Statements {
                               in(kEnded) + " ORDER BY number DESC LIMIT -1 OFFSET ?"};
 };
 
-Tasks::Tasks(Database& db) : q_(std::make_unique<Statements>(db.impl().db)) {}
+Tasks::Tasks(Database& db) : q_(std::make_unique<Statements>(sqlite(db).handle())) {}
 Tasks::~Tasks() = default;
 
 std::optional<Task> Tasks::find(std::int64_t number) { return first(q_->find.rows(number)); }

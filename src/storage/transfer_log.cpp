@@ -1,7 +1,9 @@
+#include "ota/storage/transfer_log.hpp"
+
 #include <charconv>
 
-#include "ota/storage/tables.hpp"
-#include "storage/database_impl.hpp"
+#include "storage/query.hpp"
+#include "storage/sqlite_database.hpp"
 
 namespace ota::storage {
 namespace {
@@ -76,7 +78,7 @@ struct TransferLog::Statements {
       db, "DELETE FROM transfer_log WHERE id IN (SELECT id FROM transfer_log WHERE task=? LIMIT ?) RETURNING 1"};
 };
 
-TransferLog::TransferLog(Database& db) : q_(std::make_unique<Statements>(db.impl().db)) {}
+TransferLog::TransferLog(Database& db) : q_(std::make_unique<Statements>(sqlite(db).handle())) {}
 TransferLog::~TransferLog() = default;
 
 void TransferLog::add(const LogEntry& e) {

@@ -169,13 +169,13 @@ void Unit::put_chunks(const Task& task, const ChunkBitmap& bitmap) {
 
 void Unit::add(LogEntry entry) { impl_->log.push_back(std::move(entry)); }
 
-std::optional<Keys::Answered> Unit::answered(const std::string& key) {
+std::optional<AnsweredOrder> Unit::answered(const std::string& key) {
   const auto found = impl_->answers.find(key);
   if (found != impl_->answers.end()) return found->second;
   return impl_->answers.emplace(key, impl_->keys.answered(key)).first->second;
 }
 
-void Unit::remember(const std::string& key, const Keys::Answered& answer) {
+void Unit::remember(const std::string& key, const AnsweredOrder& answer) {
   impl_->keys.remember(key, answer);
   impl_->answers[key] = answer;
 }

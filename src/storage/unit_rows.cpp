@@ -177,7 +177,7 @@ void Unit::Impl::write_task(TaskEntry& entry) {
   entry.changed = false;
   if (std::exchange(entry.is_new, false)) {
     task_writer.insert(entry.row);
-    db.task_inserted = true;
+    sqlite_db.note_task();
   } else {
     task_writer.update(entry.row);
   }

@@ -7,9 +7,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "ota/storage/transfer_log.hpp"
 #include "ota/storage/unit.hpp"
-#include "storage/database_impl.hpp"
 #include "storage/device_row.hpp"
+#include "storage/sqlite_database.hpp"
 #include "storage/state_sets.hpp"
 #include "storage/task_row.hpp"
 
@@ -34,7 +35,8 @@ struct Unit::Impl {
     std::optional<BadRow> bad_active;  // the row of its active task can't be read
   };
 
-  explicit Impl(Database& database) : db(database.impl()), transfer_log(database), keys(database) {}
+  explicit Impl(Database& database)
+      : sqlite_db(sqlite(database)), transfer_log(database), keys(database.idempotency_keys()) {}
 
   DeviceEntry& device(const std::string& id);
   /// The same, with its open tasks.
@@ -61,7 +63,7 @@ struct Unit::Impl {
   // Rows.
   std::unordered_map<std::string, DeviceEntry> devices;
   std::unordered_map<std::int64_t, TaskEntry> tasks;
-  std::unordered_map<std::string, std::optional<Keys::Answered>> answers;
+  std::unordered_map<std::string, std::optional<AnsweredOrder>> answers;
   std::vector<std::string> changed_devices;
   std::vector<std::int64_t> changed_tasks;
   std::vector<LogEntry> log;
@@ -72,31 +74,32 @@ struct Unit::Impl {
   std::uint64_t version = 0;         // of queue and slots
 
   // Statements.
-  Database::Impl& db;
-  TaskWriter task_writer{db.db};
-  DeviceWriter device_writer{db.db};
+  SqliteDatabase& sqlite_db;
+  SQLite::Database& db = sqlite_db.handle();
+  TaskWriter task_writer{db};
+  DeviceWriter device_writer{db};
   TransferLog transfer_log;
-  Keys keys;
-  Query find_device{db.db, select_devices("WHERE id=?")};
-  Query find_devices{db.db, select_devices("WHERE id IN (SELECT value FROM json_each(?))")};
-  Query remove_device{db.db, "DELETE FROM devices WHERE id=?"};
-  Query find_task{db.db, select_tasks("WHERE number=?")};
-  Query find_tasks{db.db, select_tasks("WHERE number IN (SELECT value FROM json_each(?))")};
-  Query open_of{db.db, select_tasks("INDEXED BY tasks_open WHERE device=? AND " + in(kOpen))};
-  Query open_of_all{db.db, select_tasks("INDEXED BY tasks_open WHERE device IN (SELECT value FROM json_each(?)) AND " +
+  IdempotencyKeys& keys;
+  Query find_device{db, select_devices("WHERE id=?")};
+  Query find_devices{db, select_devices("WHERE id IN (SELECT value FROM json_each(?))")};
+  Query remove_device{db, "DELETE FROM devices WHERE id=?"};
+  Query find_task{db, select_tasks("WHERE number=?")};
+  Query find_tasks{db, select_tasks("WHERE number IN (SELECT value FROM json_each(?))")};
+  Query open_of{db, select_tasks("INDEXED BY tasks_open WHERE device=? AND " + in(kOpen))};
+  Query open_of_all{db, select_tasks("INDEXED BY tasks_open WHERE device IN (SELECT value FROM json_each(?)) AND " +
                                         in(kOpen))};
-  Query active_owner{db.db, "SELECT device FROM tasks WHERE number=? AND " + in(kActive)};
-  Query bitmap{db.db, "SELECT bitmap FROM task_chunks WHERE task=?"};
-  Query bitmaps{db.db, "SELECT task, bitmap FROM task_chunks WHERE task IN (SELECT value FROM json_each(?))"};
-  Query save_bitmap{db.db, "INSERT OR REPLACE INTO task_chunks (task, bitmap) VALUES (?,?)"};
-  Query drop_bitmap{db.db, "DELETE FROM task_chunks WHERE task=?"};
-  Query newest_number{db.db, "SELECT seq FROM sqlite_sequence WHERE name='tasks'"};
-  Query slots_held{db.db, "SELECT COUNT(*) FROM tasks INDEXED BY tasks_slots WHERE " + in(kHoldsSlot)};
-  Query ready_any{db.db, "SELECT 1 FROM tasks WHERE wait_reason=1 LIMIT 1"};
-  Query remove_task{db.db, "DELETE FROM tasks WHERE number=?"};
-  Query remove_logs{db.db, "DELETE FROM transfer_log WHERE task IN (SELECT number FROM tasks WHERE device=?)"};
-  Query remove_bitmaps{db.db, "DELETE FROM task_chunks WHERE task IN (SELECT number FROM tasks WHERE device=?)"};
-  Query remove_tasks{db.db, "DELETE FROM tasks WHERE device=?"};
+  Query active_owner{db, "SELECT device FROM tasks WHERE number=? AND " + in(kActive)};
+  Query bitmap{db, "SELECT bitmap FROM task_chunks WHERE task=?"};
+  Query bitmaps{db, "SELECT task, bitmap FROM task_chunks WHERE task IN (SELECT value FROM json_each(?))"};
+  Query save_bitmap{db, "INSERT OR REPLACE INTO task_chunks (task, bitmap) VALUES (?,?)"};
+  Query drop_bitmap{db, "DELETE FROM task_chunks WHERE task=?"};
+  Query newest_number{db, "SELECT seq FROM sqlite_sequence WHERE name='tasks'"};
+  Query slots_held{db, "SELECT COUNT(*) FROM tasks INDEXED BY tasks_slots WHERE " + in(kHoldsSlot)};
+  Query ready_any{db, "SELECT 1 FROM tasks WHERE wait_reason=1 LIMIT 1"};
+  Query remove_task{db, "DELETE FROM tasks WHERE number=?"};
+  Query remove_logs{db, "DELETE FROM transfer_log WHERE task IN (SELECT number FROM tasks WHERE device=?)"};
+  Query remove_bitmaps{db, "DELETE FROM task_chunks WHERE task IN (SELECT number FROM tasks WHERE device=?)"};
+  Query remove_tasks{db, "DELETE FROM tasks WHERE device=?"};
 };
 
 }  // namespace ota::storage

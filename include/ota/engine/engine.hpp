@@ -22,6 +22,10 @@
 #include "ota/firmware/manifest_provider.hpp"
 #include "ota/firmware/trust.hpp"
 
+namespace ota::storage {
+class Backend;
+}
+
 namespace ota::engine {
 
 /// `POST /firmware/upgrade`, parsed.
@@ -75,9 +79,6 @@ struct Options {
   std::shared_ptr<const firmware::Trust> trust;  ///< null: all firmware is trusted
   std::size_t max_waiting = 20'000;              ///< commands in the queue; one more is answered Errc::overloaded
   std::size_t max_batch = 512;                   ///< commands in one commit
-  /// Closes all other connections of this program to the database. Called on the engine's thread where the disk failed
-  /// a sync and the database must be opened afresh; as given to create(), never changed.
-  std::function<void()> close_other_connections;
 };
 
 struct Stats {
@@ -129,7 +130,7 @@ using Reply = std::function<void(std::optional<Answer>)>;
 /// `caller` is for the transfer log and the audit log, which is written in the same transaction.
 class Engine {
  public:
-  static Result<std::unique_ptr<Engine>> create(const std::string& database, Options options, const Clock& clock,
+  static Result<std::unique_ptr<Engine>> create(storage::Backend& storage, Options options, const Clock& clock,
                                                 Random& random, Images& images, DeviceNotifier& notifier);
   virtual ~Engine() = default;
 

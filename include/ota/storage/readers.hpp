@@ -2,36 +2,39 @@
 #pragma once
 
 #include <functional>
-#include <memory>
-#include <string>
 
 #include "ota/base/result.hpp"
-#include "ota/storage/tables.hpp"
+#include "ota/storage/api_keys.hpp"
+#include "ota/storage/audit_log.hpp"
+#include "ota/storage/bad_rows.hpp"
+#include "ota/storage/devices.hpp"
+#include "ota/storage/fault.hpp"
+#include "ota/storage/firmware_catalogue.hpp"
+#include "ota/storage/metadata.hpp"
+#include "ota/storage/tasks.hpp"
+#include "ota/storage/transfer_log.hpp"
 
 namespace ota::storage {
 
-/// The tables as one reading thread sees them.
+/// The rows as one reading thread sees them.
 struct ReadView {
   Tasks& tasks;
   Devices& devices;
-  FirmwareTable& firmware;
   TransferLog& log;
-  Keys& keys;
-  AuditLog& audit;
+  const FirmwareCatalogue& firmware;
+  const ApiKeys& keys;
+  const AuditLog& audit;
+  const Metadata& metadata;
 };
 
-/// Thread-safe. WAL readers never wait for the engine, nor it for them.
+/// Made by Backend::open_readers(). Thread-safe. Readers never wait for the engine, nor it for them.
 class Readers {
  public:
-  static Result<std::unique_ptr<Readers>> open(const std::string& database, unsigned threads);
   virtual ~Readers() = default;
 
   /// Runs `job` on a reading thread, in one read transaction; false where too many wait. `job` may throw Fault, which
   /// is logged and given to `failed` in words.
   [[nodiscard]] virtual bool post(std::function<void(ReadView&)> job, std::function<void(Error)> failed) = 0;
-
-  /// Closes every connection, waiting for jobs that run; each is opened again when it is needed.
-  virtual void let_go() = 0;
 };
 
 }  // namespace ota::storage

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "ota/domain/task.hpp"
-#include "ota/storage/tables.hpp"
+#include "ota/storage/bad_rows.hpp"
+#include "ota/storage/database.hpp"
+#include "ota/storage/idempotency_keys.hpp"
 
 namespace ota::storage {
 
@@ -69,8 +71,8 @@ class Unit {
 
   void add(LogEntry entry);
 
-  std::optional<Keys::Answered> answered(const std::string& key);
-  void remember(const std::string& key, const Keys::Answered& answer);
+  std::optional<AnsweredOrder> answered(const std::string& key);
+  void remember(const std::string& key, const AnsweredOrder& answer);
 
   /// How many tasks hold a slot; counted once in a unit, and followed.
   std::int64_t slots_held();

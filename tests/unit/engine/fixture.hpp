@@ -13,6 +13,7 @@
 #include "engine/commands.hpp"
 #include "engine/engine_loop.hpp"
 #include "engine/task_service.hpp"
+#include "ota/storage/backend.hpp"
 #include "support/fakes.hpp"
 
 namespace ota::engine {
@@ -84,7 +85,7 @@ class TaskServiceTest : public ::testing::Test {
   }
 
   void open() {
-    loop = std::make_unique<EngineLoop>(dir / "otad.db", options, clock, random, images, notifier);
+    loop = std::make_unique<EngineLoop>(*storage, options, clock, random, images, notifier);
     EXPECT_TRUE(loop->open());
     look();
   }
@@ -226,6 +227,7 @@ class TaskServiceTest : public ::testing::Test {
   FakeImages images;
   FakeNotifier notifier;
   Options options;
+  const std::unique_ptr<storage::Backend> storage = storage::make_backend({.database = dir / "otad.db"});
   std::unique_ptr<EngineLoop> loop;
   TaskService* service = nullptr;
   storage::Database* db = nullptr;

@@ -1,7 +1,7 @@
 // One step beside the service: begin, do it, read what the database says, compare.
 #include "unit/engine/model_driver.hpp"
 
-#include "storage/database_impl.hpp"
+#include "storage/sqlite_database.hpp"
 
 namespace ota::engine::model {
 namespace {
@@ -19,7 +19,7 @@ std::string text_of(const Task& task) {
 
 }  // namespace
 
-void History::fast() { db->impl().db.exec("PRAGMA synchronous=OFF"); }
+void History::fast() { storage::sqlite(*db).handle().exec("PRAGMA synchronous=OFF"); }
 
 void History::begin(const std::string& what) {
   story.push_back(std::to_string(steps_done) + " at " + std::to_string(service->now().count() % 1'000'000'000) + ": " +
@@ -33,7 +33,7 @@ void History::begin(const std::string& what) {
 }
 
 void History::observe(bool all_flushed, bool restarted) {
-  SQLite::Statement present(db->impl().db,
+  SQLite::Statement present(storage::sqlite(*db).handle(),
                             "SELECT id, hardware, current_version, present_until_tl, version_confirmed FROM devices");
   std::map<std::string, DeviceModel> rows_of_devices;
   while (present.executeStep()) {
@@ -44,7 +44,7 @@ void History::observe(bool all_flushed, bool restarted) {
     row.confirmed = present.getColumn(4).getInt() != 0;
   }
   for (const auto& [id, row] : rows_of_devices) model->compare_presence(id, row);
-  SQLite::Statement log(db->impl().db,
+  SQLite::Statement log(storage::sqlite(*db).handle(),
                         "SELECT id, task, kind, by, event, reason, from_state, to_state FROM transfer_log WHERE id > ? "
                         "ORDER BY id");
   log.bind(1, last_log);
@@ -77,7 +77,7 @@ void History::observe(bool all_flushed, bool restarted) {
       model->compare_device(id, found->second);
   }
 
-  SQLite::Statement open(db->impl().db,
+  SQLite::Statement open(storage::sqlite(*db).handle(),
                          "SELECT t.number, t.device, t.state, t.attempt, t.parked, t.wait_reason=1, t.priority, "
                          "t.state_due, c.bitmap, (SELECT ready_task FROM devices WHERE id = t.device) IS t.number "
                          "FROM tasks t LEFT JOIN task_chunks c ON c.task = t.number WHERE t.state < 5");
@@ -97,7 +97,7 @@ void History::observe(bool all_flushed, bool restarted) {
     row.bitmap.assign(bytes, bytes + open.getColumn(8).getBytes());
     rows.push_back(std::move(row));
   }
-  SQLite::Statement ghosts(db->impl().db, "SELECT number FROM tasks WHERE wait_reason = 1 AND state <> 0");
+  SQLite::Statement ghosts(storage::sqlite(*db).handle(), "SELECT number FROM tasks WHERE wait_reason = 1 AND state <> 0");
   if (ghosts.executeStep())
     model->faults.push_back("task " + std::to_string(ghosts.getColumn(0).getInt64()) +
                             " waits for nothing and is in the queue");

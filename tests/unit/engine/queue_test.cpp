@@ -1,5 +1,5 @@
 #include "ota/domain/download_allowance.hpp"
-#include "storage/database_impl.hpp"
+#include "storage/sqlite_database.hpp"
 #include "unit/engine/fixture.hpp"
 
 namespace ota::engine {
@@ -394,7 +394,7 @@ TEST_F(Queue, ARowThatCanNotBeReadStopsNobodyElse) {
   chunk("gw-1", broken_device, 0, 0);
   const auto corrupt = [&](const std::string& sql) {
     service->rows.unit.discard();
-    db->impl().db.exec(sql);
+    storage::sqlite(*db).handle().exec(sql);
   };
   corrupt("UPDATE devices SET transport = 9 WHERE id = 'gw-1'");
   corrupt("UPDATE tasks SET priority = 77 WHERE number = " + std::to_string(broken_task.number));

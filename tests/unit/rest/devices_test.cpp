@@ -29,15 +29,10 @@ Device known(const std::string& id) {
 
 TEST(Devices, OneWithItsActiveTask) {
   Bench bench;
-  storage::Devices devices(*bench.db);
-  storage::Tasks tasks(*bench.db);
-  bench.write([&] { devices.save(known("gw-1")); });
+  bench.write([&] { bench.unit->put(known("gw-1")); });
   auto task = bench.add_task("gw-1");
   task.state = TaskState::downloading;
-  bench.write([&] {
-    tasks.update(task);
-    tasks.write_down();
-  });
+  bench.write([&] { bench.unit->put(task); });
   const auto seen = bench.get("/devices/gw-1");
   ASSERT_EQ(seen.reply.status, 200u);
   auto json = seen.json;
@@ -57,9 +52,8 @@ TEST(Devices, OneWithItsActiveTask) {
 
 TEST(Devices, ListInTheOrderOfIds) {
   Bench bench;
-  storage::Devices devices(*bench.db);
   bench.write([&] {
-    for (const auto* id : {"c", "a", "b"}) devices.save(known(id));
+    for (const auto* id : {"c", "a", "b"}) bench.unit->put(known(id));
   });
   std::vector<std::string> found;
   std::string target = "/devices?limit=1";

@@ -19,7 +19,8 @@
 
 #include "ota/firmware/hash.hpp"
 #include "ota/rest/api.hpp"
-#include "ota/storage/database.hpp"
+#include "ota/storage/backend.hpp"
+#include "ota/storage/unit.hpp"
 #include "support/fakes.hpp"
 
 namespace ota::rest::test {
@@ -205,10 +206,11 @@ struct Seen {
 class Bench {
  public:
   explicit Bench(Options options = no_auth()) {
-    auto opened = storage::Database::open(database_path(), storage::Mode::writer);
+    auto opened = storage->open(storage::Mode::writer);
     if (!opened) throw std::runtime_error(opened.error().message);
     db = std::move(*opened);
-    readers = storage::Readers::open(database_path(), 2).value();
+    unit = std::make_unique<storage::Unit>(*db);
+    readers = storage->open_readers(2).value();
     firmware::StoreOptions store_options;
     store_options.dir = dir.path() / "firmware";
     store = firmware::Store::open(store_options, {}).value();
@@ -252,6 +254,7 @@ class Bench {
   void write(Work work) {
     db->begin();
     work();
+    unit->flush();
     db->commit();
   }
 
@@ -265,20 +268,18 @@ class Bench {
     task.size = 2'048'000;
     task.created = task.updated = clock.wall();
     task.created_by = "anna";
-    storage::Tasks tasks(*db);
-    write([&] { tasks.insert(task); });
+    write([&] { unit->insert(task); });
     return task;
   }
 
-  std::string add_key(const std::string& name, storage::Role role) {
+  std::string add_key(const std::string& name, Role role) {
     const auto secret = "otad_" + name;
-    storage::ApiKey key;
+    ApiKey key;
     key.name = name;
     key.role = role;
     key.secret = firmware::sha256(secret);
     key.created = clock.wall();
-    storage::Keys keys(*db);
-    write([&] { keys.add(key); });
+    write([&] { db->api_keys().add(key); });
     return secret;
   }
 
@@ -293,7 +294,9 @@ class Bench {
   ota::test::TempDir dir;
   ota::test::FakeClock clock;
   mqtt::Status broker{true, "", 1, 0, 0, 0, 0};
+  const std::unique_ptr<storage::Backend> storage = storage::make_backend({.database = database_path()});
   std::unique_ptr<storage::Database> db;
+  std::unique_ptr<storage::Unit> unit;  ///< devices and tasks that write() writes
   std::unique_ptr<firmware::Store> store;
   std::unique_ptr<storage::Readers> readers;
   ScriptedEngine engine{clock};

@@ -41,7 +41,7 @@ TEST(Faults, OfTheDatabaseAreErrors) {
   Errc code = Errc::malformed;
   const auto reading = [&]() -> boost::asio::awaitable<void> {
     std::function<Result<int>(storage::ReadView&)> job = [](storage::ReadView&) -> Result<int> {
-      throw storage::Fault(storage::Fault::Kind::other, "no such table");
+      throw storage::Fault(storage::Fault::Kind::broken, "no such table");
     };
     const auto done = co_await read<int>(*bench.readers, std::move(job));
     code = done.error().code;

@@ -66,7 +66,7 @@ TEST(Upload, SameContentAgainIs200) {
 
 TEST(Upload, OtherContentOfAVersionLeavesNothing) {
   Bench bench;
-  storage::FirmwareTable table(*bench.db);
+  auto& table = bench.db->firmware();
   auto row = row_of(image(10), "1.0.0", "gw-a");
   bench.write([&] { table.insert(row); });
   const auto before = bench.files_in_store();
@@ -184,7 +184,7 @@ TEST(Upload, SignaturesAreCheckedAndCanBeRequired) {
 
 TEST(Catalogue, ListAndOne) {
   Bench bench;
-  storage::FirmwareTable table(*bench.db);
+  auto& table = bench.db->firmware();
   auto old = row_of(image(10), "1.0.0", "gw-a");
   auto fresh = row_of(image(11), "1.1.0", "");
   fresh.signature = FirmwareSignature{"vendor", "c2ln"};

@@ -49,7 +49,7 @@ TEST(Health, ADamagedImageIsToldByName) {
   firmware.hardware = "gw-a";
   firmware.size = 1;
   firmware.damaged = true;
-  storage::FirmwareTable table(*bench.db);
+  auto& table = bench.db->firmware();
   bench.write([&] { table.insert(firmware); });
   bench.engine.figures.damaged = 1;
   const auto seen = bench.get("/readyz");
@@ -61,7 +61,7 @@ TEST(Health, ADamagedImageIsToldByName) {
 
 TEST(Health, AMissingImageIsToldByNameAndByCode) {
   Bench bench;
-  storage::FirmwareTable table(*bench.db);
+  auto& table = bench.db->firmware();
   std::vector<firmware::KnownImage> known;
   for (const auto* version : {"1.4.0", "1.5.0"}) {
     Firmware firmware;

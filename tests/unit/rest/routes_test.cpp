@@ -100,10 +100,10 @@ TEST(Routes, AnUnknownPathSaysWhatWasMeant) {
 
 TEST(Routes, EachRoleReachesWhatItMayAndNoMore) {
   Bench bench(with_auth());
-  const std::map<storage::Role, std::string> keys = {
-      {storage::Role::viewer, bench.add_key("vera", storage::Role::viewer)},
-      {storage::Role::operator_, bench.add_key("otto", storage::Role::operator_)},
-      {storage::Role::admin, bench.add_key("ada", storage::Role::admin)}};
+  const std::map<Role, std::string> keys = {
+      {Role::viewer, bench.add_key("vera", Role::viewer)},
+      {Role::operator_, bench.add_key("otto", Role::operator_)},
+      {Role::admin, bench.add_key("ada", Role::admin)}};
   for (const auto& route : routes()) {
     const auto path = path_of(route);
     SCOPED_TRACE(std::string(http::to_string(route.method)) + " " + path);
@@ -155,7 +155,7 @@ bool any_apart(const Names& names, Holds holds) {
 
 TEST(Routes, WrongKeysAreSlowedDownAndKeepNobodyOut) {
   Bench bench(with_auth());
-  const auto key = bench.add_key("vera", storage::Role::viewer);
+  const auto key = bench.add_key("vera", Role::viewer);
   const auto call = [&](const std::string& header) {
     return bench.call(Method::post, "/tasks/OTA_20261122_000001/cancel", "", {{"Authorization", header}});
   };
@@ -178,9 +178,9 @@ TEST(Routes, WrongKeysAreSlowedDownAndKeepNobodyOut) {
 
 TEST(Routes, AKeyMayCallSoOften) {
   Bench bench(with_auth());
-  const auto vera = bench.add_key("vera", storage::Role::viewer);
-  const std::array others{bench.add_key("otto", storage::Role::viewer), bench.add_key("olga", storage::Role::viewer),
-                          bench.add_key("olaf", storage::Role::viewer)};
+  const auto vera = bench.add_key("vera", Role::viewer);
+  const std::array others{bench.add_key("otto", Role::viewer), bench.add_key("olga", Role::viewer),
+                          bench.add_key("olaf", Role::viewer)};
   const auto call = [&](const std::string& key) {
     return bench.call(Method::get, "/tasks/OTA_20261122_000001", "", {{"Authorization", "Bearer " + key}});
   };
@@ -197,7 +197,7 @@ TEST(Routes, AKeyMayCallSoOften) {
 
 TEST(Routes, EveryRefusedCallThatWouldChangeIsAudited) {
   Bench bench(with_auth());
-  const auto key = bench.add_key("vera", storage::Role::viewer);
+  const auto key = bench.add_key("vera", Role::viewer);
   for (const auto& route : routes()) {
     const auto path = path_of(route);
     SCOPED_TRACE(std::string(http::to_string(route.method)) + " " + path);
@@ -237,7 +237,7 @@ TEST(Routes, AFloodOfRefusedCallsDoesNotFillTheAuditLog) {
 
 TEST(Routes, NorDoesAFloodOfAKeysOwn) {
   Bench bench(with_auth());
-  const auto vera = bench.add_key("vera", storage::Role::viewer);
+  const auto vera = bench.add_key("vera", Role::viewer);
   const auto call = [&](const std::string& key) {
     return bench.call(Method::post, "/firmware/upgrade", "", {{"Authorization", "Bearer " + key}}).reply.status;
   };
@@ -245,8 +245,8 @@ TEST(Routes, NorDoesAFloodOfAKeysOwn) {
   const auto written = bench.engine.refused.size();
   EXPECT_LT(written, 100u);
   EXPECT_GT(written, 10u);
-  const std::array others{bench.add_key("otto", storage::Role::viewer), bench.add_key("olga", storage::Role::viewer),
-                          bench.add_key("olaf", storage::Role::viewer)};
+  const std::array others{bench.add_key("otto", Role::viewer), bench.add_key("olga", Role::viewer),
+                          bench.add_key("olaf", Role::viewer)};
   bench.clock.advance(Millis{1'000});  // keys are read again
   EXPECT_TRUE(any_apart(others, [&](const std::string& other) {
     const auto before = bench.engine.refused.size();
@@ -263,7 +263,7 @@ TEST(Routes, NorDoesAFloodOfAKeysOwn) {
 
 TEST(Routes, WrongCallsAreRecordedUnderTheKeysName) {
   Bench bench(with_auth());
-  const auto ada = bench.add_key("ada", storage::Role::admin);
+  const auto ada = bench.add_key("ada", Role::admin);
   for (const auto& [path, status] : {std::pair{"/nowhere", 404u}, std::pair{"/tasks", 405u}}) {
     EXPECT_EQ(bench.call(Method::put, path, "", {{"Authorization", "Bearer " + ada}}).reply.status, status);
     ASSERT_FALSE(bench.engine.refused.empty());
@@ -276,7 +276,7 @@ TEST(Routes, WrongCallsAreRecordedUnderTheKeysName) {
 
 TEST(Routes, TheKeyNamesTheActor) {
   Bench bench(with_auth());
-  const auto key = bench.add_key("otto", storage::Role::operator_);
+  const auto key = bench.add_key("otto", Role::operator_);
   bench.call(Method::post, "/tasks/OTA_20261122_000001/cancel", "", {{"Authorization", "bearer  " + key + " "}});
   EXPECT_EQ(bench.engine.actor, "otto");
   Bench open;
@@ -348,10 +348,10 @@ TEST(Routes, ABodyComesAsItIs) {
 
 TEST(Routes, ARemovedKeyStopsWithinASecond) {
   Bench bench(with_auth());
-  const auto key = bench.add_key("vera", storage::Role::viewer);
+  const auto key = bench.add_key("vera", Role::viewer);
   const std::map<std::string, std::string> headers = {{"Authorization", "Bearer " + key}};
   EXPECT_EQ(bench.call(Method::get, "/tasks", "", headers).reply.status, 200u);
-  storage::Keys keys(*bench.db);
+  auto& keys = bench.db->api_keys();
   bench.write([&] { keys.remove("vera"); });
   bench.clock.advance(Millis{999});
   EXPECT_EQ(bench.call(Method::get, "/tasks", "", headers).reply.status, 200u);
@@ -362,7 +362,7 @@ TEST(Routes, ARemovedKeyStopsWithinASecond) {
 TEST(Routes, TheUseOfAKeyIsRecordedOnceAMinute) {
   Bench bench(with_auth());
   const std::map<std::string, std::string> headers = {
-      {"Authorization", "Bearer " + bench.add_key("vera", storage::Role::viewer)}};
+      {"Authorization", "Bearer " + bench.add_key("vera", Role::viewer)}};
   const auto call = [&] { bench.call(Method::get, "/tasks", "", headers); };
   call();
   call();

@@ -63,12 +63,11 @@ TEST(TaskList, Filters) {
 TEST(TaskList, WrongQueriesNameTheField) {
   Bench bench;
   const auto devices_cursor = [&] {
-    storage::Devices devices(*bench.db);
     bench.write([&] {
       for (const auto* id : {"a", "b"}) {
         Device device;
         device.id = id;
-        devices.save(device);
+        bench.unit->put(device);
       }
     });
     return bench.get("/devices?limit=1").json["next"].get<std::string>();
@@ -111,10 +110,9 @@ TEST(OneTask, HasAllOfIt) {
   device.id = "gw-1";
   device.link = {48.5, -71, 0.02};
   device.transport = Transport::http;
-  storage::Devices devices(*bench.db);
   storage::TransferLog log(*bench.db);
   bench.write([&] {
-    devices.save(device);
+    bench.unit->put(device);
     log.add(entry_of(task, "created", bench.clock.wall()));
     log.add(entry_of(task, "chunks", bench.clock.wall()));
     auto offered = entry_of(task, "state", bench.clock.wall());
@@ -176,8 +174,7 @@ TEST(OneTask, NamesTheTaskThatItRepeats) {
   second.device = "gw-1";
   second.size = 1;
   second.retry_of = first.id.number;
-  storage::Tasks tasks(*bench.db);
-  bench.write([&] { tasks.insert(second); });
+  bench.write([&] { bench.unit->insert(second); });
   EXPECT_EQ(bench.get("/tasks/" + second.id.str()).json["retry_of"], first.id.str());
   EXPECT_EQ(bench.get("/tasks").json["items"][0]["retry_of"], first.id.str());
 }

@@ -88,7 +88,7 @@ TEST_F(Upgrade, AnUnknownVersionIsAnsweredWithTheVersionsThatExist) {
   auto seen = post(small());
   EXPECT_EQ(seen.reply.status, 404u);
   EXPECT_EQ(seen.json["detail"], "there is no firmware 1.4.0; no firmware is uploaded yet");
-  storage::FirmwareTable table(*bench.db);
+  auto& table = bench.db->firmware();
   for (const auto& [version, hardware] : std::vector<std::pair<std::string, std::string>>{
            {"1.0.0", "gw-a"}, {"1.1.0", "gw-a"}, {"1.1.0", "gw-b"}, {"1.2.0", ""}}) {
     Firmware row;

@@ -5,9 +5,8 @@
 
 #include <algorithm>
 
-#include "ota/storage/tables.hpp"
 #include "ota/storage/unit.hpp"
-#include "storage/database_impl.hpp"
+#include "storage/sqlite_database.hpp"
 #include "support/fakes.hpp"
 
 namespace ota::storage {
@@ -36,7 +35,7 @@ class BadRowsTest : public ::testing::Test {
     unit.flush();
     unit.discard();
   }
-  void run(const std::string& sql) { db->impl().db.exec(sql); }
+  void run(const std::string& sql) { sqlite(*db).handle().exec(sql); }
   static bool named(const std::string& row) {
     const auto names = bad_rows().names(1'000);
     return std::find(names.begin(), names.end(), row) != names.end();
@@ -48,13 +47,14 @@ class BadRowsTest : public ::testing::Test {
   }
 
   test::TempDir dir;
-  std::unique_ptr<Database> db = std::move(Database::open(dir / "otad.db", Mode::writer).value());
+  const std::unique_ptr<Backend> storage = make_backend({.database = dir / "otad.db"});
+  std::unique_ptr<Database> db = storage->open(Mode::writer).value();
   Unit unit{*db};
   storage::Tasks tasks{*db};
   Devices devices{*db};
-  FirmwareTable firmware{*db};
+  FirmwareCatalogue& firmware = db->firmware();
   TransferLog log{*db};
-  Keys keys{*db};
+  ApiKeys& keys = db->api_keys();
 };
 
 TEST_F(BadRowsTest, EveryOddValueOfATaskIsNamedAndPassedOver) {

@@ -1,5 +1,3 @@
-#include "ota/storage/database.hpp"
-
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -11,11 +9,10 @@
 #include <future>
 #include <thread>
 
-#include "ota/storage/readers.hpp"
-#include "ota/storage/tables.hpp"
+#include "ota/storage/backend.hpp"
 #include "ota/storage/unit.hpp"
-#include "storage/database_impl.hpp"
 #include "storage/migrations.hpp"
+#include "storage/sqlite_database.hpp"
 #include "support/fakes.hpp"
 #include "support/faults.hpp"
 
@@ -24,23 +21,25 @@ namespace {
 
 class DatabaseTest : public ::testing::Test {
  protected:
-  std::unique_ptr<Database> open(Mode mode = Mode::writer) { return std::move(Database::open(path, mode).value()); }
+  std::unique_ptr<Database> open(Mode mode = Mode::writer) { return backend->open(mode).value(); }
+  static std::unique_ptr<Backend> backend_of(const std::string& file) { return make_backend({.database = file}); }
   static std::string contents(const std::string& file) {
     std::ifstream in(file, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};
   }
   static int pragma(Database& db, const std::string& name) {
-    return db.impl().db.execAndGet("PRAGMA " + name).getInt();
+    return sqlite(db).handle().execAndGet("PRAGMA " + name).getInt();
   }
 
   test::TempDir dir;
   const std::string path = dir / "otad.db";
+  const std::unique_ptr<Backend> backend = backend_of(path);
 };
 
 TEST_F(DatabaseTest, IsDurableAndPrivate) {
   const auto db = open();
   EXPECT_EQ(pragma(*db, "synchronous"), 2) << "FULL";
-  EXPECT_EQ(db->impl().db.execAndGet("PRAGMA journal_mode").getString(), "wal");
+  EXPECT_EQ(sqlite(*db).handle().execAndGet("PRAGMA journal_mode").getString(), "wal");
   struct stat status {};
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0640u);
@@ -58,7 +57,8 @@ TEST_F(DatabaseTest, EveryOlderSchemaGrowsIntoTheNewest) {
     while (all.executeStep()) lines.push_back(all.getColumn(0).getString());
     return lines;
   };
-  const auto fresh = schema(open()->impl().db);
+  const auto newest = open();
+  const auto fresh = schema(sqlite(*newest).handle());
   for (std::size_t old = 0; old < migrations().size(); ++old) {
     const auto file = dir / ("old" + std::to_string(old) + ".db");
     {
@@ -66,8 +66,9 @@ TEST_F(DatabaseTest, EveryOlderSchemaGrowsIntoTheNewest) {
       for (std::size_t i = 0; i < old; ++i) db.exec(migrations()[i].sql);
       db.exec("PRAGMA user_version=" + std::to_string(old));
     }
-    const auto db = std::move(Database::open(file, Mode::writer).value());
-    EXPECT_EQ(schema(db->impl().db), fresh) << "from " << old;
+    const auto old_one = backend_of(file);
+    const auto db = old_one->open(Mode::writer).value();
+    EXPECT_EQ(schema(sqlite(*db).handle()), fresh) << "from " << old;
   }
 }
 
@@ -92,7 +93,7 @@ class OldSchemaTest : public DatabaseTest {
 TEST_F(OldSchemaTest, AMigrationKeepsACopyOfWhatWasBefore) {
   make(path, old);
   std::ofstream(path + ".before-0001") << "of an earlier migration";
-  EXPECT_EQ(Keys(*open()).value("a"), "old");
+  EXPECT_EQ(open()->metadata().value("a"), "old");
   EXPECT_EQ(schema(path), newest);
   EXPECT_EQ(schema(copy), old);
   EXPECT_FALSE(std::filesystem::exists(path + ".before-0001")) << "only the last is kept";
@@ -109,7 +110,7 @@ TEST_F(OldSchemaTest, AFreshDatabaseNeedsNoCopy) {
 TEST_F(OldSchemaTest, NothingButTheDaemonMigrates) {
   make(path, old);
   for (const auto mode : {Mode::editor, Mode::reader}) {
-    const auto refused = Database::open(path, mode);
+    const auto refused = backend->open(mode);
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().message.find(fmt::format("schema {} ", old)), std::string::npos)
         << refused.error().message;
@@ -117,11 +118,11 @@ TEST_F(OldSchemaTest, NothingButTheDaemonMigrates) {
     EXPECT_EQ(schema(path), old);
   }
   const auto backup = dir / "copy.db";
-  EXPECT_TRUE(open(Mode::copier)->backup_to(backup)) << "a backup before the new version starts";
+  EXPECT_TRUE(backend->backup_to(backup)) << "a backup before the new version starts";
   EXPECT_EQ(schema(backup), old);
   open();
-  EXPECT_TRUE(Database::open(path, Mode::editor));
-  EXPECT_TRUE(Database::open(path, Mode::reader));
+  EXPECT_TRUE(backend->open(Mode::editor));
+  EXPECT_TRUE(backend->open(Mode::reader));
 }
 
 TEST_F(OldSchemaTest, ADatabaseOfAnotherProgramIsLeftAlone) {
@@ -132,7 +133,7 @@ TEST_F(OldSchemaTest, ADatabaseOfAnotherProgramIsLeftAlone) {
   for (const int version : {0, 3}) {
     SQLite::Database(path, SQLite::OPEN_READWRITE).exec("PRAGMA user_version=" + std::to_string(version));
     const auto before = contents(path);
-    const auto refused = Database::open(path, Mode::writer);
+    const auto refused = backend->open(Mode::writer);
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().message.find("another program"), std::string::npos) << refused.error().message;
     EXPECT_EQ(contents(path), before);
@@ -140,9 +141,9 @@ TEST_F(OldSchemaTest, ADatabaseOfAnotherProgramIsLeftAlone) {
 }
 
 TEST_F(OldSchemaTest, WhatIsNotWholeIsSaidBeforeAStart) {
-  EXPECT_FALSE(check_database(dir / "nowhere.db"));
+  EXPECT_FALSE(backend_of(dir / "nowhere.db")->check());
   { make(path, newest); }
-  EXPECT_TRUE(check_database(path));
+  EXPECT_TRUE(backend->check());
   const auto whole = contents(path);
   // A page amid the file, the end cut off, the header overwritten.
   auto broken = whole;
@@ -152,7 +153,7 @@ TEST_F(OldSchemaTest, WhatIsNotWholeIsSaidBeforeAStart) {
   for (const auto& bytes :
        {broken, whole.substr(0, 3 * 4096), foreign, std::string("not at all, and long enough to be one")}) {
     std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-    const auto checked = check_database(path);
+    const auto checked = backend->check();
     ASSERT_FALSE(checked);
     EXPECT_NE(checked.error().message.find("estore a backup"), std::string::npos) << checked.error().message;
     EXPECT_EQ(contents(path), bytes) << "nothing is changed";
@@ -222,9 +223,10 @@ TEST_F(TaskNumbersTest, AFileThatWasPutBackGivesNoneOutTwice) {
 TEST_F(TaskNumbersTest, ACopyGivesNoneOutTwiceOnAnotherMachineToo) {
   next();
   const auto copy = dir / "copy.db";
-  EXPECT_TRUE(open(Mode::copier)->backup_to(copy));
+  EXPECT_TRUE(backend->backup_to(copy));
   for (int i = 0; i < 5; ++i) next();
-  const auto moved = std::move(Database::open(copy, Mode::writer).value());
+  const auto copied = backend_of(copy);
+  const auto moved = copied->open(Mode::writer).value();
   const auto first = make_tasks(*moved, 1);
   EXPECT_GT(first, 100'000);
   EXPECT_EQ(make_tasks(*moved, 1), first + 1);
@@ -240,23 +242,23 @@ TEST_F(TaskNumbersTest, AFreshDatabaseInTheSamePlaceGoesOn) {
 TEST_F(DatabaseTest, ANewerSchemaIsRefusedWithBothNumbers) {
   {
     const auto db = open();
-    db->impl().db.exec("PRAGMA user_version=9999");
+    sqlite(*db).handle().exec("PRAGMA user_version=9999");
   }
-  const auto refused = Database::open(path, Mode::writer);
+  const auto refused = backend->open(Mode::writer);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("9999"), std::string::npos) << refused.error().message;
   EXPECT_NE(refused.error().message.find(std::to_string(migrations().back().number)), std::string::npos);
 }
 
 TEST_F(DatabaseTest, AFolderThatIsNotThereIsSaid) {
-  const auto refused = Database::open(dir / "nowhere/otad.db", Mode::writer);
+  const auto refused = backend_of(dir / "nowhere/otad.db")->open(Mode::writer);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("nowhere"), std::string::npos);
 }
 
 TEST_F(DatabaseTest, SavepointsUndoTheirPartOnly) {
   const auto db = open();
-  Keys keys(*db);
+  auto& keys = db->metadata();
   db->begin();
   keys.set_value("a", "1");
   {
@@ -277,7 +279,7 @@ TEST_F(DatabaseTest, SavepointsUndoTheirPartOnly) {
 
 TEST_F(DatabaseTest, RollbackUndoesAndIsHarmlessOutside) {
   const auto db = open();
-  Keys keys(*db);
+  auto& keys = db->metadata();
   db->rollback();
   db->begin();
   keys.set_value("a", "1");
@@ -287,7 +289,7 @@ TEST_F(DatabaseTest, RollbackUndoesAndIsHarmlessOutside) {
 
 TEST_F(DatabaseTest, ABackupUnderWritesIsWhole) {
   const auto writer = open();
-  Keys keys(*writer);
+  auto& keys = writer->metadata();
   std::atomic<bool> stop{false};
   std::thread writing([&] {
     for (int i = 0; !stop; ++i) {
@@ -299,11 +301,11 @@ TEST_F(DatabaseTest, ABackupUnderWritesIsWhole) {
   });
   for (int i = 0; i < 5; ++i) {
     const auto copy = dir / ("copy" + std::to_string(i));
-    EXPECT_TRUE(open(Mode::reader)->backup_to(copy));
-    const auto opened = std::move(Database::open(copy, Mode::writer).value());
-    EXPECT_EQ(opened->impl().db.execAndGet("PRAGMA integrity_check").getString(), "ok");
-    Keys copied(*opened);
-    EXPECT_EQ(copied.value("a"), copied.value("b"));
+    EXPECT_TRUE(backend->backup_to(copy));
+    const auto copied_to = backend_of(copy);
+    const auto opened = copied_to->open(Mode::writer).value();
+    EXPECT_EQ(sqlite(*opened).handle().execAndGet("PRAGMA integrity_check").getString(), "ok");
+    EXPECT_EQ(opened->metadata().value("a"), opened->metadata().value("b"));
   }
   stop = true;
   writing.join();
@@ -313,13 +315,13 @@ class FailingDiskTest : public DatabaseTest {
  protected:
   /// More than the write-ahead log takes before it is copied.
   static void write_much(Database& db, const std::string& value, int rows = 6'000) {
-    Keys keys(db);
+    auto& keys = db.metadata();
     db.begin();
     for (int i = 0; i < rows; ++i) keys.set_value("key " + std::to_string(i), std::string(3'000, 'x') + value);
     db.commit();
   }
   static std::optional<std::string> last_value(Database& db) {
-    auto value = Keys(db).value("key 5999");
+    auto value = db.metadata().value("key 5999");
     return value ? std::optional(value->substr(3'000)) : value;
   }
   static std::uintmax_t size(const std::string& file) { return std::filesystem::file_size(file); }
@@ -339,25 +341,25 @@ class FailingDiskTest : public DatabaseTest {
 TEST_F(FailingDiskTest, ACommitWhoseSyncFailedIsUndoneByTheNext) {
   auto db = open();
   const auto other = open(Mode::reader);
-  Keys(*db).set_value("a", "before");
+  db->metadata().set_value("a", "before");
   {
     const test::DiskFault fault("sync", EIO, path + "-wal");
-    Keys keys(*db);
+    auto& keys = db->metadata();
     db->begin();
     keys.set_value("a", "lost");
-    EXPECT_TRUE(faults(Fault::Kind::io, [&] { db->commit(); }));
+    EXPECT_TRUE(faults(Fault::Kind::ambiguous, [&] { db->commit(); }));
   }
+  db.reset();
   db = open();
-  db->checkpoint_all();
-  EXPECT_EQ(Keys(*db).value("a"), "before");
-  EXPECT_EQ(Keys(*other).value("a"), "before");
+  EXPECT_EQ(db->metadata().value("a"), "before");
+  EXPECT_EQ(other->metadata().value("a"), "before");
 }
 
 TEST_F(FailingDiskTest, ALongLogIsCopiedIntoTheDatabase) {
   const auto db = open();
   write_much(*db, "1");
   const auto before = size(path);
-  db->checkpoint_when_due(false);
+  db->maintain(Load::busy);
   EXPECT_GT(size(path), before + 5'000'000);
   const auto log = size(path + "-wal");
   write_much(*db, "2");
@@ -368,9 +370,9 @@ TEST_F(FailingDiskTest, AShorterLogIsCopiedWhileNobodyWaits) {
   const auto db = open();
   write_much(*db, "1", 1'200);
   const auto before = size(path);
-  EXPECT_FALSE(db->checkpoint_when_due(false));
+  db->maintain(Load::busy);
   EXPECT_EQ(size(path), before);
-  EXPECT_TRUE(db->checkpoint_when_due(true));
+  db->maintain(Load::idle);
   EXPECT_GT(size(path), before + 1'000'000);
 }
 
@@ -378,66 +380,71 @@ TEST_F(FailingDiskTest, ACheckpointWhoseSyncFailedIsTold) {
   const auto db = open();
   write_much(*db, "1");
   const test::DiskFault fault("sync", EIO, path);
-  EXPECT_TRUE(faults(Fault::Kind::io, [&] { db->checkpoint_when_due(false); }));
-  EXPECT_TRUE(faults(Fault::Kind::io, [&] { db->checkpoint_all(); }));
+  EXPECT_TRUE(faults(Fault::Kind::broken, [&] { db->maintain(Load::busy); }));
+  EXPECT_TRUE(faults(Fault::Kind::broken, [&] { sqlite(*db).copy_log(); }));
 }
 
 // A page of the database whose sync failed is clean to the system and lost on the disk: only a log that is read from
 // its beginning writes it again.
 TEST_F(FailingDiskTest, ADistrustedDatabaseIsMadeAnewFromItsLog) {
   auto db = open();
-  auto readers = std::move(Readers::open(path, 2).value());
+  auto readers = backend->open_readers(2).value();
   write_much(*db, "1");
   {
     const test::DiskFault fault("sync", EIO, path);
-    EXPECT_TRUE(faults(Fault::Kind::io, [&] { db->checkpoint_when_due(false); }));
+    EXPECT_TRUE(faults(Fault::Kind::broken, [&] { db->maintain(Load::busy); }));
   }
-  db->distrust();
   db.reset();
-  readers->let_go();
+  readers.reset();
   EXPECT_GT(size(path + "-wal"), 5'000'000u) << "left by whoever closed last";
   std::filesystem::resize_file(path, 4096);  // the pages that the disk lost
   db = open();
-  db->checkpoint_all();
-  EXPECT_EQ(size(path + "-wal"), 0u);
-  EXPECT_EQ(db->impl().db.execAndGet("PRAGMA integrity_check").getString(), "ok");
-  std::promise<std::optional<std::string>> read;
-  EXPECT_TRUE(readers->post([&](ReadView& view) { read.set_value(view.keys.value("key 5999")); },
-                            [&](const Error& error) { read.set_value(error.message); }));
-  EXPECT_EQ(read.get_future().get().value().back(), '1');
+  EXPECT_EQ(size(path + "-wal"), 0u) << "a database that is opened again has copied its log";
+  EXPECT_EQ(sqlite(*db).handle().execAndGet("PRAGMA integrity_check").getString(), "ok");
+  EXPECT_EQ(last_value(*db), "1");
 }
 
-TEST_F(FailingDiskTest, LettingGoWaitsForReadersAtWork) {
-  const auto db = open();
-  const auto readers = std::move(Readers::open(path, 2).value());
+TEST_F(FailingDiskTest, OpeningAgainClosesAllAndWaitsForReadersAtWork) {
+  auto db = open();
+  const auto readers = backend->open_readers(2).value();
+  write_much(*db, "1");
   std::promise<void> started;
   std::promise<void> go_on;
   std::atomic<bool> done{false};
   EXPECT_TRUE(readers->post(
       [&](ReadView& view) {
+        EXPECT_FALSE(view.metadata.value("a"));
         started.set_value();
         go_on.get_future().wait();
-        EXPECT_FALSE(view.keys.value("a"));
         done = true;
       },
       [](const Error&) {}));
   started.get_future().wait();
-  auto closed = std::async(std::launch::async, [&] {
-    readers->let_go();
+  {
+    const test::DiskFault fault("sync", EIO, path);
+    EXPECT_TRUE(faults(Fault::Kind::broken, [&] { db->maintain(Load::busy); }));
+  }
+  db.reset();
+  auto opened = std::async(std::launch::async, [&] {
+    db = open();
     return done.load();
   });
   go_on.set_value();
-  EXPECT_TRUE(closed.get());
+  EXPECT_TRUE(opened.get());
+  std::promise<std::optional<std::string>> read;
+  EXPECT_TRUE(readers->post([&](ReadView& view) { read.set_value(view.metadata.value("key 5999")); },
+                            [&](const Error& error) { read.set_value(error.message); }));
+  EXPECT_EQ(read.get_future().get().value().back(), '1');
 }
 
 TEST_F(DatabaseTest, ReadersSeeCommittedStatesWhileTheWriterWrites) {
   const auto writer = open();
-  Keys keys(*writer);
+  auto& keys = writer->metadata();
   keys.set_value("a", "old");
-  auto readers = std::move(Readers::open(path, 2).value());
+  auto readers = backend->open_readers(2).value();
   auto read = [&] {
     std::promise<std::optional<std::string>> value;
-    EXPECT_TRUE(readers->post([&](ReadView& view) { value.set_value(view.keys.value("a")); },
+    EXPECT_TRUE(readers->post([&](ReadView& view) { value.set_value(view.metadata.value("a")); },
                               [&](const Error&) { value.set_value("failed"); }));
     return value.get_future().get();
   };
@@ -456,10 +463,7 @@ TEST_F(DatabaseTest, NoStatementScansATable) {
   const Tasks tasks(*db);
   const Devices devices(*db);
   const Unit unit(*db);
-  const FirmwareTable firmware(*db);
   const TransferLog log(*db);
-  const Keys keys(*db);
-  const AuditLog audit(*db);
   // Read whole on purpose: a handful of rows, or bounded by LIMIT in the order of the key.
   const std::vector<std::string> whole = {
       "FROM sqlite_sequence",
@@ -473,8 +477,8 @@ TEST_F(DatabaseTest, NoStatementScansATable) {
     if (std::any_of(whole.begin(), whole.end(), [&](const auto& part) { return text.find(part) != std::string::npos; }))
       continue;
     if (text.starts_with("BEGIN") || text.starts_with("SAVEPOINT")) continue;
-    const SQLite::Statement taken(db->impl().db, text);  // or it throws
-    SQLite::Statement plan(db->impl().db, "EXPLAIN QUERY PLAN " + text);
+    const SQLite::Statement taken(sqlite(*db).handle(), text);  // or it throws
+    SQLite::Statement plan(sqlite(*db).handle(), "EXPLAIN QUERY PLAN " + text);
     while (plan.executeStep()) {
       const auto detail = plan.getColumn(3).getString();
       const bool scans = detail.starts_with("SCAN") && detail.find("INDEX") == std::string::npos &&

@@ -1,10 +1,8 @@
-#include "ota/storage/tables.hpp"
-
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <gtest/gtest.h>
 
 #include "ota/storage/unit.hpp"
-#include "storage/database_impl.hpp"
+#include "storage/sqlite_database.hpp"
 #include "support/fakes.hpp"
 
 namespace ota::storage {
@@ -63,13 +61,14 @@ class Tables : public ::testing::Test {
   }
 
   test::TempDir dir;
-  std::unique_ptr<Database> db = std::move(Database::open(dir / "otad.db", Mode::writer).value());
+  const std::unique_ptr<Backend> storage = make_backend({.database = dir / "otad.db"});
+  std::unique_ptr<Database> db = storage->open(Mode::writer).value();
   Unit unit{*db};
   storage::Tasks tasks{*db};
   Devices devices{*db};
-  FirmwareTable firmware{*db};
+  FirmwareCatalogue& firmware = db->firmware();
   TransferLog log{*db};
-  Keys keys{*db};
+  ApiKeys& keys = db->api_keys();
 };
 
 TEST_F(Tables, ATaskComesBackAsItWasKept) {
@@ -428,7 +427,7 @@ TEST_F(Tables, TheLogIsReadInOrderAndPruned) {
 }
 
 TEST_F(Tables, TheAuditLogByTimeAndActor) {
-  AuditLog audit(*db);
+  AuditLog& audit = db->audit_log();
   for (int i = 0; i < 6; ++i) {
     AuditEntry e;
     e.at = WallTime{Millis{i * 100}};
@@ -450,7 +449,7 @@ TEST_F(Tables, TheAuditLogByTimeAndActor) {
   EXPECT_EQ(audit.prune(WallTime{400ms}, 3), 1);
   EXPECT_EQ(audit.prune(WallTime{400ms}, 3), 0);
   EXPECT_EQ(audit.list({}, {}, 0, 10).size(), 2u);
-  EXPECT_THROW(db->impl().db.exec("DELETE FROM audit"), SQLite::Exception) << "by the trigger";
+  EXPECT_THROW(sqlite(*db).handle().exec("DELETE FROM audit"), SQLite::Exception) << "by the trigger";
   EXPECT_EQ(audit.list({}, {}, 0, 10).size(), 2u);
 }
 
@@ -464,19 +463,19 @@ TEST_F(Tables, KeysAndAnswers) {
   EXPECT_TRUE(keys.remove("alice"));
   EXPECT_FALSE(keys.remove("alice"));
 
-  EXPECT_FALSE(keys.answered("k"));
-  keys.remember("k", {digest_of(2), 5, true, TaskState::offered, WallTime{10ms}});
-  EXPECT_EQ(keys.answered("k")->task, 5);
-  EXPECT_EQ(keys.answered("k")->state, TaskState::offered);
-  EXPECT_EQ(keys.forget_answers(WallTime{10ms}, 10), 0);
-  EXPECT_EQ(keys.forget_answers(WallTime{11ms}, 10), 1);
+  EXPECT_FALSE(db->idempotency_keys().answered("k"));
+  db->idempotency_keys().remember("k", {digest_of(2), 5, true, TaskState::offered, WallTime{10ms}});
+  EXPECT_EQ(db->idempotency_keys().answered("k")->task, 5);
+  EXPECT_EQ(db->idempotency_keys().answered("k")->state, TaskState::offered);
+  EXPECT_EQ(db->idempotency_keys().forget(WallTime{10ms}, 10), 0);
+  EXPECT_EQ(db->idempotency_keys().forget(WallTime{11ms}, 10), 1);
 
   for (auto role : {Role::viewer, Role::operator_, Role::admin}) EXPECT_EQ(parse_role(to_string(role)), role);
   EXPECT_FALSE(parse_role("root"));
 }
 
 TEST_F(Tables, NoStatementReplacesAnEntryOfTheAudit) {
-  AuditLog audit(*db);
+  AuditLog& audit = db->audit_log();
   AuditEntry entry;
   entry.action = "upgrade";
   audit.add(entry);
@@ -487,7 +486,7 @@ TEST_F(Tables, NoStatementReplacesAnEntryOfTheAudit) {
         "INSERT INTO audit (id, at, actor, remote, action, target, outcome) VALUES (1, 0, 'x', '', '', '', '') "
         "ON CONFLICT (id) DO UPDATE SET actor='x'",
         "UPDATE OR REPLACE audit SET actor='x'"})
-    EXPECT_THROW(db->impl().db.exec(sql), SQLite::Exception) << sql;
+    EXPECT_THROW(sqlite(*db).handle().exec(sql), SQLite::Exception) << sql;
   audit.add(entry);
   ASSERT_EQ(audit.list({}, {}, 0, 10).size(), 2u);
   EXPECT_EQ(audit.list({}, {}, 0, 10)[1].action, "upgrade");

@@ -4,7 +4,7 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
 
-#include "storage/database_impl.hpp"
+#include "storage/sqlite_database.hpp"
 #include "storage/state_sets.hpp"
 #include "support/fakes.hpp"
 
@@ -36,7 +36,7 @@ class UnitOfWork : public ::testing::Test {
     device.id = id;
     unit.put(device);
   }
-  void run(const std::string& sql) { db->impl().db.exec(sql); }
+  void run(const std::string& sql) { sqlite(*db).handle().exec(sql); }
   std::vector<std::int64_t> queued_of(const std::string& device) {
     std::vector<std::int64_t> numbers;
     for (const auto& task : unit.queued_of(device, 10)) numbers.push_back(task.id.number);
@@ -54,7 +54,8 @@ class UnitOfWork : public ::testing::Test {
   }
 
   test::TempDir dir;
-  std::unique_ptr<Database> db = std::move(Database::open(dir / "otad.db", Mode::writer).value());
+  const std::unique_ptr<Backend> storage = make_backend({.database = dir / "otad.db"});
+  std::unique_ptr<Database> db = storage->open(Mode::writer).value();
   Unit unit{*db};
   Tasks tasks{*db};
   Devices devices{*db};
@@ -182,7 +183,7 @@ TEST_F(UnitOfWork, ChunksAreKeptWhileTheTaskIsOpen) {
   unit.put_chunks(task, {});
   put(task, TaskState::succeeded);
   commit();
-  EXPECT_FALSE(db->impl().db.execAndGet("SELECT COUNT(*) FROM task_chunks").getInt());
+  EXPECT_FALSE(sqlite(*db).handle().execAndGet("SELECT COUNT(*) FROM task_chunks").getInt());
 }
 
 TEST_F(UnitOfWork, ARowThatCannotBeReadStopsItsDeviceOnly) {
@@ -219,7 +220,7 @@ TEST_F(UnitOfWork, ThePredicatesOfTheIndexesAreTheDomainsSets) {
   EXPECT_EQ(in(kEnded), "state>4 AND state<9");
   EXPECT_EQ(in({TaskState::queued, TaskState::downloading}), "state<1 OR state>1 AND state<3");
   const auto predicate_of = [&](const std::string& index) {
-    SQLite::Statement statement(db->impl().db, "SELECT replace(sql, ' ', '') FROM sqlite_master WHERE name=?");
+    SQLite::Statement statement(sqlite(*db).handle(), "SELECT replace(sql, ' ', '') FROM sqlite_master WHERE name=?");
     statement.bind(1, index);
     const auto sql = statement.executeStep() ? statement.getColumn(0).getString() : std::string{};
     return sql.substr(sql.find("WHERE") + 5);

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ota/domain/task.hpp"
+
+namespace ota::storage {
+
+class Database;
+
+/// Questions about devices, as Tasks.
+class Devices {
+ public:
+  explicit Devices(Database& db);
+  ~Devices();
+
+  std::optional<Device> find(const std::string& id);
+  /// Ids of devices whose presence ended by `now` while a task of theirs is ready.
+  std::vector<std::string> lapsed(Millis now, int limit);
+  std::optional<Millis> next_lapse();
+  /// Who waits behind that uplink with the oldest task.
+  std::optional<std::string> first_held(const std::string& uplink);
+  /// How many devices have each verdict on their link.
+  std::array<std::int64_t, 4> verdicts();
+  /// In the order of ids, after `after`.
+  std::vector<Device> list(const std::string& after, int limit);
+  struct Strangers {
+    std::vector<std::string> ids;
+    std::string last;  ///< go on after it; empty: that was the last device
+  };
+  /// Which of the `limit` devices after `after` have neither operator nor secret nor certificate behind them and were
+  /// not heard since `before`.
+  Strangers strangers(const std::string& after, WallTime before, int limit);
+
+ private:
+  struct Statements;
+  std::unique_ptr<Statements> q_;
+};
+
+}  // namespace ota::storage

@@ -1,0 +1,30 @@
+#include "ota/storage/metadata.hpp"
+
+#include "storage/query.hpp"
+#include "storage/sqlite_tables.hpp"
+
+namespace ota::storage {
+namespace {
+
+class SqliteMetadata final : public Metadata {
+ public:
+  explicit SqliteMetadata(SQLite::Database& db) : db_(db) {}
+
+  std::optional<std::string> value(const std::string& name) const override {
+    auto rows = value_.rows(name);
+    if (!rows.next()) return {};
+    return rows.text();
+  }
+  void set_value(const std::string& name, const std::string& value) override { set_value_.run(name, value); }
+
+ private:
+  SQLite::Database& db_;
+  Query value_{db_, "SELECT value FROM kept_values WHERE name=?"};
+  Query set_value_{db_, "INSERT OR REPLACE INTO kept_values (name, value) VALUES (?,?)"};
+};
+
+}  // namespace
+
+std::unique_ptr<Metadata> make_metadata(SQLite::Database& db) { return std::make_unique<SqliteMetadata>(db); }
+
+}  // namespace ota::storage
