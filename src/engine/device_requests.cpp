@@ -62,8 +62,7 @@ Result<void> make_task(TaskService& service, const Device& device, const std::st
   task.confirm = service.default_confirm();
   task.from_version = device.current_version;
   task.unasked = !device.proven();
-  const bool is_new = device.created == service.wall();
-  if (task.unasked && !is_new) service.newcomers.forget_ended(device);
+  if (task.unasked) service.newcomers.forget_ended(device);
   service.lifecycle.insert(task, "device");
   return {};
 }
