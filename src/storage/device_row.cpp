@@ -3,34 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace ota::storage {
 namespace {
-
-constexpr char kUnit = '\x1f';
-
-std::string pack(const std::map<std::string, std::string>& tags) {
-  std::string packed;
-  for (const auto& [name, value] : tags) packed += name + kUnit + value + kUnit;
-  return packed;
-}
-
-std::map<std::string, std::string> unpack_tags(const std::string& packed) {
-  std::map<std::string, std::string> tags;
-  std::size_t at = 0;
-  while (at < packed.size()) {
-    const auto name_end = packed.find(kUnit, at);
-    if (name_end == std::string::npos) break;
-    const auto value_end = packed.find(kUnit, name_end + 1);
-    if (value_end == std::string::npos) break;
-    tags[packed.substr(at, name_end - at)] = packed.substr(name_end + 1, value_end - name_end - 1);
-    at = value_end + 1;
-  }
-  return tags;
-}
 
 int pack(const std::vector<Transport>& transports) {
   int packed = 0;
@@ -55,7 +33,7 @@ std::vector<Transport> unpack_transports(int packed) {
 
 // In the order of read_device() and of the parameters of DeviceWriter::save().
 constexpr const char* kColumns =
-    "id, hardware, current_version, registered, tags, secret, transports, max_chunk_bytes, created, "
+    "id, hardware, current_version, registered, tagged, secret, transports, max_chunk_bytes, created, "
     "last_seen, present_until_tl, transport, rtt_ms, rssi, loss, link_verdict, link_leaning, link_looks, "
     "link_rtt_ms, link_loss, link_rate, link_trouble, link_trouble_at_tl, link_stalls, link_resumes, "
     "link_mismatches, link_broken, mqtt_heard_tl, mqtt_first_until_tl, version_confirmed, tells_version, "
@@ -77,6 +55,12 @@ std::string upsert() {
                      changes);
 }
 
+std::pair<std::string, std::string> read_tag(Rows& r) {
+  r.text();  // the device
+  auto key = r.text();
+  return {std::move(key), r.text()};
+}
+
 }  // namespace
 
 std::string select_devices(const std::string& rest) { return fmt::format("SELECT {} FROM devices {}", kColumns, rest); }
@@ -88,7 +72,7 @@ DeviceRow read_device(Rows& r) {
   d.hardware = r.text();
   d.current_version = r.text();
   d.registered = r.flag();
-  d.tags = unpack_tags(r.text());
+  row.tagged = r.flag();
   d.secret = r.maybe(&Rows::digest);
   d.transports = unpack_transports(r.small());
   d.max_chunk_bytes = r.maybe(&Rows::unsigned32);
@@ -133,11 +117,29 @@ void DeviceWriter::save(const DeviceRow& row) {
   const auto& d = row.device;
   const auto& q = d.quality;
   const auto uplink = d.held_uplink.empty() ? std::nullopt : std::optional{d.held_uplink};
-  save_.run(d.id, d.hardware, d.current_version, d.registered, pack(d.tags), d.secret, pack(d.transports),
+  save_.run(d.id, d.hardware, d.current_version, d.registered, !d.tags.empty(), d.secret, pack(d.transports),
             d.max_chunk_bytes, d.created, d.last_seen, d.present_until_tl, d.transport, d.link.rtt_ms, d.link.rssi,
             d.link.loss, q.verdict, q.leaning, q.looks, q.rtt_ms, q.loss, q.rate, q.trouble, q.trouble_at, q.stalls,
             q.resumes, q.mismatches, q.broken, q.mqtt_heard, q.mqtt_first_until, d.version_confirmed, d.tells_version,
             d.last_update, d.max_message_bytes, uplink, d.certified, d.claimed, row.ready_task, row.held_task);
 }
+
+DeviceTags::DeviceTags(SQLite::Database& db)
+    : of_(db, "SELECT device, key, value FROM device_tags WHERE device=?"),
+      add_(db, "INSERT INTO device_tags (device, key, value) VALUES (?,?,?)"),
+      remove_(db, "DELETE FROM device_tags WHERE device=?") {}
+
+std::map<std::string, std::string> DeviceTags::of(const std::string& device) const {
+  std::map<std::string, std::string> tags;
+  for (auto& tag : readable_rows(of_.rows(device), "device_tags", read_tag)) tags.insert(std::move(tag));
+  return tags;
+}
+
+void DeviceTags::replace(const std::string& device, const std::map<std::string, std::string>& tags) {
+  remove(device);
+  for (const auto& [key, value] : tags) add_.run(device, key, value);
+}
+
+void DeviceTags::remove(const std::string& device) { remove_.run(device); }
 
 }  // namespace ota::storage

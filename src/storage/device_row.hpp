@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ota/domain/task.hpp"
 #include "storage/query.hpp"
@@ -11,7 +13,8 @@
 namespace ota::storage {
 
 struct DeviceRow {
-  Device device;
+  Device device;                           ///< its tags are read by DeviceTags
+  bool tagged = false;                     ///< it has tags
   std::optional<std::int64_t> ready_task;  ///< its task that stands in the queue
   std::optional<std::int64_t> held_task;   ///< its task that waits behind device.held_uplink
 };
@@ -23,10 +26,26 @@ DeviceRow read_device(Rows& rows);
 class DeviceWriter {
  public:
   explicit DeviceWriter(SQLite::Database& db);
-  void save(const DeviceRow& row);  ///< inserts or replaces
+  /// Inserts or replaces all but its tags, of which it only stores whether there are any.
+  void save(const DeviceRow& row);
 
  private:
   Query save_;
+};
+
+/// The rows of `device_tags`.
+class DeviceTags {
+ public:
+  explicit DeviceTags(SQLite::Database& db);
+  /// Those that can be read.
+  std::map<std::string, std::string> of(const std::string& device) const;
+  void replace(const std::string& device, const std::map<std::string, std::string>& tags);
+  void remove(const std::string& device);
+
+ private:
+  Query of_;
+  Query add_;
+  Query remove_;
 };
 
 }  // namespace ota::storage

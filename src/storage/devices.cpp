@@ -1,5 +1,7 @@
 #include "ota/storage/devices.hpp"
 
+#include <utility>
+
 #include "storage/device_row.hpp"
 #include "storage/query.hpp"
 #include "storage/sqlite_database.hpp"
@@ -9,7 +11,13 @@ namespace ota::storage {
 struct Devices::Statements {
   explicit Statements(SQLite::Database& d) : db(d) {}
 
+  Device with_tags(DeviceRow row) const {
+    if (row.tagged) row.device.tags = tags.of(row.device.id);
+    return std::move(row.device);
+  }
+
   SQLite::Database& db;
+  const DeviceTags tags{db};
   Query find{db, select_devices("WHERE id=?")};
   Query first_held{db, "SELECT id FROM devices WHERE held_uplink=? ORDER BY held_task LIMIT 1"};
   Query verdicts{db, "SELECT link_verdict, COUNT(*) FROM devices GROUP BY link_verdict"};
@@ -28,7 +36,7 @@ Devices::~Devices() = default;
 
 std::optional<Device> Devices::find(const std::string& id) {
   auto row = first_row(q_->find.rows(id), "devices", read_device);
-  return row ? std::optional{std::move(row->device)} : std::nullopt;
+  return row ? std::optional{q_->with_tags(std::move(*row))} : std::nullopt;
 }
 
 std::optional<std::string> Devices::first_held(const std::string& uplink) {
@@ -74,7 +82,7 @@ Devices::Strangers Devices::strangers(const std::string& after, WallTime before,
 std::vector<Device> Devices::list(const std::string& after, int limit) {
   std::vector<Device> found;
   for (auto& row : readable_rows(q_->list.rows(after), "devices", read_device, limit))
-    found.push_back(std::move(row.device));
+    found.push_back(q_->with_tags(std::move(row)));
   return found;
 }
 

@@ -56,6 +56,7 @@ std::optional<Device> Unit::device(const std::string& id) {
 void Unit::put(const Device& device) {
   auto& entry = impl_->device(device.id);
   if (!entry.row) entry.row.emplace();
+  if (entry.row->device.tags != device.tags) entry.tags_changed = true;
   auto uplink = std::move(entry.row->device.held_uplink);
   entry.row->device = device;
   entry.row->device.held_uplink = std::move(uplink);
@@ -65,6 +66,7 @@ void Unit::put(const Device& device) {
 void Unit::remove_device(const std::string& id) {
   flush();
   impl_->remove_device.run(id);
+  impl_->device_tags.remove(id);
   auto& entry = impl_->device(id);
   entry.row.reset();
   entry.bad.reset();

@@ -46,6 +46,7 @@ void Unit::Impl::read_devices(const std::vector<std::string>& ids) {
     auto& entry = devices[rows.key()];
     try {
       entry.row = read_row(rows, "devices", read_device);
+      if (entry.row->tagged) entry.row->device.tags = device_tags.of(entry.row->device.id);
     } catch (const BadRow& e) {
       entry.bad = e;
     }
@@ -196,7 +197,9 @@ void Unit::Impl::write_bitmap(TaskEntry& entry) {
 void Unit::Impl::write_devices() {
   for (const auto& id : changed_devices) {
     auto& entry = devices.at(id);
-    if (std::exchange(entry.changed, false) && entry.row) device_writer.save(*entry.row);
+    if (!std::exchange(entry.changed, false) || !entry.row) continue;
+    device_writer.save(*entry.row);
+    if (std::exchange(entry.tags_changed, false)) device_tags.replace(id, entry.row->device.tags);
   }
   changed_devices.clear();
 }

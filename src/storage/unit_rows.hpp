@@ -30,6 +30,7 @@ struct Unit::Impl {
     std::optional<BadRow> bad;  // its row can't be read
     bool read = false;  // that it isn't there is known
     bool changed = false;
+    bool tags_changed = false;
     bool has_tasks = false;            // `tasks` are all that were open when they were read, and those made since
     std::vector<std::int64_t> tasks;   // also those that ended since
     std::optional<BadRow> bad_active;  // the row of its active task can't be read
@@ -78,6 +79,7 @@ struct Unit::Impl {
   SQLite::Database& db = sqlite_db.handle();
   TaskWriter task_writer{db};
   DeviceWriter device_writer{db};
+  DeviceTags device_tags{db};
   TransferLog transfer_log;
   IdempotencyKeys& keys;
   Query find_device{db, select_devices("WHERE id=?")};

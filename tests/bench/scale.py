@@ -19,15 +19,15 @@ GRID = 65536
 IMAGE = bytes(4 * GRID)
 FILL = f"""
 WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)
-INSERT INTO devices (id, hardware, current_version, registered, tags, transports, created, last_seen, present_until_tl)
-SELECT printf('gw-%07d', i), 'bench', '1.0', 1, '', 1, :now - 1000, :now, :now - 600000 FROM n;
+INSERT INTO devices (id, hardware, current_version, registered, transports, created, last_seen, present_until_tl)
+SELECT printf('gw-%07d', i), 'bench', '1.0', 1, 1, :now - 1000, :now, :now - 600000 FROM n;
 
 WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)
 INSERT INTO tasks (number, day, device, firmware, version, hardware, checksum, size, chunk_bytes, priority, state,
                    attempt, max_attempts, confirm, force, reason, from_version, created_by, retry_of, created, updated,
-                   queued_at_tl, stalls, heard, parked, chunks_have, bytes_sent, percent, ready)
+                   queued_at_tl, stalls, heard, parked, chunks_have, bytes_sent, percent, wait_reason)
 SELECT i + 1, 20261122, printf('gw-%07d', i), f.id, f.version, f.hardware, f.checksum, f.size, {GRID},
-       i % 4, 0, 1, 3, 0, 0, '', '1.0', 'operator', 0, :now - 1000, :now - 1000, :now - 1000, 0, 0, 0, 0, 0, 0, 0
+       i % 4, 0, 1, 3, 0, 0, '', '1.0', 'operator', 0, :now - 1000, :now - 1000, :now - 1000, 0, 0, 0, 0, 0, 0, 2
 FROM n JOIN firmware AS f ON f.version = '2.0';
 """
 

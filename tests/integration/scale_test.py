@@ -14,24 +14,28 @@ MEMORY = 150 * MIB
 # Device d has the tasks d+1, d+1+DEVICES, …: seven ended and three waiting, each for a firmware of its own.
 FILL = f"""
 WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {DEVICES})
-INSERT INTO devices (id, hardware, current_version, registered, tags, transports, created, last_seen, present_until_tl,
+INSERT INTO devices (id, hardware, current_version, registered, tagged, transports, created, last_seen, present_until_tl,
                      ready_task)
-SELECT printf('gw-%06d', i), 'gw-a', '1.0.0', 1, 'site' || char(31) || (i % 50) || char(31), 1, :now - 1000, :now,
+SELECT printf('gw-%06d', i), 'gw-a', '1.0.0', 1, 1, 1, :now - 1000, :now,
        CASE WHEN i < {PRESENT} THEN :now + 600000 ELSE :now - 600000 END,
        CASE WHEN i >= {ACTIVE} AND i < {PRESENT} THEN 7 * {DEVICES} + i + 1 END
 FROM n;
+
+INSERT INTO device_tags (device, key, value)
+SELECT id, 'site', CAST(CAST(substr(id, 4) AS INTEGER) % 50 AS TEXT) FROM devices;
 
 WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {TASKS})
 INSERT INTO tasks (number, day, device, firmware, version, hardware, checksum, size, chunk_bytes, priority, state,
                    attempt, max_attempts, confirm, force, reason, from_version, created_by, retry_of, created, updated,
                    offered, ended, queued_at_tl, expiry_due, state_due, due, stalls, heard, parked, chunks_have,
-                   bytes_sent, percent, ready)
+                   bytes_sent, percent, wait_reason)
 SELECT i + 1, 20261122, printf('gw-%06d', i % {DEVICES}), f.id, f.version, f.hardware, f.checksum, f.size, {GRID},
        i % 4, state, 1, 3, 0, 0, '', '1.0.0', 'operator', 0, :now - 1000, :now - 1000,
        CASE WHEN state <> 0 THEN :now - 900 END, CASE WHEN state > 4 THEN :now - 500 END, :now - 1000,
        CASE WHEN state = 0 AND i % 3 = 0 THEN :now + 86400000 + i END, CASE WHEN state = 2 THEN :now + 60000 END,
        CASE WHEN state = 2 THEN :now + 60000 WHEN state = 0 AND i % 3 = 0 THEN :now + 86400000 + i END,
-       0, 0, 0, 0, 0, 0, state = 0 AND i / {DEVICES} = 7 AND i % {DEVICES} < {PRESENT}
+       0, 0, 0, 0, 0, 0,
+       CASE WHEN state <> 0 THEN 0 WHEN i % {DEVICES} >= {PRESENT} THEN 2 WHEN i / {DEVICES} = 7 THEN 1 ELSE 9 END
 FROM (SELECT i, CASE WHEN i < 7 * {DEVICES} THEN 5 + (i / 7) % 4
                      WHEN i < 7 * {DEVICES} + {ACTIVE} THEN 2 ELSE 0 END AS state FROM n)
 JOIN firmware AS f ON f.version = '1.0.' || (i / {DEVICES} + 1);

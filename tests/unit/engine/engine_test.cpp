@@ -9,10 +9,10 @@
 #include <thread>
 
 #include "engine/engine_loop.hpp"
-#include "storage/sqlite_database.hpp"
 #include "support/eventually.hpp"
 #include "support/fakes.hpp"
 #include "support/faults.hpp"
+#include "support/sqlite_faults.hpp"
 #include "unit/engine/fixture.hpp"
 
 namespace ota::engine {
@@ -487,8 +487,7 @@ TEST_F(EngineTest, WhatItsOwnWorkThrowsIsUndoneAloneAndCommandsGoOn) {
   make();
   auto db = std::move(storage->open(storage::Mode::writer).value());
   db->metadata().set_value("timeline_ms", "seventeen");  // what no otad wrote
-  storage::sqlite(*db).handle().exec(
-      "CREATE TRIGGER broken BEFORE UPDATE ON tasks WHEN NEW.state = 8 BEGIN SELECT RAISE(ABORT, 'by the test'); END");
+  std::optional<test::RefusedState> refused(std::in_place, *db, TaskState::expired);
   engine.reset();
   make();
   engine->start();
@@ -501,7 +500,7 @@ TEST_F(EngineTest, WhatItsOwnWorkThrowsIsUndoneAloneAndCommandsGoOn) {
     EXPECT_TRUE(wait<UpgradeOutcome>([&](auto done) { engine->upgrade(order(i), "tester", done); }));
   EXPECT_TRUE(engine->stats().fault.empty());
   EXPECT_EQ(storage::Tasks(*db).find(id.number)->state, TaskState::queued);
-  storage::sqlite(*db).handle().exec("DROP TRIGGER broken");
+  refused.reset();
   EXPECT_TRUE(test::eventually(
       [&] {
         storage::Tasks tasks(*db);

@@ -1,5 +1,5 @@
 #include "ota/domain/download_allowance.hpp"
-#include "storage/sqlite_database.hpp"
+#include "support/sqlite_faults.hpp"
 #include "unit/engine/fixture.hpp"
 
 namespace ota::engine {
@@ -392,12 +392,12 @@ TEST_F(Queue, ARowThatCanNotBeReadStopsNobodyElse) {
   const auto broken_device = task_for("gw-1", "2.0.0");
   const auto broken_task = task_for("gw-2", "2.0.0");
   chunk("gw-1", broken_device, 0, 0);
-  const auto corrupt = [&](const std::string& sql) {
+  const auto corrupt = [&](const std::string& table, const std::string& key) {
     service->rows.unit.discard();
-    storage::sqlite(*db).handle().exec(sql);
+    test::spoil_row(*db, table, key);
   };
-  corrupt("UPDATE devices SET transport = 9 WHERE id = 'gw-1'");
-  corrupt("UPDATE tasks SET priority = 77 WHERE number = " + std::to_string(broken_task.number));
+  corrupt("devices", "gw-1");
+  corrupt("tasks", std::to_string(broken_task.number));
   transfers().bytes(broken_device.number, 1'000);
 
   const auto good = task_for("gw-3", "2.0.0");

@@ -5,34 +5,25 @@
 
 #include <algorithm>
 
-#include "ota/storage/unit.hpp"
 #include "storage/sqlite_database.hpp"
-#include "support/fakes.hpp"
+#include "unit/storage/store.hpp"
 
 namespace ota::storage {
 namespace {
 
 using namespace std::chrono_literals;
 
-class BadRowsTest : public ::testing::Test {
+/// What only SQLite can hold in a column: values of any type and size.
+class BadRowsTest : public ::testing::Test, protected Store {
  protected:
-  void SetUp() override {
+  BadRowsTest() : Store(sqlite_on_disk()) {
     for (const auto* name : {"gw-1", "gw-2", "gw-3"}) {
-      Device device;
-      device.id = name;
-      unit.put(device);
-      Task task;
-      task.id.day = 20261122;
-      task.device = name;
-      task.version = "1.0";
-      task.size = 4'096;
-      task.chunk_bytes = 512;
-      unit.insert(task);
+      device(name);
+      make(name);
       LogEntry entry;
       entry.task = 1;
       log.add(entry);
     }
-    unit.flush();
     unit.discard();
   }
   void run(const std::string& sql) { sqlite(*db).handle().exec(sql); }
@@ -45,16 +36,6 @@ class BadRowsTest : public ::testing::Test {
     for (const auto& task : tasks.list({}, 0, limit)) found.push_back(task.id.number);
     return found;
   }
-
-  test::TempDir dir;
-  const std::unique_ptr<Backend> storage = make_backend({.database = dir / "otad.db"});
-  std::unique_ptr<Database> db = storage->open(Mode::writer).value();
-  Unit unit{*db};
-  storage::Tasks tasks{*db};
-  Devices devices{*db};
-  FirmwareCatalogue& firmware = db->firmware();
-  TransferLog log{*db};
-  ApiKeys& keys = db->api_keys();
 };
 
 TEST_F(BadRowsTest, EveryOddValueOfATaskIsNamedAndPassedOver) {
