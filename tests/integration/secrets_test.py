@@ -203,9 +203,12 @@ class Secrets(unittest.TestCase):
         # Root checks for the user that otad runs as, who has its folder.
         os.chown(self.password_file, 12345, -1)
         self.otad("--check-config", status=2)
-        os.chown(self.folder, 12345, -1)
+        folders = (self.folder, self.folder / "firmware")
+        for folder in folders:
+            os.chown(folder, 12345, -1)
         self.otad("--check-config")
-        os.chown(self.folder, 0, -1)
+        for folder in folders:
+            os.chown(folder, 0, -1)
         os.chown(self.password_file, 0, -1)
         self.otad("--check-config")
 
