@@ -33,7 +33,7 @@ class ApiParts final : public Api {
     // `next` may register a new device, and returns what waits for it.
     const auto reads = download ? wire::ReadsChange::no : wire::ReadsChange::yes;
     if (auto error = wire::refuse_request(request, *context_.options.hosts, reads)) {
-      context_.refusals.write({}, {}, *error);
+      context_.refusals.write({}, {}, *error, {request.remote(), request.path()});
       return refuse(std::move(*error), download);
     }
     return download ? context_.downloads->handle(request) : http_.handle(request);

@@ -124,16 +124,19 @@ asio::awaitable<http::Reply> HttpTransport::handle(http::Request& request) {
   const bool is_next = last == "next";
   if (!word && !is_next)
     co_return refused(
-        {}, {fail(Errc::not_found, "no such path; it is <root>/<device>/request, progress, verify or next"), {}});
+        request, {},
+        {fail(Errc::not_found, "no such path; it is <root>/<device>/request, progress, verify or next"), {}});
   const auto device = DeviceId::parse(percent_decode(rest.substr(0, slash)).value_or(""));
   if (!device) {
     ++context_.bad_messages;
-    co_return refused({}, {fail(Errc::bad_message, fmt::format("the path's device id {}", kDeviceIdRule)), {}});
+    co_return refused(request, {},
+                      {fail(Errc::bad_message, fmt::format("the path's device id {}", kDeviceIdRule)), {}});
   }
   const auto method = is_next ? http::Method::get : http::Method::post;
   if (request.method() != method) {
     const auto name = http::to_string(method);
-    auto reply = refused(device->str(), {fail(Errc::method_not_allowed, fmt::format("this path takes {}", name)), {}});
+    auto reply =
+        refused(request, device->str(), {fail(Errc::method_not_allowed, fmt::format("this path takes {}", name)), {}});
     reply.headers.push_back({"Allow", std::string(name)});
     co_return reply;
   }
@@ -159,24 +162,24 @@ asio::awaitable<http::Reply> HttpTransport::message(http::Request& request, Devi
   const auto type = request.header("Content-Type");
   if (!type.empty() && !wire::is_json_type(type)) {
     ++context_.bad_messages;
-    co_return refused(device.str(), {fail(Errc::unsupported_type, kJsonOnly), {}});
+    co_return refused(request, device.str(), {fail(Errc::unsupported_type, kJsonOnly), {}});
   }
   auto reading = request.read_all(kMaxDevicePayload);
   const auto body = co_await std::move(reading);
   if (!body) {
     ++context_.bad_messages;
-    co_return refused(device.str(), {body.error(), {}, kMinMessageBytes});
+    co_return refused(request, device.str(), {body.error(), {}, kMinMessageBytes});
   }
   log_message("received", "http", device.str(), request.path(), body->size());
   auto decoded = decode_message(word, *body);
   if (!decoded.message) {
     ++context_.bad_messages;
-    co_return refused(device.str(), {decoded.message.error(), decoded.task, kMinMessageBytes});
+    co_return refused(request, device.str(), {decoded.message.error(), decoded.task, kMinMessageBytes});
   }
   const auto who = http_credentials(request, device, decoded.who);
   if (const auto error = context_.throttle.refuse(device.str(), who, word == MessageType::progress)) {
     ++context_.dropped;
-    co_return refused(device.str(), {*error, decoded.task, kMinMessageBytes});
+    co_return refused(request, device.str(), {*error, decoded.task, kMinMessageBytes});
   }
   ++context_.messages;
   std::function<void(engine::Reply)> call = [this, &device, &who, &decoded](engine::Reply reply) {
@@ -186,26 +189,26 @@ asio::awaitable<http::Reply> HttpTransport::message(http::Request& request, Devi
   const auto answer = co_await std::move(calling);
   if (const auto slower = context_.throttle.record_result(device.str(), who, answer)) {
     ++context_.dropped;
-    co_return refused(device.str(), {*slower, decoded.task});
+    co_return refused(request, device.str(), {*slower, decoded.task});
   }
   if (!answer) co_return nothing();
   if (const auto* error = std::get_if<ErrorAnswer>(&*answer)) {
     if (error->error.code == Errc::overloaded) ++context_.dropped;
-    co_return refused(device.str(), *error);
+    co_return refused(request, device.str(), *error);
   }
-  co_return told_reply(device.str(), *answer, base_url(request));
+  co_return told_reply(request, device.str(), *answer);
 }
 
 asio::awaitable<http::Reply> HttpTransport::next(http::Request& request, DeviceId device) {
   const auto wait = parse_wait(request.query());
   if (!wait)
     co_return refused(
-        device.str(),
+        request, device.str(),
         {fail(Errc::bad_message, fmt::format("\"wait\" must be a number of seconds from 0 to {}", kMaxWait.count())),
          {}});
   const auto who = http_credentials(request, device, {});
   if (const auto error = context_.throttle.refuse(device.str(), who))
-    co_return refused(device.str(), {*error, {}, kMinMessageBytes});
+    co_return refused(request, device.str(), {*error, {}, kMinMessageBytes});
   const auto poll =
       wait->count() > 0 ? std::make_shared<LongPoll>(context_.notifier, device.str(), base_url(request)) : nullptr;
   auto asking = listen(device, who, poll);
@@ -213,10 +216,10 @@ asio::awaitable<http::Reply> HttpTransport::next(http::Request& request, DeviceI
   if (const auto slower = context_.throttle.record_result(
           device.str(), who, told ? *told : std::optional<Answer>(ErrorAnswer{told.error(), {}}))) {
     ++context_.dropped;
-    co_return refused(device.str(), {*slower, {}});
+    co_return refused(request, device.str(), {*slower, {}});
   }
-  if (!told) co_return refused(device.str(), {told.error(), {}});
-  if (*told) co_return told_reply(device.str(), **told, base_url(request));
+  if (!told) co_return refused(request, device.str(), {told.error(), {}});
+  if (*told) co_return told_reply(request, device.str(), **told);
   if (!poll) co_return nothing();
   auto waiting = hold(poll, *wait);
   auto payload = co_await std::move(waiting);
@@ -252,14 +255,15 @@ asio::awaitable<std::optional<std::string>> HttpTransport::hold(std::shared_ptr<
   co_return co_await std::move(waiting);
 }
 
-http::Reply HttpTransport::told_reply(const std::string& device, const Answer& answer, const std::string& base) {
-  auto payload = context_.notifier.payload(answer, base);
+http::Reply HttpTransport::told_reply(const http::Request& request, const std::string& device, const Answer& answer) {
+  auto payload = context_.notifier.payload(answer, base_url(request));
   if (payload) return wire::json_reply(200, std::move(*payload));
-  return refused(device, too_long(answer, payload.error()));
+  return refused(request, device, too_long(answer, payload.error()));
 }
 
-http::Reply HttpTransport::refused(std::string_view device, const ErrorAnswer& answer) {
-  context_.refusals.write(device, answer.task ? answer.task->str() : std::string(), answer.error);
+http::Reply HttpTransport::refused(const http::Request& request, std::string_view device, const ErrorAnswer& answer) {
+  context_.refusals.write(device, answer.task ? answer.task->str() : std::string(), answer.error,
+                          {request.remote(), request.path()});
   return error_reply(answer);
 }
 

@@ -33,7 +33,7 @@ class HttpTransport {
 
  private:
   /// Logs the error and returns an `error` payload.
-  http::Reply refused(std::string_view device, const ErrorAnswer& answer);
+  http::Reply refused(const http::Request& request, std::string_view device, const ErrorAnswer& answer);
   boost::asio::awaitable<http::Reply> message(http::Request& request, DeviceId device, MessageType word);
   boost::asio::awaitable<http::Reply> next(http::Request& request, DeviceId device);
   /// What the engine has for the device at present; this also authenticates it. If there is nothing, `poll` stays open.
@@ -43,7 +43,7 @@ class HttpTransport {
   /// Base of URLs for a device that reached the server this way; empty: the public URL.
   std::string base_url(const http::Request& request) const;
   /// The answer, or an error if it is longer than the device accepts.
-  http::Reply told_reply(const std::string& device, const Answer& answer, const std::string& base);
+  http::Reply told_reply(const http::Request& request, const std::string& device, const Answer& answer);
 
   Context& context_;
   const std::string prefix_;

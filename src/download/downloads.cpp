@@ -73,17 +73,18 @@ asio::awaitable<http::Reply> Downloads::handle(http::Request& request) {
 
   UrlGrant grant;
   std::optional<engine::DownloadClaim> claim;
-  if (const auto error = refuse(request, *path, grant, claim)) co_return refused(grant, *error);
+  if (const auto error = refuse(request, *path, grant, claim)) co_return refused(request, grant, *error);
   std::optional<FirmwareSignature> signature;  // of a task without an active transfer
   if (claim) {
     auto asking = refuse_claim(std::move(*claim), grant, signature);
     const auto error = co_await std::move(asking);
-    if (error) co_return refused(grant, *error);
+    if (error) co_return refused(request, grant, *error);
   }
   auto image = context_.store.image(path->digest);
   if (!image)
-    co_return refused(grant, fail(Errc::image_damaged,
-                                  "the stored image is corrupted or missing; an operator must upload it again"));
+    co_return refused(
+        request, grant,
+        fail(Errc::image_damaged, "the stored image is corrupted or missing; an operator must upload it again"));
   if (path->kind == DownloadPath::Kind::image) {
     context_.downloads.fetch_add(head ? 0 : 1, std::memory_order_relaxed);
     const auto size = image->size();
@@ -93,17 +94,18 @@ asio::awaitable<http::Reply> Downloads::handle(http::Request& request) {
   const ChunkGrid grid{image->size(), grant.chunk_bytes};
   const bool chunk = path->kind == DownloadPath::Kind::chunk;
   if (chunk && path->index >= grid.count())
-    co_return refused(grant, fail(Errc::bad_chunk_range, fmt::format("there is no chunk {}: the last one is {}",
-                                                                     path->index, grid.count() - 1)));
+    co_return refused(request, grant,
+                      fail(Errc::bad_chunk_range,
+                           fmt::format("there is no chunk {}: the last one is {}", path->index, grid.count() - 1)));
   auto digests = context_.store.find(path->digest, grant.chunk_bytes);
   if (!digests) {
     auto preparing = manifest(path->digest, grant.chunk_bytes);
     auto prepared = co_await std::move(preparing);
-    if (!prepared) co_return refused(grant, prepared.error());
+    if (!prepared) co_return refused(request, grant, prepared.error());
     digests = *prepared;
   }
   if (digests->size() != grid.count())
-    co_return refused(grant, fail(Errc::server_fault, "the list of chunk digests does not match the image"));
+    co_return refused(request, grant, fail(Errc::server_fault, "the list of chunk digests does not match the image"));
   context_.downloads.fetch_add(head ? 0 : 1, std::memory_order_relaxed);
   if (chunk) {
     const auto index = static_cast<std::uint32_t>(path->index);
@@ -242,8 +244,9 @@ http::Reply Downloads::manifest_reply(const http::Request& request, const firmwa
   return reply;
 }
 
-http::Reply Downloads::refused(const UrlGrant& grant, const Error& error) {
-  context_.refusals.write({}, grant.task.number > 0 ? grant.task.str() : std::string(), error);
+http::Reply Downloads::refused(const http::Request& request, const UrlGrant& grant, const Error& error) {
+  context_.refusals.write({}, grant.task.number > 0 ? grant.task.str() : std::string(), error,
+                          {request.remote(), request.path()});
   return wire::problem_reply(error, download_status(error.code));
 }
 

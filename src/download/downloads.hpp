@@ -39,7 +39,7 @@ class Downloads {
   http::Reply manifest_reply(const http::Request& request, const firmware::Image& image, const UrlGrant& grant,
                              const firmware::Manifest& manifest,
                              const std::optional<FirmwareSignature>& signature) const;
-  http::Reply refused(const UrlGrant& grant, const Error& error);
+  http::Reply refused(const http::Request& request, const UrlGrant& grant, const Error& error);
 
   Context& context_;
   const UrlSigner signer_;

@@ -10,6 +10,9 @@
 #include "ota/wire/errors.hpp"
 
 namespace ota::download {
+namespace {
+constexpr std::size_t kLongestPath = 200;
+}  // namespace
 
 bool RefusalLog::may_write(std::string_view device, std::uint64_t& left_out) {
   const auto second = std::chrono::floor<std::chrono::seconds>(clock_.steady());
@@ -42,12 +45,14 @@ void RefusalLog::write_unsent(std::string_view device, std::string_view task, st
   log::warn(line);
 }
 
-void RefusalLog::write(std::string_view device, std::string_view task, const Error& error) {
+void RefusalLog::write(std::string_view device, std::string_view task, const Error& error, const Source& source) {
   std::uint64_t left_out = 0;
   if (!may_write(device, left_out)) return;
   std::string line = "refused";
   if (!device.empty()) line += fmt::format(" device={}", device);
   if (!task.empty()) line += fmt::format(" task={}", task);
+  if (!source.from.empty()) line += fmt::format(" from={}", source.from);
+  if (!source.path.empty()) line += fmt::format(" path={}", source.path.substr(0, kLongestPath));
   line += fmt::format(" code={}: {}", wire::rest_code(error.code), error.message);
   if (left_out > 0) line += fmt::format(" ({} more refusals were not logged)", left_out);
   const auto level =

@@ -13,18 +13,23 @@
 
 namespace ota::download {
 
-/// `device=… task=… code=…: message`, a warning for an error of the device, an error for one of the server. At most
-/// kLinesOfDevice a second for each device, so that one device can't hide the lines of another, and kLinesPerSecond in
-/// total. The next line of a later second has the number of omitted ones. Thread-safe; no other lock is taken while its
-/// lock is held.
+/// `device=… task=… from=… path=… code=…: message`, a warning for an error of the device, an error for one of the
+/// server. At most kLinesOfDevice a second for each device, so that one device can't hide the lines of another, and
+/// kLinesPerSecond in total. The next line of a later second has the number of omitted ones. Thread-safe; no other lock
+/// is taken while its lock is held.
 class RefusalLog {
  public:
   static constexpr int kLinesOfDevice = 20;
   static constexpr int kLinesPerSecond = 200;
 
   explicit RefusalLog(const Clock& clock) : clock_(clock) {}
-  /// `device` or `task` may be empty.
-  void write(std::string_view device, std::string_view task, const Error& error);
+  /// Where an HTTP request came from, `address:port`, and what it asked for.
+  struct Source {
+    std::string_view from;
+    std::string_view path;
+  };
+  /// `device`, `task` and `source` may be empty.
+  void write(std::string_view device, std::string_view task, const Error& error, const Source& source = {});
   /// A warning that a message of that type was not sent to the device.
   void write_unsent(std::string_view device, std::string_view task, std::string_view type, std::string_view why);
 

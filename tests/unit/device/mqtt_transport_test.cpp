@@ -197,8 +197,11 @@ TEST_F(RefusalLogFile, OneLineARefusalNamesAll) {
   download::RefusalLog refusals(clock);
   refusals.write("gw-17", "OTA_20261122_000042", fail(Errc::bad_message, "\"chunk\" is\nwrong"));
   refusals.write("", "", fail(Errc::server_fault, "the disk"));
+  refusals.write("", "", fail(Errc::not_authorized, "no"), {"10.0.0.7:5123", "/download/" + std::string(300, 'a')});
   const auto all = lines();
-  ASSERT_EQ(all.size(), 2u);
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_THAT(all[2],
+              HasSubstr("refused from=10.0.0.7:5123 path=/download/" + std::string(190, 'a') + " code=not_auth"));
   EXPECT_THAT(all[0], HasSubstr("refused device=gw-17 task=OTA_20261122_000042 code=bad_message: \"chunk\" is"));
   EXPECT_THAT(all[1], HasSubstr("refused code=server_fault: the disk"));
 }
