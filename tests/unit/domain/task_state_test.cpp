@@ -177,8 +177,9 @@ TEST(TaskStates, AreOpenOrEnded) {
   for (std::size_t i = 0; i < kTaskStates; ++i) {
     const auto state = static_cast<TaskState>(i);
     EXPECT_NE(kOpen.contains(state), kEnded.contains(state)) << to_string(state);
-    if (kActive.contains(state) || kUnverified.contains(state)) EXPECT_TRUE(kOpen.contains(state)) << to_string(state);
-    if (kHoldsSlot.contains(state)) EXPECT_TRUE(kActive.contains(state)) << to_string(state);
+    EXPECT_TRUE(kOpen.contains(state) || !kActive.contains(state)) << to_string(state);
+    EXPECT_TRUE(kOpen.contains(state) || !kUnverified.contains(state)) << to_string(state);
+    EXPECT_TRUE(kActive.contains(state) || !kHoldsSlot.contains(state)) << to_string(state);
   }
 }
 
