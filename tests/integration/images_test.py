@@ -179,7 +179,7 @@ class Images(ImagesCase):
         self.otad("firmware", "adopt", name, "--version", "2.0.0", "--hardware", "hw-adopt")
         self.assertIn("not an orphan", self.otad("firmware", "adopt", name, "--version", "3", status=1).stderr)
         self.assertIn(
-            "there", self.otad("firmware", "adopt", other, "--version", "2.0.0", "--hardware", "hw-adopt", status=1).stderr
+            "exists with different content", self.otad("firmware", "adopt", other, "--version", "2.0.0", "--hardware", "hw-adopt", status=1).stderr
         )
         self.otad("firmware", "purge", other)
         self.assertFalse((self.store / other).exists())
