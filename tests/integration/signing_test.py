@@ -35,11 +35,11 @@ class Signing(ServerCase):
 
     def run_block(self, text, **replaced):
         for old, new in {"http://gw:8080": f"http://127.0.0.1:{self.daemon.port}", "/etc/otad/keys": str(self.keys),
-                         "systemctl restart otad": "true", **replaced}.items():
+                         "systemctl reload otad": "true", **replaced}.items():
             text = text.replace(old, new)
         done = subprocess.run(["bash", "-euo", "pipefail", "-c", text], cwd=self.work, capture_output=True, text=True,
                               check=False, timeout=60,
-                              env={**ENVIRONMENT, "OTAD_KEY": "none", "PATH": f"{BUILD}:{os.environ['PATH']}"})
+                              env={**ENVIRONMENT, "KEY": "none", "PATH": f"{BUILD}:{os.environ['PATH']}"})
         return done
 
     def test_as_documented(self):
