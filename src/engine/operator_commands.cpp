@@ -62,20 +62,6 @@ Result<void> check_permission(TaskService& service, const UpgradeOrder& order, c
   return {};
 }
 
-/// The task is open and not installing.
-void set_priority(TaskService& service, Task& task, Priority priority, const std::string& actor) {
-  LogEntry entry;
-  entry.kind = "priority";
-  entry.by = actor;
-  entry.reason = fmt::format("{} to {}", to_string(task.priority), to_string(priority));
-  task.priority = priority;
-  task.unasked = false;
-  service.transfers().set_priority(task.id.number, priority);
-  service.log(task, std::move(entry));
-  service.lifecycle.save(task);
-  service.scheduler.mark_dirty(task.device);
-}
-
 Result<UpgradeOutcome> make_task(TaskService& service, const UpgradeOrder& order, const std::string& actor,
                                  std::int64_t retry_of = 0) {
   if (auto times = check_times(order, service.wall()); !times) return times.error();
@@ -99,9 +85,6 @@ Result<UpgradeOutcome> make_task(TaskService& service, const UpgradeOrder& order
       service.lifecycle.save(*open);
       service.scheduler.mark_dirty(open->device);
     }
-    // A security order must not stay behind a routine one for the same version.
-    const auto ordered = order.priority.value_or(firmware->security ? Priority::security : Priority::low);
-    if (ordered < open->priority && open->state != TaskState::installing) set_priority(service, *open, ordered, actor);
     return UpgradeOutcome{*open, false, open->state};
   }
   if (order.downgrade)
@@ -237,7 +220,16 @@ Result<Task> on_set_priority(TaskService& service, const TaskId& id, Priority pr
     return fail(Errc::wrong_state, fmt::format("task {} of device {} is {}: its priority can no longer be changed",
                                                id.str(), task->device, to_string(task->state)));
   if (task->priority == priority && !task->unasked) return task;
-  set_priority(service, *task, priority, actor);
+  LogEntry entry;
+  entry.kind = "priority";
+  entry.by = actor;
+  entry.reason = fmt::format("{} to {}", to_string(task->priority), to_string(priority));
+  task->priority = priority;
+  task->unasked = false;
+  service.transfers().set_priority(task->id.number, priority);
+  service.log(*task, std::move(entry));
+  service.lifecycle.save(*task);
+  service.scheduler.mark_dirty(task->device);
   return task;
 }
 

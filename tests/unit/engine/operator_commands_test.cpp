@@ -269,24 +269,6 @@ TEST_F(OperatorCommands, PriorityMovesATaskInTheQueue) {
   EXPECT_EQ(set({20261122, 77}, Priority::low).error().code, Errc::unknown_task);
 }
 
-TEST_F(OperatorCommands, AnOrderRaisesThePriorityOfTheOpenTask) {
-  options.tasks.max_active = 1;
-  service->set_options(options);
-  add_firmware("2.0.0");
-  const auto holder = task_for("gw-1", "2.0.0");
-  const auto waiting = task_for("gw-2", "2.0.0");
-  auto o = order("gw-2", "2.0.0");
-  o.priority = Priority::security;
-  const auto again = upgrade(o).value();
-  EXPECT_FALSE(again.created);
-  EXPECT_EQ(again.task.id, waiting);
-  EXPECT_EQ(again.task.priority, Priority::security);
-  EXPECT_EQ(state_of(waiting), TaskState::offered);
-  EXPECT_EQ(state_of(holder), TaskState::queued);
-  o.priority = Priority::low;
-  EXPECT_EQ(upgrade(o).value().task.priority, Priority::security) << "an order never lowers it";
-}
-
 TEST_F(OperatorCommands, FirmwareIsThereOnceAndGoesWhenNobodyNeedsIt) {
   const auto f = add_firmware("2.0.0");
   auto same = f;
