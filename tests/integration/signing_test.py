@@ -77,7 +77,11 @@ class Signing(ServerCase):
         # With the key of another vendor the device installs nothing.
         self.run_block("openssl genpkey -algorithm ed25519 | openssl pkey -pubout -out other.pem; rm installed")
         self.upgrade("gw-17", "1.4.0", force=True)
-        done = self.run_block(agent.replace("vendor-2026.pem", "other.pem").replace("--state-dir state", "--state-dir s2"))
+        stranger = agent.replace("vendor-2026.pem", "other.pem").replace("--state-dir state", "--state-dir s2")
+        done = self.run_block(stranger)
+        # The broker may deliver the first agent's last answer again, where that ended before it acknowledged it.
+        if "event=up_to_date" in done.stdout + done.stderr:
+            done = self.run_block(stranger)
         self.assertNotEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertFalse((self.work / "installed").exists())
 
