@@ -8,7 +8,6 @@
 #include <charconv>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <variant>
 
@@ -16,6 +15,7 @@
 #include "device/encode.hpp"
 #include "device/long_polls.hpp"
 #include "device/message_log.hpp"
+#include "ota/base/mutex.hpp"
 #include "ota/base/text.hpp"
 #include "ota/base/url.hpp"
 #include "ota/http/await.hpp"
@@ -80,7 +80,7 @@ class LongPoll : public std::enable_shared_from_this<LongPoll> {
   void wait(PollDone done) {
     std::optional<std::optional<std::string>> came;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (!came_) {
         done_ = std::move(done);
         return;
@@ -94,7 +94,7 @@ class LongPoll : public std::enable_shared_from_this<LongPoll> {
   void come(std::optional<std::string> payload) {
     PollDone done;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (!done_) {
         came_ = std::move(payload);
         return;
@@ -108,9 +108,9 @@ class LongPoll : public std::enable_shared_from_this<LongPoll> {
   const std::string device_;
   const std::string base_;
   std::optional<std::uint64_t> number_;
-  std::mutex mutex_;
-  PollDone done_;                                   // this and the next: protected by mutex_
-  std::optional<std::optional<std::string>> came_;  // a payload that arrived before wait()
+  Mutex mutex_;
+  PollDone done_ OTA_GUARDED_BY(mutex_);
+  std::optional<std::optional<std::string>> came_ OTA_GUARDED_BY(mutex_);  // arrived before wait()
 };
 
 HttpTransport::HttpTransport(Context& context) : context_(context), prefix_(prefix_of(context.options.topic_root)) {}

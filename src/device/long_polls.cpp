@@ -18,7 +18,7 @@ std::optional<std::uint64_t> LongPolls::open(const std::string& device, std::str
   std::optional<std::string> kept;
   std::uint64_t number = 0;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto at = polls_.find(device);
     if (stopped_ || (at == polls_.end() && polls_.size() >= kMaxPolls)) return std::nullopt;
     number = ++last_;
@@ -36,14 +36,14 @@ std::optional<std::uint64_t> LongPolls::open(const std::string& device, std::str
 }
 
 void LongPolls::forget_kept(const std::string& device) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   take_kept(device);
 }
 
 void LongPolls::close(const std::string& device, std::uint64_t poll) {
   PollDone done;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto at = polls_.find(device);
     if (at == polls_.end() || at->second.number != poll) return;
     done = std::move(at->second.done);
@@ -53,14 +53,14 @@ void LongPolls::close(const std::string& device, std::uint64_t poll) {
 }
 
 bool LongPolls::waits(const std::string& device) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return polls_.contains(device);
 }
 
 void LongPolls::deliver(const std::string& device, const PayloadFor& payload, bool kept) {
   Poll poll;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto at = polls_.find(device);
     if (at == polls_.end()) {
       take_kept(device);
@@ -78,7 +78,7 @@ void LongPolls::deliver(const std::string& device, const PayloadFor& payload, bo
 void LongPolls::stop() {
   std::unordered_map<std::string, Poll> open;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopped_ = true;
     open.swap(polls_);
   }

@@ -4,11 +4,12 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
+
+#include "ota/base/mutex.hpp"
 
 namespace ota::device {
 
@@ -45,13 +46,14 @@ class LongPolls {
     std::string base;
     PollDone done;
   };
-  std::optional<std::string> take_kept(const std::string& device);
+  std::optional<std::string> take_kept(const std::string& device) OTA_REQUIRES(mutex_);
 
-  mutable std::mutex mutex_;
-  std::unordered_map<std::string, Poll> polls_;           // this and all below: protected by mutex_
-  std::deque<std::pair<std::string, std::string>> kept_;  // device and payload, oldest first
-  std::uint64_t last_ = 0;
-  bool stopped_ = false;
+  mutable Mutex mutex_;
+  std::unordered_map<std::string, Poll> polls_ OTA_GUARDED_BY(mutex_);
+  /// Device and payload, oldest first.
+  std::deque<std::pair<std::string, std::string>> kept_ OTA_GUARDED_BY(mutex_);
+  std::uint64_t last_ OTA_GUARDED_BY(mutex_) = 0;
+  bool stopped_ OTA_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace ota::device

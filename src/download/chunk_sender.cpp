@@ -21,7 +21,7 @@ Result<void> ChunkSender::send(const DeviceId& device, const ChunkRequest& reque
   const ChunkGrid grid{image->size(), grant.chunk_bytes};
   if (auto right = check(device, request, grid); !right) return right;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (stopped_) return {};
     if (!windows_.take({device, request.task, grant.image, grid, 0}, request.chunks))
       return fail(Errc::overloaded, "too many devices wait for chunks over MQTT: ask again later");
@@ -60,16 +60,16 @@ std::string ChunkSender::topic(const WantedChunk& chunk) const {
 }
 
 void ChunkSender::stop() {
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   stopped_ = true;
-  idle_.wait(lock, [&] { return jobs_ == 0 && !pumping_; });
+  while (jobs_ > 0 || pumping_) idle_.wait(mutex_);
 }
 
 /// Acquires bandwidth for held chunks, and passes allowed ones to the disk threads, up to kMaxJobs at a time. Callbacks
 /// of the rate limiter call it again; only one thread runs the loop, so that the calls don't nest.
 void ChunkSender::pump() {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (std::exchange(pumping_, true)) {
       pump_again_ = true;
       return;
@@ -83,7 +83,7 @@ void ChunkSender::pump() {
       read_done();
       finish(*chunk, false);
     }
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     again = std::exchange(pump_again_, false);
     pumping_ = again;
     if (!again) idle_.notify_all();
@@ -91,7 +91,7 @@ void ChunkSender::pump() {
 }
 
 std::optional<WantedChunk> ChunkSender::next_to_allow() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return stopped_ ? std::nullopt : windows_.next_to_allow();
 }
 
@@ -110,12 +110,12 @@ void ChunkSender::pay(const WantedChunk& chunk, std::size_t left) {
 }
 
 void ChunkSender::allow(const WantedChunk& chunk) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   windows_.allow(chunk);
 }
 
 std::optional<WantedChunk> ChunkSender::begin() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (stopped_ || jobs_ >= kMaxJobs || ahead_bytes_ >= kMaxAheadBytes) return std::nullopt;
   auto chunk = windows_.next();
   if (!chunk) return std::nullopt;
@@ -182,7 +182,7 @@ void ChunkSender::publish(const WantedChunk& chunk, std::string payload) {
 }
 
 void ChunkSender::read_done() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   --jobs_;
   if (jobs_ == 0) idle_.notify_all();
 }
@@ -195,7 +195,7 @@ void ChunkSender::finish(const WantedChunk& chunk, bool written) {
   } else {
     context_.mqtt_chunks_lost.fetch_add(1, std::memory_order_relaxed);
   }
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   windows_.done(chunk);
   ahead_bytes_ -= chunk.bytes();
 }

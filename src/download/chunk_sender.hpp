@@ -1,14 +1,13 @@
 // Chunks over MQTT (docs/device-protocol.md, Chunks): read, verified, and published as fast as the broker accepts them.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <string>
 
 #include "download/chunk_windows.hpp"
 #include "download/context.hpp"
+#include "ota/base/mutex.hpp"
 
 namespace ota::download {
 
@@ -56,14 +55,14 @@ class ChunkSender {
   void finish(const WantedChunk& chunk, bool written);
 
   Context& context_;
-  std::mutex mutex_;
-  std::condition_variable idle_;
-  ChunkWindows windows_;           // this and all below: protected by mutex_
-  std::uint64_t ahead_bytes_ = 0;  // selected and not yet sent
-  std::size_t jobs_ = 0;
-  bool pumping_ = false;     // on one thread at a time
-  bool pump_again_ = false;  // requested while pumping
-  bool stopped_ = false;
+  Mutex mutex_;
+  Condition idle_;
+  ChunkWindows windows_ OTA_GUARDED_BY(mutex_);
+  std::uint64_t ahead_bytes_ OTA_GUARDED_BY(mutex_) = 0;  // selected and not yet sent
+  std::size_t jobs_ OTA_GUARDED_BY(mutex_) = 0;
+  bool pumping_ OTA_GUARDED_BY(mutex_) = false;     // on one thread at a time
+  bool pump_again_ OTA_GUARDED_BY(mutex_) = false;  // requested while pumping
+  bool stopped_ OTA_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace ota::download

@@ -16,7 +16,7 @@ constexpr std::size_t kLongestPath = 200;
 
 bool RefusalLog::may_write(std::string_view device, std::uint64_t& left_out) {
   const auto second = std::chrono::floor<std::chrono::seconds>(clock_.steady());
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (second != second_) {
     second_ = second;
     lines_ = 0;

@@ -24,23 +24,23 @@ const ApiKey* find_key(const std::vector<ApiKey>& keys, const Digest& secret) {
 }  // namespace
 
 std::shared_ptr<const ApiKeyAuthenticator::Keys> ApiKeyAuthenticator::fresh() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return keys_ && clock_.steady() - read_at_ < kFreshFor ? keys_ : nullptr;
 }
 
 void ApiKeyAuthenticator::keep(std::shared_ptr<const Keys> keys, Millis read_at) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
+  std::erase_if(recorded_, [&](const auto& entry) {
+    return std::none_of(keys->begin(), keys->end(), [&](const auto& key) { return key.name == entry.first; });
+  });
   keys_ = std::move(keys);
   read_at_ = read_at;
-  std::erase_if(recorded_, [this](const auto& entry) {
-    return std::none_of(keys_->begin(), keys_->end(), [&](const auto& key) { return key.name == entry.first; });
-  });
 }
 
 void ApiKeyAuthenticator::record_use(const std::string& name) {
   {
     const auto now = clock_.steady();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto [at, first] = recorded_.try_emplace(name, now);
     if (!first && now - at->second < kRecordEvery) return;
     at->second = now;

@@ -4,12 +4,12 @@
 #include <boost/asio/awaitable.hpp>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "ota/base/clock.hpp"
+#include "ota/base/mutex.hpp"
 #include "ota/engine/engine.hpp"
 #include "ota/storage/readers.hpp"
 
@@ -41,10 +41,11 @@ class ApiKeyAuthenticator {
   storage::Readers& readers_;
   engine::Engine& engine_;
   const Clock& clock_;
-  mutable std::mutex mutex_;
-  std::shared_ptr<const Keys> keys_;        // protected by mutex_
-  Millis read_at_{0};                       // protected by mutex_
-  std::map<std::string, Millis> recorded_;  // protected by mutex_; when the use of a key was last recorded
+  mutable Mutex mutex_;
+  std::shared_ptr<const Keys> keys_ OTA_GUARDED_BY(mutex_);
+  Millis read_at_ OTA_GUARDED_BY(mutex_){0};
+  /// When the use of a key was last recorded.
+  std::map<std::string, Millis> recorded_ OTA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ota::rest

@@ -35,7 +35,7 @@ DiskSteps::DiskSteps(firmware::Store& store, std::unique_ptr<firmware::Upload> u
 void DiskSteps::finish(const std::shared_ptr<State>& state, Outcome outcome) {
   std::function<void(Outcome)> waiting;
   {
-    const std::lock_guard lock(state->mutex);
+    const MutexLock lock(state->mutex);
     if (state->waiting) {
       waiting = std::exchange(state->waiting, nullptr);
     } else {
@@ -61,14 +61,16 @@ void DiskSteps::start(Step step) {
 
 boost::asio::awaitable<Result<void>> DiskSteps::wait() {
   std::function<void(std::function<void(Outcome)>)> begin = [state = state_](auto done) {
+    std::optional<Outcome> outcome;
     {
-      const std::lock_guard lock(state->mutex);
-      if (!state->outcome) {
+      const MutexLock lock(state->mutex);
+      outcome = std::exchange(state->outcome, std::nullopt);
+      if (!outcome) {
         state->waiting = std::move(done);
         return;
       }
     }
-    done(*std::exchange(state->outcome, std::nullopt));
+    done(std::move(*outcome));
   };
   auto waiting = http::await_call<Outcome>(std::move(begin));
   auto outcome = co_await std::move(waiting);

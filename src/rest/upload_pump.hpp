@@ -5,11 +5,11 @@
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "ota/base/mutex.hpp"
 #include "ota/firmware/store.hpp"
 #include "ota/http/message.hpp"
 
@@ -36,9 +36,9 @@ class DiskSteps {
   };
   struct State {
     std::unique_ptr<firmware::Upload> upload;
-    std::mutex mutex;
-    std::optional<Outcome> outcome;        // protected by mutex
-    std::function<void(Outcome)> waiting;  // protected by mutex
+    Mutex mutex;
+    std::optional<Outcome> outcome OTA_GUARDED_BY(mutex);
+    std::function<void(Outcome)> waiting OTA_GUARDED_BY(mutex);
   };
   static void finish(const std::shared_ptr<State>& state, Outcome outcome);
 

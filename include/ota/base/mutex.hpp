@@ -14,9 +14,9 @@
 
 /// Read and written only while that mutex is held.
 #define OTA_GUARDED_BY(mutex) OTA_THREAD_ANNOTATION(guarded_by(mutex))
-/// Called only while that mutex is held.
+/// Called only while that mutex is held; it is held again when the function returns.
 #define OTA_REQUIRES(...) OTA_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
-/// Called only while that mutex is not held: it takes it itself, or calls who may.
+/// Called only while that mutex is not held: the function, or what it calls, takes it.
 #define OTA_EXCLUDES(...) OTA_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 /// Taken before that mutex where both are held.
 #define OTA_ACQUIRED_BEFORE(...) OTA_THREAD_ANNOTATION(acquired_before(__VA_ARGS__))
@@ -33,42 +33,55 @@ class OTA_THREAD_ANNOTATION(capability("mutex")) Mutex {
   void unlock() OTA_THREAD_ANNOTATION(release_capability()) { mutex_.unlock(); }
 
  private:
-  friend class MutexLock;
+  friend class Condition;
   std::mutex mutex_;
 };
 
-/// Holds a mutex from here to the end of the scope, or between lock() and unlock().
+/// Holds a mutex to the end of the scope.
 class OTA_THREAD_ANNOTATION(scoped_lockable) MutexLock {
  public:
-  explicit MutexLock(Mutex& mutex) OTA_THREAD_ANNOTATION(acquire_capability(mutex)) : lock_(mutex.mutex_) {}
-  ~MutexLock() OTA_THREAD_ANNOTATION(release_capability()) {}
+  explicit MutexLock(Mutex& mutex) OTA_THREAD_ANNOTATION(acquire_capability(mutex)) : mutex_(mutex) { mutex_.lock(); }
+  ~MutexLock() OTA_THREAD_ANNOTATION(release_capability()) { mutex_.unlock(); }
   MutexLock(const MutexLock&) = delete;
   MutexLock& operator=(const MutexLock&) = delete;
 
-  void lock() OTA_THREAD_ANNOTATION(acquire_capability()) { lock_.lock(); }
-  void unlock() OTA_THREAD_ANNOTATION(release_capability()) { lock_.unlock(); }
-
  private:
-  friend class Condition;
-  std::unique_lock<std::mutex> lock_;
+  Mutex& mutex_;
 };
 
-/// std::condition_variable for a MutexLock. It may wake without reason: wait in a loop that looks again.
+/// Releases a mutex that is held, and takes it again at the end of the scope, also where an exception ends it.
+class OTA_THREAD_ANNOTATION(scoped_lockable) MutexUnlock {
+ public:
+  explicit MutexUnlock(Mutex& mutex) OTA_THREAD_ANNOTATION(release_capability(mutex)) : mutex_(mutex) {
+    mutex_.unlock();
+  }
+  ~MutexUnlock() OTA_THREAD_ANNOTATION(release_capability()) { mutex_.lock(); }
+  MutexUnlock(const MutexUnlock&) = delete;
+  MutexUnlock& operator=(const MutexUnlock&) = delete;
+
+ private:
+  Mutex& mutex_;
+};
+
+/// std::condition_variable for a Mutex. It may wake without reason: wait in a loop that looks again. A predicate would
+/// be a lambda, into which the analysis can't see.
 class Condition {
  public:
   void notify_one() noexcept { condition_.notify_one(); }
   void notify_all() noexcept { condition_.notify_all(); }
 
   /// The mutex is held before and after, not while it waits.
-  void wait(MutexLock& lock) { condition_.wait(lock.lock_); }
-  /// False once `until` has come.
-  template <class Clock, class Duration>
-  bool wait_until(MutexLock& lock, const std::chrono::time_point<Clock, Duration>& until) {
-    return condition_.wait_until(lock.lock_, until) == std::cv_status::no_timeout;
+  void wait(Mutex& mutex) OTA_REQUIRES(mutex) {
+    std::unique_lock lock(mutex.mutex_, std::adopt_lock);
+    condition_.wait(lock);
+    lock.release();
   }
-  template <class Rep, class Period>
-  bool wait_for(MutexLock& lock, const std::chrono::duration<Rep, Period>& time) {
-    return condition_.wait_for(lock.lock_, time) == std::cv_status::no_timeout;
+  /// False once `until` has come.
+  bool wait_until(Mutex& mutex, std::chrono::steady_clock::time_point until) OTA_REQUIRES(mutex) {
+    std::unique_lock lock(mutex.mutex_, std::adopt_lock);
+    const bool in_time = condition_.wait_until(lock, until) == std::cv_status::no_timeout;
+    lock.release();
+    return in_time;
   }
 
  private:

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 
 #include "ota/base/clock.hpp"
+#include "ota/base/mutex.hpp"
 #include "ota/base/result.hpp"
 
 namespace ota::download {
@@ -37,11 +37,12 @@ class RefusalLog {
   bool may_write(std::string_view device, std::uint64_t& left_out);
 
   const Clock& clock_;
-  std::mutex mutex_;
-  Millis second_{-1};  // this and all below: protected by mutex_
-  int lines_ = 0;
-  std::map<std::string, int, std::less<>> of_device_;  // lines in this second by device
-  std::uint64_t left_out_ = 0;
+  Mutex mutex_;
+  Millis second_ OTA_GUARDED_BY(mutex_){-1};
+  int lines_ OTA_GUARDED_BY(mutex_) = 0;
+  /// Lines in this second by device.
+  std::map<std::string, int, std::less<>> of_device_ OTA_GUARDED_BY(mutex_);
+  std::uint64_t left_out_ OTA_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace ota::download
