@@ -4,13 +4,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
 #include <map>
-#include <mutex>
 #include <thread>
 
 #include "agent/report.hpp"
+#include "ota/base/mutex.hpp"
 #include "ota/base/text.hpp"
 
 namespace ota::agent {
@@ -68,7 +67,7 @@ class Bars final : public Reporter {
 
   ~Bars() override {
     {
-      std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       stopping_ = true;
     }
     wake_.notify_one();
@@ -76,7 +75,7 @@ class Bars final : public Reporter {
   }
 
   void tell(const Event& event) override {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     auto& shown = shown_[event.device];
     // Events that end or interrupt a task may not repeat its values: the line keeps them.
     auto old = std::exchange(shown, event);
@@ -91,16 +90,16 @@ class Bars final : public Reporter {
 
  private:
   void run() {
-    std::unique_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     while (!stopping_) {
       redraw();
-      wake_.wait_for(lock, kRedraw, [&] { return stopping_; });
+      const auto until = std::chrono::steady_clock::now() + kRedraw;
+      while (!stopping_ && wake_.wait_until(mutex_, until)) continue;
     }
     redraw();
   }
 
-  // With `mutex_` held.
-  void redraw() {
+  void redraw() OTA_REQUIRES(mutex_) {
     if (!std::exchange(changed_, false)) return;
     auto room = std::max<std::size_t>(terminal_rows() - 1, 1);
     auto rows = std::min(devices_.size(), room);
@@ -120,7 +119,7 @@ class Bars final : public Reporter {
     std::fflush(stdout);
   }
 
-  std::string summary() const {
+  std::string summary() const OTA_REQUIRES(mutex_) {
     std::map<std::string, int> states;
     for (const auto& [device, event] : shown_) ++states[event.event == "metadata" ? "chunk" : event.event];
     auto line = fmt::format("all {} devices:", devices_.size());
@@ -130,12 +129,12 @@ class Bars final : public Reporter {
   }
 
   const std::vector<std::string> devices_;
-  std::mutex mutex_;  // protects what follows
-  std::condition_variable wake_;
-  std::map<std::string, Event> shown_;
-  std::size_t drawn_ = 0;
-  bool changed_ = true;
-  bool stopping_ = false;
+  Mutex mutex_;
+  Condition wake_;
+  std::map<std::string, Event> shown_ OTA_GUARDED_BY(mutex_);
+  std::size_t drawn_ OTA_GUARDED_BY(mutex_) = 0;
+  bool changed_ OTA_GUARDED_BY(mutex_) = true;
+  bool stopping_ OTA_GUARDED_BY(mutex_) = false;
   std::thread drawer_;
 };
 

@@ -57,7 +57,7 @@ Control::Events Device::control_events() {
   Control::Events events;
   events.on_message = [this](std::string_view payload) {
     {
-      std::lock_guard lock(inbox_mutex_);
+      const MutexLock lock(inbox_mutex_);
       // One too many is dropped: the server says it again when it is asked again.
       if (inbox_.size() >= kMaxInbox || inbox_bytes_ + payload.size() > kMaxInboxBytes) return;
       inbox_.emplace_back(payload);
@@ -74,7 +74,7 @@ Control::Events Device::control_events() {
   };
   events.on_online = [this] {
     {
-      std::lock_guard lock(inbox_mutex_);
+      const MutexLock lock(inbox_mutex_);
       was_connected_ = true;
     }
     mqtt_.interrupt();
@@ -177,7 +177,7 @@ void Device::handle_inbox() {
   std::deque<std::string> messages;
   bool came = false;
   {
-    std::lock_guard lock(inbox_mutex_);
+    const MutexLock lock(inbox_mutex_);
     messages.swap(inbox_);
     inbox_bytes_ = 0;
     came = std::exchange(was_connected_, false);

@@ -5,7 +5,6 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -22,6 +21,7 @@
 #include "agent/retry_timer.hpp"
 #include "agent/state_dir.hpp"
 #include "agent/transport_choice.hpp"
+#include "ota/base/mutex.hpp"
 
 namespace ota::agent {
 
@@ -138,10 +138,10 @@ class Device {
   std::atomic<bool> interrupted_ = false;  // ends a running transfer
   std::atomic<bool> stopping_ = false;
   std::atomic<int> verdict_ = -1;
-  std::mutex inbox_mutex_;  // protects the next three
-  std::deque<std::string> inbox_;
-  std::size_t inbox_bytes_ = 0;
-  bool was_connected_ = false;
+  Mutex inbox_mutex_;  // taken before the mutex of mqtt_
+  std::deque<std::string> inbox_ OTA_GUARDED_BY(inbox_mutex_);
+  std::size_t inbox_bytes_ OTA_GUARDED_BY(inbox_mutex_) = 0;
+  bool was_connected_ OTA_GUARDED_BY(inbox_mutex_) = false;
 
   // step() alone:
   Phase phase_ = Phase::idle;

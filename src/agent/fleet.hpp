@@ -1,15 +1,14 @@
 // Many devices on a few threads.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "agent/device.hpp"
+#include "ota/base/mutex.hpp"
 
 namespace ota::agent {
 
@@ -32,19 +31,19 @@ class Fleet {
   void work();
 
   struct Slot {
-    std::unique_ptr<Device> device;
     Time next{};
     bool running = false;
     bool woken = false;
   };
 
   const Shared shared_;
-  std::mutex mutex_;  // protects what follows, but not the devices themselves
-  std::condition_variable changed_;
-  std::vector<Slot> slots_;
-  std::set<std::pair<Time, std::size_t>> due_;  // the slots that do not run
-  bool stopping_ = false;
-  std::vector<std::thread> workers_;
+  std::vector<std::unique_ptr<Device>> devices_;  // as create() made them
+  Mutex mutex_;
+  Condition changed_;
+  std::vector<Slot> slots_ OTA_GUARDED_BY(mutex_);                     // one for each device
+  std::set<std::pair<Time, std::size_t>> due_ OTA_GUARDED_BY(mutex_);  // the slots that do not run
+  bool stopping_ OTA_GUARDED_BY(mutex_) = false;
+  std::vector<std::thread> workers_;  // start() and stop() alone
 };
 
 }  // namespace ota::agent

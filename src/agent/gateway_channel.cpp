@@ -29,7 +29,7 @@ GatewayChannel::GatewayChannel(TlsFiles tls, std::string path, std::string token
 
 GatewayChannel::~GatewayChannel() {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
     changed_.notify_all();
     if (multi_ != nullptr) curl_multi_wakeup(multi_);
@@ -38,22 +38,22 @@ GatewayChannel::~GatewayChannel() {
 }
 
 void GatewayChannel::set_gateway(std::string origin) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   origin_ = std::move(origin);
 }
 
 bool GatewayChannel::has_gateway() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return !origin_.empty();
 }
 
 bool GatewayChannel::idle() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return waiting_.empty();
 }
 
 void GatewayChannel::switch_on() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (on_ || stopping_) return;
   on_ = true;
   // Few devices ever need it: no thread before.
@@ -62,7 +62,7 @@ void GatewayChannel::switch_on() {
 }
 
 std::deque<std::pair<std::string, std::string>> GatewayChannel::switch_off() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   on_ = false;
   reached_ = false;
   if (multi_ != nullptr) curl_multi_wakeup(multi_);
@@ -71,7 +71,7 @@ std::deque<std::pair<std::string, std::string>> GatewayChannel::switch_off() {
 }
 
 void GatewayChannel::send(std::string what, std::string payload) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::pair message(std::move(what), std::move(payload));
   // A question that is repeated while it waits needs one answer.
   if (std::find(waiting_.begin(), waiting_.end(), message) != waiting_.end()) return;
@@ -81,8 +81,9 @@ void GatewayChannel::send(std::string what, std::string payload) {
 }
 
 void GatewayChannel::drain(milliseconds grace) {
-  std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, grace, [this] { return waiting_.empty() || !on_; });
+  const MutexLock lock(mutex_);
+  const auto until = steady_clock::now() + grace;
+  while (!waiting_.empty() && on_ && changed_.wait_until(mutex_, until)) continue;
 }
 
 // --- own thread ---
@@ -91,27 +92,27 @@ void GatewayChannel::run() {
   CurlMulti multi(curl_multi_init());
   prepare(post_);
   prepare(next_);
-  std::unique_lock lock(mutex_);
-  multi_ = multi.get();
-  while (!stopping_) {
-    if (!on_) {
-      changed_.wait(lock, [this] { return on_ || stopping_; });
-      failures_ = 0;
-      again_ = next_again_ = {};
-      last_next_.clear();
-      continue;
-    }
-    lock.unlock();
-    serve(multi.get());
-    lock.lock();
-    if (!on_ || stopping_) {
-      lock.unlock();
+  {
+    const MutexLock lock(mutex_);
+    multi_ = multi.get();
+    while (!stopping_) {
+      if (!on_) {
+        while (!on_ && !stopping_) changed_.wait(mutex_);
+        failures_ = 0;
+        again_ = next_again_ = {};
+        last_next_.clear();
+        continue;
+      }
+      {
+        const MutexUnlock unlocked(mutex_);
+        serve(multi.get());
+      }
+      if (on_ && !stopping_) continue;
+      const MutexUnlock unlocked(mutex_);
       cut(multi.get());
-      lock.lock();
     }
+    multi_ = nullptr;
   }
-  multi_ = nullptr;
-  lock.unlock();
   cut(multi.get());
 }
 
@@ -154,7 +155,7 @@ void GatewayChannel::serve(void* multi) {
 
 bool GatewayChannel::begin_post(void* multi) {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (waiting_.empty() || origin_.empty()) return false;
     post_.url = origin_ + path_ + "/" + waiting_.front().first;
     post_.payload = waiting_.front().second;
@@ -172,7 +173,7 @@ bool GatewayChannel::begin_post(void* multi) {
 
 bool GatewayChannel::begin_next(void* multi) {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (origin_.empty()) return false;
     // Beyond the first answer it is held open: until then we want to know whether the gateway is there at all.
     next_.url = fmt::format("{}{}/next?wait={}", origin_, path_, reached_ ? kNextSeconds : 0);
@@ -200,7 +201,7 @@ void GatewayChannel::end(Exchange& exchange, int code) {
   if (status >= 500 && status != 503) return failed();
   failures_ = 0;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!on_) return;
     if (posted && !waiting_.empty() && waiting_.front().second == exchange.payload) waiting_.pop_front();
     changed_.notify_all();

@@ -2,15 +2,14 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
 
 #include "agent/curl_handle.hpp"
+#include "ota/base/mutex.hpp"
 #include "ota/base/random.hpp"
 
 namespace ota::agent {
@@ -77,14 +76,14 @@ class GatewayChannel {
   std::string last_next_;  // the server repeats by it what the device has not begun
   unsigned failures_ = 0;
 
-  mutable std::mutex mutex_;  // protects what follows
-  std::condition_variable changed_;
-  std::string origin_;
-  std::deque<std::pair<std::string, std::string>> waiting_;
-  bool on_ = false;
-  bool stopping_ = false;
-  void* multi_ = nullptr;
-  std::thread thread_;
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::string origin_ OTA_GUARDED_BY(mutex_);
+  std::deque<std::pair<std::string, std::string>> waiting_ OTA_GUARDED_BY(mutex_);
+  bool on_ OTA_GUARDED_BY(mutex_) = false;
+  bool stopping_ OTA_GUARDED_BY(mutex_) = false;
+  void* multi_ OTA_GUARDED_BY(mutex_) = nullptr;
+  std::thread thread_ OTA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ota::agent

@@ -28,7 +28,7 @@ Fetched MqttSource::manifest(const Assignment&) {
 
 Fetched MqttSource::chunk(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead) {
   const bool connected = line_.connected();
-  Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!is_about(task)) begin(task);
   for (;;) {
     drop_lost(steady_clock::now());
@@ -42,12 +42,12 @@ Fetched MqttSource::chunk(const Assignment& task, std::uint32_t index, const Chu
     }
     // Without a question for it there is one whose answer decides about the next.
     const bool waits = asked(index);
-    const auto ready = [&] {
+    const auto ready = [&]() OTA_REQUIRES(mutex_) {
       return interrupted_ || nudged_ || here_.contains(index) || (waits ? !asked(index) : !doubted_);
     };
-    if (ready()) continue;
     const auto until = wait_until();
-    if (came_.wait_until(lock, until, [&] { return ready() || wait_until() != until; })) continue;
+    while (!ready() && wait_until() == until && came_.wait_until(mutex_, until)) continue;
+    if (ready() || wait_until() != until) continue;
     if (moved_ + patience() > until) continue;  // some are lost, and asked for again
     if (!std::exchange(doubted_, true)) probe_.reset();
     auto fetched =
@@ -96,7 +96,7 @@ void MqttSource::ask(const Assignment& task, std::uint32_t index, const ChunkRan
   for (const auto& waiting : asked_) bytes += grid_.length(waiting.index);
   const bool alone = asked_.empty();
   ChunkRanges wanted;
-  const auto add = [&](std::uint32_t chunk) {
+  const auto add = [&](std::uint32_t chunk) OTA_REQUIRES(mutex_) {
     if (asked(chunk) || here_.contains(chunk)) return true;
     const bool fits = asked_.size() + here_.size() < kWindow && bytes + grid_.length(chunk) <= kWindowBytes;
     if (!fits && chunk != index) return false;
@@ -138,21 +138,21 @@ void MqttSource::ask_now(const Assignment& task, const ChunkRanges& wanted) {
 }
 
 std::optional<std::pair<std::uint32_t, Fetched>> MqttSource::take_any(const Assignment& task) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!is_about(task) || here_.empty()) return std::nullopt;
   const auto index = here_.begin()->first;
   return std::pair(index, take(index));
 }
 
 bool MqttSource::may_bring(const Assignment& task, std::uint32_t index, Time now) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!is_about(task)) return false;
   const auto found = question(index);
   return here_.contains(index) || (!broken_ && found != asked_.end() && now < overdue(*found));
 }
 
 std::optional<Time> MqttSource::may_bring_until(const Assignment& task, Time now) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!is_about(task)) return std::nullopt;
   std::optional<Time> first;
   if (!here_.empty()) first = now;
@@ -189,7 +189,7 @@ Time MqttSource::overdue(const Asked& one) const {
 }
 
 void MqttSource::deliver(std::string_view task, std::uint32_t index, std::string_view payload) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (task != task_ || index >= grid_.count() || payload.size() != sizeof(Digest) + grid_.length(index)) return;
   const auto found = question(index);
   if (found == asked_.end()) return;
@@ -218,20 +218,20 @@ void MqttSource::deliver(std::string_view task, std::uint32_t index, std::string
 }
 
 void MqttSource::lost() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (asked_.empty()) return;
   broken_ = doubted_ = true;
   probe_.reset();
 }
 
 void MqttSource::interrupt() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   nudged_ = true;
   came_.notify_all();
 }
 
 void MqttSource::resume() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   nudged_ = false;
 }
 

@@ -2,12 +2,10 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +13,7 @@
 
 #include "agent/chunk_source.hpp"
 #include "agent/retry_timer.hpp"
+#include "ota/base/mutex.hpp"
 
 namespace ota::agent {
 
@@ -65,46 +64,46 @@ class MqttSource final : public ChunkSource {
   void resume();
 
  private:
-  using Lock = std::unique_lock<std::mutex>;
   struct Asked {
     std::uint32_t index = 0;
     int passed = 0;              // by chunks that were requested later
     Time lost_at = Time::max();  // unless it arrives before
   };
-  bool is_about(const Assignment& task) const { return task_ == task.id && grid_ == task.grid; }
-  void begin(const Assignment& task);
-  std::deque<Asked>::const_iterator question(std::uint32_t index) const;
-  bool asked(std::uint32_t index) const { return question(index) != asked_.end(); }
-  void ask(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead);
-  void ask_one(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead);
-  void ask_now(const Assignment& task, const ChunkRanges& wanted);
-  void forget_asked();
-  void drop_lost(Time now);
-  Time wait_until() const;
-  Fetched take(std::uint32_t index);
-  std::chrono::milliseconds patience() const;
-  Time overdue(const Asked& one) const;
+  bool is_about(const Assignment& task) const OTA_REQUIRES(mutex_) { return task_ == task.id && grid_ == task.grid; }
+  void begin(const Assignment& task) OTA_REQUIRES(mutex_);
+  std::deque<Asked>::const_iterator question(std::uint32_t index) const OTA_REQUIRES(mutex_);
+  bool asked(std::uint32_t index) const OTA_REQUIRES(mutex_) { return question(index) != asked_.end(); }
+  void ask(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead) OTA_REQUIRES(mutex_);
+  void ask_one(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead) OTA_REQUIRES(mutex_);
+  void ask_now(const Assignment& task, const ChunkRanges& wanted) OTA_REQUIRES(mutex_);
+  void forget_asked() OTA_REQUIRES(mutex_);
+  void drop_lost(Time now) OTA_REQUIRES(mutex_);
+  Time wait_until() const OTA_REQUIRES(mutex_);
+  Fetched take(std::uint32_t index) OTA_REQUIRES(mutex_);
+  std::chrono::milliseconds patience() const OTA_REQUIRES(mutex_);
+  Time overdue(const Asked& one) const OTA_REQUIRES(mutex_);
 
   const ChunkLine line_;
   const std::string token_;
   const std::atomic<bool>& interrupted_;
 
-  std::mutex mutex_;  // protects what follows
-  std::condition_variable came_;
-  std::string task_;
-  ChunkGrid grid_;
-  std::deque<Asked> asked_;  // in the order of requests, which is about the order of arrival
-  std::map<std::uint32_t, std::string> here_;
-  std::uint64_t here_bytes_ = 0;
-  bool came_any_ = false;               // since the last timeout
-  bool doubted_ = false;                // none arrived since the last timeout or lost connection
-  bool broken_ = false;                 // and none was requested since the connection was lost
-  std::optional<std::uint32_t> probe_;  // requested again; when it arrives, earlier requested ones are lost
-  Time moved_{};                        // time of the last request or chunk
-  bool alone_ = false;                  // the last request was sent while nothing was in flight
-  double rtt_ms_ = 0;                   // of that request; 0: unknown
-  double rate_ = 0;                     // bytes/s, smoothed; 0: not known
-  bool nudged_ = false;
+  Mutex mutex_;  // held while the MQTT client takes a request, which takes its mutex
+  Condition came_;
+  std::string task_ OTA_GUARDED_BY(mutex_);
+  ChunkGrid grid_ OTA_GUARDED_BY(mutex_);
+  std::deque<Asked> asked_ OTA_GUARDED_BY(mutex_);  // in the order of requests, about the order of arrival
+  std::map<std::uint32_t, std::string> here_ OTA_GUARDED_BY(mutex_);
+  std::uint64_t here_bytes_ OTA_GUARDED_BY(mutex_) = 0;
+  bool came_any_ OTA_GUARDED_BY(mutex_) = false;  // since the last timeout
+  bool doubted_ OTA_GUARDED_BY(mutex_) = false;   // none arrived since the last timeout or lost connection
+  bool broken_ OTA_GUARDED_BY(mutex_) = false;    // and none was requested since the connection was lost
+  // Requested again; when it arrives, earlier requested ones are lost.
+  std::optional<std::uint32_t> probe_ OTA_GUARDED_BY(mutex_);
+  Time moved_ OTA_GUARDED_BY(mutex_){};        // time of the last request or chunk
+  bool alone_ OTA_GUARDED_BY(mutex_) = false;  // the last request was sent while nothing was in flight
+  double rtt_ms_ OTA_GUARDED_BY(mutex_) = 0;   // of that request; 0: unknown
+  double rate_ OTA_GUARDED_BY(mutex_) = 0;     // bytes/s, smoothed; 0: not known
+  bool nudged_ OTA_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace ota::agent

@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "ota/base/log.hpp"
+#include "ota/base/mutex.hpp"
 
 namespace ota::agent {
 namespace {
@@ -35,13 +35,13 @@ class JsonReporter final : public Reporter {
     }
     // ASCII alone: what the server wrote may hold characters that a terminal obeys.
     auto line = object.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::fwrite(line.data(), 1, line.size(), stdout);
     std::fflush(stdout);
   }
 
  private:
-  std::mutex mutex_;
+  Mutex mutex_;
 };
 
 class PlainReporter final : public Reporter {

@@ -13,10 +13,10 @@
 #include <cstring>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <utility>
 
 #include "base/log_line.hpp"
+#include "ota/base/mutex.hpp"
 #include "ota/base/settings.hpp"
 
 namespace ota::log {
@@ -54,8 +54,8 @@ Logger stderr_logger(Format format) { return make_logger(std::make_shared<spdlog
 
 struct Log {
   std::atomic<int> level{static_cast<int>(Level::info)};
-  std::mutex mutex;                             // no other lock is taken while it is held; one line is written under it
-  Logger logger = stderr_logger(Format::text);  // protected by mutex
+  Mutex mutex;  // held while one line is written
+  Logger logger OTA_GUARDED_BY(mutex) = stderr_logger(Format::text);
 };
 
 /// Never destroyed, so that threads may log until the process ends.
@@ -96,7 +96,7 @@ Result<void> configure(Level level, const std::string& file, Format format) {
   }
   Log& log = the_log();
   {
-    const std::lock_guard lock(log.mutex);
+    const MutexLock lock(log.mutex);
     log.logger.swap(logger);
   }
   log.level = static_cast<int>(level);
@@ -112,7 +112,7 @@ Result<void> configure(const LogSettings& settings) {
 void write(Level level, std::string_view message) {
   if (!enabled(level)) return;
   Log& log = the_log();
-  const std::lock_guard lock(log.mutex);
+  const MutexLock lock(log.mutex);
   log.logger->log(static_cast<spdlog::level::level_enum>(level), spdlog::string_view_t(message.data(), message.size()));
 }
 

@@ -19,7 +19,7 @@ WorkerPool::WorkerPool(const char* name, std::size_t threads, std::size_t capaci
 
 WorkerPool::~WorkerPool() {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
@@ -28,7 +28,7 @@ WorkerPool::~WorkerPool() {
 
 bool WorkerPool::post(std::function<void()> job) {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (stopping_ || jobs_.size() >= capacity_) return false;
     jobs_.push_back(std::move(job));
   }
@@ -40,8 +40,8 @@ void WorkerPool::run() {
   for (;;) {
     std::function<void()> job;
     {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+      const MutexLock lock(mutex_);
+      while (!stopping_ && jobs_.empty()) wake_.wait(mutex_);
       if (jobs_.empty()) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();

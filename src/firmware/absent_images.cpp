@@ -12,31 +12,31 @@ std::optional<FileMark> mark_of(const std::filesystem::path& path) {
 }
 
 void AbsentImages::put(const Digest& image, const AbsentImage& absent) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   images_[image] = absent;
   count_.store(images_.size(), std::memory_order_release);
 }
 
 void AbsentImages::remove(const Digest& image) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   images_.erase(image);
   count_.store(images_.size(), std::memory_order_release);
 }
 
 bool AbsentImages::missing(const Digest& image) const {
   if (count_.load(std::memory_order_acquire) == 0) return false;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto at = images_.find(image);
   return at != images_.end() && !at->second.damaged;
 }
 
 bool AbsentImages::contains(const Digest& image) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return images_.contains(image);
 }
 
 std::vector<std::pair<Digest, AbsentImage>> AbsentImages::all() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return {images_.begin(), images_.end()};
 }
 

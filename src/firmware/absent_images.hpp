@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "ota/base/mutex.hpp"
 #include "ota/domain/digest.hpp"
 
 namespace ota::firmware {
@@ -44,8 +44,8 @@ class AbsentImages {
 
  private:
   std::atomic<std::size_t> count_{0};
-  mutable std::mutex mutex_;
-  std::map<Digest, AbsentImage> images_;  // protected by mutex_
+  mutable Mutex mutex_;
+  std::map<Digest, AbsentImage> images_ OTA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ota::firmware

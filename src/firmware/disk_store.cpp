@@ -46,7 +46,7 @@ DiskStore::~DiskStore() {
 }
 
 std::shared_ptr<StoredImage> DiskStore::look_up(const Digest& digest) const {
-  const std::lock_guard lock(images_mutex_);
+  const MutexLock lock(images_mutex_);
   const auto at = images_.find(digest);
   return at == images_.end() ? nullptr : at->second;
 }
@@ -55,7 +55,7 @@ bool DiskStore::is_current(const StoredImage& image) const { return look_up(imag
 
 void DiskStore::insert(const Digest& digest, std::uint64_t size) {
   auto image = std::make_shared<StoredImage>(digest, size, image_path(options_.dir, digest), *this);
-  const std::lock_guard lock(images_mutex_);
+  const MutexLock lock(images_mutex_);
   // The one that is replaced goes after the lock: its destructor closes a file.
   std::swap(images_[digest], image);
   absent_.remove(digest);
@@ -94,7 +94,7 @@ Result<std::shared_ptr<Image>> DiskStore::publish(const fs::path& temporary, con
   if (!sidecar) return sidecar.error();
   const bool was_absent = absent_.contains(stored.checksum);
   {
-    const std::lock_guard lock(changes_);
+    const MutexLock lock(changes_);
     // The digests first: an image is never there without them.
     auto done = rename_file(*sidecar, sums_path(options_.dir, stored.checksum, kBlockBytes));
     if (!done) remove_file(*sidecar);
@@ -137,9 +137,9 @@ std::vector<FileName> DiskStore::files_of(const Digest& image) const {
 void DiskStore::remove(const Digest& digest) {
   std::shared_ptr<StoredImage> gone;  // closes its file after the locks
   {
-    const std::lock_guard lock(changes_);
+    const MutexLock lock(changes_);
     {
-      const std::lock_guard map_lock(images_mutex_);
+      const MutexLock map_lock(images_mutex_);
       if (const auto at = images_.find(digest); at != images_.end()) {
         gone = std::move(at->second);
         images_.erase(at);
@@ -157,14 +157,14 @@ Error DiskStore::quarantine(StoredImage& image, const Error& why) {
   const auto message = fmt::format("the image {} is corrupted: {}", to_checksum(image.digest()), why.message);
   const auto evidence = damaged_path(options_.dir, image.digest());
   {
-    const std::lock_guard lock(changes_);
+    const MutexLock lock(changes_);
     if (!is_current(image)) return fail(Errc::image_damaged, message);
     auto done = rename_file(image_path(options_.dir, image.digest()), evidence);
     if (done) done = sync_folder(options_.dir);
     if (!done) log::warn(done.error().message);
     // A file that was found corrupt is read again only after it changed.
     absent_.put(image.digest(), {image.size(), true, {}, mark_of(evidence)});
-    const std::lock_guard map_lock(images_mutex_);
+    const MutexLock map_lock(images_mutex_);
     images_.erase(image.digest());
   }
   log::error(
@@ -191,7 +191,7 @@ bool DiskStore::in_slices(std::function<bool()> step) {
 void DiskStore::start_scrub() {
   const auto images = [this] {
     std::vector<std::shared_ptr<StoredImage>> all;
-    const std::lock_guard lock(images_mutex_);
+    const MutexLock lock(images_mutex_);
     for (const auto& [digest, image] : images_) all.push_back(image);
     return all;
   };

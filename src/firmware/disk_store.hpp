@@ -4,7 +4,6 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,14 +14,14 @@
 #include "firmware/scrubber.hpp"
 #include "firmware/stored_image.hpp"
 #include "ota/base/file.hpp"
+#include "ota/base/mutex.hpp"
 #include "ota/base/worker_pool.hpp"
 #include "ota/firmware/store.hpp"
 
 namespace ota::firmware {
 
 /// Locks: `changes_` is held while files are renamed or removed, and `images_mutex_` is taken inside it for the map. No
-/// other lock is taken while one of the others is held. No lock is held during a callback, `images_mutex_` never during
-/// I/O.
+/// lock is held during a callback, `images_mutex_` never during I/O.
 class DiskStore final : public Store, public ImageKeeper {
  public:
   using Ready = std::function<void(Result<std::shared_ptr<const Manifest>>)>;
@@ -49,18 +48,18 @@ class DiskStore final : public Store, public ImageKeeper {
   bool in_slices(std::function<bool()> step) override;
   bool stopping() const noexcept override { return stopping_.load(std::memory_order_acquire); }
   Result<std::shared_ptr<const Manifest>> block_digests(StoredImage& image) override;
-  Error quarantine(StoredImage& image, const Error& why) override;
+  Error quarantine(StoredImage& image, const Error& why) override OTA_EXCLUDES(changes_);
 
-  std::shared_ptr<StoredImage> look_up(const Digest& digest) const;
-  bool is_current(const StoredImage& image) const;
-  void insert(const Digest& digest, std::uint64_t size);
-  void put_aside(const KnownImage& image, std::uint64_t found);
+  std::shared_ptr<StoredImage> look_up(const Digest& digest) const OTA_EXCLUDES(images_mutex_);
+  bool is_current(const StoredImage& image) const OTA_REQUIRES(changes_);
+  void insert(const Digest& digest, std::uint64_t size) OTA_REQUIRES(changes_);
+  void put_aside(const KnownImage& image, std::uint64_t found) OTA_REQUIRES(changes_);
   void tell_of_missing(std::size_t known, const std::vector<Digest>& missing) const;
   void tell_of_orphans(bool empty_catalogue) const;
-  void remove_lone_digests();
+  void remove_lone_digests() OTA_REQUIRES(changes_);
   Result<Stored> digest_of(const std::filesystem::path& path) const;
   /// Takes an image whose file is gone out of the store.
-  Error lose(StoredImage& image, const std::string& why);
+  Error lose(StoredImage& image, const std::string& why) OTA_EXCLUDES(changes_);
   /// Checks whether absent images are back. On the scrub's thread.
   void look_again();
   /// The file is that image: then it is in the store again. `read_in_vain` is the file that was read and wasn't.
@@ -82,15 +81,15 @@ class DiskStore final : public Store, public ImageKeeper {
   std::atomic<bool> stopping_{false};
   const std::shared_ptr<std::atomic<int>> uploads_ = std::make_shared<std::atomic<int>>(0);
 
-  mutable std::mutex changes_;
-  mutable std::mutex images_mutex_;
-  std::map<Digest, std::shared_ptr<StoredImage>> images_;  // protected by images_mutex_
+  Mutex changes_ OTA_ACQUIRED_BEFORE(images_mutex_);
+  mutable Mutex images_mutex_;
+  std::map<Digest, std::shared_ptr<StoredImage>> images_ OTA_GUARDED_BY(images_mutex_);
 
   AbsentImages absent_;
 
   mutable ManifestCache manifests_;
-  std::mutex waiting_mutex_;
-  std::map<GridKey, std::vector<Ready>> waiting_;  // protected by waiting_mutex_; a build runs for each key
+  Mutex waiting_mutex_;
+  std::map<GridKey, std::vector<Ready>> waiting_ OTA_GUARDED_BY(waiting_mutex_);  // a build runs for each key
 
   mutable WorkerPool pool_;
   std::unique_ptr<Scrubber> scrubber_;

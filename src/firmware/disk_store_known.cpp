@@ -25,7 +25,7 @@ Reconciled DiskStore::reconcile(const std::vector<KnownImage>& known) {
   Reconciled found;
   std::set<Digest> seen;
   {
-    const std::lock_guard lock(changes_);
+    const MutexLock lock(changes_);
     for (const auto& image : known) {
       if (!seen.insert(image.checksum).second) continue;
       const auto path = image_path(options_.dir, image.checksum);
@@ -152,10 +152,10 @@ Error DiskStore::lose(StoredImage& image, const std::string& why) {
   image.mark_damaged();
   const auto message = fmt::format("the image {} is missing (image_missing): {}", to_checksum(image.digest()), why);
   {
-    const std::lock_guard lock(changes_);
+    const MutexLock lock(changes_);
     if (!is_current(image)) return fail(Errc::image_damaged, message);
     absent_.put(image.digest(), {image.size(), false, {}, {}});
-    const std::lock_guard map_lock(images_mutex_);
+    const MutexLock map_lock(images_mutex_);
     images_.erase(image.digest());
   }
   log::error(message + "; put it back or upload it again, its tasks wait");
@@ -171,7 +171,7 @@ void DiskStore::look_again() {
         whole_now(digest, damaged_path(options_.dir, digest), now.size, now.read_aside))
       continue;
     if (now.read_image == absent.read_image && now.read_aside == absent.read_aside) continue;
-    const std::lock_guard lock(changes_);
+    const MutexLock lock(changes_);
     if (absent_.contains(digest)) absent_.put(digest, now);
   }
 }
@@ -189,7 +189,7 @@ bool DiskStore::whole_now(const Digest& digest, const fs::path& path, std::uint6
     return false;
   }
   {
-    const std::lock_guard lock(changes_);
+    const MutexLock lock(changes_);
     if (!absent_.contains(digest) || mark_of(path) != file) return false;  // uploaded, removed or changed meanwhile
     const auto place = image_path(options_.dir, digest);
     if (path != place) {

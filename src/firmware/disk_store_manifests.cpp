@@ -40,7 +40,7 @@ void DiskStore::prepare(const Digest& digest, std::uint32_t chunk_bytes, Ready d
   bool full = false;
   bool first = false;
   {
-    const std::lock_guard lock(waiting_mutex_);
+    const MutexLock lock(waiting_mutex_);
     auto& waiting = waiting_[key];
     first = waiting.empty();
     full = waiting.size() >= kWaitingForOne;
@@ -113,7 +113,7 @@ void DiskStore::save(StoredImage& image, const ChunkGrid& grid, const Manifest& 
     log::warn(fmt::format("digests are kept in memory only: {}", temporary.error().message));
     return;
   }
-  const std::lock_guard lock(changes_);
+  const MutexLock lock(changes_);
   const auto files = files_of(image.digest());
   const auto others = std::count_if(files.begin(), files.end(), [](const auto& f) { return f.kind == FileKind::sums; });
   // An image that was removed meanwhile must leave no file.
@@ -127,7 +127,7 @@ void DiskStore::save(StoredImage& image, const ChunkGrid& grid, const Manifest& 
 void DiskStore::answer(const GridKey& key, const Result<std::shared_ptr<const Manifest>>& result) {
   std::vector<Ready> waiting;
   {
-    const std::lock_guard lock(waiting_mutex_);
+    const MutexLock lock(waiting_mutex_);
     const auto at = waiting_.find(key);
     if (at == waiting_.end()) return;
     waiting = std::move(at->second);

@@ -8,7 +8,7 @@ std::size_t size_of(const Manifest& manifest) { return manifest.size() * sizeof(
 }  // namespace
 
 std::shared_ptr<const Manifest> ManifestCache::find(const GridKey& key) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto at = places_.find(key);
   if (at == places_.end()) return nullptr;
   entries_.splice(entries_.begin(), entries_, at->second);
@@ -16,7 +16,7 @@ std::shared_ptr<const Manifest> ManifestCache::find(const GridKey& key) {
 }
 
 void ManifestCache::put(const GridKey& key, std::shared_ptr<const Manifest> manifest) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto at = places_.find(key); at != places_.end()) erase(at);
   bytes_ += size_of(*manifest);
   entries_.emplace_front(key, std::move(manifest));
@@ -25,12 +25,12 @@ void ManifestCache::put(const GridKey& key, std::shared_ptr<const Manifest> mani
 }
 
 void ManifestCache::drop(const Digest& image) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (auto at = places_.lower_bound({image, 0}); at != places_.end() && at->first.first == image;) erase(at++);
 }
 
 std::size_t ManifestCache::bytes() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return bytes_;
 }
 

@@ -5,9 +5,9 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <utility>
 
+#include "ota/base/mutex.hpp"
 #include "ota/firmware/manifest_provider.hpp"
 
 namespace ota::firmware {
@@ -30,13 +30,13 @@ class ManifestCache {
  private:
   using Entry = std::pair<GridKey, std::shared_ptr<const Manifest>>;
   using Entries = std::list<Entry>;
-  void erase(std::map<GridKey, Entries::iterator>::iterator at);
+  void erase(std::map<GridKey, Entries::iterator>::iterator at) OTA_REQUIRES(mutex_);
 
   const std::size_t max_bytes_;
-  mutable std::mutex mutex_;
-  Entries entries_;                              // protected by mutex_; most recently used first
-  std::map<GridKey, Entries::iterator> places_;  // protected by mutex_
-  std::size_t bytes_ = 0;                        // protected by mutex_
+  mutable Mutex mutex_;
+  Entries entries_ OTA_GUARDED_BY(mutex_);  // most recently used first
+  std::map<GridKey, Entries::iterator> places_ OTA_GUARDED_BY(mutex_);
+  std::size_t bytes_ OTA_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace ota::firmware

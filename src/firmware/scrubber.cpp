@@ -28,7 +28,7 @@ Scrubber::Scrubber(Pace pace, Images images, std::function<void()> look, ImageKe
 
 Scrubber::~Scrubber() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
@@ -39,8 +39,9 @@ bool Scrubber::wait_until(Steady::time_point time) {
   for (;;) {
     look();
     const auto next = std::min(time, next_look_);
-    std::unique_lock lock(mutex_);
-    if (wake_.wait_until(lock, next, [this] { return stopping_; })) return false;
+    const MutexLock lock(mutex_);
+    while (!stopping_ && wake_.wait_until(mutex_, next)) continue;
+    if (stopping_) return false;
     if (next == time) return true;
   }
 }

@@ -2,15 +2,14 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "firmware/stored_image.hpp"
+#include "ota/base/mutex.hpp"
 
 namespace ota::firmware {
 
@@ -44,9 +43,9 @@ class Scrubber {
   const Images images_;
   const std::function<void()> look_;
   ImageKeeper& keeper_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;  // protected by mutex_
+  Mutex mutex_;
+  Condition wake_;
+  bool stopping_ OTA_GUARDED_BY(mutex_) = false;
   std::chrono::steady_clock::time_point next_look_{};
   std::thread thread_;
 };

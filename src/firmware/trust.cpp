@@ -10,14 +10,14 @@ Trust::Trust(TrustedKeys keys, bool signature_required)
 void Trust::set(TrustedKeys keys, bool signature_required) {
   auto next = std::make_shared<const Policy>(Policy{std::move(keys), signature_required});
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     policy_ = std::move(next);
   }
   generation_.fetch_add(1, std::memory_order_release);
 }
 
 std::shared_ptr<const Trust::Policy> Trust::policy() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return policy_;
 }
 

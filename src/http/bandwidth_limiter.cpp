@@ -51,7 +51,7 @@ std::size_t BandwidthLimiter::slice() const {
 void BandwidthLimiter::set(const DownloadRates& rates, Time now) {
   Ready ready;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     rates_ = rates;
     all_ = {0, now};
     for (auto& [key, flow] : flows_) flow.bucket = {0, now};
@@ -65,7 +65,7 @@ void BandwidthLimiter::acquire(const Bandwidth& bandwidth, std::size_t wanted, T
   Ready ready;
   bool wake = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const bool alone = turns_[false].empty() && turns_[true].empty();
     auto [at, fresh] = flows_.try_emplace(bandwidth.key);
     auto& flow = at->second;
@@ -86,7 +86,7 @@ bool BandwidthLimiter::refill(Time now) {
   Ready ready;
   bool more = false;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     hand_out(now, ready);
     forget_idle(now);
     more = refilling_ = !flows_.empty();

@@ -7,11 +7,11 @@
 #include <deque>
 #include <functional>
 #include <list>
-#include <mutex>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "ota/base/mutex.hpp"
 #include "ota/http/message.hpp"
 #include "ota/http/server.hpp"
 
@@ -61,25 +61,28 @@ class BandwidthLimiter {
   using Ready = std::vector<std::pair<Granted, std::size_t>>;
 
   /// Of a flow, 0: none.
-  std::uint64_t rate(const Flow& flow) const;
-  std::size_t slice() const;
-  std::size_t slice(const Flow& flow) const;
-  void hand_out(Time now, Ready& ready);
-  bool pass(bool urgent, std::size_t most, Time now, Ready& ready);
-  bool take(bool urgent, double bytes, Time now);
-  void forget_idle(Time now);
+  std::uint64_t rate(const Flow& flow) const OTA_REQUIRES(mutex_);
+  std::size_t slice() const OTA_REQUIRES(mutex_);
+  std::size_t slice(const Flow& flow) const OTA_REQUIRES(mutex_);
+  void hand_out(Time now, Ready& ready) OTA_REQUIRES(mutex_);
+  bool pass(bool urgent, std::size_t most, Time now, Ready& ready) OTA_REQUIRES(mutex_);
+  bool take(bool urgent, double bytes, Time now) OTA_REQUIRES(mutex_);
+  void forget_idle(Time now) OTA_REQUIRES(mutex_);
   static void tell(Ready& ready);
 
   const std::function<void()> wake_;
   std::atomic<bool> limits_{false};
-  std::mutex mutex_;
-  DownloadRates rates_;  // this and all below: protected by mutex_
-  Bucket all_;
-  Flows flows_;
-  std::list<std::uint64_t> turns_[2];  ///< keys with something waiting: routine, urgent; whose turn it is first
-  double routine_share_ = 0;           ///< bytes that routine ones may have though urgent ones wait
-  Time urgent_until_{};                ///< so long an urgent one is expected back
-  bool refilling_ = false;
+  Mutex mutex_;
+  DownloadRates rates_ OTA_GUARDED_BY(mutex_);
+  Bucket all_ OTA_GUARDED_BY(mutex_);
+  Flows flows_ OTA_GUARDED_BY(mutex_);
+  /// Keys with something waiting: routine, urgent; whose turn it is first.
+  std::list<std::uint64_t> turns_[2] OTA_GUARDED_BY(mutex_);
+  /// Bytes that routine ones may have though urgent ones wait.
+  double routine_share_ OTA_GUARDED_BY(mutex_) = 0;
+  /// So long an urgent one is expected back.
+  Time urgent_until_ OTA_GUARDED_BY(mutex_){};
+  bool refilling_ OTA_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace ota::http

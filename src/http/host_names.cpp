@@ -88,7 +88,7 @@ bool HostNames::configured(std::string_view host) const { return holds(configure
 
 bool HostNames::changing_has(const std::string& address) const {
   if (!changing_) return false;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (holds(changed_, address)) return true;
   const auto now = std::chrono::steady_clock::now();
   if (now - looked_ < look_again_) return false;

@@ -3,11 +3,11 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <utility>
+
+#include "ota/base/mutex.hpp"
 
 namespace ota::http {
 
@@ -18,19 +18,21 @@ class OpenCount {
   std::size_t opened() { return count_.fetch_add(1, std::memory_order_relaxed); }
   void closed() {
     if (count_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     none_.notify_all();
   }
   std::size_t count() const { return count_.load(std::memory_order_acquire); }
   bool wait_for_none(std::chrono::milliseconds time) {
-    std::unique_lock lock(mutex_);
-    return none_.wait_for(lock, time, [this] { return count() == 0; });
+    const MutexLock lock(mutex_);
+    const auto until = std::chrono::steady_clock::now() + time;
+    while (count() > 0 && none_.wait_until(mutex_, until)) continue;
+    return count() == 0;
   }
 
  private:
   std::atomic<std::size_t> count_{0};
-  std::mutex mutex_;  // only for waiting; no other lock inside
-  std::condition_variable none_;
+  Mutex mutex_;  // only for waiting
+  Condition none_;
 };
 
 /// Counts as one during its lifetime.

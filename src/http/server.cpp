@@ -7,7 +7,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <mutex>
 
 #include "http/listen_address.hpp"
 #include "http/open_count.hpp"
@@ -16,6 +15,7 @@
 #include "http/worker.hpp"
 #include "ota/base/fault.hpp"
 #include "ota/base/log.hpp"
+#include "ota/base/mutex.hpp"
 #include "ota/http/await.hpp"
 
 namespace ota::http {
@@ -30,17 +30,21 @@ constexpr std::chrono::milliseconds kLongestTick{500};
 constexpr std::chrono::seconds kCutTime{5};
 
 struct Listener {
-  Listener(tcp::acceptor opened, std::shared_ptr<const SessionContext> shared, std::optional<TlsOptions> options)
-      : acceptor(std::move(opened)), context(std::move(shared)), tls_options(std::move(options)) {}
+  Listener(tcp::acceptor opened, std::shared_ptr<const SessionContext> shared, std::optional<TlsOptions> options,
+           std::shared_ptr<asio::ssl::context> secured)
+      : acceptor(std::move(opened)),
+        context(std::move(shared)),
+        tls_options(std::move(options)),
+        tls(std::move(secured)) {}
 
   tcp::acceptor acceptor;
   std::shared_ptr<const SessionContext> context;
   std::optional<TlsOptions> tls_options;
-  std::mutex mutex;                         // a leaf
-  std::shared_ptr<asio::ssl::context> tls;  // protected by mutex
+  Mutex mutex;
+  std::shared_ptr<asio::ssl::context> tls OTA_GUARDED_BY(mutex);
 
   std::shared_ptr<asio::ssl::context> current_tls() {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     return tls;
   }
 };
@@ -72,10 +76,10 @@ class ServerImpl final : public Server {
       if (!made) return made.error();
       secured = *made;
     }
-    auto listener = std::make_shared<Listener>(std::move(*acceptor), std::move(context), std::move(tls));
-    listener->tls = std::move(secured);
+    auto listener =
+        std::make_shared<Listener>(std::move(*acceptor), std::move(context), std::move(tls), std::move(secured));
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       listeners_.push_back(listener);
     }
     auto accepting = accept(listener, to_text(local));
@@ -101,7 +105,7 @@ class ServerImpl final : public Server {
   }
 
   Result<void> reload_tls() override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::vector<std::shared_ptr<asio::ssl::context>> fresh;
     for (const auto& listener : listeners_) {
       if (!listener->tls_options) {
@@ -113,7 +117,7 @@ class ServerImpl final : public Server {
       fresh.push_back(*made);
     }
     for (std::size_t i = 0; i < fresh.size(); ++i) {
-      const std::lock_guard leaf(listeners_[i]->mutex);
+      const MutexLock leaf(listeners_[i]->mutex);
       listeners_[i]->tls = fresh[i];
     }
     return {};
@@ -218,11 +222,11 @@ class ServerImpl final : public Server {
   }
 
   void stop_once(std::chrono::milliseconds grace) {
-    const std::lock_guard stopping(stop_mutex_);
+    const MutexLock stopping(stop_mutex_);
     if (stopped_) return;
     stopped_ = true;
     asio::post(workers_.front()->io(), [this] {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       boost::system::error_code ignored;
       for (const auto& listener : listeners_) listener->acceptor.close(ignored);
     });
@@ -248,8 +252,8 @@ class ServerImpl final : public Server {
   }
 
   const ServerOptions options_;
-  std::mutex stop_mutex_;  // held while stop() waits; nothing else takes it
-  bool stopped_ = false;   // protected by stop_mutex_
+  Mutex stop_mutex_;  // held while stop() waits; nothing else takes it
+  bool stopped_ OTA_GUARDED_BY(stop_mutex_) = false;
   std::atomic<bool> started_{false};
   std::shared_ptr<OpenCount> open_ = std::make_shared<OpenCount>();  // connections
   OpenCount accepting_;                                              // accept loops
@@ -259,8 +263,8 @@ class ServerImpl final : public Server {
   std::vector<std::unique_ptr<Worker>> workers_;
   asio::steady_timer refill_timer_;  // this and the next: the first worker's
   bool limiter_stopped_ = false;
-  std::mutex mutex_;                                  // a leaf but for a listener's, which is taken inside it
-  std::vector<std::shared_ptr<Listener>> listeners_;  // protected by mutex_; acceptors: the first worker's
+  Mutex mutex_;                                                              // a listener's is taken inside it
+  std::vector<std::shared_ptr<Listener>> listeners_ OTA_GUARDED_BY(mutex_);  // acceptors: the first worker's
 };
 
 }  // namespace

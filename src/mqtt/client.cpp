@@ -46,19 +46,19 @@ ClientImpl::ClientImpl(Options options, Handlers handlers, Random& random)
       outbox_(options_.max_outbox_messages, options_.max_outbox_bytes) {}
 
 void ClientImpl::start() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!thread_.joinable() && !stopping_) thread_ = std::thread([this] { run(); });
 }
 
 void ClientImpl::reconnect_now() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   reconnect_now_ = true;
   wake_.notify_one();
 }
 
 bool ClientImpl::publish(std::string topic, std::string payload, int qos) {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const bool barred = !barred_.empty() && barred_.bars(topic, steady_clock::now());
     if (!barred) {
       if (stopping_ || !outbox_.push(std::move(topic), std::move(payload), std::clamp(qos, 0, 2))) {
@@ -77,7 +77,7 @@ bool ClientImpl::publish(std::string topic, std::string payload, int qos) {
 
 bool ClientImpl::publish_bulk(std::string topic, std::string payload, BulkSent sent) {
   if (payload.size() > max_payload(topic.size())) return false;
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (stopping_ || state_ != State::connected) return false;
   if (!bulk_.push(std::move(topic), std::move(payload), std::move(sent))) return false;
   wake_.notify_one();
@@ -91,7 +91,7 @@ std::size_t ClientImpl::max_payload(std::size_t topic_bytes) const {
 }
 
 Status ClientImpl::status() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return {state_ == State::connected && unanswered_ == 0,
           detail_,
           connects_,
@@ -106,7 +106,7 @@ Status ClientImpl::status() const {
 
 void ClientImpl::stop(milliseconds grace) {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!stopping_) stop_by_ = steady_clock::now() + grace;
     stopping_ = true;
     wake_.notify_one();
@@ -117,7 +117,7 @@ void ClientImpl::stop(milliseconds grace) {
 // --- Paho's threads ---
 
 void ClientImpl::become(State state, int reason) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   state_ = state;
   reason_ = reason;
   wake_.notify_one();
@@ -126,7 +126,7 @@ void ClientImpl::become(State state, int reason) {
 void ClientImpl::on_connected(const Limits& limits) {
   max_packet_ = limits.max_packet;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     max_qos_ = limits.max_qos;
   }
   become(State::connected, 0);
@@ -148,7 +148,7 @@ void ClientImpl::on_published(std::uint64_t id, int reason) {
   if (reason != 0) {
     return drop(id, fmt::format("the broker refused it ({}): check its access list and limits", short_reason(reason)));
   }
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (outbox_.delivered(id)) ++published_;
   if (outbox_.has_waiting() || bulk_.may_take() || stopping_) wake_.notify_one();
 }
@@ -156,7 +156,7 @@ void ClientImpl::on_published(std::uint64_t id, int reason) {
 void ClientImpl::on_bulk_written(std::uint64_t id, int reason) {
   std::optional<BulkSent> sent;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     sent = bulk_.written(id);
     if (bulk_.may_take()) wake_.notify_one();
   }
@@ -170,7 +170,7 @@ void ClientImpl::on_subscribed(std::size_t filter, int reason, int qos) {
                           options_.subscriptions[filter], short_reason(reason), options_.username);
     log::error("mqtt: " + refusal);
   }
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (reason != 0) detail_ = std::move(refusal);
   // A broker of 3.1.1 has no other way to say so: RabbitMQ acknowledges QoS 2 as if it were 1, which ends nothing.
   if (reason == 0 && qos < options_.subscribe_qos) max_qos_ = std::min(max_qos_, qos);
@@ -183,7 +183,7 @@ void ClientImpl::on_subscribed(std::size_t filter, int reason, int qos) {
 void ClientImpl::drop(std::uint64_t id, const std::string& why) {
   std::optional<Outgoing> message;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     message = outbox_.delivered(id);
     if (message) ++dropped_;
     wake_.notify_one();

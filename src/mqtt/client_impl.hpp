@@ -3,8 +3,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
 #include "mqtt/barred_topics.hpp"
@@ -12,6 +10,7 @@
 #include "mqtt/link.hpp"
 #include "mqtt/outbox.hpp"
 #include "mqtt/version_choice.hpp"
+#include "ota/base/mutex.hpp"
 
 namespace ota::mqtt {
 
@@ -32,31 +31,31 @@ class ClientImpl final : public Client, private LinkEvents {
 
  private:
   enum class State { idle, connecting, connected, failed, lost, disconnected };
-  using Lock = std::unique_lock<std::mutex>;
 
-  // Own thread. Functions with a Lock parameter are called and return with the lock held.
+  // Own thread.
   void run();
-  bool connect(Lock& lock);
-  bool connect_once(Lock& lock, Version version);
+  bool connect() OTA_REQUIRES(mutex_);
+  bool connect_once(Version version) OTA_REQUIRES(mutex_);
   bool should_warn(const std::string& cause);
   bool renew_link(Version version);
-  bool serve(Lock& lock);
-  bool after_loss(Lock& lock, std::chrono::seconds lived);
+  bool serve() OTA_REQUIRES(mutex_);
+  bool after_loss(std::chrono::seconds lived) OTA_REQUIRES(mutex_);
   std::string why_lost(int reason, const Outbox::Lost& lost);
-  bool may_send() const;
-  bool work_waits() const;
-  bool done(Lock& lock);
-  void announce(Lock& lock);
-  void pump(Lock& lock);
-  bool hand_over(const Outgoing& message);
-  void lose_bulk(Lock& lock);
-  void hang_up(Lock& lock);
-  void part(Lock& lock);
-  void wait(Lock& lock, unsigned step);
+  bool may_send() const OTA_REQUIRES(mutex_);
+  bool work_waits() const OTA_REQUIRES(mutex_);
+  bool ready() const OTA_REQUIRES(mutex_);
+  bool done() OTA_REQUIRES(mutex_);
+  void announce() OTA_REQUIRES(mutex_);
+  void pump() OTA_REQUIRES(mutex_);
+  bool hand_over(const Outgoing& message) OTA_EXCLUDES(mutex_);
+  void lose_bulk() OTA_REQUIRES(mutex_);
+  void hang_up() OTA_REQUIRES(mutex_);
+  void part() OTA_REQUIRES(mutex_);
+  void wait(unsigned step) OTA_REQUIRES(mutex_);
 
-  // Any thread, without the lock.
-  void drop(std::uint64_t id, const std::string& why);
-  void report_dropped(const Outgoing& message, const std::string& why) const;
+  // Any thread.
+  void drop(std::uint64_t id, const std::string& why) OTA_EXCLUDES(mutex_);
+  void report_dropped(const Outgoing& message, const std::string& why) const OTA_EXCLUDES(mutex_);
 
   // Paho's threads.
   void become(State state, int reason);
@@ -83,28 +82,28 @@ class ClientImpl final : public Client, private LinkEvents {
   int short_lives_ = 0;  // consecutive connections that were lost early
   std::string warned_;   // the last warning about a failed connect; empty while connected
   std::chrono::steady_clock::time_point warned_at_;
-  std::string told_;     // the broker's last reason for ending one of these
+  std::string told_;  // the broker's last reason for ending one of these
 
-  mutable std::mutex mutex_;  // protects what follows
-  std::condition_variable wake_;
-  Outbox outbox_;
-  BulkLane bulk_;
-  BarredTopics barred_;
-  int max_qos_ = 2;  // of this connection
-  Version version_ = Version::automatic;
-  State state_ = State::idle;
-  int reason_ = 0;
-  std::string detail_ = "not connected yet";
-  std::uint64_t connects_ = 0;
-  std::uint64_t published_ = 0;
-  std::uint64_t refused_ = 0;
-  std::uint64_t dropped_ = 0;
-  std::size_t unanswered_ = 0;  // subscriptions of this connection
-  bool announced_ = false;
-  bool stopping_ = false;
-  bool reconnect_now_ = false;
-  std::chrono::steady_clock::time_point stop_by_;
-  std::thread thread_;
+  mutable Mutex mutex_;
+  Condition wake_;
+  Outbox outbox_ OTA_GUARDED_BY(mutex_);
+  BulkLane bulk_ OTA_GUARDED_BY(mutex_);
+  BarredTopics barred_ OTA_GUARDED_BY(mutex_);
+  int max_qos_ OTA_GUARDED_BY(mutex_) = 2;  // of this connection
+  Version version_ OTA_GUARDED_BY(mutex_) = Version::automatic;
+  State state_ OTA_GUARDED_BY(mutex_) = State::idle;
+  int reason_ OTA_GUARDED_BY(mutex_) = 0;
+  std::string detail_ OTA_GUARDED_BY(mutex_) = "not connected yet";
+  std::uint64_t connects_ OTA_GUARDED_BY(mutex_) = 0;
+  std::uint64_t published_ OTA_GUARDED_BY(mutex_) = 0;
+  std::uint64_t refused_ OTA_GUARDED_BY(mutex_) = 0;
+  std::uint64_t dropped_ OTA_GUARDED_BY(mutex_) = 0;
+  std::size_t unanswered_ OTA_GUARDED_BY(mutex_) = 0;  // subscriptions of this connection
+  bool announced_ OTA_GUARDED_BY(mutex_) = false;
+  bool stopping_ OTA_GUARDED_BY(mutex_) = false;
+  bool reconnect_now_ OTA_GUARDED_BY(mutex_) = false;
+  std::chrono::steady_clock::time_point stop_by_ OTA_GUARDED_BY(mutex_);
+  std::thread thread_;  // made under mutex_; joined by stop(), which must not hold it
 };
 
 }  // namespace ota::mqtt

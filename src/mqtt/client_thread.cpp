@@ -29,44 +29,55 @@ constexpr int kUnsupportedVersion = 0x84;
 }  // namespace
 
 void ClientImpl::run() {
-  Lock lock(mutex_);
+  const MutexLock lock(mutex_);
   for (unsigned step = 0; !stopping_;) {
     bool held = false;
-    if (!guarded("the connection", [&] { held = connect(lock) && serve(lock); })) {
-      if (!lock.owns_lock()) lock.lock();
+    bool failed = false;
+    {
+      const MutexUnlock unlocked(mutex_);
+      failed = !guarded("the connection", [&] {
+        const MutexLock again(mutex_);
+        held = connect() && serve();
+      });
+    }
+    if (failed) {
       link_used_ = true;
       state_ = State::failed;
       detail_ = "an internal error ended the connection: see the log";
       outbox_.connection_lost(false);
-      lose_bulk(lock);
+      lose_bulk();
     }
     step = held ? 0 : step + 1;
-    if (!stopping_) wait(lock, held ? 0 : step - 1);
+    if (!stopping_) wait(held ? 0 : step - 1);
   }
-  lock.unlock();
+  const MutexUnlock unlocked(mutex_);
   link_.reset();
 }
 
 // True once the broker has taken us in, with a version that is to be kept; else says why not and answers false.
-bool ClientImpl::connect(Lock& lock) {
+bool ClientImpl::connect() {
   for (bool again = true; again && !stopping_;) {
     const auto version = versions_.next();
-    if (connect_once(lock, version)) {
+    if (connect_once(version)) {
       if (!versions_.connected()) return true;
-      hang_up(lock);
+      hang_up();
       continue;
     }
     if (stopping_) return false;
     state_ = State::failed;
     const int reason = reason_;
-    lock.unlock();
-    auto cause = reason != 0 ? DisconnectReason{true, describe_reason(reason, options_)}
-                             : find_disconnect_reason(options_, version);
-    again = reason == kUnsupportedVersion ? versions_.refused() : reason == 0 && cause.reachable && versions_.hung_up();
-    log::write(again || !should_warn(cause.text) ? log::Level::debug : log::Level::warn,
-               fmt::format("mqtt: not connected to {} with MQTT {}: {}", options_.url, to_string(version), cause.text));
-    lock.lock();
-    detail_ = std::move(cause.text);
+    std::string why;
+    {
+      const MutexUnlock unlocked(mutex_);
+      auto cause = reason != 0 ? DisconnectReason{true, describe_reason(reason, options_)}
+                               : find_disconnect_reason(options_, version);
+      again =
+          reason == kUnsupportedVersion ? versions_.refused() : reason == 0 && cause.reachable && versions_.hung_up();
+      why = std::move(cause.text);
+      log::write(again || !should_warn(why) ? log::Level::debug : log::Level::warn,
+                 fmt::format("mqtt: not connected to {} with MQTT {}: {}", options_.url, to_string(version), why));
+    }
+    detail_ = std::move(why);
   }
   return false;
 }
@@ -80,17 +91,20 @@ bool ClientImpl::should_warn(const std::string& cause) {
   return true;
 }
 
-bool ClientImpl::connect_once(Lock& lock, Version version) {
+bool ClientImpl::connect_once(Version version) {
   state_ = State::connecting;
   reason_ = 0;
   unanswered_ = options_.subscriptions.size() + 1;  // the additional one is removed when all subscriptions are sent
   const bool fresh = std::exchange(link_used_, false) || !link_ || link_version_ != version;
-  lock.unlock();
-  const bool begun = (!fresh || renew_link(version)) && link_->connect();
-  lock.lock();
+  bool begun = false;
+  {
+    const MutexUnlock unlocked(mutex_);
+    begun = (!fresh || renew_link(version)) && link_->connect();
+  }
   if (begun) {
-    bool answered = wake_.wait_for(lock, kConnectPatience, [&] { return state_ != State::connecting || stopping_; });
-    if (!answered || state_ == State::connecting) link_used_ = true;  // never heard of again
+    const auto until = steady_clock::now() + kConnectPatience;
+    while (state_ == State::connecting && !stopping_ && wake_.wait_until(mutex_, until)) continue;
+    if (state_ == State::connecting) link_used_ = true;  // never heard of again
   }
   if (state_ != State::connected) return false;
   link_used_ = true;
@@ -112,32 +126,34 @@ bool ClientImpl::renew_link(Version version) {
 
 // Publishes until the connection ends. True where the next try need not wait longer than the last one did: it held long
 // enough, or one message is the cause of its end.
-bool ClientImpl::serve(Lock& lock) {
+bool ClientImpl::serve() {
   const auto since = steady_clock::now();
   ++connects_;
   detail_.clear();
-  lock.unlock();
-  if (auto address = parse_address(options_.url)) tune_sockets(address->port);
-  const bool subscribed = link_->subscribe();
-  warned_.clear();
-  log::info(fmt::format("mqtt: connected to {} as {} with MQTT {}", options_.url, options_.client_id,
-                        to_string(link_version_)));
-  lock.lock();
+  bool subscribed = false;
+  {
+    const MutexUnlock unlocked(mutex_);
+    if (auto address = parse_address(options_.url)) tune_sockets(address->port);
+    subscribed = link_->subscribe();
+    warned_.clear();
+    log::info(fmt::format("mqtt: connected to {} as {} with MQTT {}", options_.url, options_.client_id,
+                          to_string(link_version_)));
+  }
   --unanswered_;
   announced_ = false;
-  while (subscribed && state_ == State::connected && !done(lock)) {
-    announce(lock);
-    pump(lock);
+  while (subscribed && state_ == State::connected && !done()) {
+    announce();
+    pump();
   }
-  lose_bulk(lock);
+  lose_bulk();
   if (stopping_) {
-    part(lock);
+    part();
     return true;
   }
-  return after_loss(lock, std::chrono::duration_cast<seconds>(steady_clock::now() - since));
+  return after_loss(std::chrono::duration_cast<seconds>(steady_clock::now() - since));
 }
 
-bool ClientImpl::after_loss(Lock& lock, seconds lived) {
+bool ClientImpl::after_loss(seconds lived) {
   const auto lost = outbox_.connection_lost(may_be_a_message(reason_));
   const int reason = reason_;
   seconds barred{0};
@@ -145,17 +161,20 @@ bool ClientImpl::after_loss(Lock& lock, seconds lived) {
     ++dropped_;
     barred = barred_.bar(lost.victim->topic, steady_clock::now());
   }
-  lock.unlock();
-  short_lives_ = lived < kHeld ? short_lives_ + 1 : 0;
-  auto why = why_lost(reason, lost);
-  log::warn(fmt::format("mqtt: connection to {} lost after {} s: {}", options_.url, lived.count(), why));
-  if (lost.victim)
-    report_dropped(*lost.victim, fmt::format("the connection to the broker was lost twice while only this message was "
-                                             "in flight ({} bytes): the broker's size limit or access list may forbid "
-                                             "it; nothing more is sent to {} for {} s",
-                                             lost.victim->payload.size(), lost.victim->topic, barred.count()));
-  if (handlers_.on_lost) guarded("the loss of the connection", handlers_.on_lost);
-  lock.lock();
+  std::string why;
+  {
+    const MutexUnlock unlocked(mutex_);
+    short_lives_ = lived < kHeld ? short_lives_ + 1 : 0;
+    why = why_lost(reason, lost);
+    log::warn(fmt::format("mqtt: connection to {} lost after {} s: {}", options_.url, lived.count(), why));
+    if (lost.victim)
+      report_dropped(*lost.victim,
+                     fmt::format("the connection to the broker was lost twice while only this message was "
+                                 "in flight ({} bytes): the broker's size limit or access list may forbid "
+                                 "it; nothing more is sent to {} for {} s",
+                                 lost.victim->payload.size(), lost.victim->topic, barred.count()));
+    if (handlers_.on_lost) guarded("the loss of the connection", handlers_.on_lost);
+  }
   detail_ = std::move(why);
   return lived >= kHeld || !lost.alone.empty();
 }
@@ -170,9 +189,10 @@ std::string ClientImpl::why_lost(int reason, const Outbox::Lost& lost) {
   }
   if (!told_.empty()) return told_;
   if (!lost.alone.empty())
-    return fmt::format("the broker closed the connection after a message to {}: its access list or its size limit may "
-                       "forbid that",
-                       lost.alone);
+    return fmt::format(
+        "the broker closed the connection after a message to {}: its access list or its size limit may "
+        "forbid that",
+        lost.alone);
   if (short_lives_ < 2) return "connection lost: reconnecting";
   if (lost.in_flight > 0)
     return fmt::format(
@@ -194,38 +214,39 @@ bool ClientImpl::work_waits() const {
 }
 
 // Whether to stop now; waits for something to do where not.
-bool ClientImpl::done(Lock& lock) {
-  auto ready = [&] {
-    return state_ != State::connected || work_waits() || (stopping_ && outbox_.size() == 0) ||
-           (unanswered_ == 0 && !announced_);
-  };
-  if (!stopping_) wake_.wait(lock, [&] { return stopping_ || ready(); });
+bool ClientImpl::done() {
+  while (!stopping_ && !ready()) wake_.wait(mutex_);
   if (!stopping_) return false;
-  bool in_time = wake_.wait_until(lock, stop_by_, ready);
-  return !in_time || outbox_.size() == 0;
+  while (!ready() && wake_.wait_until(mutex_, stop_by_)) continue;
+  return !ready() || outbox_.size() == 0;
 }
 
-void ClientImpl::announce(Lock& lock) {
+bool ClientImpl::ready() const {
+  return state_ != State::connected || work_waits() || (stopping_ && outbox_.size() == 0) ||
+         (unanswered_ == 0 && !announced_);
+}
+
+void ClientImpl::announce() {
   if (unanswered_ > 0 || std::exchange(announced_, true) || !handlers_.on_connected) return;
-  lock.unlock();
+  const MutexUnlock unlocked(mutex_);
   guarded("the connection's begin", handlers_.on_connected);
-  lock.lock();
 }
 
-void ClientImpl::pump(Lock& lock) {
+void ClientImpl::pump() {
   std::vector<Outgoing> batch;
   if (may_send()) batch = outbox_.take(Link::kWindow);
   // Bulk is never acknowledged: among suspects it could be the cause of a break and not be seen.
   if (batch.empty() && !stopping_ && !outbox_.in_doubt() && bulk_.may_take()) batch.push_back(bulk_.take());
   const int max_qos = max_qos_;
-  lock.unlock();
   bool connected = true;
-  for (auto& message : batch) {
-    message.qos = std::min(message.qos, max_qos);
-    connected = hand_over(message);
-    if (!connected) break;
+  {
+    const MutexUnlock unlocked(mutex_);
+    for (auto& message : batch) {
+      message.qos = std::min(message.qos, max_qos);
+      connected = hand_over(message);
+      if (!connected) break;
+    }
   }
-  lock.lock();
   // What Paho has not taken waits for the next connection.
   if (!connected && state_ == State::connected) state_ = State::lost;
 }
@@ -247,41 +268,43 @@ bool ClientImpl::hand_over(const Outgoing& message) {
 }
 
 // With the connection goes what may be lost; after this none is taken until the next one.
-void ClientImpl::lose_bulk(Lock& lock) {
+void ClientImpl::lose_bulk() {
   auto lost = bulk_.clear();
-  lock.unlock();
+  const MutexUnlock unlocked(mutex_);
   for (const auto& sent : lost) guarded("a lost chunk", [&] { sent(false); });
-  lock.lock();
 }
 
-void ClientImpl::part(Lock& lock) {
+void ClientImpl::part() {
   const auto left = outbox_.size();
   if (left > 0) {
-    lock.unlock();
+    const MutexUnlock unlocked(mutex_);
     log::warn(fmt::format("mqtt: stopped with {} messages not delivered to {}", left, options_.url));
-    lock.lock();
   }
   if (state_ != State::connected) return;
-  hang_up(lock);
+  hang_up();
   detail_ = "stopped";
 }
 
-void ClientImpl::hang_up(Lock& lock) {
-  lock.unlock();
-  const bool begun = link_->disconnect();
-  lock.lock();
-  if (begun) wake_.wait_for(lock, kDisconnectPatience, [&] { return state_ != State::connected; });
+void ClientImpl::hang_up() {
+  bool begun = false;
+  {
+    const MutexUnlock unlocked(mutex_);
+    begun = link_->disconnect();
+  }
+  const auto until = steady_clock::now() + kDisconnectPatience;
+  while (begun && state_ == State::connected && wake_.wait_until(mutex_, until)) continue;
   state_ = State::disconnected;
 }
 
 // reconnect_min at least, and at most twice that the first time.
-void ClientImpl::wait(Lock& lock, unsigned step) {
+void ClientImpl::wait(unsigned step) {
   const milliseconds min = options_.reconnect_min;
   const Backoff backoff{min * 2, std::max<milliseconds>(options_.reconnect_max, min)};
   const auto pause = std::max(min, backoff.wait(step, random_.unit()));
   reconnect_now_ = false;
-  if (wake_.wait_for(lock, min, [&] { return stopping_; })) return;
-  wake_.wait_for(lock, pause - min, [&] { return stopping_ || reconnect_now_; });
+  const auto since = steady_clock::now();
+  while (!stopping_ && wake_.wait_until(mutex_, since + min)) continue;
+  while (!stopping_ && !reconnect_now_ && wake_.wait_until(mutex_, since + pause)) continue;
 }
 
 }  // namespace ota::mqtt

@@ -5,14 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <exception>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <utility>
 
 #include "mqtt/guarded.hpp"
+#include "ota/base/mutex.hpp"
 
 namespace ota::mqtt {
 namespace {
@@ -24,8 +23,9 @@ constexpr int kConnectTimeoutSeconds = 10;
 constexpr std::int32_t kMaxPacketBytes = 32 << 20;
 constexpr int kRefusal = 0x80;
 
-std::mutex& lifecycle() {
-  static std::mutex mutex;
+/// Held while a Paho client is made or destroyed, which may call a gate.
+Mutex& lifecycle() {
+  static Mutex mutex;
   return mutex;
 }
 
@@ -85,9 +85,9 @@ class Gate {
 
   /// Waits for running calls; none follows.
   void close() {
-    std::unique_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     events_ = nullptr;
-    idle_.wait(lock, [&] { return calls_ == 0; });
+    while (calls_ > 0) idle_.wait(mutex_);
   }
 
   /// No exception leaves it: it would end Paho's thread, and the process.
@@ -95,20 +95,20 @@ class Gate {
   void tell(const char* what, Say say) noexcept {
     LinkEvents* to = nullptr;
     {
-      std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       to = events_;
       ++calls_;
     }
     if (to != nullptr) guarded(what, [&] { say(*to); });
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (--calls_ == 0 && events_ == nullptr) idle_.notify_all();
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable idle_;
-  LinkEvents* events_;
-  int calls_ = 0;
+  Mutex mutex_;
+  Condition idle_;
+  LinkEvents* events_ OTA_GUARDED_BY(mutex_);
+  int calls_ OTA_GUARDED_BY(mutex_) = 0;
 };
 
 // Everything that Paho's callbacks touch; outlives the link where the Paho client has to be left behind.
@@ -183,13 +183,13 @@ class Session {
 class PahoLink final : public Link {
  public:
   PahoLink(const Options& options, Version version, LinkEvents& events) : options_(options), version_(version) {
-    std::lock_guard lock(lifecycle());
+    const MutexLock lock(lifecycle());
     session_ = std::make_unique<Session>(options, version, events);
   }
 
   ~PahoLink() override {
     session_->detach();
-    std::lock_guard lock(lifecycle());
+    const MutexLock lock(lifecycle());
     if (session_->poisoned()) {
       session_.release();  // see the class comment of Link
     } else {

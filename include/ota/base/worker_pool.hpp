@@ -1,13 +1,13 @@
 // A few threads for work that blocks: disk and database reads.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
+
+#include "ota/base/mutex.hpp"
 
 namespace ota {
 
@@ -29,10 +29,10 @@ class WorkerPool {
 
   const char* const name_;
   const std::size_t capacity_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::function<void()>> jobs_;  // protected by mutex_
-  bool stopping_ = false;                   // protected by mutex_
+  Mutex mutex_;
+  Condition wake_;
+  std::deque<std::function<void()>> jobs_ OTA_GUARDED_BY(mutex_);
+  bool stopping_ OTA_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

@@ -4,8 +4,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 
+#include "ota/base/mutex.hpp"
 #include "ota/base/result.hpp"
 #include "ota/domain/firmware.hpp"
 #include "ota/firmware/signature.hpp"
@@ -38,8 +38,8 @@ class Trust {
   };
   std::shared_ptr<const Policy> policy() const;
 
-  mutable std::mutex mutex_;
-  std::shared_ptr<const Policy> policy_ = std::make_shared<Policy>();  // protected by mutex_
+  mutable Mutex mutex_;
+  std::shared_ptr<const Policy> policy_ OTA_GUARDED_BY(mutex_) = std::make_shared<Policy>();
   std::atomic<std::uint64_t> generation_{1};
 };
 

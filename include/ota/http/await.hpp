@@ -16,11 +16,12 @@
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <unordered_set>
 #include <utility>
 #include <vector>
+
+#include "ota/base/mutex.hpp"
 
 namespace ota::http {
 namespace detail {
@@ -36,9 +37,9 @@ class WaitingCall {
 /// Synchronizes `done` of other threads with an execution context that may be destroyed: it is locked while a result is
 /// posted; when the context shuts down, it is closed and its waiting coroutines are destroyed. No other lock inside.
 struct CallGate {
-  std::mutex mutex;
-  bool open = true;                          // protected by mutex
-  std::unordered_set<WaitingCall*> waiting;  // protected by mutex
+  Mutex mutex;
+  bool open OTA_GUARDED_BY(mutex) = true;
+  std::unordered_set<WaitingCall*> waiting OTA_GUARDED_BY(mutex);
 };
 
 class CallGateService final : public boost::asio::execution_context::service {
@@ -52,7 +53,7 @@ class CallGateService final : public boost::asio::execution_context::service {
  private:
   void shutdown() override {
     std::vector<std::shared_ptr<void>> abandoned;  // destroyed after unlocking: coroutines may own other calls
-    const std::lock_guard lock(gate_->mutex);
+    const MutexLock lock(gate_->mutex);
     gate_->open = false;
     for (WaitingCall* call : gate_->waiting) abandoned.push_back(call->abandon());
     gate_->waiting.clear();
@@ -70,19 +71,19 @@ class PendingCall final : public WaitingCall {
         handler_(std::make_shared<Handler>(std::move(handler))),
         executor_(executor),
         work_(boost::asio::prefer(executor, boost::asio::execution::outstanding_work.tracked)) {
-    const std::lock_guard lock(gate_->mutex);
+    const MutexLock lock(gate_->mutex);
     gate_->waiting.insert(this);
   }
 
   ~PendingCall() override {
     finish(std::nullopt);
-    const std::lock_guard lock(gate_->mutex);
+    const MutexLock lock(gate_->mutex);
     gate_->waiting.erase(this);
   }
 
   /// Without a value: the wait was cancelled, or `done` was destroyed without a call. Only the first call counts.
   void finish(std::optional<T> value) {
-    const std::lock_guard lock(gate_->mutex);
+    const MutexLock lock(gate_->mutex);
     if (!handler_ || !gate_->open) return;
     // The work guard moves with it; otherwise the context could be destroyed while this thread uses it.
     boost::asio::post(
@@ -100,7 +101,7 @@ class PendingCall final : public WaitingCall {
     executor_.reset();
   }
 
-  std::shared_ptr<void> abandon() override {
+  std::shared_ptr<void> abandon() override OTA_REQUIRES(gate_->mutex) {
     work_.reset();
     executor_.reset();
     return std::exchange(handler_, nullptr);
@@ -111,9 +112,9 @@ class PendingCall final : public WaitingCall {
                                                             boost::asio::execution::outstanding_work.tracked))>;
 
   const std::shared_ptr<CallGate> gate_;
-  std::shared_ptr<Handler> handler_;  // these three: protected by gate_->mutex
-  std::optional<Executor> executor_;
-  std::optional<Tracked> work_;
+  std::shared_ptr<Handler> handler_ OTA_GUARDED_BY(gate_->mutex);
+  std::optional<Executor> executor_ OTA_GUARDED_BY(gate_->mutex);
+  std::optional<Tracked> work_ OTA_GUARDED_BY(gate_->mutex);
 };
 
 struct StartCall {

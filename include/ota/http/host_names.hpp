@@ -5,10 +5,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "ota/base/mutex.hpp"
 
 namespace ota::http {
 
@@ -47,10 +48,10 @@ class HostNames {
   const std::function<std::vector<std::string>()> changing_;
   const std::chrono::milliseconds look_again_;
   std::vector<std::string> configured_;
-  std::vector<std::string> known_;            ///< all names that were known at the start; need no lock
-  mutable std::mutex mutex_;                  // no other lock is taken while it is held
-  mutable std::vector<std::string> changed_;  // this and the next: protected by mutex_
-  mutable std::chrono::steady_clock::time_point looked_;
+  std::vector<std::string> known_;  ///< all names that were known at the start; need no lock
+  mutable Mutex mutex_;
+  mutable std::vector<std::string> changed_ OTA_GUARDED_BY(mutex_);
+  mutable std::chrono::steady_clock::time_point looked_ OTA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ota::http
