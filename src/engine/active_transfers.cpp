@@ -46,19 +46,19 @@ void ActiveTransfers::add(Entry& entry, const ChunkRange& range, std::optional<T
 }
 
 bool ActiveTransfers::active(std::int64_t task) const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return entries_.contains(task);
 }
 
 std::optional<TransferClass> ActiveTransfers::transfer_class(std::int64_t task) const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = entries_.find(task);
   return found == entries_.end() ? std::nullopt : std::optional{found->second.transfer_class};
 }
 
 const ActiveTransfers::Entry* ActiveTransfers::proven(const DownloadProof& proof,
                                                       const std::optional<TaskId>& task) const {
-  const auto held = [this](std::int64_t number) -> const Entry* {
+  const auto held = [this](std::int64_t number) OTA_REQUIRES(mutex_) -> const Entry* {
     const auto found = entries_.find(number);
     return found == entries_.end() ? nullptr : &found->second;
   };
@@ -74,7 +74,7 @@ const ActiveTransfers::Entry* ActiveTransfers::proven(const DownloadProof& proof
 
 std::optional<DownloadGrant> ActiveTransfers::admit(const DownloadProof& proof,
                                                     const std::optional<TaskId>& task) const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto* entry = proven(proof, task);
   if (!entry || entry->image != proof.image || !proves(proof, entry->device, entry->secret)) return {};
   return DownloadGrant{entry->id, entry->chunk_bytes};
@@ -82,7 +82,7 @@ std::optional<DownloadGrant> ActiveTransfers::admit(const DownloadProof& proof,
 
 void ActiveTransfers::chunks(std::int64_t task, const ChunkRange& range, Transport transport,
                              std::uint32_t chunk_bytes) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto* entry = find(task);
   if (!entry || (chunk_bytes != 0 && chunk_bytes != entry->chunk_bytes)) return;
   add(*entry, range, transport);
@@ -107,12 +107,12 @@ void ActiveTransfers::count(Entry& entry, std::uint64_t bytes) {
 }
 
 void ActiveTransfers::bytes(std::int64_t task, std::uint64_t count) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (auto* entry = find(task)) this->count(*entry, count);
 }
 
 void ActiveTransfers::sent(std::int64_t task, const ChunkGrid& grid, std::uint64_t offset, std::uint64_t length) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto* entry = find(task);
   if (!entry) return;
   count(*entry, length);
@@ -127,7 +127,7 @@ void ActiveTransfers::sent(std::int64_t task, const ChunkGrid& grid, std::uint64
 }
 
 void ActiveTransfers::broken(std::int64_t task) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto* entry = find(task);
   if (!entry) return;
   ++entry->change.broken;
@@ -135,7 +135,7 @@ void ActiveTransfers::broken(std::int64_t task) {
 }
 
 void ActiveTransfers::line(std::int64_t task, const LinkSample& sample) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto* entry = find(task);
   if (!entry) return;
   entry->change.line.merge(sample);
@@ -150,21 +150,21 @@ TransferView ActiveTransfers::view_of(const Entry& entry) const {
 }
 
 std::optional<TransferView> ActiveTransfers::view(std::int64_t task) const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = entries_.find(task);
   if (found == entries_.end()) return {};
   return view_of(found->second);
 }
 
 std::unordered_map<std::int64_t, TransferView> ActiveTransfers::views() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::unordered_map<std::int64_t, TransferView> views;
   for (const auto& [task, entry] : entries_) views.emplace(task, view_of(entry));
   return views;
 }
 
 std::optional<FirmwareSignature> ActiveTransfers::signature(std::int64_t task) const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = entries_.find(task);
   return found == entries_.end() ? std::nullopt : found->second.signature;
 }
@@ -180,7 +180,7 @@ ActiveTransfers::Entry* ActiveTransfers::believed(const std::string& device, con
 
 std::optional<ChunkGrant> ActiveTransfers::fetch(const std::string& device, const Credentials& who,
                                                  const TaskId& task) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto* entry = believed(device, who, task);
   if (!entry) return {};
   entry->change.heard = true;
@@ -191,7 +191,7 @@ std::optional<ChunkGrant> ActiveTransfers::fetch(const std::string& device, cons
 
 bool ActiveTransfers::report(const std::string& device, const Credentials& who, const ProgressReport& progress) {
   if (progress.mismatch || progress.state || progress.percent) return false;
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto* entry = believed(device, who, progress.task);
   if (!entry) return false;
   const auto count = entry->change.have.count();

@@ -24,7 +24,7 @@ void ActiveTransfers::open(Transfer transfer) {
   entry.signature = std::move(transfer.signature);
   entry.change.percent = transfer.percent;
   entry.rate_since = clock_.steady();
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto before = entries_.find(number); before != entries_.end()) drop(before);
   of_device_[entry.device] = number;
   if (entry.secret) of_secret_[*entry.secret] = number;
@@ -32,12 +32,12 @@ void ActiveTransfers::open(Transfer transfer) {
 }
 
 void ActiveTransfers::set_priority(std::int64_t task, Priority priority) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (auto* entry = find(task)) entry->transfer_class.security = priority == Priority::security;
 }
 
 void ActiveTransfers::set_allowance(std::int64_t task, std::uint64_t bytes) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto* entry = find(task);
   if (!entry) return;
   entry->allowance = bytes;
@@ -45,7 +45,7 @@ void ActiveTransfers::set_allowance(std::int64_t task, std::uint64_t bytes) {
 }
 
 void ActiveTransfers::close(std::int64_t task) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto entry = entries_.find(task); entry != entries_.end()) drop(entry);
 }
 
@@ -60,7 +60,7 @@ ActiveTransfers::Entries::iterator ActiveTransfers::drop(Entries::iterator entry
 }
 
 void ActiveTransfers::replace_chunks(std::int64_t task, const ChunkBitmap& have, std::uint32_t chunk_bytes) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto* entry = find(task);
   if (!entry) return;
   entry->change.have = have;
@@ -71,7 +71,7 @@ void ActiveTransfers::replace_chunks(std::int64_t task, const ChunkBitmap& have,
 }
 
 void ActiveTransfers::set_chunks(std::int64_t task, const ChunkRanges& ranges, std::optional<Transport> transport) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto* entry = find(task);
   if (!entry) return;
   for (const auto& range : ranges) add(*entry, range, transport);
@@ -79,7 +79,7 @@ void ActiveTransfers::set_chunks(std::int64_t task, const ChunkRanges& ranges, s
 }
 
 void ActiveTransfers::set_percent(std::int64_t task, int percent) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto* entry = find(task);
   if (!entry) return;
   entry->change.percent = percent;
@@ -87,7 +87,7 @@ void ActiveTransfers::set_percent(std::int64_t task, int percent) {
 }
 
 std::optional<TransferChange> ActiveTransfers::collect(std::int64_t task) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto* entry = find(task);
   if (!entry || !entry->dirty) return {};
   auto change = entry->change;
@@ -105,7 +105,7 @@ std::optional<TransferChange> ActiveTransfers::collect(std::int64_t task) {
 }
 
 std::vector<std::int64_t> ActiveTransfers::changed() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<std::int64_t> tasks;
   for (const auto& [task, entry] : entries_)
     if (entry.dirty) tasks.push_back(task);
@@ -113,7 +113,7 @@ std::vector<std::int64_t> ActiveTransfers::changed() const {
 }
 
 std::vector<std::int64_t> ActiveTransfers::began(Millis then) const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<std::int64_t> tasks;
   for (const auto& [task, entry] : entries_)
     if (entry.began && *entry.began <= then) tasks.push_back(task);
@@ -121,7 +121,7 @@ std::vector<std::int64_t> ActiveTransfers::began(Millis then) const {
 }
 
 void ActiveTransfers::keep_only(const std::vector<std::int64_t>& tasks) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (auto entry = entries_.begin(); entry != entries_.end();) {
     const bool stays = std::find(tasks.begin(), tasks.end(), entry->first) != tasks.end();
     entry = stays ? std::next(entry) : drop(entry);

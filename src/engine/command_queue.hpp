@@ -1,14 +1,13 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "ota/base/mutex.hpp"
 #include "ota/base/result.hpp"
 
 namespace ota::engine {
@@ -39,7 +38,7 @@ class CommandQueue {
   /// Leaves `command` as it is unless taken. The engine's own (`internal`) are taken even when it is full.
   Put put(Command& command, bool internal = false) {
     {
-      std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (closed_) return Put::closed;
       if (commands_.size() >= capacity_ && !internal) return Put::full;
       commands_.push_back(std::move(command));
@@ -50,8 +49,8 @@ class CommandQueue {
 
   /// Waits for commands, a call of wake(), or `until`; then takes at most `most`.
   std::vector<Command> take(std::chrono::steady_clock::time_point until, std::size_t most) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_until(lock, until, [this] { return closed_ || woken_ || !commands_.empty(); });
+    const MutexLock lock(mutex_);
+    while (!closed_ && !woken_ && commands_.empty() && changed_.wait_until(mutex_, until)) continue;
     woken_ = false;
     std::vector<Command> taken;
     while (!commands_.empty() && taken.size() < most) {
@@ -63,7 +62,7 @@ class CommandQueue {
 
   void wake() {
     {
-      std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       woken_ = true;
     }
     changed_.notify_one();
@@ -71,7 +70,7 @@ class CommandQueue {
 
   void close() {
     {
-      std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       closed_ = true;
     }
     changed_.notify_one();
@@ -79,21 +78,21 @@ class CommandQueue {
 
   /// Closed, and nothing waits any more.
   bool done() const {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return closed_ && commands_.empty();
   }
   std::size_t size() const {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return commands_.size();
   }
 
  private:
   const std::size_t capacity_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Command> commands_;  // protected by mutex_
-  bool woken_ = false;          // protected by mutex_
-  bool closed_ = false;           // protected by mutex_
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::deque<Command> commands_ OTA_GUARDED_BY(mutex_);
+  bool woken_ OTA_GUARDED_BY(mutex_) = false;
+  bool closed_ OTA_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace ota::engine

@@ -57,7 +57,7 @@ void EngineLoop::later(std::function<void(TaskService&)> job) {
 }
 
 void EngineLoop::apply(const Options& options) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   options_ = options;
   options_changed_ = true;
 }
@@ -87,16 +87,17 @@ void EngineLoop::refuse(Command& command, Error error) {
 }
 
 Stats EngineLoop::stats() const {
-  std::lock_guard lock(mutex_);
+  const auto waiting = queue_.size();
+  const MutexLock lock(mutex_);
   auto stats = published_;
-  stats.waiting = queue_.size();
+  stats.waiting = waiting;
   stats.refused = refused_.load(std::memory_order_relaxed);
   stats.last_turn = Millis{last_turn_.load(std::memory_order_relaxed)};
   return stats;
 }
 
 Options EngineLoop::options() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return options_;
 }
 
@@ -138,14 +139,14 @@ steady_clock::time_point EngineLoop::next_turn() {
 }
 
 void EngineLoop::publish(std::string fault) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   published_ = service_ ? service_->stats : counters_;
   if (service_) published_.slots_held = slots_held_;
   published_.fault = std::move(fault);
 }
 
 bool EngineLoop::take_new_options() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return std::exchange(options_changed_, false);
 }
 

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -15,6 +14,7 @@
 #include "engine/command_queue.hpp"
 #include "engine/image_events.hpp"
 #include "engine/task_service.hpp"
+#include "ota/base/mutex.hpp"
 #include "ota/storage/backend.hpp"
 
 namespace ota::engine {
@@ -76,10 +76,10 @@ class EngineLoop {
   int spread_s();
 
   storage::Backend& storage_;
-  mutable std::mutex mutex_;
-  Options options_;               // protected by mutex_
-  bool options_changed_ = false;  // protected by mutex_
-  Stats published_;               // protected by mutex_
+  mutable Mutex mutex_;
+  Options options_ OTA_GUARDED_BY(mutex_);
+  bool options_changed_ OTA_GUARDED_BY(mutex_) = false;
+  Stats published_ OTA_GUARDED_BY(mutex_);
   const Clock& clock_;
   Random& random_;
   Images& images_;

@@ -5,22 +5,22 @@
 namespace ota::engine {
 
 void PendingImageEvents::note_damaged(const Digest& image) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   noted_.damaged.insert(image);
 }
 
 void PendingImageEvents::note_changed(const Digest& image) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   noted_.changed[image] = {{}, ++notes_, false};
 }
 
 void PendingImageEvents::note_unneeded(const Digest& image) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   noted_.unneeded.insert(image);
 }
 
 bool PendingImageEvents::take() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   taken_ = noted_;
   return !taken_.damaged.empty() || !taken_.changed.empty() || !taken_.unneeded.empty();
 }
@@ -42,7 +42,7 @@ void PendingImageEvents::see_to(TaskService& service) {
 void PendingImageEvents::undone() { done_ = {}; }
 
 bool PendingImageEvents::committed() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const auto& image : done_.damaged) noted_.damaged.erase(image);
   for (const auto& [image, changed] : done_.changed) {
     const auto at = noted_.changed.find(image);

@@ -3,10 +3,10 @@
 
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <set>
 
 #include "engine/commands.hpp"
+#include "ota/base/mutex.hpp"
 
 namespace ota::engine {
 
@@ -41,9 +41,9 @@ class PendingImageEvents {
     std::set<Digest> unneeded;
   };
 
-  std::mutex mutex_;
-  Notes noted_;              // protected by mutex_
-  std::uint64_t notes_ = 0;  // protected by mutex_
+  Mutex mutex_;
+  Notes noted_ OTA_GUARDED_BY(mutex_);
+  std::uint64_t notes_ OTA_GUARDED_BY(mutex_) = 0;
   Notes taken_;
   Notes done_;
 };

@@ -18,7 +18,7 @@ BadRow::BadRow(std::string table, std::string key, const std::string& why)
 
 void BadRows::note(const BadRow& row) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (rows_.size() >= kMostRows) return;
     if (!rows_.try_emplace({row.table(), row.key()}, row.what()).second) return;
   }
@@ -26,12 +26,12 @@ void BadRows::note(const BadRow& row) {
 }
 
 std::size_t BadRows::count() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return rows_.size();
 }
 
 std::vector<std::string> BadRows::names(std::size_t limit) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<std::string> names;
   for (auto at = rows_.begin(); at != rows_.end() && names.size() < limit; ++at)
     names.push_back(at->first.first + " " + at->first.second);
@@ -39,7 +39,7 @@ std::vector<std::string> BadRows::names(std::size_t limit) const {
 }
 
 void BadRows::forget(const std::string& table, const std::string& key) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   rows_.erase({table, key});
 }
 

@@ -50,7 +50,7 @@ Result<std::unique_ptr<Database>> SqliteBackend::open(Mode mode) {
 }
 
 void SqliteBackend::close_readers() {
-  const std::lock_guard lock(connections_.mutex);
+  const MutexLock lock(connections_.mutex);
   for (auto* readers : connections_.readers) readers->close_all();
 }
 

@@ -44,12 +44,12 @@ SqliteReaders::SqliteReaders(std::string path, std::vector<std::unique_ptr<Reade
       connections_(connections),
       free_(std::move(readers)),
       pool_("otad-read", free_.size(), kMaxWaiting) {
-  const std::lock_guard lock(connections_.mutex);
+  const MutexLock lock(connections_.mutex);
   connections_.readers.insert(this);
 }
 
 SqliteReaders::~SqliteReaders() {
-  const std::lock_guard lock(connections_.mutex);
+  const MutexLock lock(connections_.mutex);
   connections_.readers.erase(this);
 }
 
@@ -58,11 +58,11 @@ bool SqliteReaders::post(std::function<void(ReadView&)> job, std::function<void(
 }
 
 void SqliteReaders::close_all() {
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   for (auto& reader : free_) reader.reset();
   ++generation_;
   old_ += std::exchange(taken_, 0);
-  closed_.wait(lock, [this] { return old_ == 0; });
+  while (old_ > 0) closed_.wait(mutex_);
 }
 
 void SqliteReaders::run(const std::function<void(ReadView&)>& job, const std::function<void(Error)>& failed) {
@@ -102,7 +102,7 @@ void SqliteReaders::read(Reader& reader, const std::function<void(ReadView&)>& j
 
 // As many readers as threads: one is always free for the thread that asks.
 SqliteReaders::Taken SqliteReaders::take() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto reader = std::move(free_.back());
   free_.pop_back();
   ++taken_;
@@ -110,7 +110,7 @@ SqliteReaders::Taken SqliteReaders::take() {
 }
 
 void SqliteReaders::give_back(Taken taken) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (taken.generation == generation_) {
     --taken_;
   } else {

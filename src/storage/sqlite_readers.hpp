@@ -1,15 +1,14 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "ota/base/mutex.hpp"
 #include "ota/base/worker_pool.hpp"
 #include "ota/storage/readers.hpp"
 #include "storage/sqlite_database.hpp"
@@ -21,8 +20,8 @@ class SqliteReaders;
 /// What the connections of one backend know of each other.
 struct Connections {
   std::atomic<bool> distrusted{false};  ///< the writer's maintenance failed: all must be closed
-  std::mutex mutex;
-  std::set<SqliteReaders*> readers;  // protected by mutex
+  Mutex mutex;
+  std::set<SqliteReaders*> readers OTA_GUARDED_BY(mutex);
 };
 
 class SqliteReaders final : public Readers {
@@ -52,13 +51,13 @@ class SqliteReaders final : public Readers {
 
   const std::string path_;
   Connections& connections_;
-  std::mutex mutex_;
-  std::condition_variable closed_;
-  std::vector<std::unique_ptr<Reader>> free_;  // protected by mutex_
-  int generation_ = 0;                         // protected by mutex_; of the connections, one more at each close_all()
-  int taken_ = 0;                              // protected by mutex_
-  int old_ = 0;                                // protected by mutex_; taken, and of an earlier generation
-  WorkerPool pool_;                            // last: its threads end first
+  Mutex mutex_;
+  Condition closed_;
+  std::vector<std::unique_ptr<Reader>> free_ OTA_GUARDED_BY(mutex_);
+  int generation_ OTA_GUARDED_BY(mutex_) = 0;  // of the connections, one more at each close_all()
+  int taken_ OTA_GUARDED_BY(mutex_) = 0;
+  int old_ OTA_GUARDED_BY(mutex_) = 0;  // taken, and of an earlier generation
+  WorkerPool pool_;                     // last: its threads end first
 };
 
 }  // namespace ota::storage

@@ -3,13 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "ota/base/clock.hpp"
+#include "ota/base/mutex.hpp"
 #include "ota/domain/byte_cover.hpp"
 #include "ota/domain/chunks.hpp"
 #include "ota/domain/digest.hpp"
@@ -176,21 +176,21 @@ class ActiveTransfers {
     std::size_t operator()(const Digest& secret) const;
   };
   using Entries = std::unordered_map<std::int64_t, Entry>;
-  Entry* find(std::int64_t task);
-  const Entry* proven(const DownloadProof& proof, const std::optional<TaskId>& task) const;
-  Entries::iterator drop(Entries::iterator entry);
+  Entry* find(std::int64_t task) OTA_REQUIRES(mutex_);
+  const Entry* proven(const DownloadProof& proof, const std::optional<TaskId>& task) const OTA_REQUIRES(mutex_);
+  Entries::iterator drop(Entries::iterator entry) OTA_REQUIRES(mutex_);
   /// The task's entry where it is that device's and it proved itself, or needn't.
-  Entry* believed(const std::string& device, const Credentials& who, const TaskId& task);
+  Entry* believed(const std::string& device, const Credentials& who, const TaskId& task) OTA_REQUIRES(mutex_);
   void add(Entry& entry, const ChunkRange& range, std::optional<Transport> transport);
   void count(Entry& entry, std::uint64_t bytes);
   TransferView view_of(const Entry& entry) const;
   void mark_changed(Entry& entry);
 
   const Clock& clock_;
-  mutable std::mutex mutex_;
-  Entries entries_;                                                 // protected by mutex_, as the rest
-  std::unordered_map<std::string, std::int64_t> of_device_;         // its task
-  std::unordered_map<Digest, std::int64_t, SecretHash> of_secret_;  // its device's task
+  mutable Mutex mutex_;
+  Entries entries_ OTA_GUARDED_BY(mutex_);
+  std::unordered_map<std::string, std::int64_t> of_device_ OTA_GUARDED_BY(mutex_);         // its task
+  std::unordered_map<Digest, std::int64_t, SecretHash> of_secret_ OTA_GUARDED_BY(mutex_);  // its device's task
 };
 
 }  // namespace ota::engine

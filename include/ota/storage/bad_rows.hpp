@@ -2,11 +2,12 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "ota/base/mutex.hpp"
 
 namespace ota::storage {
 
@@ -37,8 +38,8 @@ class BadRows {
   void forget(const std::string& table, const std::string& key);
 
  private:
-  mutable std::mutex mutex_;
-  std::map<std::pair<std::string, std::string>, std::string> rows_;  // protected by mutex_; why
+  mutable Mutex mutex_;
+  std::map<std::pair<std::string, std::string>, std::string> rows_ OTA_GUARDED_BY(mutex_);  // why
 };
 
 /// The process has one: connections on several threads meet the same rows.
