@@ -201,6 +201,21 @@ void ClientImpl::report_dropped(const Outgoing& message, const std::string& why)
   });
 }
 
+// --- mutex_ is held ---
+
+// With 3.1.1 the QoS that the broker has is known once it answered the subscriptions.
+bool ClientImpl::may_send() const { return version_ == Version::v5 || unanswered_ == 0; }
+
+bool ClientImpl::work_waits() const {
+  if (may_send() && outbox_.can_take(Link::kWindow)) return true;
+  return bulk_.may_take() && !stopping_ && !outbox_.in_doubt();
+}
+
+bool ClientImpl::ready() const {
+  return state_ != State::connected || work_waits() || (stopping_ && outbox_.size() == 0) ||
+         (unanswered_ == 0 && !announced_);
+}
+
 std::unique_ptr<Client> Client::create(Options options, Handlers handlers, Random& random) {
   return std::make_unique<ClientImpl>(std::move(options), std::move(handlers), random);
 }

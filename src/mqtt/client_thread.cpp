@@ -205,25 +205,12 @@ std::string ClientImpl::why_lost(int reason, const Outbox::Lost& lost) {
       options_.client_id);
 }
 
-// With 3.1.1 the QoS that the broker has is known once it answered the subscriptions.
-bool ClientImpl::may_send() const { return version_ == Version::v5 || unanswered_ == 0; }
-
-bool ClientImpl::work_waits() const {
-  if (may_send() && outbox_.can_take(Link::kWindow)) return true;
-  return bulk_.may_take() && !stopping_ && !outbox_.in_doubt();
-}
-
 // Whether to stop now; waits for something to do where not.
 bool ClientImpl::done() {
   while (!stopping_ && !ready()) wake_.wait(mutex_);
   if (!stopping_) return false;
   while (!ready() && wake_.wait_until(mutex_, stop_by_)) continue;
   return !ready() || outbox_.size() == 0;
-}
-
-bool ClientImpl::ready() const {
-  return state_ != State::connected || work_waits() || (stopping_ && outbox_.size() == 0) ||
-         (unanswered_ == 0 && !announced_);
 }
 
 void ClientImpl::announce() {
