@@ -26,7 +26,7 @@ def units(build, wanted):
 
 
 def check(build, path):
-    ran = subprocess.run([TOOL, "-p", str(build), "--quiet", "--extra-arg=-Wno-unknown-warning-option",
+    ran = subprocess.run([TOOL, "-p", str(build), "--quiet", "--extra-arg=-Wno-unknown-warning-option", "--extra-arg=-Wno-error",
                           "--extra-arg=-Wthread-safety", "--extra-arg=-Wthread-safety-beta", str(path)],
                          capture_output=True, text=True)
     return ran.returncode, path, ran.stdout + ("" if ran.returncode == 0 else ran.stderr)

@@ -16,8 +16,6 @@
 
 #include "ota/base/text.hpp"
 
-extern char** environ;
-
 namespace ota::agent {
 namespace {
 
@@ -44,6 +42,7 @@ class Descriptor {
 
 std::vector<char*> pointers(std::vector<std::string>& list) {
   std::vector<char*> result;
+  result.reserve(list.size() + 1);
   for (auto& item : list) result.push_back(item.data());
   result.push_back(nullptr);
   return result;

@@ -14,7 +14,7 @@ std::optional<std::string> LongPolls::take_kept(const std::string& device) {
 }
 
 std::optional<std::uint64_t> LongPolls::open(const std::string& device, std::string base, PollDone done) {
-  PollDone older;
+  PollDone ended;  // this poll, if a payload was kept for it, or else the older one
   std::optional<std::string> kept;
   std::uint64_t number = 0;
   {
@@ -23,15 +23,16 @@ std::optional<std::uint64_t> LongPolls::open(const std::string& device, std::str
     if (stopped_ || (at == polls_.end() && polls_.size() >= kMaxPolls)) return std::nullopt;
     number = ++last_;
     kept = take_kept(device);  // a payload is kept only while no poll is open
-    if (!kept) {
+    if (kept) {
+      ended = std::move(done);
+    } else {
       auto& poll = at == polls_.end() ? polls_[device] : at->second;
-      older = std::exchange(poll.done, std::move(done));
+      ended = std::exchange(poll.done, std::move(done));
       poll.number = number;
       poll.base = std::move(base);
     }
   }
-  if (kept) done(std::move(kept));
-  if (older) older(std::nullopt);
+  if (ended) ended(std::move(kept));
   return number;
 }
 

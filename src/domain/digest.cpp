@@ -15,7 +15,8 @@ constexpr std::string_view kDigits = "0123456789abcdef";
 constexpr auto kNibbles = [] {
   std::array<std::uint8_t, 256> nibbles{};
   nibbles.fill(16);
-  for (std::uint8_t i = 0; i < kDigits.size(); ++i) nibbles[static_cast<unsigned char>(kDigits[i])] = i;
+  for (std::size_t i = 0; i < kDigits.size(); ++i)
+    nibbles[static_cast<unsigned char>(kDigits[i])] = static_cast<std::uint8_t>(i);
   return nibbles;
 }();
 
