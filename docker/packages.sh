@@ -11,7 +11,7 @@ run_packages="mosquitto curl python3 u-boot-qemu opensbi"
 
 test_packages="mosquitto mosquitto-clients curl wget aria2 openssl python3 python3-paho-mqtt systemd faketime iproute2
   iptables e2fsprogs mount slowhttptest sslscan binutils wrk
-  zsync zchunk cpio"
+  zsync zchunk cpio clang-tidy-14"
 
 # Called by tests too, but their packages bring services, which stay off: swupdate-progress even reboots the machine.
 idle_packages="swupdate"

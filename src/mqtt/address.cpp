@@ -78,7 +78,7 @@ std::string Address::str() const { return host_and_port(host, std::to_string(por
 
 std::optional<Address> parse_address(const std::string& text) {
   const auto url = parse_url(text);
-  if (!url || (url->target != "" && url->target != "/")) return std::nullopt;
+  if (!url || (!url->target.empty() && url->target != "/")) return std::nullopt;
   Address address;
   address.tls = url->scheme == "ssl" || url->scheme == "mqtts";
   if (!address.tls && url->scheme != "tcp" && url->scheme != "mqtt") return std::nullopt;

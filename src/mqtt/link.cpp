@@ -191,7 +191,7 @@ class PahoLink final : public Link {
     session_->detach();
     const MutexLock lock(lifecycle());
     if (session_->poisoned()) {
-      session_.release();  // see the class comment of Link
+      (void)session_.release();  // see the class comment of Link
     } else {
       session_.reset();
     }

@@ -48,6 +48,7 @@ Answering list_tasks(Context& context, Call& call) {
     }
     const auto transfers = context.engine.transfers().views();
     std::vector<Json> items;
+    items.reserve(tasks.size());
     for (const auto& task : tasks) items.push_back(task_json(task, retry_of(view, task), live_of(transfers, task.id)));
     return to_text(list_json(std::move(items), next));
   };
@@ -82,6 +83,7 @@ Answering get_task_log(Context& context, Call& call) {
       next = cursor_of("log", std::to_string(entries.back().id));
     }
     std::vector<Json> items;
+    items.reserve(entries.size());
     for (const auto& entry : entries) items.push_back(log_json(entry));
     return to_text(list_json(std::move(items), next));
   };
