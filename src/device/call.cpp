@@ -21,9 +21,9 @@ std::optional<MessageType> parse_message_type(std::string_view text) {
   return std::nullopt;
 }
 
-Decoded<DeviceMessage> decode_message(MessageType word, std::string_view payload) {
-  if (word == MessageType::request) return widen(decode_request(payload));
-  if (word == MessageType::progress) return widen(decode_progress(payload));
+Decoded<DeviceMessage> decode_message(MessageType type, std::string_view payload) {
+  if (type == MessageType::request) return widen(decode_request(payload));
+  if (type == MessageType::progress) return widen(decode_progress(payload));
   return widen(decode_verify(payload));
 }
 

@@ -17,7 +17,7 @@ std::optional<MessageType> parse_message_type(std::string_view text);
 
 using DeviceMessage = std::variant<DeviceRequest, ProgressReport, VerifyReport>;
 
-Decoded<DeviceMessage> decode_message(MessageType word, std::string_view payload);
+Decoded<DeviceMessage> decode_message(MessageType type, std::string_view payload);
 
 /// Puts the message into the engine's queue; `reply` is called as for the engine's commands.
 void call_engine(engine::Engine& engine, const DeviceId& device, const Credentials& who, DeviceMessage message,

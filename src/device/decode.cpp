@@ -98,8 +98,8 @@ std::optional<TaskId> task_id(wire::JsonFields& fields) {
 
 /// `chunk` or `chunks`, and their `status`.
 void chunks(wire::JsonFields& fields, ProgressReport& report) {
-  if (fields.has("chunk") && fields.has("chunks")) fields.errors().add("chunk",
-                                                                       "must not be given together with \"chunks\"");
+  if (fields.has("chunk") && fields.has("chunks"))
+    fields.errors().add("chunk", "must not be given together with \"chunks\"");
   if (const auto index = fields.chunk("chunk")) report.chunks.push_back({*index, *index});
   if (auto ranges = fields.ranges("chunks", 1, kMaxRanges)) report.chunks = std::move(*ranges);
   const auto status = fields.text("status", kMaxWord);
@@ -121,7 +121,7 @@ LinkReport link(wire::JsonFields& fields) {
 void read(wire::JsonFields& fields, DeviceRequest& message, std::optional<TaskId>&) {
   message.version = version(fields, "version");
   message.current_version = current_version(fields);
-  message.hardware = checked_text(fields, "hardware", valid_hardware, "must be at most 64 of A-Z a-z 0-9 _ . : @ -");
+  message.hardware = checked_text(fields, "hardware", valid_hardware, kHardwareRule);
   message.transports = transports(fields);
   message.max_chunk_bytes = max_chunk_bytes(fields);
   message.max_message_bytes = max_message_bytes(fields);

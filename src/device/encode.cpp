@@ -117,13 +117,6 @@ void put(JsonWriter& json, const ErrorAnswer& answer) {
   if (const int wait = wire::retry_after_s(answer.error); wait > 0) json.put("retry_after_s", wait);
 }
 
-/// `text` without its last `bytes`, cut at the boundary of a character.
-std::string cut(std::string text, std::size_t bytes) {
-  text.resize(text.size() - std::min(bytes, text.size()));
-  while (!text.empty() && !is_utf8(text) && (text.back() & 0x80) != 0) text.pop_back();
-  return text;
-}
-
 }  // namespace
 
 /// Which optional parts the text of an offer contains.
@@ -140,8 +133,6 @@ Encoder::Encoder(const Options& options, const Clock& clock, const firmware::Man
       signer_(options.signing_keys),
       clock_(clock),
       manifests_(manifests) {}
-
-std::string Encoder::payload(const Answer& answer, const std::string& base) const { return write(answer, base, {}); }
 
 Result<std::string> Encoder::encode(const Answer& answer, const std::string& base, std::size_t max_bytes) const {
   if (const auto* error = std::get_if<ErrorAnswer>(&answer)) return error_payload(*error, max_bytes);
@@ -220,7 +211,8 @@ std::string error_payload(const ErrorAnswer& answer, std::size_t max_bytes) {
     if (text.size() <= most || shorter.error.message.empty()) return text;
     auto& message = shorter.error.message;
     if (message.ends_with(kCut)) message.resize(message.size() - kCut.size());
-    message = cut(std::move(message), text.size() - most + kCut.size());
+    const auto excess = std::min(message.size(), text.size() - most + kCut.size());
+    message = std::string(utf8_prefix(message, message.size() - excess));
     if (!message.empty()) message += kCut;
   }
 }

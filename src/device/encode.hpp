@@ -23,12 +23,10 @@ class Encoder {
   void set_public_url(std::string url) { public_url_ = std::move(url); }
 
   /// The payload of its topic. Signed URLs made within the same minute are equal. An offer's digests are those of
-  /// `grids`, if the chunk layout is in memory and small enough.
-  std::string payload(const Answer& answer, const std::string& base) const;
-
-  /// The same within `max_bytes` and the device's limit (docs/device-protocol.md, request): an offer leaves out
-  /// `chunks`, merges `missing`, leaves out `url` and `manifest_url`, in that order and only as needed; an error's
-  /// message is cut. Errc::bad_message if even that is too long.
+  /// `manifests`, if the chunk layout is in memory and small enough. Within `max_bytes` and the device's limit
+  /// (docs/device-protocol.md, request): an offer leaves out `chunks`, merges `missing`, leaves out `url` and
+  /// `manifest_url`, in that order and only as needed; an error's message is cut. Errc::bad_message if even that is too
+  /// long.
   Result<std::string> encode(const Answer& answer, const std::string& base,
                              std::size_t max_bytes = std::string::npos) const;
 

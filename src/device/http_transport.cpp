@@ -32,12 +32,6 @@ std::string prefix_of(const std::string& topic_root) {
   return fmt::format("{}{}/", topic_root.starts_with('/') ? "" : "/", topic_root);
 }
 
-http::Reply nothing() {
-  http::Reply reply;
-  reply.status = 204;
-  return reply;
-}
-
 constexpr const char* kJsonOnly =
     "Content-Type must be application/json or absent (with curl: -H 'Content-Type: application/json')";
 
@@ -120,9 +114,9 @@ asio::awaitable<http::Reply> HttpTransport::handle(http::Request& request) {
   const auto rest = path.starts_with(prefix_) ? path.substr(prefix_.size()) : std::string_view();
   const auto slash = std::min(rest.find('/'), rest.size());
   const auto last = percent_decode(rest.substr(std::min(slash + 1, rest.size()))).value_or("");
-  const auto word = parse_message_type(last);
+  const auto type = parse_message_type(last);
   const bool is_next = last == "next";
-  if (!word && !is_next)
+  if (!type && !is_next)
     co_return refused(
         request, {},
         {fail(Errc::not_found, "no such path; it is <root>/<device>/request, progress, verify or next"), {}});
@@ -135,18 +129,11 @@ asio::awaitable<http::Reply> HttpTransport::handle(http::Request& request) {
   const auto method = is_next ? http::Method::get : http::Method::post;
   if (request.method() != method) {
     const auto name = http::to_string(method);
-    auto reply =
-        refused(request, device->str(), {fail(Errc::method_not_allowed, fmt::format("this path takes {}", name)), {}});
+    auto reply = refused(request, device->str(), {wire::method_not_allowed(name), {}});
     reply.headers.push_back({"Allow", std::string(name)});
     co_return reply;
   }
-  if (is_next) {
-    auto waiting = next(request, *device);
-    auto told = co_await std::move(waiting);
-    log_message("sent", "http", device->str(), path, told.body.size());
-    co_return told;
-  }
-  auto handling = message(request, *device, *word);
+  auto handling = is_next ? next(request, *device) : message(request, *device, *type);
   auto reply = co_await std::move(handling);
   log_message("sent", "http", device->str(), path, reply.body.size());
   co_return reply;
@@ -158,9 +145,9 @@ std::string HttpTransport::base_url(const http::Request& request) const {
   return fmt::format("{}://{}", context_.options.tls ? "https" : "http", host);
 }
 
-asio::awaitable<http::Reply> HttpTransport::message(http::Request& request, DeviceId device, MessageType word) {
-  const auto type = request.header("Content-Type");
-  if (!type.empty() && !wire::is_json_type(type)) {
+asio::awaitable<http::Reply> HttpTransport::message(http::Request& request, DeviceId device, MessageType type) {
+  const auto content_type = request.header("Content-Type");
+  if (!content_type.empty() && !wire::is_json_type(content_type)) {
     ++context_.bad_messages;
     co_return refused(request, device.str(), {fail(Errc::unsupported_type, kJsonOnly), {}});
   }
@@ -171,13 +158,13 @@ asio::awaitable<http::Reply> HttpTransport::message(http::Request& request, Devi
     co_return refused(request, device.str(), {body.error(), {}, kMinMessageBytes});
   }
   log_message("received", "http", device.str(), request.path(), body->size());
-  auto decoded = decode_message(word, *body);
+  auto decoded = decode_message(type, *body);
   if (!decoded.message) {
     ++context_.bad_messages;
     co_return refused(request, device.str(), {decoded.message.error(), decoded.task, kMinMessageBytes});
   }
   const auto who = http_credentials(request, device, decoded.who);
-  if (const auto error = context_.throttle.refuse(device.str(), who, word == MessageType::progress)) {
+  if (const auto error = context_.throttle.refuse(device.str(), who, type == MessageType::progress)) {
     ++context_.dropped;
     co_return refused(request, device.str(), {*error, decoded.task, kMinMessageBytes});
   }
@@ -191,7 +178,7 @@ asio::awaitable<http::Reply> HttpTransport::message(http::Request& request, Devi
     ++context_.dropped;
     co_return refused(request, device.str(), {*slower, decoded.task});
   }
-  if (!answer) co_return nothing();
+  if (!answer) co_return wire::no_content_reply();
   if (const auto* error = std::get_if<ErrorAnswer>(&*answer)) {
     if (error->error.code == Errc::overloaded) ++context_.dropped;
     co_return refused(request, device.str(), *error);
@@ -220,10 +207,10 @@ asio::awaitable<http::Reply> HttpTransport::next(http::Request& request, DeviceI
   }
   if (!told) co_return refused(request, device.str(), {told.error(), {}});
   if (*told) co_return told_reply(request, device.str(), **told);
-  if (!poll) co_return nothing();
+  if (!poll) co_return wire::no_content_reply();
   auto waiting = hold(poll, *wait);
   auto payload = co_await std::move(waiting);
-  if (!payload) co_return nothing();
+  if (!payload) co_return wire::no_content_reply();
   co_return wire::json_reply(200, std::move(*payload));
 }
 
@@ -262,19 +249,14 @@ http::Reply HttpTransport::told_reply(const http::Request& request, const std::s
 }
 
 http::Reply HttpTransport::refused(const http::Request& request, std::string_view device, const ErrorAnswer& answer) {
-  context_.refusals.write(device, answer.task ? answer.task->str() : std::string(), answer.error,
-                          {request.remote(), request.path()});
+  context_.refusals.write(device, answer.task, answer.error, {request.remote(), request.path()});
   return error_reply(answer);
 }
 
 http::Reply error_reply(const ErrorAnswer& answer) {
   const auto& error = answer.error;
-  const unsigned status = std::min(wire::http_status(error.code), 503u);
-  auto reply = wire::json_reply(status, error_payload(answer));
-  if (const int wait = wire::retry_after_s(error); wait > 0 && status == 503)
-    reply.headers.push_back({"Retry-After", std::to_string(wait)});
-  if (status == 401) reply.headers.push_back({"WWW-Authenticate", "Bearer"});
-  if (status == 415) reply.headers.push_back({"Accept-Encoding", "identity"});
+  auto reply = wire::json_reply(std::min(wire::http_status(error.code), 503u), error_payload(answer));
+  wire::add_error_headers(reply, error);
   return reply;
 }
 

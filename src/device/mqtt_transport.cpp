@@ -16,9 +16,9 @@ constexpr std::string_view kChunkGet = "chunk/get";
 
 std::vector<std::string> MqttTransport::subscriptions() const {
   std::vector<std::string> filters;
-  for (const std::string_view word :
+  for (const std::string_view name :
        {std::string_view("request"), std::string_view("progress"), std::string_view("verify"), kChunkGet})
-    filters.push_back(fmt::format("{}/+/{}", context_.options.topic_root, word));
+    filters.push_back(fmt::format("{}/+/{}", context_.options.topic_root, name));
   return filters;
 }
 
@@ -26,12 +26,12 @@ void MqttTransport::on_message(std::string_view topic, std::string_view payload)
   const auto address = parse_topic(topic);
   if (!address) return;
   log_message("received", "mqtt", address->device.str(), topic, payload.size());
-  if (address->word == kChunkGet) return on_chunk_get(address->device, payload);
-  const auto word = *parse_message_type(address->word);
-  auto decoded = decode_message(word, payload);
+  if (!address->type) return on_chunk_get(address->device, payload);
+  auto decoded = decode_message(*address->type, payload);
   if (!decoded.message) return refuse(address->device, decoded.task, std::move(decoded.message).error());
   decoded.who.via_broker = true;
-  if (auto error = context_.throttle.refuse(address->device.str(), decoded.who, word == MessageType::progress))
+  if (auto error =
+          context_.throttle.refuse(address->device.str(), decoded.who, *address->type == MessageType::progress))
     return drop(address->device, decoded.task, std::move(*error));
   ++context_.messages;
   call_engine(context_.engine, address->device, decoded.who, std::move(*decoded.message),
@@ -63,7 +63,7 @@ void MqttTransport::judge(const DeviceId& device, const Credentials& who, const 
 std::optional<Answer> MqttTransport::send_chunks(const DeviceId& device, const ChunkRequest& request,
                                                  const Result<engine::ChunkAccess>& access) {
   if (!access) return ErrorAnswer{access.error(), request.task};
-  if (const auto* told = std::get_if<Answer>(&*access)) return *told;
+  if (const auto* answer = std::get_if<Answer>(&*access)) return *answer;
   const auto sent = context_.downloads->send_chunks(device, request, std::get<engine::ChunkGrant>(*access));
   if (!sent) return ErrorAnswer{sent.error(), request.task};
   return std::nullopt;
@@ -94,8 +94,7 @@ void MqttTransport::on_dropped(std::string_view topic, std::string_view payload,
   const auto at = payload.find(kTask);
   const auto tail = at == std::string_view::npos ? std::string_view() : payload.substr(at + kTask.size());
   const auto task = TaskId::parse(tail.substr(0, std::min(tail.find('"'), tail.size())));
-  context_.refusals.write_unsent(device, task ? task->str() : std::string(),
-                                 rest.substr(std::min(device.size() + 1, rest.size())), why);
+  context_.refusals.write_unsent(device, task, rest.substr(std::min(device.size() + 1, rest.size())), why);
 }
 
 std::optional<MqttTransport::Address> MqttTransport::parse_topic(std::string_view topic) {
@@ -104,10 +103,11 @@ std::optional<MqttTransport::Address> MqttTransport::parse_topic(std::string_vie
   const auto rest = topic.substr(root.size() + 1);
   const auto slash = rest.find('/');
   if (slash == std::string_view::npos) return std::nullopt;
-  const auto word = rest.substr(slash + 1);
-  if (word != kChunkGet && !parse_message_type(word)) return std::nullopt;
+  const auto last = rest.substr(slash + 1);
+  const auto type = parse_message_type(last);
+  if (!type && last != kChunkGet) return std::nullopt;
   const auto device = DeviceId::parse(rest.substr(0, slash));
-  if (device) return Address{*device, word};
+  if (device) return Address{*device, type};
   ++context_.bad_messages;
   context_.refusals.write(rest.substr(0, std::min<std::size_t>(slash, 128)), {},
                           fail(Errc::bad_message, fmt::format("the topic's device id {}", kDeviceIdRule)));
@@ -120,14 +120,14 @@ void MqttTransport::refuse(const DeviceId& device, const std::optional<TaskId>& 
   Credentials who;
   who.via_broker = true;
   if (auto slower = context_.throttle.refuse(device.str(), who)) return drop(device, task, std::move(*slower));
-  context_.refusals.write(device.str(), task ? task->str() : std::string(), error);
+  context_.refusals.write(device.str(), task, error);
   context_.notifier.send(device.str(), ErrorAnswer{std::move(error), task, kMinMessageBytes});
 }
 
 void MqttTransport::drop(const DeviceId& device, const std::optional<TaskId>& task, Error error) {
   ++context_.dropped;
   if (!context_.throttle.may_tell(device.str())) return;
-  context_.refusals.write(device.str(), task ? task->str() : std::string(), error);
+  context_.refusals.write(device.str(), task, error);
   context_.notifier.send(device.str(), ErrorAnswer{std::move(error), task, kMinMessageBytes});
 }
 
@@ -135,7 +135,7 @@ void MqttTransport::answer(const DeviceId& device, const std::optional<Answer>& 
   if (!answer) return;
   if (const auto* refused = std::get_if<ErrorAnswer>(&*answer)) {
     if (refused->error.code == Errc::too_many_new) return drop(device, refused->task, refused->error);
-    context_.refusals.write(device.str(), refused->task ? refused->task->str() : std::string(), refused->error);
+    context_.refusals.write(device.str(), refused->task, refused->error);
     if (refused->error.code == Errc::overloaded) ++context_.dropped;
     // Answering each message would double a flood.
     if (refused->error.code == Errc::overloaded || refused->error.code == Errc::cancelled) return;

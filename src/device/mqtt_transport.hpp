@@ -27,7 +27,7 @@ class MqttTransport {
  private:
   struct Address {
     DeviceId device;
-    std::string_view word;  ///< the part of the topic after the device id: `chunk/get` or a MessageType
+    std::optional<MessageType> type;  ///< nothing: `chunk/get`
   };
   std::optional<Address> parse_topic(std::string_view topic);
   void on_chunk_get(const DeviceId& device, std::string_view payload);

@@ -74,8 +74,7 @@ class BrokerNotifier final : public Notifier {
       payload = encoder_.encode(answer, {}, most);
     if (payload) return publish(device, answer, std::move(*payload));
     const auto error = too_long(answer, payload.error());
-    refusals_.write_unsent(device, error.task ? error.task->str() : std::string(), type_of(answer),
-                           error.error.message);
+    refusals_.write_unsent(device, error.task, type_of(answer), error.error.message);
     publish(device, error, error_payload(error, room(device, "error")));
   }
 

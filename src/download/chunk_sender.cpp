@@ -136,7 +136,7 @@ void ChunkSender::read(const WantedChunk& chunk) {
         under_way->finished = true;
         publish(wanted, std::move(*bytes));
       } else {
-        context_.refusals.write(wanted.device.str(), wanted.task.str(), bytes.error());
+        context_.refusals.write(wanted.device.str(), wanted.task, bytes.error());
       }
     } catch (...) {
       log::error(fmt::format("device={} task={}: sending chunk {} over MQTT failed with an internal error: {}",

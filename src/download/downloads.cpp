@@ -245,7 +245,7 @@ http::Reply Downloads::manifest_reply(const http::Request& request, const firmwa
 }
 
 http::Reply Downloads::refused(const http::Request& request, const UrlGrant& grant, const Error& error) {
-  context_.refusals.write({}, grant.task.number > 0 ? grant.task.str() : std::string(), error,
+  context_.refusals.write({}, grant.task.number > 0 ? std::optional(grant.task) : std::nullopt, error,
                           {request.remote(), request.path()});
   return wire::problem_reply(error, download_status(error.code));
 }

@@ -34,23 +34,24 @@ bool RefusalLog::may_write(std::string_view device, std::uint64_t& left_out) {
   return true;
 }
 
-void RefusalLog::write_unsent(std::string_view device, std::string_view task, std::string_view type,
+void RefusalLog::write_unsent(std::string_view device, const std::optional<TaskId>& task, std::string_view type,
                               std::string_view why) {
   std::uint64_t left_out = 0;
   if (!may_write(device, left_out)) return;
   auto line = fmt::format("not sent device={}", device);
-  if (!task.empty()) line += fmt::format(" task={}", task);
+  if (task) line += fmt::format(" task={}", task->str());
   line += fmt::format(": {}: {}", type, why);
   if (left_out > 0) line += fmt::format(" ({} more were not logged)", left_out);
   log::warn(line);
 }
 
-void RefusalLog::write(std::string_view device, std::string_view task, const Error& error, const Source& source) {
+void RefusalLog::write(std::string_view device, const std::optional<TaskId>& task, const Error& error,
+                       const Source& source) {
   std::uint64_t left_out = 0;
   if (!may_write(device, left_out)) return;
   std::string line = "refused";
   if (!device.empty()) line += fmt::format(" device={}", device);
-  if (!task.empty()) line += fmt::format(" task={}", task);
+  if (task) line += fmt::format(" task={}", task->str());
   if (!source.from.empty()) line += fmt::format(" from={}", source.from);
   if (!source.path.empty()) line += fmt::format(" path={}", source.path.substr(0, kLongestPath));
   line += fmt::format(" code={}: {}", wire::rest_code(error.code), error.message);

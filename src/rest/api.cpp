@@ -54,16 +54,11 @@ void log_failure(const Call& call, unsigned status, const Error& error, std::uin
 }
 
 constexpr std::size_t kLongestTarget = 256;  // of a path in the audit log
-constexpr const char* kNobody = "anonymous";
 
 /// RFC 6585, 4.
 const Error& too_many(Call& call, const Error& error) {
   call.problem_status = 429;
   return error;
-}
-
-bool changes(const http::Request& request) {
-  return request.method() != http::Method::get && request.method() != http::Method::head;
 }
 
 class OperatorApiImpl final : public Api {
@@ -74,7 +69,7 @@ class OperatorApiImpl final : public Api {
         gate_(clock) {}
 
   boost::asio::awaitable<http::Reply> handle(http::Request& request) override {
-    Call call{request, {}, kNobody, 0};
+    Call call{request};
     auto answer = co_await answer_of(call);
     auto reply = answer ? std::move(*answer) : refuse(call, answer.error());
     count(reply.status);
@@ -115,7 +110,7 @@ class OperatorApiImpl final : public Api {
   }
 
   http::Reply refuse_method(const Call& call, const std::string& allow) {
-    write_down(call, 405, fail(Errc::method_not_allowed, fmt::format("this path takes {}", allow)));
+    write_down(call, 405, wire::method_not_allowed(allow));
     return wire::method_not_allowed_reply(allow);
   }
 
@@ -131,7 +126,7 @@ class OperatorApiImpl final : public Api {
     std::uint64_t left_out = 0;
     if (gate_.log_lines.take(call.actor, left_out)) log_failure(call, status, error, left_out);
     const bool barred = status == 401 || status == 403 || status == 421 || status == 429;
-    if (!changes(call.request) && !barred) return;
+    if (http::is_safe(call.request.method()) && !barred) return;
     left_out = 0;
     if (!gate_.audit_entries.take(call.actor, left_out)) return;
     if (left_out > 0) audit_left_out(call, left_out);

@@ -3,6 +3,7 @@
 
 #include "rest/handlers.hpp"
 #include "rest/json.hpp"
+#include "rest/page_text.hpp"
 #include "rest/query.hpp"
 
 namespace ota::rest {
@@ -32,20 +33,13 @@ Answering list_audit(Context& context, Call& call) {
   const auto page = number_page_of(*query, "audit");
   if (auto checked = query->check(); !checked) co_return checked.error();
 
-  using Rows = std::vector<AuditEntry>;
-  std::function<Result<Rows>(storage::ReadView&)> job = [since, actor, page](storage::ReadView& view) -> Result<Rows> {
-    return view.audit.list(since, actor, page.after, page.limit + 1);
+  std::function<Result<std::string>(storage::ReadView&)> job = [since, actor,
+                                                                page](storage::ReadView& view) -> Result<std::string> {
+    return page_text(
+        view.audit.list(since, actor, page.after, page.limit + 1), page.limit, "audit",
+        [](const AuditEntry& row) { return std::to_string(row.id); }, audit_json);
   };
-  auto rows = co_await read<Rows>(context.readers, std::move(job));
-  if (!rows) co_return rows.error();
-  std::optional<std::string> next;
-  if (rows->size() > static_cast<std::size_t>(page.limit)) {
-    rows->resize(static_cast<std::size_t>(page.limit));
-    next = cursor_of("audit", std::to_string(rows->back().id));
-  }
-  std::vector<Json> items;
-  for (const auto& row : *rows) items.push_back(audit_json(row));
-  co_return wire::json_reply(200, to_text(list_json(std::move(items), next)));
+  co_return co_await read_text(context, std::move(job));
 }
 
 }  // namespace ota::rest

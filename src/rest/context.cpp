@@ -5,14 +5,20 @@
 
 namespace ota::rest {
 
+Answering read_text(Context& context, std::function<Result<std::string>(storage::ReadView&)> job) {
+  auto text = co_await read<std::string>(context.readers, std::move(job));
+  if (!text) co_return text.error();
+  co_return wire::json_reply(200, std::move(*text));
+}
+
 void add_location(const Context& context, http::Reply& reply, std::string_view path) {
   reply.headers.push_back({"Location", context.options.public_path + std::string(path)});
 }
 
-Error field_error(std::string field, std::string message) {
+Error field_error(std::string field, std::string message, Errc code) {
   wire::FieldErrors errors;
   errors.add(field, std::move(message));
-  return errors.to_error(Errc::malformed);
+  return errors.to_error(code);
 }
 
 Result<void> refuse_query(const Call& call) {
@@ -27,9 +33,7 @@ Result<void> require_json(const Call& call) {
   // `curl -d` sends the type of a form. A browser that sends a form adds Origin; all browsers do so since 2020.
   const bool from_page = !call.request.header("Origin").empty() || !call.request.header("Sec-Fetch-Site").empty();
   if (!from_page && (type.empty() || type == "application/x-www-form-urlencoded")) return {};
-  wire::FieldErrors errors;
-  errors.add("Content-Type", "must be application/json");
-  return errors.to_error(Errc::unsupported_type);
+  return field_error("Content-Type", "must be application/json", Errc::unsupported_type);
 }
 
 }  // namespace ota::rest

@@ -15,6 +15,7 @@
 #include "ota/http/await.hpp"
 #include "ota/rest/api.hpp"
 #include "ota/storage/readers.hpp"
+#include "ota/wire/errors.hpp"
 #include "ota/wire/reply.hpp"
 #include "rest/api_keys.hpp"
 
@@ -40,7 +41,7 @@ struct Context {
 /// One request that a route handles.
 struct Call {
   http::Request& request;
-  std::vector<std::string> arguments;  ///< the segments that matched `{…}` in the pattern
+  std::vector<std::string> arguments{};  ///< the segments that matched `{…}` in the pattern
   std::string actor = "anonymous";
   Caller caller() const { return {actor, request.remote()}; }
 
@@ -70,17 +71,16 @@ boost::asio::awaitable<Result<T>> read(storage::Readers& readers, std::function<
       done(std::move(*outcome));
     };
     const bool taken = readers.post(run, [done](Error error) { done(Result<T>(std::move(error))); });
-    if (!taken) {
-      Error busy = fail(Errc::overloaded, "too many requests wait for the database; try again in a moment");
-      busy.retry_after_s = 1;
-      done(Result<T>(std::move(busy)));
-    }
+    if (!taken) done(Result<T>(wire::overloaded("too many requests wait for the database; try again in a moment", 1)));
   };
   auto waiting = http::await_call<Outcome>(std::move(start));
   auto outcome = co_await std::move(waiting);
   if (auto* fault = std::get_if<std::exception_ptr>(&outcome)) std::rethrow_exception(*fault);
   co_return std::get<Result<T>>(std::move(outcome));
 }
+
+/// Answers JSON that `job` makes on a reader thread: for 1,000 rows it would delay the chunks of an HTTP thread.
+Answering read_text(Context& context, std::function<Result<std::string>(storage::ReadView&)> job);
 
 /// Waits for an engine command; `start` passes the callback to the engine.
 template <class T>
@@ -92,7 +92,7 @@ boost::asio::awaitable<Result<T>> command(std::function<void(engine::Done<T>)> s
 void add_location(const Context& context, http::Reply& reply, std::string_view path);
 
 /// An Error about one invalid field.
-Error field_error(std::string field, std::string message);
+Error field_error(std::string field, std::string message, Errc code = Errc::malformed);
 
 /// For routes without query parameters: an error that names each parameter.
 Result<void> refuse_query(const Call& call);

@@ -27,7 +27,7 @@ Json link_json(const Device& device) {
   const auto& seen = device.quality;
   return {
       {"verdict", to_string(seen.verdict)},
-      {"transport", device.transport ? Json(to_string(*device.transport)) : Json(nullptr)},
+      {"transport", or_null(device.transport)},
       {"rtt_ms", or_null(device.link.rtt_ms)},
       {"rssi", or_null(device.link.rssi)},
       {"loss", or_null(device.link.loss)},
@@ -52,7 +52,7 @@ Json device_json(const Device& device, const std::optional<Task>& active,
       {"registered", device.registered},
       {"has_token", device.secret.has_value()},
       {"tags", std::move(tags)},
-      {"last_seen", device.last_seen ? Json(to_rfc3339(*device.last_seen)) : Json(nullptr)},
+      {"last_seen", or_null(device.last_seen)},
       {"transports", transports_json(device.transports)},
       {"max_chunk_bytes", or_null(device.max_chunk_bytes)},
       {"link", link_json(device)},

@@ -10,6 +10,7 @@
 #include "ota/wire/json_fields.hpp"
 #include "rest/handlers.hpp"
 #include "rest/json.hpp"
+#include "rest/page_text.hpp"
 #include "rest/query.hpp"
 #include "rest/task_view.hpp"
 
@@ -43,8 +44,7 @@ Result<engine::DeviceChange> change_of(std::string_view body, const DeviceId& id
   engine::DeviceChange change;
   change.device = id.str();
   change.hardware = fields->is_null("hardware") ? std::optional<std::string>("") : fields->text("hardware", 4096);
-  if (change.hardware && !valid_hardware(*change.hardware))
-    fields->errors().add("hardware", "must be at most 64 of A-Z a-z 0-9 _ . : @ -");
+  if (change.hardware && !valid_hardware(*change.hardware)) fields->errors().add("hardware", kHardwareRule);
   change.clear_tags = fields->is_null("tags");
   if (!change.clear_tags)
     change.tags = fields->text_map("tags", engine::DeviceChange::kMaxTags, kLongestTagName, kLongestTag)
@@ -65,26 +65,18 @@ Answering list_devices(Context& context, Call& call) {
   const auto page = page_of(*query, "devices");
   if (auto checked = query->check(); !checked) co_return checked.error();
 
-  // The JSON is also made on the reader thread, as for tasks.
   std::function<Result<std::string>(storage::ReadView&)> job = [&context,
                                                                 page](storage::ReadView& view) -> Result<std::string> {
     auto devices = view.devices.list(page.after, page.limit + 1);
-    std::optional<std::string> next;
-    if (devices.size() > static_cast<std::size_t>(page.limit)) {
-      devices.resize(static_cast<std::size_t>(page.limit));
-      next = cursor_of("devices", devices.back().id);
-    }
     const auto transfers = context.engine.transfers().views();
-    std::vector<Json> items;
-    for (const auto& device : devices) {
+    const auto to_json = [&](const Device& device) {
       const auto active = view.tasks.active_of(device.id);
-      items.push_back(device_json(device, active, active ? live_of(transfers, active->id) : std::nullopt));
-    }
-    return to_text(list_json(std::move(items), next));
+      return device_json(device, active, active ? live_of(transfers, active->id) : std::nullopt);
+    };
+    return page_text(
+        std::move(devices), page.limit, "devices", [](const Device& device) { return device.id; }, to_json);
   };
-  auto text = co_await read<std::string>(context.readers, std::move(job));
-  if (!text) co_return text.error();
-  co_return wire::json_reply(200, std::move(*text));
+  co_return co_await read_text(context, std::move(job));
 }
 
 Answering get_device(Context& context, Call& call) {
@@ -142,9 +134,7 @@ Answering delete_device(Context& context, Call& call) {
   };
   auto removed = co_await command<void>(std::move(start));
   if (!removed) co_return removed.error();
-  http::Reply reply;
-  reply.status = 204;
-  co_return reply;
+  co_return wire::no_content_reply();
 }
 
 Answering issue_device_token(Context& context, Call& call) {

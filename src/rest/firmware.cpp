@@ -5,6 +5,7 @@
 
 #include "rest/handlers.hpp"
 #include "rest/json.hpp"
+#include "rest/page_text.hpp"
 #include "rest/query.hpp"
 
 namespace ota::rest {
@@ -27,20 +28,12 @@ Answering list_firmware(Context& context, Call& call) {
   const auto page = number_page_of(*query, "firmware");
   if (auto checked = query->check(); !checked) co_return checked.error();
 
-  using Rows = std::vector<Firmware>;
-  std::function<Result<Rows>(storage::ReadView&)> job = [page](storage::ReadView& view) -> Result<Rows> {
-    return view.firmware.list(page.after, page.limit + 1);
+  std::function<Result<std::string>(storage::ReadView&)> job = [page](storage::ReadView& view) -> Result<std::string> {
+    return page_text(
+        view.firmware.list(page.after, page.limit + 1), page.limit, "firmware",
+        [](const Firmware& row) { return std::to_string(row.id); }, firmware_json);
   };
-  auto rows = co_await read<Rows>(context.readers, std::move(job));
-  if (!rows) co_return rows.error();
-  std::optional<std::string> next;
-  if (rows->size() > static_cast<std::size_t>(page.limit)) {
-    rows->resize(static_cast<std::size_t>(page.limit));
-    next = cursor_of("firmware", std::to_string(rows->back().id));
-  }
-  std::vector<Json> items;
-  for (const auto& row : *rows) items.push_back(firmware_json(row));
-  co_return wire::json_reply(200, to_text(list_json(std::move(items), next)));
+  co_return co_await read_text(context, std::move(job));
 }
 
 /// Runs on a disk thread, because it reads the folder.
@@ -49,7 +42,7 @@ Answering list_orphans(Context& context, Call& call) {
   using Found = Result<std::vector<firmware::Orphan>>;
   std::function<void(std::function<void(Found)>)> start = [&store = context.store](auto done) {
     if (store.on_disk_thread([&store, done] { done(store.orphans()); })) return;
-    done(Error{Errc::overloaded, "too many requests wait for the disk; try again in a moment", {}, 1});
+    done(wire::overloaded("too many requests wait for the disk; try again in a moment", 1));
   };
   auto orphans = co_await http::await_call<Found>(std::move(start));
   if (!orphans) co_return orphans.error();
@@ -82,9 +75,7 @@ Answering delete_firmware(Context& context, Call& call) {
   };
   auto removed = co_await command<Firmware>(std::move(start));
   if (!removed) co_return removed.error();
-  http::Reply reply;
-  reply.status = 204;
-  co_return reply;
+  co_return wire::no_content_reply();
 }
 
 }  // namespace ota::rest

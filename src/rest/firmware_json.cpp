@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "rest/json.hpp"
+#include "rest/or_null.hpp"
 
 namespace ota::rest {
 namespace {
@@ -16,7 +17,7 @@ Json firmware_json(const Firmware& firmware) {
   return {
       {"id", firmware.id},
       {"version", firmware.version},
-      {"hardware", firmware.hardware.empty() ? Json(nullptr) : Json(firmware.hardware)},
+      {"hardware", or_null(firmware.hardware)},
       {"size", firmware.size},
       {"checksum", to_checksum(firmware.checksum)},
       {"security", firmware.security},

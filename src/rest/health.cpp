@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "ota/storage/bad_rows.hpp"
@@ -39,6 +40,14 @@ Check check_disk(const Context& context) {
           "disk_full"};
 }
 
+/// The first names of `all`, and how many more there are.
+std::string named(const std::vector<std::string>& names, std::size_t all) {
+  const auto shown = std::min(names.size(), kNamed);
+  auto text = fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+  if (all > shown) text += fmt::format(" and {} more", all - shown);
+  return text;
+}
+
 /// The engine reports whether writing works; reading is tried here.
 boost::asio::awaitable<Check> check_database(Context& context) {
   const auto fault = context.engine.stats().fault;
@@ -51,12 +60,11 @@ boost::asio::awaitable<Check> check_database(Context& context) {
   if (!done) co_return Check{false, done.error().message};
   const auto bad = storage::bad_rows().count();
   if (bad == 0) co_return Check{true, "reads and writes"};
-  auto names = storage::bad_rows().names(kNamed);
   co_return Check{
       false,
-      fmt::format("reads and writes, except for rows that can't be read and are skipped: {}{}; the log has the "
+      fmt::format("reads and writes, except for rows that can't be read and are skipped: {}; the log has the "
                   "reasons; restore a backup or remove the rows",
-                  fmt::join(names, ", "), bad > names.size() ? fmt::format(" and {} more", bad - names.size()) : ""),
+                  named(storage::bad_rows().names(kNamed), bad)),
       "bad_rows"};
 }
 
@@ -66,13 +74,6 @@ struct Absent {
   std::vector<std::string> damaged;
   std::size_t all = 0;  ///< firmware in the catalogue
 };
-
-std::string named(const std::vector<std::string>& firmware) {
-  std::string text;
-  for (std::size_t i = 0; i < firmware.size() && i < kNamed; ++i) text += (i > 0 ? ", " : "") + firmware[i];
-  if (firmware.size() > kNamed) text += fmt::format(" and {} more", firmware.size() - kNamed);
-  return text;
-}
 
 std::string sentence_of(const Absent& absent) {
   std::string text;
@@ -85,13 +86,13 @@ std::string sentence_of(const Absent& absent) {
     text = fmt::format(
         "image_missing: no image of {} in storage.firmware_dir: put it back or upload it again; tasks for "
         "it wait",
-        named(absent.missing));
+        named(absent.missing, absent.missing.size()));
   if (absent.damaged.empty()) return text;
   if (!text.empty()) text += ". ";
   return text + fmt::format(
                     "image_damaged: the image of {} is corrupted and was quarantined: check the disk, then upload it "
                     "again",
-                    named(absent.damaged));
+                    named(absent.damaged, absent.damaged.size()));
 }
 
 boost::asio::awaitable<Check> check_images(Context& context) {

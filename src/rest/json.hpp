@@ -1,4 +1,4 @@
-// JSON of REST responses (docs/rest.md). Each function returns a complete JSON text.
+// JSON of REST responses (docs/rest.md). Only to_text() returns a text.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -34,6 +34,9 @@ Json task_json(const Task& task, const TaskFacts& facts, const std::optional<eng
 Json upgrade_json(const Task& task, TaskState status);
 
 Json log_json(const LogEntry& entry);
+
+/// Link quality, what the device reported and what was measured.
+Json link_json(const Device& device);
 
 /// `active`: the task that is active on the device.
 Json device_json(const Device& device, const std::optional<Task>& active,

@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "ota/base/result.hpp"
 #include "ota/base/url.hpp"

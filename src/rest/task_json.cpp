@@ -33,7 +33,7 @@ Json progress_json(const Task& task, const std::optional<engine::TransferView>& 
       {"percent", percent_of(task, chunks, partial, live ? live->percent : task.percent)},
       {"rate", live ? std::llround(live->rate) : 0},
       {"bytes_sent", live ? live->bytes_sent : task.bytes_sent},
-      {"transport", live && live->transport ? Json(to_string(*live->transport)) : Json(nullptr)},
+      {"transport", live ? or_null(live->transport) : Json(nullptr)},
   };
 }
 
@@ -48,8 +48,8 @@ Json timeline_json(const std::vector<LogEntry>& entries) {
   for (const auto& entry : entries) {
     list.push_back({
         {"at", to_rfc3339(entry.at)},
-        {"state", entry.to ? Json(to_string(*entry.to)) : Json(nullptr)},
-        {"from", entry.from ? Json(to_string(*entry.from)) : Json(nullptr)},
+        {"state", or_null(entry.to)},
+        {"from", or_null(entry.from)},
         {"event", or_null(entry.event)},
         {"by", entry.by},
         {"reason", or_null(entry.reason)},
@@ -61,8 +61,6 @@ Json timeline_json(const std::vector<LogEntry>& entries) {
 }
 
 }  // namespace
-
-Json link_json(const Device& device);  // device_json.cpp
 
 Json task_json(const Task& task, const std::optional<TaskId>& retry_of,
                const std::optional<engine::TransferView>& live) {
@@ -123,8 +121,8 @@ Json log_json(const LogEntry& entry) {
       {"at", to_rfc3339(entry.at)},
       {"kind", entry.kind},
       {"by", entry.by},
-      {"from", entry.from ? Json(to_string(*entry.from)) : Json(nullptr)},
-      {"to", entry.to ? Json(to_string(*entry.to)) : Json(nullptr)},
+      {"from", or_null(entry.from)},
+      {"to", or_null(entry.to)},
       {"event", or_null(entry.event)},
       {"reason", or_null(entry.reason)},
       {"detail", or_null(entry.detail)},
@@ -133,7 +131,7 @@ Json log_json(const LogEntry& entry) {
       {"bytes", entry.bytes},
       {"ms", entry.ms},
       {"rate", std::llround(rate)},
-      {"transport", entry.transport ? Json(to_string(*entry.transport)) : Json(nullptr)},
+      {"transport", or_null(entry.transport)},
   };
 }
 

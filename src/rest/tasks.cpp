@@ -7,12 +7,12 @@
 #include "rest/explanation.hpp"
 #include "rest/handlers.hpp"
 #include "rest/json.hpp"
+#include "rest/page_text.hpp"
 #include "rest/query.hpp"
 #include "rest/task_view.hpp"
 
 namespace ota::rest {
 namespace {
-
 
 storage::TaskFilter filter_of(QueryFields& query) {
   storage::TaskFilter filter;
@@ -28,6 +28,21 @@ storage::TaskFilter filter_of(QueryFields& query) {
   return filter;
 }
 
+using TaskCommand = void (engine::Engine::*)(TaskId, Caller, engine::Done<Task>);
+
+/// Answers the changed or new task with that status.
+Answering change_task(Context& context, Call& call, TaskCommand change, unsigned status) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  const auto id = task_id_of(call);
+  if (!id) co_return id.error();
+  std::function<void(engine::Done<Task>)> start = [&context, change, id = *id, caller = call.caller()](auto done) {
+    (context.engine.*change)(id, caller, std::move(done));
+  };
+  auto task = co_await command<Task>(std::move(start));
+  if (!task) co_return task.error();
+  co_return co_await show_task(context, *task, status);
+}
+
 }  // namespace
 
 Answering list_tasks(Context& context, Call& call) {
@@ -37,24 +52,15 @@ Answering list_tasks(Context& context, Call& call) {
   const auto page = number_page_of(*query, "tasks");
   if (auto checked = query->check(); !checked) co_return checked.error();
 
-  // The JSON is also made on the reader thread: for 1,000 rows it would delay the chunks of an HTTP thread.
   std::function<Result<std::string>(storage::ReadView&)> job = [&context, filter,
                                                                 page](storage::ReadView& view) -> Result<std::string> {
     auto tasks = view.tasks.list(filter, page.after, page.limit + 1);
-    std::optional<std::string> next;
-    if (tasks.size() > static_cast<std::size_t>(page.limit)) {
-      tasks.resize(static_cast<std::size_t>(page.limit));
-      next = cursor_of("tasks", std::to_string(tasks.back().id.number));
-    }
     const auto transfers = context.engine.transfers().views();
-    std::vector<Json> items;
-    items.reserve(tasks.size());
-    for (const auto& task : tasks) items.push_back(task_json(task, retry_of(view, task), live_of(transfers, task.id)));
-    return to_text(list_json(std::move(items), next));
+    return page_text(
+        std::move(tasks), page.limit, "tasks", [](const Task& task) { return std::to_string(task.id.number); },
+        [&](const Task& task) { return task_json(task, retry_of(view, task), live_of(transfers, task.id)); });
   };
-  auto text = co_await read<std::string>(context.readers, std::move(job));
-  if (!text) co_return text.error();
-  co_return wire::json_reply(200, std::move(*text));
+  co_return co_await read_text(context, std::move(job));
 }
 
 Answering get_task(Context& context, Call& call) {
@@ -76,45 +82,16 @@ Answering get_task_log(Context& context, Call& call) {
                                                                 page](storage::ReadView& view) -> Result<std::string> {
     auto task = find_task(view, id);
     if (!task) return task.error();
-    auto entries = view.log.list(id.number, page.after, page.limit + 1);
-    std::optional<std::string> next;
-    if (entries.size() > static_cast<std::size_t>(page.limit)) {
-      entries.resize(static_cast<std::size_t>(page.limit));
-      next = cursor_of("log", std::to_string(entries.back().id));
-    }
-    std::vector<Json> items;
-    items.reserve(entries.size());
-    for (const auto& entry : entries) items.push_back(log_json(entry));
-    return to_text(list_json(std::move(items), next));
+    return page_text(
+        view.log.list(id.number, page.after, page.limit + 1), page.limit, "log",
+        [](const LogEntry& entry) { return std::to_string(entry.id); }, log_json);
   };
-  auto text = co_await read<std::string>(context.readers, std::move(job));
-  if (!text) co_return text.error();
-  co_return wire::json_reply(200, std::move(*text));
+  co_return co_await read_text(context, std::move(job));
 }
 
-Answering cancel_task(Context& context, Call& call) {
-  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
-  const auto id = task_id_of(call);
-  if (!id) co_return id.error();
-  std::function<void(engine::Done<Task>)> start = [&context, id = *id, caller = call.caller()](auto done) {
-    context.engine.cancel(id, caller, std::move(done));
-  };
-  auto task = co_await command<Task>(std::move(start));
-  if (!task) co_return task.error();
-  co_return co_await show_task(context, *task, 200);
-}
+Answering cancel_task(Context& context, Call& call) { return change_task(context, call, &engine::Engine::cancel, 200); }
 
-Answering retry_task(Context& context, Call& call) {
-  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
-  const auto id = task_id_of(call);
-  if (!id) co_return id.error();
-  std::function<void(engine::Done<Task>)> start = [&context, id = *id, caller = call.caller()](auto done) {
-    context.engine.retry(id, caller, std::move(done));
-  };
-  auto task = co_await command<Task>(std::move(start));
-  if (!task) co_return task.error();
-  co_return co_await show_task(context, *task, 201);
-}
+Answering retry_task(Context& context, Call& call) { return change_task(context, call, &engine::Engine::retry, 201); }
 
 Answering patch_task(Context& context, Call& call) {
   if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();

@@ -18,7 +18,7 @@
 namespace ota::rest {
 namespace {
 
-constexpr int kRowsForVersions = 20;            ///< newest rows of the catalogue that are searched for versions
+constexpr int kRowsForVersions = 20;  ///< newest rows of the catalogue that are searched for versions
 constexpr std::size_t kVersionsInMessage = 5;
 constexpr std::size_t kMaxText = 4096;  ///< large: an invalid text should get its rule's message
 constexpr std::size_t kLongestKey = 255;
@@ -53,7 +53,7 @@ std::string version_of(wire::JsonFields& fields) {
 
 std::optional<std::string> hardware_of(wire::JsonFields& fields) {
   auto text = fields.text("hardware", kMaxText);
-  if (text && !valid_hardware(*text)) fields.errors().add("hardware", "must be at most 64 of A-Z a-z 0-9 _ . : @ -");
+  if (text && !valid_hardware(*text)) fields.errors().add("hardware", kHardwareRule);
   return text;
 }
 

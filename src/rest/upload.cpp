@@ -36,7 +36,7 @@ void read_names(QueryFields& query, Firmware& firmware) {
   }
   firmware.version = version.value_or("");
   firmware.hardware = query.text("hardware").value_or("");
-  if (!valid_hardware(firmware.hardware)) query.errors().add("hardware", "must be at most 64 of A-Z a-z 0-9 _ . : @ -");
+  if (!valid_hardware(firmware.hardware)) query.errors().add("hardware", kHardwareRule);
 }
 
 void read_notes(QueryFields& query, Firmware& firmware) {
@@ -74,7 +74,7 @@ Result<Announced> announced_by(const http::Request& request, WallTime now) {
   announced.firmware.created = now;
   if (const auto text = query->text("checksum")) {
     announced.checksum = parse_checksum(*text);
-    if (!announced.checksum) query->errors().add("checksum", "must be sha256: and 64 lower-case hex digits");
+    if (!announced.checksum) query->errors().add("checksum", "must be sha256: and 64 hexadecimal digits");
   }
   if (request.header("Content-Type").starts_with("multipart/"))
     query->errors().add("Content-Type",

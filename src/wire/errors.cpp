@@ -88,15 +88,23 @@ http::Reply problem_reply(const Error& error, unsigned status) {
   const Row& known = row(error.code);
   const std::string_view detail = error.message.empty() ? known.title : std::string_view(error.message);
   auto reply = http::problem({status, known.rest, known.title, detail, error.fields});
-  if (const int wait = retry_after_s(error); wait > 0 && (status == 503 || status == 429))
-    reply.headers.push_back({"Retry-After", std::to_string(wait)});
-  if (status == 401) reply.headers.push_back({"WWW-Authenticate", "Bearer"});
-  if (status == 415) reply.headers.push_back({"Accept-Encoding", "identity"});  // RFC 9110, 15.5.16
+  add_error_headers(reply, error);
   return reply;
 }
 
+void add_error_headers(http::Reply& reply, const Error& error) {
+  if (const int wait = retry_after_s(error); wait > 0 && (reply.status == 503 || reply.status == 429))
+    reply.headers.push_back({"Retry-After", std::to_string(wait)});
+  if (reply.status == 401) reply.headers.push_back({"WWW-Authenticate", "Bearer"});
+  if (reply.status == 415) reply.headers.push_back({"Accept-Encoding", "identity"});  // RFC 9110, 15.5.16
+}
+
+Error method_not_allowed(std::string_view allow) {
+  return fail(Errc::method_not_allowed, fmt::format("this path takes {}", allow));
+}
+
 http::Reply method_not_allowed_reply(std::string_view allow) {
-  auto reply = problem_reply(fail(Errc::method_not_allowed, fmt::format("this path takes {}", allow)));
+  auto reply = problem_reply(method_not_allowed(allow));
   reply.headers.push_back({"Allow", std::string(allow)});
   return reply;
 }

@@ -15,13 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxFieldErrors = 16;
-constexpr std::size_t kMaxNameShown = 64;
 constexpr auto kAnyIndex = std::int64_t{1} << 53;
-
-std::string shown(std::string_view name) {
-  if (name.size() <= kMaxNameShown) return std::string(name);
-  return std::string(utf8_prefix(name, kMaxNameShown)) + "…";
-}
 
 std::string element(std::string_view name, std::size_t index) { return fmt::format("{}[{}]", name, index); }
 
@@ -58,7 +52,7 @@ std::string unknown_word(std::string_view word, std::span<const std::string_view
 
 void FieldErrors::add(std::string_view field, std::string message) {
   if (errors_.size() < kMaxFieldErrors)
-    errors_.push_back({shown(field), std::move(message)});
+    errors_.push_back({shorten(field), std::move(message)});
   else
     ++more_;
 }

@@ -44,11 +44,6 @@ class Builder {
   std::string& why() { return why_; }
 
  private:
-  static std::string shorten(std::string_view name) {
-    constexpr std::size_t kMost = 64;
-    return name.size() <= kMost ? std::string(name) : std::string(utf8_prefix(name, kMost)) + "…";
-  }
-
   bool refuse(std::string why) {
     why_ = std::move(why);
     return false;
@@ -96,6 +91,11 @@ class Builder {
 };
 
 }  // namespace
+
+std::string shorten(std::string_view name) {
+  constexpr std::size_t kMost = 64;
+  return name.size() <= kMost ? std::string(name) : std::string(utf8_prefix(name, kMost)) + "…";
+}
 
 Result<std::unique_ptr<json>> parse_json(std::string_view text, Errc code, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes)

@@ -13,4 +13,10 @@ http::Reply json_reply(unsigned status, std::string body) {
   return reply;
 }
 
+http::Reply no_content_reply() {
+  http::Reply reply;
+  reply.status = 204;
+  return reply;
+}
+
 }  // namespace ota::wire

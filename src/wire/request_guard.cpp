@@ -59,16 +59,12 @@ bool own_origin(std::string_view origin, const http::Request& request, const htt
   return target && page->authority.port == target->port && hosts.has(page->authority.host);
 }
 
-bool is_read(const http::Request& request) {
-  return request.method() == http::Method::get || request.method() == http::Method::head;
-}
-
 bool foreign_page(const http::Request& request, const http::HostNames& hosts, ReadsChange reads) {
   const auto origin = request.header("Origin");
   if (!origin.empty()) return !own_origin(origin, request, hosts);
   const auto site = request.header("Sec-Fetch-Site");
   if (site.empty() || site == "same-origin" || site == "none") return false;
-  const bool read_only = is_read(request) && reads == ReadsChange::no;
+  const bool read_only = http::is_safe(request.method()) && reads == ReadsChange::no;
   // The user followed a link: the response is shown to the user and can't be read by a page.
   if (read_only && request.header("Sec-Fetch-Mode") == "navigate" && request.header("Sec-Fetch-Dest") == "document")
     return false;

@@ -13,6 +13,9 @@ namespace ota {
 inline constexpr const char* kDeviceIdRule =
     "must be 1 to 128 of A-Z a-z 0-9 _ . : @ -, and neither . nor .. (no URL can name those)";
 
+/// The rule of a hardware type where empty means any, for error messages.
+inline constexpr const char* kHardwareRule = "must be at most 64 of A-Z a-z 0-9 _ . : @ -";
+
 /// 1 to 128 of `A-Z a-z 0-9 _ . : @ -`; not `.` or `..`, which clients resolve in URLs (RFC 3986, 5.2.4).
 class DeviceId {
  public:

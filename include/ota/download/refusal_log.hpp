@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "ota/base/clock.hpp"
 #include "ota/base/mutex.hpp"
 #include "ota/base/result.hpp"
+#include "ota/domain/ids.hpp"
 
 namespace ota::download {
 
@@ -29,9 +31,10 @@ class RefusalLog {
     std::string_view path;
   };
   /// `device`, `task` and `source` may be empty.
-  void write(std::string_view device, std::string_view task, const Error& error, const Source& source = {});
+  void write(std::string_view device, const std::optional<TaskId>& task, const Error& error, const Source& source = {});
   /// A warning that a message of that type was not sent to the device.
-  void write_unsent(std::string_view device, std::string_view task, std::string_view type, std::string_view why);
+  void write_unsent(std::string_view device, const std::optional<TaskId>& task, std::string_view type,
+                    std::string_view why);
 
  private:
   bool may_write(std::string_view device, std::uint64_t& left_out);

@@ -18,6 +18,8 @@ namespace ota::http {
 
 enum class Method : std::uint8_t { get, head, post, put, patch, delete_, other };
 std::string_view to_string(Method method);
+/// Only reads (RFC 9110, 9.2.1).
+constexpr bool is_safe(Method method) { return method == Method::get || method == Method::head; }
 
 /// One request, owned by its session; views are valid until the handler's coroutine ends. For that coroutine only.
 class Request {

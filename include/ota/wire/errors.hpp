@@ -32,6 +32,12 @@ Error overloaded(std::string message, int retry_after_s);
 http::Reply problem_reply(const Error& error);
 http::Reply problem_reply(const Error& error, unsigned status);
 
+/// Adds `Retry-After`, `WWW-Authenticate` and `Accept-Encoding` where the reply's status has them.
+void add_error_headers(http::Reply& reply, const Error& error);
+
+/// Errc::method_not_allowed that names the methods, e.g. `GET, HEAD`.
+Error method_not_allowed(std::string_view allow);
+
 /// 405 with its `Allow` header, e.g. `GET, HEAD` (RFC 9110, 15.5.6).
 http::Reply method_not_allowed_reply(std::string_view allow);
 

@@ -10,4 +10,7 @@ namespace ota::wire {
 /// Precondition: `body` is complete JSON. The reply forbids caching.
 http::Reply json_reply(unsigned status, std::string body);
 
+/// 204.
+http::Reply no_content_reply();
+
 }  // namespace ota::wire

@@ -37,7 +37,7 @@ Offer an_offer() {
 
 class Encode : public testing::Test {
  protected:
-  std::string text(const Answer& answer) { return encoder.payload(answer, {}); }
+  std::string text(const Answer& answer) { return encoder.encode(answer, {}).value(); }
   json parsed(const Answer& answer) { return json::parse(text(answer)); }
   void keep_manifest(const Offer& offer) {
     auto manifest = std::make_shared<firmware::Manifest>();
@@ -213,7 +213,7 @@ TEST_F(Encode, RepeatedWithinTheMinuteItIsTheSameText) {
 TEST_F(Encode, ShortLivesAreNotStretched) {
   options.url_life = std::chrono::seconds{2};
   const Encoder brief(options, clock, store);
-  EXPECT_EQ(json::parse(brief.payload(an_offer(), {}))["urls_expire_at"], "2026-11-22T08:00:02Z");
+  EXPECT_EQ(json::parse(brief.encode(an_offer(), {}).value())["urls_expire_at"], "2026-11-22T08:00:02Z");
 }
 
 TEST_F(Encode, PublicUrlComesLater) {

@@ -246,6 +246,22 @@ TEST(HttpTransport, WhetherATokenIsFitGoesWithTheOneThatCounts) {
   EXPECT_TRUE(world.engine.last_who.token_fit);
 }
 
+/// A long poll that has begun to wait.
+struct WaitingPoll {
+  explicit WaitingPoll(DeviceWorld& world) {
+    world.begin(request, reply);
+    world.io.poll();
+  }
+  TestRequest request{Method::get, "/ota/gw-17/next", "wait=60"};
+  std::optional<http::Reply> reply;
+};
+
+void push_cancel(DeviceWorld& world) {
+  world.notifier->push("gw-17", CancelAnswer{kTask, CancelReason::cancelled});
+  world.io.restart();
+  world.io.run();
+}
+
 TEST(DeviceNext, WithoutWaitThereIsNothing) {
   DeviceWorld world;
   TestRequest request(Method::get, "/ota/gw-17/next", "wait=0");
@@ -304,24 +320,17 @@ TEST(DeviceNext, BringsWhatIsPushedRightBehindTheEnginesAnswer) {
 
 TEST(DeviceNext, WhoIsRefusedNeitherHearsNorEndsAnothersWait) {
   DeviceWorld world;
-  TestRequest request(Method::get, "/ota/gw-17/next", "wait=60");
-  std::optional<http::Reply> first, second;
-  world.begin(request, first);
-  world.io.poll();
+  WaitingPoll first(world);
   world.engine.hold = true;
-  TestRequest stranger(Method::get, "/ota/gw-17/next", "wait=60");
-  world.begin(stranger, second);
-  world.io.poll();
+  WaitingPoll stranger(world);
   world.engine.listening.front()(fail(Errc::not_authorized, "wrong token"));
   world.io.poll();
-  ASSERT_TRUE(second);
-  EXPECT_EQ(second->status, 403u);
-  ASSERT_FALSE(first);
-  world.notifier->push("gw-17", CancelAnswer{kTask, CancelReason::cancelled});
-  world.io.restart();
-  world.io.run();
-  ASSERT_TRUE(first);
-  EXPECT_EQ(first->status, 200u);
+  ASSERT_TRUE(stranger.reply);
+  EXPECT_EQ(stranger.reply->status, 403u);
+  ASSERT_FALSE(first.reply);
+  push_cancel(world);
+  ASSERT_TRUE(first.reply);
+  EXPECT_EQ(first.reply->status, 200u);
 }
 
 TEST(DeviceNext, EndsWithItsTime) {
@@ -332,37 +341,27 @@ TEST(DeviceNext, EndsWithItsTime) {
   EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds{950});
 }
 
-TEST(DeviceNext, ANewerLineEndsTheOlder) {
+TEST(DeviceNext, ANewerPollEndsTheOlder) {
   DeviceWorld world;
-  TestRequest older(Method::get, "/ota/gw-17/next", "wait=60");
-  TestRequest newer(Method::get, "/ota/gw-17/next", "wait=60");
-  std::optional<http::Reply> first, second;
-  world.begin(older, first);
-  world.io.poll();
-  world.begin(newer, second);
-  world.io.poll();
-  ASSERT_TRUE(first);
-  EXPECT_EQ(first->status, 204u);
-  ASSERT_FALSE(second);
-  world.notifier->push("gw-17", CancelAnswer{kTask, CancelReason::cancelled});
-  world.io.restart();
-  world.io.run();
-  ASSERT_TRUE(second);
-  EXPECT_EQ(second->status, 200u);
+  WaitingPoll older(world);
+  WaitingPoll newer(world);
+  ASSERT_TRUE(older.reply);
+  EXPECT_EQ(older.reply->status, 204u);
+  ASSERT_FALSE(newer.reply);
+  push_cancel(world);
+  ASSERT_TRUE(newer.reply);
+  EXPECT_EQ(newer.reply->status, 200u);
 }
 
 TEST(DeviceNext, StoppingLetsAllGo) {
   DeviceWorld world;
-  TestRequest request(Method::get, "/ota/gw-17/next", "wait=60");
-  std::optional<http::Reply> reply;
-  world.begin(request, reply);
-  world.io.poll();
+  WaitingPoll poll(world);
   world.notifier->stop_polls();
   world.io.restart();
   world.io.run();
-  ASSERT_TRUE(reply);
-  EXPECT_EQ(reply->status, 204u);
-  EXPECT_EQ(world.handle(request).status, 503u);
+  ASSERT_TRUE(poll.reply);
+  EXPECT_EQ(poll.reply->status, 204u);
+  EXPECT_EQ(world.handle(poll.request).status, 503u);
 }
 
 TEST(DeviceNext, ACutCoroutineLeavesNoLineBehind) {

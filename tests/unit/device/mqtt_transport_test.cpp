@@ -195,9 +195,9 @@ class RefusalLogFile : public testing::Test {
 TEST_F(RefusalLogFile, OneLineARefusalNamesAll) {
   test::TestClock clock;
   download::RefusalLog refusals(clock);
-  refusals.write("gw-17", "OTA_20261122_000042", fail(Errc::bad_message, "\"chunk\" is\nwrong"));
-  refusals.write("", "", fail(Errc::server_fault, "the disk"));
-  refusals.write("", "", fail(Errc::not_authorized, "no"), {"10.0.0.7:5123", "/download/" + std::string(300, 'a')});
+  refusals.write("gw-17", kTask, fail(Errc::bad_message, "\"chunk\" is\nwrong"));
+  refusals.write("", {}, fail(Errc::server_fault, "the disk"));
+  refusals.write("", {}, fail(Errc::not_authorized, "no"), {"10.0.0.7:5123", "/download/" + std::string(300, 'a')});
   const auto all = lines();
   ASSERT_EQ(all.size(), 3u);
   EXPECT_THAT(all[2],
@@ -277,15 +277,15 @@ TEST_F(RefusalLogFile, DebugNamesEachMessageWithoutItsContent) {
 TEST_F(RefusalLogFile, AFloodCannotFillItNorHideAnothersLine) {
   test::TestClock clock;
   download::RefusalLog refusals(clock);
-  for (int i = 0; i < 1000; ++i) refusals.write("gw-17", "", fail(Errc::bad_message, "x"));
+  for (int i = 0; i < 1000; ++i) refusals.write("gw-17", {}, fail(Errc::bad_message, "x"));
   EXPECT_EQ(lines().size(), static_cast<std::size_t>(download::RefusalLog::kLinesOfDevice));
-  refusals.write("gw-18", "", fail(Errc::bad_message, "x"));
+  refusals.write("gw-18", {}, fail(Errc::bad_message, "x"));
   EXPECT_THAT(lines().back(), HasSubstr("device=gw-18"));
-  for (int i = 0; i < 1000; ++i) refusals.write("fleet-" + std::to_string(i), "", fail(Errc::bad_message, "x"));
+  for (int i = 0; i < 1000; ++i) refusals.write("fleet-" + std::to_string(i), {}, fail(Errc::bad_message, "x"));
   EXPECT_EQ(lines().size(), static_cast<std::size_t>(download::RefusalLog::kLinesPerSecond));
   clock.steady_time += std::chrono::seconds{1};
-  refusals.write("gw-17", "", fail(Errc::bad_message, "x"));
-  refusals.write("gw-17", "", fail(Errc::bad_message, "y"));
+  refusals.write("gw-17", {}, fail(Errc::bad_message, "x"));
+  refusals.write("gw-17", {}, fail(Errc::bad_message, "y"));
   const auto all = lines();
   ASSERT_EQ(all.size(), download::RefusalLog::kLinesPerSecond + 2u);
   EXPECT_THAT(all.back(), testing::Not(HasSubstr("more refusals")));

@@ -44,7 +44,7 @@ class ScriptedEngine final : public engine::Engine {
   void audit(AuditEntry entry) override { refused.push_back(std::move(entry)); }
   void key_used(std::string name) override { used.push_back(std::move(name)); }
   engine::ActiveTransfers& transfers() noexcept override { return transfers_; }
-  engine::Stats stats() const override { return figures; }
+  engine::Stats stats() const override { return counters; }
 
   void upgrade(engine::UpgradeOrder wanted, Caller by, engine::Done<engine::UpgradeOutcome> done) override {
     order = std::move(wanted);
@@ -97,7 +97,7 @@ class ScriptedEngine final : public engine::Engine {
   Result<Task> task = Task{};
   std::optional<Error> trouble;
   bool created = true;
-  engine::Stats figures;
+  engine::Stats counters;
 
   int commands = 0;
   std::string actor;
@@ -202,7 +202,7 @@ struct Seen {
   std::string code() const { return json.value("code", ""); }
 };
 
-/// All rooms below, on real files.
+/// All modules below, on real files.
 class Bench {
  public:
   explicit Bench(Options options = no_auth()) {

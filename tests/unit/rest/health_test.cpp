@@ -1,4 +1,4 @@
-// Alive, ready, and the figures.
+// Health, readiness and metrics.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -36,7 +36,7 @@ TEST(Health, ReadyNamesEachCheck) {
   EXPECT_EQ(seen.json["checks"]["broker"]["detail"], bench.broker.detail);
   EXPECT_EQ(seen.json["checks"]["database"]["ok"], true);
   bench.broker.connected = true;
-  bench.engine.figures.fault = "disk I/O error";
+  bench.engine.counters.fault = "disk I/O error";
   seen = bench.get("/readyz");
   EXPECT_EQ(seen.reply.status, 503u);
   EXPECT_EQ(seen.json["checks"]["database"]["detail"], "disk I/O error");
@@ -51,7 +51,7 @@ TEST(Health, ADamagedImageIsToldByName) {
   firmware.damaged = true;
   auto& table = bench.db->firmware();
   bench.write([&] { table.insert(firmware); });
-  bench.engine.figures.damaged = 1;
+  bench.engine.counters.damaged = 1;
   const auto seen = bench.get("/readyz");
   EXPECT_EQ(seen.reply.status, 503u);
   EXPECT_THAT(seen.json["checks"]["images"]["detail"].get<std::string>(),
@@ -93,7 +93,7 @@ TEST(Health, ARowThatCannotBeReadIsTold) {
 
 TEST(Metrics, EachLineIsWellFormedAndEachNameIntroducedOnce) {
   Bench bench;
-  bench.engine.figures.tasks_created = 12;
+  bench.engine.counters.tasks_created = 12;
   bench.get("/nowhere");
   const auto seen = bench.get("/metrics");
   EXPECT_EQ(seen.reply.content_type, "text/plain; version=0.0.4");
@@ -118,11 +118,11 @@ TEST(Metrics, EachLineIsWellFormedAndEachNameIntroducedOnce) {
 }
 
 TEST(Metrics, TheProcessHasMemoryAndFiles) {
-  const auto figures = process_figures();
-  EXPECT_GT(figures.resident_bytes, 1u << 20);
-  EXPECT_GE(figures.open_files, 3u);
-  EXPECT_GE(figures.max_files, figures.open_files);
-  EXPECT_GT(figures.cpu_seconds, 0);
+  const auto process = process_metrics();
+  EXPECT_GT(process.resident_bytes, 1u << 20);
+  EXPECT_GE(process.open_files, 3u);
+  EXPECT_GE(process.max_files, process.open_files);
+  EXPECT_GT(process.cpu_seconds, 0);
 }
 
 }  // namespace
