@@ -176,7 +176,7 @@ asio::awaitable<http::Reply> HttpTransport::message(http::Request& request, Devi
   const auto answer = co_await std::move(calling);
   if (const auto slower = context_.throttle.record_result(device.str(), who, answer)) {
     ++context_.dropped;
-    co_return refused(request, device.str(), {*slower, decoded.task});
+    co_return refused(request, device.str(), {*slower, decoded.task, kMinMessageBytes});
   }
   if (!answer) co_return wire::no_content_reply();
   if (const auto* error = std::get_if<ErrorAnswer>(&*answer)) {
@@ -192,10 +192,13 @@ asio::awaitable<http::Reply> HttpTransport::next(http::Request& request, DeviceI
     co_return refused(
         request, device.str(),
         {fail(Errc::bad_message, fmt::format("\"wait\" must be a number of seconds from 0 to {}", kMaxWait.count())),
-         {}});
+         {},
+         kMinMessageBytes});
   const auto who = http_credentials(request, device, {});
-  if (const auto error = context_.throttle.refuse(device.str(), who))
+  if (const auto error = context_.throttle.refuse(device.str(), who)) {
+    ++context_.dropped;
     co_return refused(request, device.str(), {*error, {}, kMinMessageBytes});
+  }
   const auto poll =
       wait->count() > 0 ? std::make_shared<LongPoll>(context_.notifier, device.str(), base_url(request)) : nullptr;
   auto asking = listen(device, who, poll);
@@ -203,9 +206,9 @@ asio::awaitable<http::Reply> HttpTransport::next(http::Request& request, DeviceI
   if (const auto slower = context_.throttle.record_result(
           device.str(), who, told ? *told : std::optional<Answer>(ErrorAnswer{told.error(), {}}))) {
     ++context_.dropped;
-    co_return refused(request, device.str(), {*slower, {}});
+    co_return refused(request, device.str(), {*slower, {}, kMinMessageBytes});
   }
-  if (!told) co_return refused(request, device.str(), {told.error(), {}});
+  if (!told) co_return refused(request, device.str(), {told.error(), {}, kMinMessageBytes});
   if (*told) co_return told_reply(request, device.str(), **told);
   if (!poll) co_return wire::no_content_reply();
   auto waiting = hold(poll, *wait);

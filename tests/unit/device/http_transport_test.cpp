@@ -268,6 +268,21 @@ TEST(DeviceNext, WithoutWaitThereIsNothing) {
   EXPECT_EQ(world.handle(request).status, 204u);
 }
 
+TEST(HttpTransport, ErrorsFitEveryDevice) {
+  DeviceWorld world;
+  const std::string id(128, 'x');
+  world.engine.allows = [&](const DeviceId&, const Credentials&) {
+    return fail(Errc::not_authorized, "device " + id + " came with a wrong token: " + std::string(200, 'y'));
+  };
+  TestRequest request(Method::get, "/ota/" + id + "/next", "wait=0");
+  request.headers["Authorization"] = "Bearer wrong-wrong-wrong!";
+  for (int i = 0; i < 40; ++i) {  // refused by the engine, then by the throttle
+    const auto reply = world.handle(request);
+    EXPECT_LE(reply.body.size(), kMinMessageBytes) << reply.body;
+    EXPECT_GE(reply.status, 400u);
+  }
+}
+
 TEST(DeviceNext, RefusesOddWaits) {
   DeviceWorld world;
   for (const auto* query : {"wait=61", "wait=-1", "wait=1.5", "wait=", "wait=x", "wait=%zz", "wait=99999999999"}) {
