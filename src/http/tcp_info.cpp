@@ -23,14 +23,14 @@ std::optional<TcpInfo::Reading> TcpInfo::read() {
   tcp_info info{};
   if (!ask_kernel(socket_, info)) return {};
   Reading reading;
-  auto& figures = reading.stats;
-  figures.rtt_ms = info.tcpi_rtt / 1000.0;
+  auto& stats = reading.stats;
+  stats.rtt_ms = info.tcpi_rtt / 1000.0;
   // 32-bit counters of the kernel may go round; their differences don't.
-  figures.segments = info.tcpi_data_segs_out - std::exchange(segments_, info.tcpi_data_segs_out);
-  figures.resent = info.tcpi_total_retrans - std::exchange(resent_, info.tcpi_total_retrans);
-  figures.acked = info.tcpi_bytes_acked - std::exchange(acked_, info.tcpi_bytes_acked);
+  stats.segments = info.tcpi_data_segs_out - std::exchange(segments_, info.tcpi_data_segs_out);
+  stats.resent = info.tcpi_total_retrans - std::exchange(resent_, info.tcpi_total_retrans);
+  stats.acked = info.tcpi_bytes_acked - std::exchange(acked_, info.tcpi_bytes_acked);
   if (info.tcpi_delivery_rate > 0 && !info.tcpi_delivery_rate_app_limited)
-    figures.rate = static_cast<double>(info.tcpi_delivery_rate);
+    stats.rate = static_cast<double>(info.tcpi_delivery_rate);
   reading.under_way = under_way(info);
   return reading;
 }

@@ -27,8 +27,7 @@ void add_engine(MetricsPage& page, const engine::Stats& stats) {
   page.counter("otad_tasks_succeeded_total", "Tasks that succeeded since the start", real(stats.tasks_succeeded));
   page.counter("otad_tasks_failed_total", "Tasks that failed since the start", real(stats.tasks_failed));
   page.counter("otad_task_retries_total", "Failed attempts that were retried", real(stats.retries));
-  page.counter("otad_task_preemptions_total", "Routine tasks preempted by a security task",
-               real(stats.preemptions));
+  page.counter("otad_task_preemptions_total", "Routine tasks preempted by a security task", real(stats.preemptions));
   page.counter("otad_transport_switches_total", "Times that a device continued a download over the other transport",
                real(stats.transport_switches));
   page.counter("otad_transport_orders_total", "Transport changes requested during a task",
@@ -60,9 +59,10 @@ void add_http(MetricsPage& page, const http::ServerCounters& counters) {
 void add_devices(MetricsPage& page, const download::DeviceCounters& counters) {
   page.counter("otad_device_messages_total", "Valid device messages", real(counters.messages));
   page.counter("otad_device_bad_messages_total",
-               "Device messages that were malformed, too large or on an unknown topic",
+               "Device messages that were malformed, too large, retained or of an invalid device id",
                real(counters.bad_messages));
-  page.counter("otad_device_dropped_total", "Device messages dropped because the engine's queue was full",
+  page.counter("otad_device_dropped_total",
+               "Device messages refused because of a rate limit or because the engine's queue was full",
                real(counters.dropped));
   page.counter("otad_device_unsent_total", "Replies to devices dropped because the MQTT outbox was full",
                real(counters.unsent));
@@ -91,11 +91,11 @@ void add_links(MetricsPage& page, const Verdicts& counts) {
 }
 
 void add_process(MetricsPage& page) {
-  const auto figures = process_figures();
-  page.gauge("process_resident_memory_bytes", "Resident memory", real(figures.resident_bytes));
-  page.gauge("process_open_fds", "Open file descriptors", real(figures.open_files));
-  page.gauge("process_max_fds", "Maximum number of open file descriptors", real(figures.max_files));
-  page.counter("process_cpu_seconds_total", "User and system CPU time", figures.cpu_seconds);
+  const auto process = process_metrics();
+  page.gauge("process_resident_memory_bytes", "Resident memory", real(process.resident_bytes));
+  page.gauge("process_open_fds", "Open file descriptors", real(process.open_files));
+  page.gauge("process_max_fds", "Maximum number of open file descriptors", real(process.max_files));
+  page.counter("process_cpu_seconds_total", "User and system CPU time", process.cpu_seconds);
 }
 
 }  // namespace

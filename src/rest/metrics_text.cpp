@@ -30,20 +30,20 @@ void MetricsPage::one(std::string_view name, std::string_view help, std::string_
   fmt::format_to(std::back_inserter(text_), "{} {}\n", name, value);
 }
 
-ProcessFigures process_figures() {
-  ProcessFigures figures;
+ProcessMetrics process_metrics() {
+  ProcessMetrics metrics;
   std::uint64_t pages = 0;
   std::uint64_t resident = 0;
   if (std::ifstream statm("/proc/self/statm"); statm >> pages >> resident)
-    figures.resident_bytes = resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    metrics.resident_bytes = resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
   std::error_code error;
   for (std::filesystem::directory_iterator fd("/proc/self/fd", error), end; !error && fd != end; fd.increment(error))
-    ++figures.open_files;
+    ++metrics.open_files;
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) figures.max_files = limit.rlim_cur;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) metrics.max_files = limit.rlim_cur;
   rusage usage{};
-  if (getrusage(RUSAGE_SELF, &usage) == 0) figures.cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime);
-  return figures;
+  if (getrusage(RUSAGE_SELF, &usage) == 0) metrics.cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  return metrics;
 }
 
 }  // namespace ota::rest

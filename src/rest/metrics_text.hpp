@@ -25,12 +25,12 @@ class MetricsPage {
 };
 
 /// The kernel's values for this process; 0 for a value that can't be read.
-struct ProcessFigures {
+struct ProcessMetrics {
   std::uint64_t resident_bytes = 0;
   std::uint64_t open_files = 0;
   std::uint64_t max_files = 0;
   double cpu_seconds = 0;
 };
-ProcessFigures process_figures();
+ProcessMetrics process_metrics();
 
 }  // namespace ota::rest

@@ -60,7 +60,7 @@ Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::string& 
   Result<void> ready{};
   try {
     // A connection is one thread's at a time, and nobody asks SQLite how much memory it has: no locks for either.
-    [[maybe_unused]] static const int no_figures = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    [[maybe_unused]] static const int no_statistics = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     opened.reset(new SqliteDatabase(path, mode, distrusted));
     ready = opened->make_ready(path, mode);
   } catch (const SQLite::Exception& e) {

@@ -9,7 +9,7 @@ namespace ota::download {
 struct DeviceCounters {
   std::uint64_t messages = 0;          ///< valid ones
   std::uint64_t bad_messages = 0;      ///< malformed, too large, or on an unknown topic
-  std::uint64_t dropped = 0;           ///< the engine's queue was full
+  std::uint64_t dropped = 0;           ///< refused by a rate limit, or the engine's queue was full
   std::uint64_t unsent = 0;            ///< the queue to the broker was full
   std::uint64_t downloads = 0;         ///< successful download requests
   std::uint64_t mqtt_chunks = 0;       ///< written to the broker
