@@ -99,7 +99,13 @@ void Unit::Impl::read_bitmaps() {
 }
 
 void Unit::Impl::read_answers(const std::vector<std::string>& wanted) {
-  for (const auto& key : wanted) answers.try_emplace(key, keys.answered(key));
+  for (const auto& key : wanted) {
+    try {
+      if (!answers.contains(key)) answers.emplace(key, keys.answered(key));
+    } catch (const BadRow&) {
+      // Whoever asks for it gets the error.
+    }
+  }
 }
 
 Unit::Impl::TaskEntry& Unit::Impl::keep(Task task) {

@@ -9,13 +9,15 @@
 
 namespace ota::test {
 
-/// Makes a row unreadable, as a bad disk would: of `tasks`, `devices`, `firmware`, `transfer_log`, `api_keys`.
+/// Makes a row unreadable, as a bad disk would: of `tasks`, `devices`, `firmware`, `transfer_log`,
+/// `idempotency_keys`, `api_keys`.
 inline void spoil_row(storage::Database& db, const std::string& table, const std::string& key) {
-  const std::string change = table == "tasks"          ? "tasks SET priority=77 WHERE number="
-                             : table == "devices"      ? "devices SET transport=9 WHERE id="
-                             : table == "firmware"     ? "firmware SET checksum=x'00' WHERE id="
-                             : table == "transfer_log" ? "transfer_log SET to_state=99 WHERE id="
-                                                       : "api_keys SET role=9 WHERE name=";
+  const std::string change = table == "tasks"              ? "tasks SET priority=77 WHERE number="
+                             : table == "devices"          ? "devices SET transport=9 WHERE id="
+                             : table == "firmware"         ? "firmware SET checksum=x'00' WHERE id="
+                             : table == "transfer_log"     ? "transfer_log SET to_state=99 WHERE id="
+                             : table == "idempotency_keys" ? "idempotency_keys SET state=99 WHERE key="
+                                                           : "api_keys SET role=9 WHERE name=";
   storage::sqlite(db).handle().exec("UPDATE " + change + "'" + key + "'");
 }
 

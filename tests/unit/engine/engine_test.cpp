@@ -257,6 +257,34 @@ TEST_F(EngineTest, WhoFailsIsUndoneAndTheOthersOfItsUnitAreNot) {
   EXPECT_EQ(there, (std::vector<std::string>{"a", "b", "c"}));
 }
 
+TEST_F(EngineTest, AKeyThatCannotBeReadStopsItsOrderOnly) {
+  make();
+  engine->start();
+  add_firmware();
+  auto repeated = order(1);
+  repeated.idempotency_key = "abc";
+  const auto ordered = [&](const UpgradeOrder& o) {
+    return wait<UpgradeOutcome>([&](auto done) { engine->upgrade(o, "tester", done); });
+  };
+  ASSERT_TRUE(ordered(repeated));
+  engine.reset();
+  {
+    const auto db = std::move(storage->open(storage::Mode::writer).value());
+    test::spoil_row(*db, "idempotency_keys", "tester\nabc");
+  }
+  make();
+  std::promise<Result<UpgradeOutcome>> refused, taken;
+  engine->upgrade(repeated, "tester", [&](auto outcome) { refused.set_value(std::move(outcome)); });
+  engine->upgrade(order(2), "tester", [&](auto outcome) { taken.set_value(std::move(outcome)); });
+  engine->start();  // both in one unit
+  const auto outcome = refused.get_future().get();
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, Errc::server_fault);
+  EXPECT_TRUE(taken.get_future().get());
+  EXPECT_EQ(engine->stats().commit_faults, 0u) << "the database is well";
+  EXPECT_EQ(engine->stats().fault, "");
+}
+
 TEST_F(EngineTest, ChunksThatWereTakenInByAnUndoneUnitAreWrittenByTheNext) {
   make();
   engine.reset();
