@@ -58,6 +58,8 @@ void remove_unneeded(TaskService& service, const Digest& image);
 /// Errc::no_such_firmware, Errc::wrong_hardware, Errc::malformed (several fit, name one), Errc::image_damaged,
 /// Errc::untrusted_firmware.
 Result<Firmware> choose_firmware(TaskService& service, const std::string& version, const std::string& hardware);
+/// A task for that device with the facts of that firmware; everything else is the default.
+Task task_for(const Device& device, const Firmware& firmware, const ChunkGrid& grid);
 /// Errc::image_too_large: fit_grid() has none for that device.
 Error image_too_large(const Device& device, const std::string& version, std::uint64_t size);
 /// Errc::downgrade; Errc::already_installed where the device said itself that it runs that version.

@@ -57,14 +57,18 @@ std::optional<Answer> on_chunks(TaskService& service, Task& task, const Progress
   return service.replies.retry(task, "chunk_mismatch");
 }
 
-std::optional<Answer> on_device_state(TaskService& service, Task& task, const ProgressReport& message) {
+/// What the device reported of itself; `message.state` is there.
+void log_state(TaskService& service, const Task& task, const ProgressReport& message) {
   LogEntry entry;
   entry.kind = "device";
   entry.by = "device";
   entry.event = to_string(*message.state);
   entry.detail = message.reason;
   service.log(task, std::move(entry));
+}
 
+std::optional<Answer> on_device_state(TaskService& service, Task& task, const ProgressReport& message) {
+  log_state(service, task, message);
   switch (*message.state) {
     case DeviceState::downloading:
       if (task.state == TaskState::offered)
@@ -97,12 +101,7 @@ std::optional<Answer> on_late_report(TaskService& service, Task& task, const Pro
                                message.state == DeviceState::failed;
   if (of_installation) {
     if (auto told = installation_reported(service, task, *message.state, message.reason)) {
-      LogEntry entry;
-      entry.kind = "device";
-      entry.by = "device";
-      entry.event = to_string(*message.state);
-      entry.detail = message.reason;
-      service.log(task, std::move(entry));
+      log_state(service, task, message);
       return told->answer;
     }
   }

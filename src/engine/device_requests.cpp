@@ -25,8 +25,8 @@ std::optional<ErrorAnswer> learn(TaskService& service, Device& device, const Dev
   const auto id = ended ? std::optional{ended->id} : std::nullopt;
   if (contradicts)
     return refuse(Errc::wrong_hardware,
-                  fmt::format("device {} is registered as {}, but reports {}: correct one of them",
-                              device.id, device.hardware, *message.hardware),
+                  fmt::format("device {} is registered as {}, but reports {}: correct one of them", device.id,
+                              device.hardware, *message.hardware),
                   id);
   device.hardware = *message.hardware;
   if (!ended) return {};
@@ -51,16 +51,8 @@ Result<void> make_task(TaskService& service, const Device& device, const std::st
   if (auto fits = check_upgrade(device, version); !fits) return fits.error();
   const auto grid = fit_grid(firmware->size, kDefaultChunkBytes, device.max_chunk_bytes);
   if (!grid) return image_too_large(device, version, firmware->size);
-  Task task;
-  task.device = device.id;
-  task.firmware_id = firmware->id;
-  task.version = firmware->version;
-  task.hardware = firmware->hardware;
-  task.checksum = firmware->checksum;
-  task.size = firmware->size;
-  task.chunk_bytes = grid->chunk_bytes;
+  auto task = task_for(device, *firmware, *grid);
   task.confirm = service.default_confirm();
-  task.from_version = device.current_version;
   task.unasked = !device.proven();
   if (task.unasked) service.newcomers.forget_ended(device);
   service.lifecycle.insert(task, "device");

@@ -57,8 +57,7 @@ Result<void> check_permission(TaskService& service, const UpgradeOrder& order, c
       return Error{Errc::signature_invalid, good.error().message, {{"downgrade_permission", good.error().message}}};
   if (!firmware::permits_downgrade(permission, order.device, service.wall()))
     return bad_field("downgrade_permission", fmt::format("is for {} until {}, not for device {} at present",
-                                                         permission.device,
-                                                         permission.expires, order.device));
+                                                         permission.device, permission.expires, order.device));
   return {};
 }
 
@@ -94,19 +93,11 @@ Result<UpgradeOutcome> make_task(TaskService& service, const UpgradeOrder& order
       if (!order.downgrade || fits.error().code != Errc::downgrade) return fits.error();
 
   if (!service.registry.find(device->id)) service.rows.unit.put(*device);
-  Task task;
-  task.device = device->id;
-  task.firmware_id = firmware->id;
-  task.version = firmware->version;
-  task.hardware = firmware->hardware;
-  task.checksum = firmware->checksum;
-  task.size = firmware->size;
-  task.chunk_bytes = grid->chunk_bytes;
+  auto task = task_for(*device, *firmware, *grid);
   task.priority = order.priority.value_or(firmware->security ? Priority::security : Priority::normal);
   task.confirm = order.confirm.value_or(service.default_confirm());
   task.force = order.force;
   task.downgrade = order.downgrade;
-  task.from_version = device->current_version;
   task.not_before = order.not_before;
   task.expires_at = order.expires_at;
   task.retry_of = retry_of;
@@ -141,6 +132,19 @@ Result<Firmware> choose_firmware(TaskService& service, const std::string& versio
       return fail(Errc::untrusted_firmware,
                   fmt::format("firmware {} is not trusted at present: {}", chosen->version, good.error().message));
   return *chosen;
+}
+
+Task task_for(const Device& device, const Firmware& firmware, const ChunkGrid& grid) {
+  Task task;
+  task.device = device.id;
+  task.firmware_id = firmware.id;
+  task.version = firmware.version;
+  task.hardware = firmware.hardware;
+  task.checksum = firmware.checksum;
+  task.size = firmware.size;
+  task.chunk_bytes = grid.chunk_bytes;
+  task.from_version = device.current_version;
+  return task;
 }
 
 Error image_too_large(const Device& device, const std::string& version, std::uint64_t size) {

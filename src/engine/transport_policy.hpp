@@ -21,7 +21,7 @@ class TransportPolicy {
   void note_trouble(const std::string& device, LinkTrouble trouble);
   /// What an active transfer showed of its link; the caller saves the device.
   void note_link(const Task& task, Device& device, const TransferChange& change);
-  /// Tells devices during a download to go on over another transport.
+  /// Recommends another transport to devices during a download.
   void watch();
   /// Recommends an order of transports; nothing where it is recommended already, or there is one transport.
   void order(Task& task, Device& device, Recommend wanted, const std::string& reason);

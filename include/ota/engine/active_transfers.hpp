@@ -66,7 +66,7 @@ struct Transfer {
   ChunkBitmap have;
   std::uint64_t bytes_sent = 0;     ///< since the task was made
   std::uint64_t allowance = ~0ull;  ///< of them that go at full speed (download_allowance)
-  int percent = 0;  ///< what its device said last in this attempt
+  int percent = 0;                  ///< what its device said last in this attempt
   Priority priority = Priority::normal;
   std::optional<FirmwareSignature> signature;  ///< of its firmware, for manifests
 };
@@ -127,7 +127,7 @@ class ActiveTransfers {
   /// A plain report of good chunks from the device itself; false where the engine must look at it: another's task, one
   /// not here, a secret to check, chunks past the grid.
   bool report(const std::string& device, const Credentials& who, const ProgressReport& progress);
-  /// The device asks for chunks, and is heard by that; nothing where the engine must look at it: another's task, one
+  /// The device asks for chunks, which counts as contact; nothing where the engine must look at it: another's task, one
   /// not here, a secret to check.
   std::optional<ChunkGrant> fetch(const std::string& device, const Credentials& who, const TaskId& task);
 

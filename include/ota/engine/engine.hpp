@@ -144,10 +144,10 @@ class Engine {
   virtual void request(DeviceId device, Credentials who, DeviceRequest message, Reply reply) = 0;
   virtual void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) = 0;
   virtual void verify(DeviceId device, Credentials who, VerifyReport message, Reply reply) = 0;
-  /// The device listens for what is pushed to it, and is heard by that. Answers what it was told last and has not
+  /// The device waits for what is pushed to it, which counts as contact. Answers what it was told last and has not
   /// begun: its offer or its retry. Errc::unknown_device, Errc::not_authorized.
   virtual void listen(DeviceId device, Credentials who, Done<std::optional<Answer>> done) = 0;
-  /// A download came for a task that is not among the active transfers: the device is heard by that. With
+  /// A download came for a task that is not among the active transfers: it counts as contact with the device. With
   /// Access::granted the task is among the active transfers when the callback runs, or waits for its confirmation.
   virtual void download(DownloadClaim claim, Done<Admission> done) = 0;
   /// The device asks for chunks over MQTT. Where its task is an active transfer, `done` is called at once, on the
