@@ -1,9 +1,8 @@
 #include "ota/domain/version.hpp"
 
 #include <algorithm>
-#include <array>
-#include <optional>
 
+#include "domain/version_parts.hpp"
 #include "ota/base/text.hpp"
 
 // Two orders live here. Each is a consistent weak ordering of its own; between SemVer and other texts they need not
@@ -11,20 +10,20 @@
 // Compare pairs.
 
 namespace ota {
-namespace {
 
 bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 bool all_digits(std::string_view text) { return std::all_of(text.begin(), text.end(), is_digit); }
 
-std::weak_ordering order_of(int difference) { return difference <=> 0; }
-
-/// Cuts `text` at the first `mark`: answers what is before it and leaves what is after.
 std::string_view take_until(std::string_view& text, char mark) {
   const auto head = text.substr(0, text.find(mark));
   text.remove_prefix(std::min(head.size() + 1, text.size()));
   return head;
 }
+
+namespace {
+
+std::weak_ordering order_of(int difference) { return difference <=> 0; }
 
 bool is_semver_number(std::string_view text) {
   return !text.empty() && all_digits(text) && (text.size() == 1 || text.front() != '0');
@@ -45,10 +44,7 @@ bool each_identifier(std::string_view list, Rule rule) {
   }
 }
 
-struct SemVer {
-  std::array<std::string_view, 3> core;
-  std::string_view prerelease;  ///< empty: a release
-};
+}  // namespace
 
 std::optional<SemVer> parse_semver(std::string_view text) {
   if (text.starts_with('v')) text.remove_prefix(1);
@@ -72,6 +68,8 @@ std::optional<SemVer> parse_semver(std::string_view text) {
   }
   return version;
 }
+
+namespace {
 
 /// Decimals of any length, without leading zeros.
 std::weak_ordering compare_numbers(std::string_view a, std::string_view b) {
@@ -103,8 +101,8 @@ std::weak_ordering compare_semver(const SemVer& a, const SemVer& b) {
   return !x.empty() <=> !y.empty();
 }
 
-/// Where the suffix `(\.[A-Za-z~][A-Za-z0-9~]*)*$` begins (GNU coreutils manual, "Version sort", "Special handling of
-/// file extensions").
+}  // namespace
+
 std::size_t suffix_start(std::string_view text) {
   for (std::size_t i = 0;; ++i) {
     const std::size_t start = i;
@@ -116,6 +114,15 @@ std::size_t suffix_start(std::string_view text) {
   }
 }
 
+std::string_view take_number(std::string_view text, std::size_t& at) {
+  while (at < text.size() && text[at] == '0') ++at;
+  const std::size_t first = at;
+  while (at < text.size() && is_digit(text[at])) ++at;
+  return text.substr(first, at - first);
+}
+
+namespace {
+
 /// `~` before the end, the end before digits, letters, everything else.
 int rank(std::string_view text, std::size_t at) {
   if (at >= text.size()) return -1;
@@ -124,13 +131,6 @@ int rank(std::string_view text, std::size_t at) {
   if (c == '~') return -2;
   const int byte = static_cast<unsigned char>(c);
   return is_alpha(c) ? byte : byte + 256;
-}
-
-std::string_view take_number(std::string_view text, std::size_t& at) {
-  while (at < text.size() && text[at] == '0') ++at;
-  const std::size_t first = at;
-  while (at < text.size() && is_digit(text[at])) ++at;
-  return text.substr(first, at - first);
 }
 
 /// Runs of non-digits by rank, runs of digits as numbers, in turn.

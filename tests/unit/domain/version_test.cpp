@@ -197,5 +197,54 @@ TEST(Version, MixedPairsAreAntisymmetric) {
   }
 }
 
+int sign(std::weak_ordering order) { return order < 0 ? -1 : order > 0 ? 1 : 0; }
+
+/// Exact within a kind, and for a SemVer version among plain ones; the kinds follow each other.
+void expect_key_order(const std::string& a, const std::string& b) {
+  const auto x = version_key(a);
+  const auto y = version_key(b);
+  const auto kinds = version_kind(a) <=> version_kind(b);
+  if (kinds != 0) {
+    ASSERT_EQ(sign(x <=> y), sign(kinds)) << a << ' ' << b;
+    if (version_kind(a) != VersionKind::plain || version_kind(b) != VersionKind::semver) return;
+    ASSERT_EQ(sign(x <=> version_key_among_plain(b)), sign(compare_versions(a, b))) << a << ' ' << b;
+  } else if (valid_version(a)) {
+    ASSERT_EQ(sign(x <=> y), sign(compare_versions(a, b))) << a << ' ' << b;
+  } else {
+    ASSERT_EQ(x, y);
+  }
+}
+
+TEST(Version, KeysHaveTheOrderOfVersions) {
+  std::mt19937 random(5);
+  static const Versions heads{"1", "1.0", "1.1", "a", "a1", "0", "00", "x~", "2-", "1.01", "v1.0.0", "1.0.0-rc"};
+  static const Versions tails{"",  ".tar",  ".gz", ".~", ".a1", ".1", "~", ".",
+                              "a", "-rc.1", "_",   "0",  "00",  "b",  "+", ":"};
+  const auto any = [&]() -> std::string {
+    switch (random() % 4) {
+      case 0:
+        return random_semver(random);
+      case 1:
+        return random_text(random, "0129.-_+:~abAZv", 12);
+      case 2:
+        return random_text(random, "01.a~", 7);
+      default:
+        auto text = heads[random() % heads.size()];
+        for (auto n = random() % 4; n > 0; --n) text += tails[random() % tails.size()];
+        return text;
+    }
+  };
+  Versions versions{"", "1 2", std::string(128, '9'), std::string(127, '9'), "1.0.0-" + std::string(122, '8')};
+  for (int i = 0; i < 2500; ++i) versions.push_back(any());
+  for (const auto& a : versions)
+    for (int i = 0; i < 40; ++i) ASSERT_NO_FATAL_FAILURE(expect_key_order(a, versions[random() % versions.size()]));
+}
+
+TEST(Version, NoKeyCanOrderAllKindsTogether) {
+  EXPECT_TRUE(compare_versions("1.0.0-rc", "1.0.0") < 0);
+  EXPECT_TRUE(compare_versions("1.0.0", "1.0.0-a_") < 0);
+  EXPECT_TRUE(compare_versions("1.0.0-a_", "1.0.0-rc") < 0);
+}
+
 }  // namespace
 }  // namespace ota
