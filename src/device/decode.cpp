@@ -43,6 +43,13 @@ auto checked_word(wire::JsonFields& fields, std::string_view name, Parse parse, 
   return value;
 }
 
+/// An informational field: nothing if `valid` refuses it.
+template <class Valid>
+std::optional<std::string> valid_note(const wire::JsonFields& fields, std::string_view name, Valid valid) {
+  auto text = fields.note(name, kMaxWord);
+  return text && valid(*text) ? text : std::nullopt;
+}
+
 std::optional<std::string> version(wire::JsonFields& fields, std::string_view name) {
   return checked_text(fields, name, valid_version,
                       "must be a version: 1 to 128 of A-Z a-z 0-9 . _ + ~ : -, no leading . or -, no ..");
@@ -125,6 +132,8 @@ void read(wire::JsonFields& fields, DeviceRequest& message, std::optional<TaskId
   message.transports = transports(fields);
   message.max_chunk_bytes = max_chunk_bytes(fields);
   message.max_message_bytes = max_message_bytes(fields);
+  message.timezone = valid_note(fields, "timezone", fit_timezone);
+  message.channel = valid_note(fields, "channel", valid_channel);
 }
 
 void read(wire::JsonFields& fields, ProgressReport& message, std::optional<TaskId>& task) {
@@ -132,9 +141,13 @@ void read(wire::JsonFields& fields, ProgressReport& message, std::optional<TaskI
   if (task) message.task = *task;
   chunks(fields, message);
   if (const auto percent = fields.number("percent", 0, 100)) message.percent = static_cast<int>(*percent);
-  message.state = checked_word(
-      fields, "state", parse_device_state,
-      "must be one of \"downloading\", \"installing\", \"rebooting\", \"installed\", \"rolled_back\", \"failed\"");
+  message.state = checked_word(fields, "state", parse_device_state,
+                               "must be one of \"downloading\", \"installing\", \"rebooting\", \"installed\", "
+                               "\"rolled_back\", \"failed\", \"postponed\"");
+  if (message.state == DeviceState::postponed) {
+    fields.require("until");
+    message.until = checked_word(fields, "until", parse_rfc3339, "must be a time such as 2026-11-22T08:30:00Z");
+  }
   if (const auto attempt = fields.integer("attempt", 1, kMostAttempts)) message.attempt = static_cast<int>(*attempt);
   message.reason = fields.note("reason", kMaxReason).value_or("");
   message.transport = parse_transport(fields.note("transport", kMaxWord).value_or(""));

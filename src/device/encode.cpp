@@ -110,6 +110,12 @@ void put(JsonWriter& json, const CancelAnswer& answer) {
   json.put("task_id", answer.task.str());
   json.put("reason", to_string(answer.reason));
 }
+void put(JsonWriter& json, const HoldAnswer& answer) {
+  json.put("task_id", answer.task.str());
+  json.put("reason", to_string(answer.reason));
+  answer.until ? json.put("until", to_rfc3339(*answer.until)) : json.put_null("until");
+  json.put("retry_after_s", answer.retry_after_s);
+}
 void put(JsonWriter& json, const ErrorAnswer& answer) {
   json.put("code", wire::protocol_code(answer.error.code));
   json.put("message", answer.error.message);

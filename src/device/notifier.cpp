@@ -23,7 +23,8 @@ bool critical(const Answer& answer) {
 /// Whether messages of this type end a long poll.
 bool ends_long_poll(const Answer& answer) {
   return std::holds_alternative<Offer>(answer) || std::holds_alternative<RetryAnswer>(answer) ||
-         std::holds_alternative<CancelAnswer>(answer);
+         std::holds_alternative<CancelAnswer>(answer) || std::holds_alternative<SuccessAnswer>(answer) ||
+         std::holds_alternative<HoldAnswer>(answer);
 }
 
 class BrokerNotifier final : public Notifier {
@@ -37,7 +38,7 @@ class BrokerNotifier final : public Notifier {
         refusals_(clock) {}
 
   void push(const std::string& device, const Answer& answer) override {
-    // The engine repeats offers and retries at the next request, but not a cancel.
+    // The engine repeats the others at the next request or verify, but not a cancel.
     if (ends_long_poll(answer)) {
       const auto payload_for = [&](const std::string& base) {
         auto payload = encoder_.encode(answer, base);

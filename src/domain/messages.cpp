@@ -14,11 +14,12 @@ std::optional<T> parse(const std::array<std::string_view, N>& names, std::string
 }
 
 constexpr std::array<std::string_view, 2> kTransports{"http", "mqtt"};
-constexpr std::array<std::string_view, 6> kDeviceStates{"downloading", "installing",  "rebooting",
-                                                        "installed",   "rolled_back", "failed"};
-constexpr std::array<std::string_view, 3> kCancelReasons{"cancelled", "preempted", "superseded"};
-constexpr std::array<std::string_view, 8> kTypes{"metadata", "success",    "retry",  "failed",
-                                                 "queued",   "up_to_date", "cancel", "error"};
+constexpr std::array<std::string_view, 7> kDeviceStates{"downloading", "installing", "rebooting", "installed",
+                                                        "rolled_back", "failed",     "postponed"};
+constexpr std::array<std::string_view, 4> kCancelReasons{"cancelled", "preempted", "superseded", "rollout_cancelled"};
+constexpr std::array<std::string_view, 6> kHoldReasons{"pace", "window", "paused", "halted", "approval", "postponed"};
+constexpr std::array<std::string_view, 9> kTypes{"metadata",   "success", "retry", "failed", "queued",
+                                                 "up_to_date", "cancel",  "error", "hold"};
 static_assert(kTypes.size() == std::variant_size_v<Answer>);
 
 }  // namespace
@@ -31,6 +32,14 @@ bool fit_secret(std::string_view token) {
   return token.size() >= 16 && token.size() <= 128 && std::all_of(token.begin(), token.end(), visible);
 }
 
+bool fit_timezone(std::string_view text) {
+  const auto allowed = [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '+' ||
+           c == '-' || c == '/';
+  };
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), allowed);
+}
+
 void LinkReport::merge(const LinkReport& newer) {
   if (newer.rtt_ms) rtt_ms = newer.rtt_ms;
   if (newer.rssi) rssi = newer.rssi;
@@ -41,6 +50,8 @@ std::string_view to_string(DeviceState state) { return kDeviceStates.at(static_c
 std::optional<DeviceState> parse_device_state(std::string_view text) { return parse<DeviceState>(kDeviceStates, text); }
 
 std::string_view to_string(CancelReason reason) { return kCancelReasons.at(static_cast<std::size_t>(reason)); }
+
+std::string_view to_string(HoldReason reason) { return kHoldReasons.at(static_cast<std::size_t>(reason)); }
 
 std::string_view type_of(const Answer& answer) { return kTypes.at(answer.index()); }
 

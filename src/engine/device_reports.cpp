@@ -76,6 +76,7 @@ std::optional<Answer> on_device_state(TaskService& service, Task& task, const Pr
       return {};
     case DeviceState::installing:
     case DeviceState::rebooting:
+    case DeviceState::postponed:
       return {};
     case DeviceState::installed:
     case DeviceState::rolled_back:

@@ -69,11 +69,14 @@ void device_message(std::string_view bytes) {
     require(!report->percent || (*report->percent >= 0 && *report->percent <= 100), "percent is one");
     require(TaskId::parse(report->task.str()) == report->task, "the task's id has one spelling");
     require(report->reason.size() <= 1024 && is_utf8(report->reason), "a reason is cut to whole characters");
+    require(report->until.has_value() == (report->state == DeviceState::postponed), "postponed has its end");
     require(report->link.rtt_ms.value_or(0) >= 0 && report->link.loss.value_or(0) <= 1, "odd figures are dropped");
   } else if (const auto* request = std::get_if<DeviceRequest>(&*decoded.message)) {
     const auto current = request->current_version.value_or("-");
     require(!current.empty() && current.size() <= 128 && is_utf8(current), "what runs is a short text");
     require(request->hardware.value_or("-") != "", "an empty field is none");
+    require(fit_timezone(request->timezone.value_or("UTC")), "a time zone has the form of its name");
+    require(valid_channel(request->channel.value_or("-")), "a channel has the form of its name");
   } else if (const auto* verify = std::get_if<VerifyReport>(&*decoded.message)) {
     if (verify->bad_chunks) check_ranges(*verify->bad_chunks);
   }

@@ -41,4 +41,7 @@ struct TaskId {
 /// A hardware type: empty (all devices) or 1 to 64 of `A-Z a-z 0-9 _ . : @ -`.
 bool valid_hardware(std::string_view text);
 
+/// A channel: 1 to 64 of `a-z 0-9 _ -`.
+bool valid_channel(std::string_view text);
+
 }  // namespace ota

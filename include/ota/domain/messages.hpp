@@ -33,6 +33,10 @@ struct Credentials {
 /// Whether a device may choose this token: 16 to 128 visible ASCII characters, which an HTTP header can carry too.
 bool fit_secret(std::string_view token);
 
+/// Whether the text has the form of an IANA time zone's name: 1 to 64 of `A-Z a-z 0-9 _ + - /`. Such a zone need not
+/// exist.
+bool fit_timezone(std::string_view text);
+
 /// docs/device-protocol.md, request.
 struct DeviceRequest {
   std::optional<std::string> version;
@@ -41,6 +45,8 @@ struct DeviceRequest {
   std::optional<std::vector<Transport>> transports;
   std::optional<std::uint32_t> max_chunk_bytes;
   std::optional<std::uint32_t> max_message_bytes;  ///< of an answer's payload, at least kMinMessageBytes
+  std::optional<std::string> timezone;             ///< fit_timezone
+  std::optional<std::string> channel;              ///< valid_channel; need not exist
 };
 
 /// The minimum of `max_message_bytes`: every message except an offer fits into it.
@@ -55,7 +61,7 @@ struct LinkReport {
   void merge(const LinkReport& newer);
 };
 
-enum class DeviceState : std::uint8_t { downloading, installing, rebooting, installed, rolled_back, failed };
+enum class DeviceState : std::uint8_t { downloading, installing, rebooting, installed, rolled_back, failed, postponed };
 std::string_view to_string(DeviceState state);
 std::optional<DeviceState> parse_device_state(std::string_view text);
 
@@ -70,6 +76,7 @@ struct ProgressReport {
   std::optional<int> attempt;  ///< the attempt that it is about; nothing: the current one
   std::optional<Transport> transport;
   LinkReport link;
+  std::optional<WallTime> until;  ///< with DeviceState::postponed, always; else nothing
 };
 
 /// docs/device-protocol.md, verify.
@@ -143,7 +150,7 @@ struct QueuedAnswer {
 struct UpToDateAnswer {
   std::optional<std::string> version;  ///< the running version, if known; left out if it is too long
 };
-enum class CancelReason : std::uint8_t { cancelled, preempted, superseded };
+enum class CancelReason : std::uint8_t { cancelled, preempted, superseded, rollout_cancelled };
 std::string_view to_string(CancelReason reason);
 struct CancelAnswer {
   TaskId task;
@@ -154,10 +161,19 @@ struct ErrorAnswer {
   std::optional<TaskId> task;
   std::optional<std::uint32_t> max_message_bytes{};  ///< the device's
 };
+enum class HoldReason : std::uint8_t { pace, window, paused, halted, approval, postponed };
+std::string_view to_string(HoldReason reason);
+/// The image is right and must not be installed yet.
+struct HoldAnswer {
+  TaskId task;
+  HoldReason reason = HoldReason::pace;
+  std::optional<WallTime> until;  ///< when the reason ends, if that is known
+  int retry_after_s = 60;         ///< the device then sends `verify` again
+};
 
 /// One message from the server to a device.
 using Answer = std::variant<Offer, SuccessAnswer, RetryAnswer, FailedAnswer, QueuedAnswer, UpToDateAnswer, CancelAnswer,
-                            ErrorAnswer>;
+                            ErrorAnswer, HoldAnswer>;
 
 /// `metadata`, `success`, …: the last level of its topic and its `type`.
 std::string_view type_of(const Answer& answer);

@@ -7,6 +7,7 @@
 #include <random>
 #include <string>
 
+#include "ota/base/clock.hpp"
 #include "ota/domain/version.hpp"
 #include "ota/firmware/hash.hpp"
 
@@ -36,7 +37,8 @@ void expect_bad(const Decoded<Message>& decoded, std::string_view payload, std::
 TEST(DecodeRequest, ReadsAll) {
   const auto decoded = decode_request(
       R"({"version": "1.4.0", "current_version": "1.3.2", "hardware": "gw-a", "transports": ["mqtt", "http", "mqtt"],
-          "max_chunk_bytes": 65536, "token": "s3cret", "later": {"unknown": [1]}})");
+          "max_chunk_bytes": 65536, "timezone": "Europe/Berlin", "channel": "beta", "token": "s3cret",
+          "later": {"unknown": [1]}})");
   ASSERT_TRUE(decoded.message);
   const auto& request = *decoded.message;
   EXPECT_EQ(request.version, "1.4.0");
@@ -44,6 +46,8 @@ TEST(DecodeRequest, ReadsAll) {
   EXPECT_EQ(request.hardware, "gw-a");
   EXPECT_EQ(request.transports, (std::vector<Transport>{Transport::mqtt, Transport::http}));
   EXPECT_EQ(request.max_chunk_bytes, 65536u);
+  EXPECT_EQ(request.timezone, "Europe/Berlin");
+  EXPECT_EQ(request.channel, "beta");
   EXPECT_EQ(decoded.who.token_digest, firmware::sha256("s3cret"));
 }
 
@@ -143,6 +147,22 @@ TEST(DecodeRequest, WhatRunsNeedBeNoVersion) {
   EXPECT_FALSE(valid_version(*cut.message->current_version)) << "it can't become a version by being cut";
 }
 
+TEST(DecodeRequest, OddZonesAndChannelsArePassedOver) {
+  for (const auto& odd : {std::string("a b"), std::string("Ä"), std::string(65, 'a'), std::string(20'000, 'a'),
+                          std::string("a.b"), std::string("\n")}) {
+    const auto decoded =
+        decode_request(nlohmann::json{{"hardware", "gw-a"}, {"timezone", odd}, {"channel", odd}}.dump());
+    ASSERT_TRUE(decoded.message) << odd;
+    EXPECT_EQ(decoded.message->hardware, "gw-a");
+    EXPECT_FALSE(decoded.message->timezone || decoded.message->channel) << odd;
+  }
+  for (const auto* odd : {"null", "\"\"", "[\"beta\"]", "{\"a\":1}", "-1.5e3"}) {
+    const auto decoded = decode_request(fmt::format(R"({{"timezone":{0},"channel":{0}}})", odd));
+    ASSERT_TRUE(decoded.message) << odd;
+    EXPECT_FALSE(decoded.message->timezone || decoded.message->channel) << odd;
+  }
+}
+
 TEST(DecodeRequest, OtherTransportsArePassedOver) {
   const auto decoded = decode_request(R"({"transports":["coap","mqtt","smoke"]})");
   ASSERT_TRUE(decoded.message);
@@ -206,6 +226,18 @@ TEST(DecodeProgress, ReadsTheOtherForms) {
   }
 }
 
+TEST(DecodeProgress, PostponedHasItsEnd) {
+  for (const auto* until : {"2026-11-22T08:30:00Z", "2026-11-22T10:30:00+02:00"}) {
+    const auto decoded = decode_progress(with_task(fmt::format(R"("state":"postponed","until":"{}")", until)));
+    ASSERT_TRUE(decoded.message) << until;
+    EXPECT_EQ(decoded.message->state, DeviceState::postponed);
+    EXPECT_EQ(decoded.message->until, parse_rfc3339("2026-11-22T08:30:00Z"));
+  }
+  const auto other = decode_progress(with_task(R"("state":"installing","until":"tomorrow")"));
+  ASSERT_TRUE(other.message) << "only what is postponed has an end";
+  EXPECT_FALSE(other.message->until);
+}
+
 TEST(DecodeProgress, RefusesEachField) {
   const Bad bad[] = {
       {R"("chunk":-1)", "chunk"},
@@ -231,6 +263,11 @@ TEST(DecodeProgress, RefusesEachField) {
       {R"("percent":true)", "percent"},
       {R"("state":"asleep")", "state"},
       {R"("state":3)", "state"},
+      {R"("state":"postponed")", "until"},
+      {R"("state":"postponed","until":null)", "until"},
+      {R"("state":"postponed","until":"tomorrow")", "until"},
+      {R"("state":"postponed","until":"2026-02-30T08:00:00Z")", "until"},
+      {R"("state":"postponed","until":1795680000)", "until"},
   };
   for (const auto& [fields, name] : bad) {
     const auto payload = with_task(fields);

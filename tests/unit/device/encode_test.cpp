@@ -197,7 +197,8 @@ TEST_F(Encode, EveryOtherAnswerFitsIntoTheLeastBound) {
   for (const auto& answer :
        {Answer(SuccessAnswer{task, longest, clock.wall_time}), Answer(FailedAnswer{task, "checksum_mismatch", 100}),
         Answer(QueuedAnswer{task, 1000, 86'400}), Answer(UpToDateAnswer{longest}),
-        Answer(UpToDateAnswer{std::string(300, 'v')}), Answer(CancelAnswer{task, CancelReason::superseded})})
+        Answer(UpToDateAnswer{std::string(300, 'v')}), Answer(CancelAnswer{task, CancelReason::rollout_cancelled}),
+        Answer(HoldAnswer{task, HoldReason::postponed, clock.wall_time, 604'800})})
     EXPECT_LE(text(answer).size(), kMinMessageBytes) << text(answer);
 }
 
@@ -238,6 +239,18 @@ TEST_F(Encode, RetryHasAllOfMetadata) {
   }
 }
 
+TEST_F(Encode, HoldNamesItsReasonAndItsEnd) {
+  const TaskId task{20261122, 42};
+  EXPECT_EQ(
+      text(HoldAnswer{task, HoldReason::pace, {}, 60}),
+      R"({"type":"hold","task_id":"OTA_20261122_000042","reason":"pace","until":null,"retry_after_s":60})");
+  EXPECT_EQ(parsed(HoldAnswer{task, HoldReason::window, clock.wall_time, 60})["until"], to_rfc3339(clock.wall_time));
+  const std::pair<HoldReason, const char*> words[] = {
+      {HoldReason::pace, "pace"},     {HoldReason::window, "window"},     {HoldReason::paused, "paused"},
+      {HoldReason::halted, "halted"}, {HoldReason::approval, "approval"}, {HoldReason::postponed, "postponed"}};
+  for (const auto& [reason, word] : words) EXPECT_EQ(parsed(HoldAnswer{task, reason, {}, 1})["reason"], word);
+}
+
 TEST_F(Encode, TheOtherAnswers) {
   const TaskId task{20261122, 42};
   EXPECT_EQ(text(SuccessAnswer{task, "1.4.0", {}}),
@@ -253,6 +266,8 @@ TEST_F(Encode, TheOtherAnswers) {
   EXPECT_EQ(text(UpToDateAnswer{}), R"({"type":"up_to_date","version":null})");
   EXPECT_EQ(text(CancelAnswer{task, CancelReason::preempted}),
             R"({"type":"cancel","task_id":"OTA_20261122_000042","reason":"preempted"})");
+  EXPECT_EQ(text(CancelAnswer{task, CancelReason::rollout_cancelled}),
+            R"({"type":"cancel","task_id":"OTA_20261122_000042","reason":"rollout_cancelled"})");
   EXPECT_EQ(text(ErrorAnswer{fail(Errc::unknown_device, "device gw-99 is not registered"), {}}),
             R"({"type":"error","code":"unknown_device","message":"device gw-99 is not registered","task_id":null})");
   EXPECT_EQ(

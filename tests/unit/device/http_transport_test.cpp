@@ -312,6 +312,33 @@ TEST(DeviceNext, BringsWhatIsPushed) {
   EXPECT_EQ(world.published.back().topic, "/ota/gw-17/cancel") << "and by MQTT as well";
 }
 
+TEST(DeviceNext, BringsTheGateThatOpensAndTheOneThatCloses) {
+  for (const auto& answer :
+       {Answer(SuccessAnswer{kTask, "1.4.0", {}}), Answer(HoldAnswer{kTask, HoldReason::pace, {}, 60})}) {
+    DeviceWorld world;
+    WaitingPoll poll(world);
+    world.notifier->send("gw-17", answer);
+    world.io.poll();
+    ASSERT_FALSE(poll.reply) << "the answer to a message over MQTT";
+    world.notifier->push("gw-17", answer);
+    world.io.restart();
+    world.io.run();
+    ASSERT_TRUE(poll.reply) << type_of(answer);
+    EXPECT_EQ(json::parse(poll.reply->body)["type"], type_of(answer));
+    EXPECT_EQ(world.published.back().topic, "/ota/gw-17/" + std::string(type_of(answer)));
+  }
+}
+
+TEST(HttpTransport, AVerifyMayBeAnsweredWithHold) {
+  DeviceWorld world;
+  world.engine.answer = HoldAnswer{kTask, HoldReason::window, parse_rfc3339("2026-11-22T23:00:00Z"), 60};
+  TestRequest request(Method::post, "/ota/gw-17/verify", "",
+                      fmt::format(R"({{"task_id":"{}","checksum":"sha256:{}"}})", kTask.str(), std::string(64, 'a')));
+  const auto reply = world.handle(request);
+  EXPECT_EQ(reply.status, 200u);
+  EXPECT_EQ(json::parse(reply.body)["until"], "2026-11-22T23:00:00Z");
+}
+
 TEST(DeviceNext, BringsWhatIsPushedRightBehindTheEnginesAnswer) {
   const Offer offer{kTask, *DeviceId::parse("gw-17"), "1", "", Priority::normal, 1, 3, {}, {10, 5}, {}, {}, {}};
   DeviceWorld world;

@@ -79,7 +79,8 @@ TEST(MqttTransport, CriticalAnswersHaveTheirOwnQos) {
                                            {QueuedAnswer{kTask, 1, 1}, 0},
                                            {UpToDateAnswer{}, 0},
                                            {CancelAnswer{kTask, CancelReason::cancelled}, 2},
-                                           {ErrorAnswer{fail(Errc::unknown_task, "x"), kTask}, 0}};
+                                           {ErrorAnswer{fail(Errc::unknown_task, "x"), kTask}, 0},
+                                           {HoldAnswer{kTask, HoldReason::window, {}, 60}, 0}};
   for (const auto& [answer, qos] : wanted) {
     world.notifier->send("d", answer);
     EXPECT_EQ(world.published.back().qos, qos) << type_of(answer);

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "ota/domain/ids.hpp"
 #include "ota/domain/messages.hpp"
 #include "ota/domain/priority.hpp"
 
@@ -27,10 +28,28 @@ TEST(Messages, ASecretThatADeviceMayChoose) {
     EXPECT_FALSE(fit_secret(unfit)) << unfit;
 }
 
+TEST(Messages, ANameOfATimeZone) {
+  for (const auto* fit :
+       {"UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+12", "America/Port-au-Prince"})
+    EXPECT_TRUE(fit_timezone(fit)) << fit;
+  EXPECT_TRUE(fit_timezone(std::string(64, 'z')));
+  for (const auto& unfit : {std::string(), std::string(65, 'z'), std::string("a b"), std::string("../x"),
+                            std::string("\xc3\xa4"), std::string("U\0C", 3)})
+    EXPECT_FALSE(fit_timezone(unfit)) << unfit;
+}
+
+TEST(Messages, ANameOfAChannel) {
+  for (const auto& valid : {std::string("default"), std::string("b"), std::string("x_1-2"), std::string(64, 'c')})
+    EXPECT_TRUE(valid_channel(valid)) << valid;
+  for (const auto& other : {std::string(), std::string(65, 'c'), std::string("Beta"), std::string("a.b"),
+                            std::string("a b"), std::string("\xc3\xa4"), std::string("a\0b", 3)})
+    EXPECT_FALSE(valid_channel(other)) << other;
+}
+
 TEST(Messages, WordsGoThereAndBack) {
   for (auto transport : {Transport::http, Transport::mqtt}) EXPECT_EQ(parse_transport(to_string(transport)), transport);
   for (auto state : {DeviceState::downloading, DeviceState::installing, DeviceState::rebooting, DeviceState::installed,
-                     DeviceState::rolled_back, DeviceState::failed})
+                     DeviceState::rolled_back, DeviceState::failed, DeviceState::postponed})
     EXPECT_EQ(parse_device_state(to_string(state)), state);
   EXPECT_FALSE(parse_transport("ftp"));
   EXPECT_FALSE(parse_device_state("sleeping"));
@@ -43,6 +62,7 @@ TEST(Messages, TypesAreTheTopicsLastWords) {
   EXPECT_EQ(type_of(Answer{UpToDateAnswer{}}), "up_to_date");
   EXPECT_EQ(type_of(Answer{CancelAnswer{}}), "cancel");
   EXPECT_EQ(type_of(Answer{ErrorAnswer{}}), "error");
+  EXPECT_EQ(type_of(Answer{HoldAnswer{}}), "hold");
 }
 
 }  // namespace

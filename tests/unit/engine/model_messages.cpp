@@ -239,6 +239,7 @@ void Model::expect_progress(TaskModel& task, const ProgressReport& message) {
       return;
     case DeviceState::installing:
     case DeviceState::rebooting:
+    case DeviceState::postponed:
       return;
     case DeviceState::installed:
       if (task.state != State::installing) return;
