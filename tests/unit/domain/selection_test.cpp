@@ -92,7 +92,7 @@ TEST(Selection, LikeFindsPartsAndPatterns) {
 
 TEST(Selection, AllConditionsMustHold) {
   const auto device = a_device();
-  std::vector<Condition> conditions;
+  std::vector<FieldCondition> conditions;
   const Subject subject{&device};
   EXPECT_TRUE(matches(conditions, subject));
   conditions.push_back(*parse_condition("id=gw-17", Selects::devices));
