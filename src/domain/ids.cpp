@@ -32,12 +32,11 @@ std::optional<DeviceId> DeviceId::parse(std::string_view text) {
   return DeviceId(std::string(text));
 }
 
-std::optional<TaskId> TaskId::parse(std::string_view text) {
-  constexpr std::string_view kPrefix = "OTA_";
+std::optional<DatedNumber> parse_dated_number(std::string_view prefix, std::string_view text) {
   constexpr std::size_t kDay = 8;
   constexpr std::size_t kNumber = 6;
-  if (!text.starts_with(kPrefix)) return std::nullopt;
-  text.remove_prefix(kPrefix.size());
+  if (!text.starts_with(prefix)) return std::nullopt;
+  text.remove_prefix(prefix.size());
   if (text.size() < kDay + 1 + kNumber || text[kDay] != '_') return std::nullopt;
   const auto day_text = text.substr(0, kDay);
   const auto number_text = text.substr(kDay + 1);
@@ -48,7 +47,12 @@ std::optional<TaskId> TaskId::parse(std::string_view text) {
   const auto day = parse_decimal<std::int32_t>(day_text);
   const auto number = parse_decimal<std::int64_t>(number_text);
   if (!day || !number || *number < 1 || !is_date(*day)) return std::nullopt;
-  return TaskId{*day, *number};
+  return DatedNumber{*day, *number};
+}
+
+std::optional<TaskId> TaskId::parse(std::string_view text) {
+  const auto parts = parse_dated_number("OTA_", text);
+  return parts ? std::optional{TaskId{parts->day, parts->number}} : std::nullopt;
 }
 
 std::string TaskId::str() const { return fmt::format("OTA_{:08}_{:06}", day, number); }

@@ -136,7 +136,7 @@ Result<std::optional<std::int64_t>> number_of(std::string_view text, std::string
 }
 
 /// Sets the condition's value. Errc::malformed.
-Result<void> take_value(FieldCondition& condition, std::string_view text, std::string_view value) {
+Result<void> take_value(Condition& condition, std::string_view text, std::string_view value) {
   const auto as = condition.field->as;
   const bool equality = condition.op == Op::equal || condition.op == Op::not_equal;
   if (as == Compared::text || as == Compared::version) {
@@ -178,7 +178,7 @@ bool holds(Op op, std::weak_ordering order) {
   return false;
 }
 
-bool text_holds(const FieldCondition& condition, std::string_view text) {
+bool text_holds(const Condition& condition, std::string_view text) {
   if (condition.op == Op::like) return text_like(text, condition.value);
   if (condition.value.empty()) return condition.op == Op::not_equal;
   if (condition.field->as == Compared::text) return holds(condition.op, text <=> std::string_view(condition.value));
@@ -186,7 +186,7 @@ bool text_holds(const FieldCondition& condition, std::string_view text) {
   return holds(condition.op, compare_versions(text, condition.value));
 }
 
-bool condition_holds(const FieldCondition& condition, const Subject& subject) {
+bool condition_holds(const Condition& condition, const Subject& subject) {
   const auto fact = condition.field->of(subject, condition.tag_key);
   if (const auto* text = std::get_if<std::string_view>(&fact)) return text_holds(condition, *text);
   if (const auto* number = std::get_if<std::int64_t>(&fact))
@@ -233,7 +233,7 @@ std::span<const Field> selection_fields() { return kFields; }
 
 std::string_view to_string(Op op) { return kOperators[static_cast<std::size_t>(op)]; }
 
-Result<FieldCondition> parse_condition(std::string_view text, Selects what) {
+Result<Condition> parse_condition(std::string_view text, Selects what) {
   if (text.size() > kMaxCondition)
     return fail(Errc::malformed, fmt::format("a condition has at most {} bytes", kMaxCondition));
   if (has_control(text)) return fail(Errc::malformed, "a condition must not hold control characters");
@@ -246,7 +246,7 @@ Result<FieldCondition> parse_condition(std::string_view text, Selects what) {
 
   auto field = find_field(text, name, what);
   if (!field) return field.error();
-  FieldCondition condition;
+  Condition condition;
   condition.field = *field;
   if (condition.field->name == "tag") condition.tag_key = name.substr(kTagPrefix.size());
   const auto found = std::find(std::begin(kOperators), std::end(kOperators), sign);
@@ -261,9 +261,9 @@ Result<FieldCondition> parse_condition(std::string_view text, Selects what) {
   return condition;
 }
 
-bool matches(std::span<const FieldCondition> conditions, const Subject& subject) {
+bool matches(std::span<const Condition> conditions, const Subject& subject) {
   return std::all_of(conditions.begin(), conditions.end(),
-                     [&](const FieldCondition& condition) { return condition_holds(condition, subject); });
+                     [&](const Condition& condition) { return condition_holds(condition, subject); });
 }
 
 bool text_like(std::string_view text, std::string_view pattern) {

@@ -11,6 +11,7 @@ constexpr Transition kTable[] = {
     {S::queued,      E::grant,            Cause::engine,    S::offered},
     {S::queued,      E::verified,         Cause::device,    S::succeeded},   // verified while it had no slot
     {S::queued,      E::verified_pending_confirm, Cause::device,    S::installing},
+    {S::queued,      E::verified_held,    Cause::device,    S::staged},
     {S::queued,      E::confirmed,        Cause::device,    S::succeeded},
     {S::queued,      E::cancel,           Cause::operator_, S::cancelled},
     {S::queued,      E::supersede,        Cause::engine,    S::cancelled},
@@ -21,6 +22,7 @@ constexpr Transition kTable[] = {
     {S::offered,     E::chunk,            Cause::device,    S::downloading},
     {S::offered,     E::verified,         Cause::device,    S::succeeded},
     {S::offered,     E::verified_pending_confirm, Cause::device,    S::installing},
+    {S::offered,     E::verified_held,    Cause::device,    S::staged},
     {S::offered,     E::attempt_failed,   Cause::device,    S::retry_wait},
     {S::offered,     E::attempts_used_up, Cause::device,    S::failed},
     {S::offered,     E::offer_timeout,    Cause::timer,     S::queued},
@@ -36,6 +38,7 @@ constexpr Transition kTable[] = {
     {S::downloading, E::chunk,            Cause::device,    S::downloading},
     {S::downloading, E::verified,         Cause::device,    S::succeeded},
     {S::downloading, E::verified_pending_confirm, Cause::device,    S::installing},
+    {S::downloading, E::verified_held,    Cause::device,    S::staged},
     {S::downloading, E::attempt_failed,   Cause::device,    S::retry_wait},
     {S::downloading, E::attempt_failed,   Cause::timer,     S::retry_wait},  // stalled twice while online
     {S::downloading, E::attempts_used_up, Cause::device,    S::failed},
@@ -53,6 +56,7 @@ constexpr Transition kTable[] = {
     {S::retry_wait,  E::chunk,            Cause::device,    S::downloading},
     {S::retry_wait,  E::verified,         Cause::device,    S::succeeded},
     {S::retry_wait,  E::verified_pending_confirm, Cause::device,    S::installing},
+    {S::retry_wait,  E::verified_held,    Cause::device,    S::staged},
     {S::retry_wait,  E::attempt_failed,   Cause::device,    S::retry_wait},
     {S::retry_wait,  E::attempt_failed,   Cause::timer,     S::retry_wait},
     {S::retry_wait,  E::attempts_used_up, Cause::device,    S::failed},
@@ -67,7 +71,20 @@ constexpr Transition kTable[] = {
     {S::retry_wait,  E::expire,           Cause::timer,     S::expired},
     {S::retry_wait,  E::image_corrupt,    Cause::engine,    S::failed},
 
+    {S::staged,      E::verified_pending_confirm, Cause::device,    S::installing},  // it asked, and the gate was open
+    {S::staged,      E::release,          Cause::engine,    S::installing},
+    {S::staged,      E::attempt_failed,   Cause::device,    S::queued},      // it lost the image that it had
+    {S::staged,      E::attempts_used_up, Cause::device,    S::failed},
+    {S::staged,      E::preempt,          Cause::engine,    S::queued},
+    {S::staged,      E::confirmed,        Cause::device,    S::succeeded},   // installed in another way
+    {S::staged,      E::supersede,        Cause::engine,    S::cancelled},
+    {S::staged,      E::wrong_hardware,   Cause::engine,    S::failed},
+    {S::staged,      E::cancel,           Cause::operator_, S::cancelled},
+    {S::staged,      E::expire,           Cause::timer,     S::expired},
+
     {S::installing,  E::confirmed,        Cause::device,    S::succeeded},
+    {S::installing,  E::postpone,         Cause::device,    S::staged},
+    {S::installing,  E::device_lost,      Cause::timer,     S::failed},
     {S::installing,  E::rolled_back,      Cause::device,    S::failed},
     {S::installing,  E::install_failed,   Cause::device,    S::failed},
     {S::installing,  E::other_version,    Cause::device,    S::failed},
@@ -84,15 +101,18 @@ constexpr Transition kTable[] = {
     {S::failed,      E::confirmed,        Cause::device,    S::succeeded},   // for example after confirm_timeout
     {S::failed,      E::rolled_back,      Cause::device,    S::failed},      // the cause, after confirm_timeout
     {S::failed,      E::install_failed,   Cause::device,    S::failed},
+    {S::failed,      E::other_version,    Cause::device,    S::failed},      // it came back, after device_lost
 };
 
 constexpr std::array<std::string_view, kTaskStates> kStates{"queued",     "offered",   "downloading",
                                                            "retry_wait", "installing", "succeeded",
-                                                           "failed",     "cancelled",  "expired"};
+                                                           "failed",     "cancelled",  "expired",
+                                                           "staged"};
 constexpr std::array<std::string_view, kTaskEvents> kEvents{
     "grant",       "chunk",          "image_right",   "image_right_hold", "attempt_spent", "attempts_used_up", "confirmed",
     "rolled_back", "install_failed", "other_version", "confirm_timeout",  "offer_timeout", "silence",          "preempt",
-    "withdraw",    "cancel",         "supersede",     "wrong_hardware",   "expire",        "damage"};
+    "withdraw",    "cancel",         "supersede",     "wrong_hardware",   "expire",        "damage",
+    "image_staged", "release",       "postpone",      "device_lost"};
 constexpr std::array<std::string_view, 4> kCauses{"engine", "device", "operator", "timer"};
 
 }  // namespace

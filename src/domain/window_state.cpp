@@ -75,14 +75,11 @@ std::optional<WallTime> first(const ZonedWindow& zoned, bool open, WallTime time
 }
 
 std::vector<ZonedWindow> with_zones(const Windows& windows, std::string_view device_zone) {
-  const auto zone_or_utc = [](std::string_view name) { return find_timezone(name).value_or(cctz::utc_time_zone()); };
   std::vector<ZonedWindow> zoned;
   zoned.reserve(windows.size());
-  std::optional<cctz::time_zone> own;  // an unknown one takes a look at the disk each time
   for (const auto& window : windows) {
-    const bool of_device = window.timezone == kDeviceTimezone;
-    if (of_device && !own) own = zone_or_utc(device_zone);
-    zoned.push_back({&window, of_device ? *own : zone_or_utc(window.timezone)});
+    const auto zone = find_timezone(window.timezone == kDeviceTimezone ? device_zone : window.timezone);
+    zoned.push_back({&window, zone.value_or(cctz::utc_time_zone())});
   }
   return zoned;
 }

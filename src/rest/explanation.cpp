@@ -94,6 +94,11 @@ std::string explain_state(const Task& task, const QueueFacts& facts) {
     case TaskState::installing:
       return fmt::format("the image is verified; waits{} for the device to report that it runs {}",
                          task.confirm_by ? " until " + to_rfc3339(*task.confirm_by) : "", task.version);
+    case TaskState::staged:
+      return task.postponed_until
+                 ? fmt::format("the device has the verified image and postponed the installation until {}",
+                               to_rfc3339(*task.postponed_until))
+                 : "the device has the verified image; waits for its rollout to permit the installation";
     case TaskState::succeeded:
       return task.confirmed
                  ? fmt::format("the device runs {}", task.version)

@@ -10,7 +10,9 @@
 namespace ota::rest {
 namespace {
 
-bool verified(TaskState state) { return state == TaskState::installing || state == TaskState::succeeded; }
+bool verified(TaskState state) {
+  return state == TaskState::staged || state == TaskState::installing || state == TaskState::succeeded;
+}
 
 /// Bytes of the chunks that the device has, plus the parts of chunks that were sent to range requests.
 int percent_of(const Task& task, std::uint32_t chunks, std::uint64_t partial, int said) {

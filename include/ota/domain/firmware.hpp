@@ -22,6 +22,7 @@ struct Firmware {
   std::optional<FirmwareSignature> signature;
   WallTime created{};
   bool damaged = false;  ///< its image was found corrupt and quarantined
+  std::optional<std::string> blocked;  ///< why an operator blocked it; nothing: it isn't
 };
 
 }  // namespace ota

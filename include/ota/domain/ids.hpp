@@ -28,6 +28,14 @@ class DeviceId {
   std::string text_;
 };
 
+/// A UTC day, as 20261122, and a number from 1.
+struct DatedNumber {
+  std::int32_t day = 0;
+  std::int64_t number = 0;
+};
+/// `<prefix><day>_<number, at least six digits>`.
+std::optional<DatedNumber> parse_dated_number(std::string_view prefix, std::string_view text);
+
 /// `OTA_<UTC day>_<number, at least six digits>`; the number alone is unique for ever.
 struct TaskId {
   std::int32_t day = 0;     ///< 20261122

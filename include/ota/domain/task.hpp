@@ -9,6 +9,7 @@
 
 #include "ota/base/clock.hpp"
 #include "ota/domain/chunks.hpp"
+#include "ota/domain/contact.hpp"
 #include "ota/domain/digest.hpp"
 #include "ota/domain/ids.hpp"
 #include "ota/domain/link.hpp"
@@ -17,6 +18,9 @@
 #include "ota/domain/task_state.hpp"
 
 namespace ota {
+
+/// The channel of a device that has no other; it always exists.
+inline constexpr const char* kDefaultChannel = "default";
 
 /// Whether a task with a verified image waits until its device reports the new version: if the device has ever reported
 /// a `current_version`, always, or never. Stored as numbers in the database.
@@ -85,6 +89,15 @@ struct Task {
   WaitReason wait_reason = WaitReason::none;
   std::string slot_uplink;  ///< the poor uplink on which its slot takes one of the places; empty: none
 
+  std::int64_t rollout = 0;  ///< number of the rollout that made it; 0: none
+  ContactClass contact = ContactClass::minutes;   ///< its device's, when it was made or passed the gate
+  std::optional<Millis> staged_tl;                ///< since when its verified image waits at the gate
+  std::optional<Millis> passed_tl;                ///< when it passed the gate of its rollout
+  std::optional<WallTime> postponed_until;        ///< the device doesn't want to install before
+  bool overdue = false;                           ///< installing, `soak_s` is over, and its device wasn't seen since
+  bool reported = false;                          ///< installing, and its device said that it runs the version
+  WallTime bucket_since{};                        ///< since when it is in its bucket; kept by the storage
+
   std::uint32_t chunks_have = 0;
   std::uint64_t bytes_sent = 0;  ///< by this server, for this task
   int percent = 0;               ///< last report of a device that doesn't count chunks, in this attempt
@@ -100,6 +113,11 @@ struct Task {
 struct Device {
   std::string id;
   std::string hardware;            ///< empty: unknown
+  std::string channel = kDefaultChannel;
+  bool pinned = false;             ///< it gets nothing from its channel
+  std::string timezone;            ///< its IANA name; empty: unknown
+  std::uint32_t ring = 0;          ///< random: its place in the order in which a stage takes devices in
+  Millis gap{0};                   ///< the mean gap between its contacts (next_gap)
   std::string current_version;     ///< running version as far as known; any text that it reported; empty: unknown
   bool version_confirmed = false;  ///< the device reported it; else it is the version of a verified image
   bool tells_version = false;      ///< it has ever reported its version, so it can confirm an update

@@ -19,9 +19,10 @@ enum class TaskState : std::uint8_t {
   succeeded,
   failed,
   cancelled,
-  expired
+  expired,
+  staged  ///< its image is verified, and the gate of its rollout is closed
 };
-inline constexpr std::size_t kTaskStates = 9;
+inline constexpr std::size_t kTaskStates = 10;
 
 /// In the database and the log they have the names that to_string() gives, which are older.
 enum class TaskEvent : std::uint8_t {
@@ -44,9 +45,13 @@ enum class TaskEvent : std::uint8_t {
   supersede,                 ///< the device has this version or a newer one
   wrong_hardware,            ///< the device's hardware isn't the firmware's
   expire,                    ///< `expires_at` is reached
-  image_corrupt              ///< the stored image is corrupt
+  image_corrupt,             ///< the stored image is corrupt
+  verified_held,             ///< the image is verified, and the gate of its rollout is closed
+  release,                   ///< the gate opened for it
+  postpone,                  ///< the device doesn't want to install yet
+  device_lost                ///< the device wasn't seen after it passed the gate
 };
-inline constexpr std::size_t kTaskEvents = 20;
+inline constexpr std::size_t kTaskEvents = 24;
 
 enum class Cause : std::uint8_t { engine, device, operator_, timer };
 
@@ -82,11 +87,11 @@ class StateSet {
 
 /// The states that `tasks.max_active` limits.
 inline constexpr StateSet kHoldsSlot{TaskState::offered, TaskState::downloading, TaskState::retry_wait};
-/// The task is active on its device: it holds a slot or waits for its confirmation.
+/// The task is active on its device: it holds a slot, waits at the gate or for its confirmation.
 inline constexpr StateSet kActive{TaskState::offered, TaskState::downloading, TaskState::retry_wait,
-                                  TaskState::installing};
-inline constexpr StateSet kOpen{TaskState::queued, TaskState::offered, TaskState::downloading, TaskState::retry_wait,
-                                TaskState::installing};
+                                  TaskState::installing, TaskState::staged};
+inline constexpr StateSet kOpen{TaskState::queued,     TaskState::offered,    TaskState::downloading,
+                                TaskState::retry_wait, TaskState::installing, TaskState::staged};
 /// Open, and its image isn't verified yet.
 inline constexpr StateSet kUnverified{TaskState::queued, TaskState::offered, TaskState::downloading,
                                       TaskState::retry_wait};

@@ -92,7 +92,7 @@ TEST(Selection, LikeFindsPartsAndPatterns) {
 
 TEST(Selection, AllConditionsMustHold) {
   const auto device = a_device();
-  std::vector<FieldCondition> conditions;
+  std::vector<Condition> conditions;
   const Subject subject{&device};
   EXPECT_TRUE(matches(conditions, subject));
   conditions.push_back(*parse_condition("id=gw-17", Selects::devices));
@@ -137,7 +137,7 @@ TEST(Selection, RefusesByNameAndSaysWhatThereIs) {
   EXPECT_THAT(refusal("last_seen~2026"), HasSubstr("last_seen has no operator ~; it has = != < <= > >="));
   EXPECT_THAT(refusal("online=yes"), HasSubstr("\"yes\" must be true or false"));
   EXPECT_THAT(refusal("link=bad"), HasSubstr("\"bad\" must be one of unknown, good, fair, poor"));
-  EXPECT_THAT(refusal("outcome=faild"), HasSubstr("expired, none (did you mean failed?)"));
+  EXPECT_THAT(refusal("outcome=faild"), HasSubstr("expired, staged, none (did you mean failed?)"));
   EXPECT_THAT(refusal("last_seen<yesterday"), HasSubstr("must be a time as 2026-11-22T08:30:00Z, or never"));
   EXPECT_THAT(refusal("last_seen<never"), HasSubstr("only found by = and !="));
   EXPECT_THAT(refusal("version<unknown"), HasSubstr("< needs a value"));

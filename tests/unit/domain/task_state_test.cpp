@@ -83,6 +83,23 @@ const std::map<Key, std::string_view> kExpected = {
     {{"failed", "confirmed", "device"}, "succeeded"},
     {{"failed", "rolled_back", "device"}, "failed"},
     {{"failed", "install_failed", "device"}, "failed"},
+    {{"queued", "image_staged", "device"}, "staged"},
+    {{"offered", "image_staged", "device"}, "staged"},
+    {{"downloading", "image_staged", "device"}, "staged"},
+    {{"retry_wait", "image_staged", "device"}, "staged"},
+    {{"staged", "image_right_hold", "device"}, "installing"},
+    {{"staged", "release", "engine"}, "installing"},
+    {{"staged", "attempt_spent", "device"}, "queued"},
+    {{"staged", "attempts_used_up", "device"}, "failed"},
+    {{"staged", "preempt", "engine"}, "queued"},
+    {{"staged", "confirmed", "device"}, "succeeded"},
+    {{"staged", "supersede", "engine"}, "cancelled"},
+    {{"staged", "wrong_hardware", "engine"}, "failed"},
+    {{"staged", "cancel", "operator"}, "cancelled"},
+    {{"staged", "expire", "timer"}, "expired"},
+    {{"installing", "postpone", "device"}, "staged"},
+    {{"installing", "device_lost", "timer"}, "failed"},
+    {{"failed", "other_version", "device"}, "failed"},
 };
 
 struct Cell {

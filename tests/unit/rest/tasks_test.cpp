@@ -96,7 +96,7 @@ TEST(TaskList, WrongQueriesNameTheField) {
   EXPECT_THAT(bench.get("/tasks?limit=1&limit=2").fields(), ElementsAre("limit"));
   EXPECT_EQ(
       bench.get("/tasks?state=fialed").json["errors"][0]["message"],
-      "must be one of queued, offered, downloading, retry_wait, installing, succeeded, failed, cancelled, expired "
+      "must be one of queued, offered, downloading, retry_wait, installing, succeeded, failed, cancelled, expired, staged "
       "(did you mean failed?)");
   EXPECT_EQ(bench.get("/tasks?stat=queued").json["errors"][0]["message"],
             "is unknown (did you mean state?); known are state, device_id, version, limit, cursor");
