@@ -37,7 +37,8 @@ constexpr const char* kColumns =
     "last_seen, present_until_tl, transport, rtt_ms, rssi, loss, link_verdict, link_leaning, link_looks, "
     "link_rtt_ms, link_loss, link_rate, link_trouble, link_trouble_at_tl, link_stalls, link_resumes, "
     "link_mismatches, link_broken, mqtt_heard_tl, mqtt_first_until_tl, version_confirmed, tells_version, "
-    "last_update, max_message_bytes, held_uplink, certified, claimed, ready_task, held_task";
+    "last_update, max_message_bytes, held_uplink, certified, claimed, channel, pinned, timezone, gap_ms, ring, "
+    "ready_task, held_task";
 
 /// Replaces all but the id and the time of its making.
 std::string upsert() {
@@ -105,6 +106,11 @@ DeviceRow read_device(Rows& r) {
   d.held_uplink = r.maybe(&Rows::text).value_or("");
   d.certified = r.flag();
   d.claimed = r.flag();
+  d.channel = r.text();
+  d.pinned = r.flag();
+  d.timezone = r.text();
+  d.gap = r.millis();
+  d.ring = r.unsigned32();
   if (!DeviceId::parse(d.id)) throw BadValue("id is no device id");
   row.ready_task = r.maybe(&Rows::integer);
   row.held_task = r.maybe(&Rows::integer);
@@ -121,7 +127,8 @@ void DeviceWriter::save(const DeviceRow& row) {
             d.max_chunk_bytes, d.created, d.last_seen, d.present_until_tl, d.transport, d.link.rtt_ms, d.link.rssi,
             d.link.loss, q.verdict, q.leaning, q.looks, q.rtt_ms, q.loss, q.rate, q.trouble, q.trouble_at, q.stalls,
             q.resumes, q.mismatches, q.broken, q.mqtt_heard, q.mqtt_first_until, d.version_confirmed, d.tells_version,
-            d.last_update, d.max_message_bytes, uplink, d.certified, d.claimed, row.ready_task, row.held_task);
+            d.last_update, d.max_message_bytes, uplink, d.certified, d.claimed, d.channel, d.pinned, d.timezone,
+            d.gap, d.ring, row.ready_task, row.held_task);
 }
 
 DeviceTags::DeviceTags(SQLite::Database& db)

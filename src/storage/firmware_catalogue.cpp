@@ -9,7 +9,7 @@ namespace {
 
 std::string select(const char* rest) {
   return std::string(
-             "SELECT id, version, hardware, size, checksum, security, notes, key_id, signature, created, damaged FROM "
+             "SELECT id, version, hardware, size, checksum, security, notes, key_id, signature, created, damaged, blocked FROM "
              "firmware ") +
          rest;
 }
@@ -28,6 +28,7 @@ Firmware read(Rows& r) {
   if (key_id && value) f.signature = FirmwareSignature{std::move(*key_id), std::move(*value)};
   f.created = r.time();
   f.damaged = r.flag();
+  f.blocked = r.maybe(&Rows::text);
   return f;
 }
 
@@ -53,7 +54,7 @@ class SqliteFirmwareCatalogue final : public FirmwareCatalogue {
     f.id = db_.getLastInsertRowid();
   }
   void update(const Firmware& f) override {
-    update_.run(f.id, f.security, f.notes, key_id(f), signature(f), f.damaged);
+    update_.run(f.id, f.security, f.notes, key_id(f), signature(f), f.damaged, f.blocked);
   }
   bool remove(std::int64_t id) override { return remove_.rows(id).next(); }
 
@@ -77,7 +78,8 @@ class SqliteFirmwareCatalogue final : public FirmwareCatalogue {
   Query insert_{db_,
                 "INSERT INTO firmware (version, hardware, size, checksum, security, notes, key_id, signature, created, "
                 "damaged) VALUES (?,?,?,?,?,?,?,?,?,?)"};
-  Query update_{db_, "UPDATE firmware SET security=?2, notes=?3, key_id=?4, signature=?5, damaged=?6 WHERE id=?1"};
+  Query update_{db_,
+                "UPDATE firmware SET security=?2, notes=?3, key_id=?4, signature=?5, damaged=?6, blocked=?7 WHERE id=?1"};
   Query remove_{db_, "DELETE FROM firmware WHERE id=? RETURNING 1"};
   Query by_id_{db_, select("WHERE id=?")};
   Query by_version_{db_, select("WHERE version=? AND hardware=?")};

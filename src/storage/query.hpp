@@ -15,10 +15,12 @@
 
 #include "ota/base/clock.hpp"
 #include "ota/domain/api_key.hpp"
+#include "ota/domain/bucket.hpp"
 #include "ota/domain/digest.hpp"
 #include "ota/domain/link.hpp"
 #include "ota/domain/messages.hpp"
 #include "ota/domain/priority.hpp"
+#include "ota/domain/rollout_state.hpp"
 #include "ota/domain/task.hpp"
 #include "ota/storage/bad_rows.hpp"
 #include "ota/storage/fault.hpp"
@@ -50,6 +52,9 @@ constexpr std::int64_t last_value(WaitReason) { return static_cast<std::int64_t>
 constexpr std::int64_t last_value(TaskState) { return static_cast<std::int64_t>(kTaskStates) - 1; }
 constexpr std::int64_t last_value(LinkVerdict) { return static_cast<std::int64_t>(LinkVerdict::poor); }
 constexpr std::int64_t last_value(Transport) { return static_cast<std::int64_t>(Transport::mqtt); }
+constexpr std::int64_t last_value(ContactClass) { return static_cast<std::int64_t>(kContactClasses) - 1; }
+constexpr std::int64_t last_value(RolloutState) { return static_cast<std::int64_t>(kRolloutStates) - 1; }
+constexpr std::int64_t last_value(Bucket) { return static_cast<std::int64_t>(kBuckets) - 1; }
 constexpr std::int64_t last_value(Role) { return static_cast<std::int64_t>(Role::admin); }
 
 /// Results of one run, from left to right; resets the statement when it goes.

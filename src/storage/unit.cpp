@@ -43,6 +43,7 @@ void Unit::flush() {
   impl_->write_tasks();
   impl_->write_devices();
   impl_->write_log();
+  impl_->write_counts();
 }
 
 void Unit::discard() { impl_->forget(); }
@@ -68,7 +69,10 @@ void Unit::remove_device(const std::string& id) {
   impl_->remove_device.run(id);
   impl_->device_tags.remove(id);
   auto& entry = impl_->device(id);
+  if (entry.counted) --impl_->moved_devices[*entry.counted];
+  impl_->write_counts();
   entry.row.reset();
+  entry.counted.reset();
   entry.bad.reset();
 }
 
@@ -117,6 +121,9 @@ void Unit::insert(Task& task) {
   task.id.number = impl_->next_number();
   auto& entry = impl_->keep(task);
   entry.is_new = true;
+  entry.counted.reset();
+  entry.row.bucket_since = task.created;
+  impl_->follow({}, membership(entry.row));
   impl_->mark_changed(entry);
 }
 
@@ -126,6 +133,7 @@ void Unit::put(const Task& task) {
 
 void Unit::remove_task(std::int64_t number) {
   flush();
+  impl_->uncount(impl_->membership_of.rows(number));
   impl_->drop_bitmap.run(number);
   impl_->remove_task.run(number);
   impl_->forget();
@@ -133,6 +141,7 @@ void Unit::remove_task(std::int64_t number) {
 
 void Unit::remove_tasks_of(const std::string& device) {
   flush();
+  impl_->uncount(impl_->memberships_of.rows(device));
   impl_->remove_logs.run(device);
   impl_->remove_bitmaps.run(device);
   impl_->remove_tasks.run(device);
@@ -180,6 +189,32 @@ std::optional<AnsweredOrder> Unit::answered(const std::string& key) {
 void Unit::remember(const std::string& key, const AnsweredOrder& answer) {
   impl_->keys.remember(key, answer);
   impl_->answers[key] = answer;
+}
+
+const RolloutCounts& Unit::counts(std::int64_t rollout) {
+  const auto found = impl_->counts.find(rollout);
+  if (found != impl_->counts.end()) return found->second;
+  flush();
+  auto& counts = impl_->counts[rollout];
+  Membership of;
+  of.rollout = rollout;
+  auto rows = impl_->rollout_counts.rows(rollout);
+  while (rows.next()) {
+    of.from_version = rows.text();
+    of.contact = rows.word<ContactClass>();
+    of.bucket = rows.word<Bucket>();
+    counts.add(of, rows.integer());
+  }
+  return counts;
+}
+
+std::optional<Task> Unit::member(std::int64_t rollout, const std::string& device) {
+  // Its task is open mostly, and then in memory; one that ended may have changed there since.
+  for (const auto number : impl_->with_tasks(device).tasks)
+    if (const auto& task = impl_->tasks.at(number).row; task.rollout == rollout) return task;
+  flush();
+  const auto row = first_row(impl_->member.rows(rollout, device), "tasks", read_task);
+  return row ? std::optional{impl_->keep(*row).row} : std::nullopt;
 }
 
 std::int64_t Unit::slots_held() {

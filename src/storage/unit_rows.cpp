@@ -26,6 +26,13 @@ std::string quoted(const std::string& text) {
 }
 std::string quoted(std::int64_t number) { return std::to_string(number); }
 
+FleetKey fleet_key(const Device& device) {
+  const auto day = device.last_seen
+                       ? std::chrono::floor<std::chrono::days>(*device.last_seen).time_since_epoch().count()
+                       : std::int64_t{-1};
+  return {device.channel, device.hardware, device.current_version, device.pinned, day};
+}
+
 template <class T>
 std::string array_of(const std::vector<T>& values) {
   std::string json = "[";
@@ -46,6 +53,7 @@ void Unit::Impl::read_devices(const std::vector<std::string>& ids) {
     auto& entry = devices[rows.key()];
     try {
       entry.row = read_row(rows, "devices", read_device);
+      entry.counted = fleet_key(entry.row->device);
       if (entry.row->tagged) entry.row->device.tags = device_tags.of(entry.row->device.id);
     } catch (const BadRow& e) {
       entry.bad = e;
@@ -119,6 +127,7 @@ Unit::Impl::TaskEntry& Unit::Impl::keep(Task task) {
     if (std::find(of_device.begin(), of_device.end(), number) == of_device.end()) of_device.push_back(number);
     entry.has_bitmap = task.chunks_have > 0;
   }
+  entry.counted = membership(task);
   entry.row = std::move(task);
   return entry;
 }
@@ -151,6 +160,9 @@ void Unit::Impl::mark_changed(DeviceEntry& entry, const std::string& id) {
 
 void Unit::Impl::change(TaskEntry& entry, const Task& task) {
   const auto& before = entry.row;
+  const auto was = membership(before);
+  const auto now = membership(task);
+  follow(was, now);
   const int slot = static_cast<int>(holds_slot(task.state)) - static_cast<int>(holds_slot(before.state));
   const int queued = static_cast<int>(is_ready(task)) - static_cast<int>(is_ready(before));
   const bool ranked = is_ready(task) && (task.priority != before.priority || task.unasked != before.unasked);
@@ -158,7 +170,37 @@ void Unit::Impl::change(TaskEntry& entry, const Task& task) {
   ready += queued;
   if (slot != 0 || queued != 0 || ranked) ++version;
   entry.row = task;
+  if (now && (!was || was->bucket != now->bucket)) entry.row.bucket_since = task.updated;
   mark_changed(entry);
+}
+
+void Unit::Impl::follow(const std::optional<Membership>& before, const std::optional<Membership>& now) {
+  if (before == now) return;
+  const auto add = [this](const std::optional<Membership>& of, std::int64_t n) {
+    if (!of) return;
+    if (const auto found = counts.find(of->rollout); found != counts.end()) found->second.add(*of, n);
+  };
+  add(before, -1);
+  add(now, 1);
+}
+
+void Unit::Impl::uncount(Rows&& memberships) {
+  while (memberships.next()) {
+    Membership of;
+    of.rollout = memberships.integer();
+    of.from_version = memberships.text();
+    of.contact = memberships.word<ContactClass>();
+    of.bucket = memberships.word<Bucket>();
+    --moved[of];
+  }
+  write_counts();
+}
+
+void Unit::Impl::write_counts() {
+  for (const auto& [of, n] : std::exchange(moved, {}))
+    if (n != 0) move_count.run(of.rollout, of.from_version, of.contact, of.bucket, n);
+  for (const auto& [of, n] : std::exchange(moved_devices, {}))
+    if (n != 0) move_device.run(of.channel, of.hardware, of.version, of.pinned, of.day, n);
 }
 
 std::int64_t Unit::Impl::next_number() {
@@ -188,6 +230,12 @@ void Unit::Impl::write_task(TaskEntry& entry) {
   } else {
     task_writer.update(entry.row);
   }
+  auto now = membership(entry.row);
+  if (now != entry.counted) {
+    if (entry.counted) --moved[*entry.counted];
+    if (now) ++moved[*now];
+    entry.counted = std::move(now);
+  }
   if (std::exchange(entry.bitmap_changed, false)) write_bitmap(entry);
 }
 
@@ -205,6 +253,12 @@ void Unit::Impl::write_devices() {
     auto& entry = devices.at(id);
     if (!std::exchange(entry.changed, false) || !entry.row) continue;
     device_writer.save(*entry.row);
+    auto now = fleet_key(entry.row->device);
+    if (now != entry.counted) {
+      if (entry.counted) --moved_devices[*entry.counted];
+      ++moved_devices[now];
+      entry.counted = std::move(now);
+    }
     if (std::exchange(entry.tags_changed, false)) device_tags.replace(id, entry.row->device.tags);
   }
   changed_devices.clear();
@@ -219,6 +273,9 @@ void Unit::Impl::forget() {
   devices.clear();
   tasks.clear();
   answers.clear();
+  counts.clear();
+  moved.clear();
+  moved_devices.clear();
   changed_devices.clear();
   changed_tasks.clear();
   log.clear();

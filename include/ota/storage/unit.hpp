@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "ota/domain/bucket.hpp"
 #include "ota/domain/task.hpp"
 #include "ota/storage/bad_rows.hpp"
 #include "ota/storage/database.hpp"
@@ -73,6 +74,11 @@ class Unit {
 
   std::optional<AnsweredOrder> answered(const std::string& key);
   void remember(const std::string& key, const AnsweredOrder& answer);
+
+  /// The counters of a rollout; read once in a unit, and followed.
+  const RolloutCounts& counts(std::int64_t rollout);
+  /// The device's task in that rollout.
+  std::optional<Task> member(std::int64_t rollout, const std::string& device);
 
   /// How many tasks hold a slot; counted once in a unit, and followed.
   std::int64_t slots_held();

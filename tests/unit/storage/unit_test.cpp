@@ -214,11 +214,11 @@ TEST_F(UnitOfWork, KeysAreReadAndKept) {
 }
 
 TEST_F(UnitOfWork, ThePredicatesOfTheIndexesAreTheDomainsSets) {
-  EXPECT_EQ(in(kOpen), "state<5");
-  EXPECT_EQ(in(kActive), "state>0 AND state<5");
+  EXPECT_EQ(in(kOpen), "(state<5 OR state=9)");
+  EXPECT_EQ(in(kActive), "(state>0 AND state<5 OR state=9)");
   EXPECT_EQ(in(kHoldsSlot), "state>0 AND state<4");
   EXPECT_EQ(in(kEnded), "state>4 AND state<9");
-  EXPECT_EQ(in({TaskState::queued, TaskState::downloading}), "state<1 OR state>1 AND state<3");
+  EXPECT_EQ(in({TaskState::queued, TaskState::downloading}), "(state<1 OR state=2)");
   const auto predicate_of = [&](const std::string& index) {
     SQLite::Statement statement(sqlite(*db).handle(), "SELECT replace(sql, ' ', '') FROM sqlite_master WHERE name=?");
     statement.bind(1, index);
