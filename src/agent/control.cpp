@@ -25,7 +25,7 @@ mqtt::Options mqtt_options(const Options& options, const std::string& id, const 
   result.key_file = options.key_file;
   result.keepalive = kKeepalive;
   for (const auto* type :
-       {"metadata", "success", "retry", "failed", "queued", "up_to_date", "cancel", "error", "chunk/+/+"}) {
+       {"metadata", "success", "retry", "failed", "queued", "up_to_date", "cancel", "hold", "error", "chunk/+/+"}) {
     result.subscriptions.push_back(topic + type);
   }
   result.max_outbox_messages = 1000;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "agent/http_source.hpp"
+#include "agent/timezone.hpp"
 #include "ota/base/log.hpp"
 
 namespace ota::agent {
@@ -38,7 +39,9 @@ Device::Device(const Shared& shared, std::string id, StateDir state, std::functi
            shared.options.want_version,
            token_of(shared.options, id_),
            shared.options.max_chunk_bytes,
-           shared.options.max_message_bytes},
+           shared.options.max_message_bytes,
+           {},
+           shared.options.channel},
       ask_(kAskBackoff, shared.random),
       verify_(kAskBackoff, shared.random),
       fetch_again_(kFetchBackoff, shared.random),
@@ -195,6 +198,7 @@ void Device::request(Time now) {
   ask_.asked(now);
   if (auto runs = look_what_runs(); !runs) tell("error", runs.error().message);
   check_unwell();
+  who_.timezone = shared_.options.timezone.empty() ? system_timezone() : shared_.options.timezone;
   send("request", request_json(who_));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "agent/retry_timer.hpp"
 #include "agent/state_dir.hpp"
 #include "agent/transport_choice.hpp"
+#include "ota/base/clock.hpp"
 #include "ota/base/mutex.hpp"
 
 namespace ota::agent {
@@ -66,6 +68,14 @@ class Device {
     reporting,   ///< the outcome is known; it is reported when the server is reachable
   };
 
+  /// What keeps a verified image from being installed.
+  struct Gate {
+    std::string held;                   ///< why the server holds it back, as it was told
+    bool willing = false;               ///< the owner agreed while the server held it back
+    std::optional<WallTime> postponed;  ///< the owner didn't agree before then
+    Time tell_again{};                  ///< when a success is answered with that again
+  };
+
   Time next_step(Time now, bool online);
   Control::Events control_events();
   void resume_kept_task();
@@ -77,6 +87,8 @@ class Device {
   void on(const Retry& message);
   void on(const Success& message);
   void success_of_none(const Success& message);
+  void image_is_gone(const std::string& task_id);
+  void on(const Hold& message);
   void on(const Failed& message);
   void on(const Queued& message);
   void on(const UpToDate& message);
@@ -104,6 +116,10 @@ class Device {
   void all_here(Time now);
   void send_verify(Time now);
   void give_up(const std::string& reason);
+
+  bool owner_agrees();
+  bool postpones() const;
+  void verify_later(std::chrono::milliseconds delay);
 
   void request(Time now);
   Result<std::string> look_what_runs();
@@ -152,6 +168,7 @@ class Device {
   std::uint32_t cursor_ = 0;
   Digest computed_{};
   ChunkRanges bad_chunks_;
+  Gate gate_;
   bool confirm_ = false;
   InstallRecord install_;
   bool after_restart_ = false;  // that the install command requested

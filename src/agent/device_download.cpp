@@ -58,6 +58,7 @@ void Device::leave(bool keep_chunks) {
   bad_chunks_.clear();
   cursor_ = 0;
   need_urls_ = false;
+  gate_ = {};
   confirm_ = false;
   install_ = {};
   after_restart_ = reported_ = false;

@@ -112,6 +112,7 @@ void Device::on(const Success& message) {
   }
   ask_.clear();
   verify_.clear();
+  if (!owner_agrees()) return verify_later(seconds(shared_.options.poll_s));
   confirm_ = message.confirm;
   install_ = {};
   install_.from_version = who_.current_version;
@@ -125,11 +126,15 @@ void Device::success_of_none(const Success& message) {
   const bool done = message.task_id == last_done_ ||
                     (!message.version.empty() && same_version(message.version, who_.current_version));
   if (done) return send("progress", state_json(who_, message.task_id, "installed", {}));
-  if (task_) return;
+  image_is_gone(message.task_id);
+}
+
+void Device::image_is_gone(const std::string& task_id) {
+  if (task_ || task_id == last_done_) return;
   ask_.clear();
   const std::string why = "the verified image is no longer on this device";
-  tell("failed", why, message.task_id);
-  send("progress", state_json(who_, message.task_id, "failed", why));
+  tell("failed", why, task_id);
+  send("progress", state_json(who_, task_id, "failed", why));
 }
 
 void Device::on(const Failed& message) {

@@ -24,9 +24,9 @@ long status_of(CURL* handle) {
 
 // In seconds, since the run began; 0 before it came to that.
 double time_of(CURL* handle, CURLINFO what) {
-  double seconds = 0;
-  curl_easy_getinfo(handle, what, &seconds);
-  return seconds;
+  double passed = 0;
+  curl_easy_getinfo(handle, what, &passed);
+  return passed;
 }
 
 // From the request sent to the first byte.

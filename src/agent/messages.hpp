@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "ota/base/clock.hpp"
 #include "ota/base/result.hpp"
 #include "ota/domain/chunks.hpp"
 #include "ota/domain/digest.hpp"
@@ -60,6 +61,12 @@ struct Queued {
 struct UpToDate {
   std::string version;
 };
+struct Hold {
+  std::string task_id;
+  std::string reason;
+  std::string until;  ///< as the server wrote it; empty: unknown
+  int retry_after_s = 60;
+};
 struct Cancel {
   std::string task_id;
   std::string reason;
@@ -70,7 +77,7 @@ struct Refusal {
   std::string task_id;
   int retry_after_s = 0;
 };
-using ServerMessage = std::variant<Metadata, Retry, Success, Failed, Queued, UpToDate, Cancel, Refusal>;
+using ServerMessage = std::variant<Metadata, Retry, Success, Hold, Failed, Queued, UpToDate, Cancel, Refusal>;
 
 /// Errc::malformed with the name of the invalid field. Unknown fields are ignored. The result is safe to use: versions
 /// are valid in file names, chunk layouts and ranges are within the protocol's limits.
@@ -87,6 +94,7 @@ struct Identity {
   std::string hardware, want_version, token;
   std::optional<std::uint32_t> max_chunk_bytes;
   std::optional<std::uint32_t> max_message_bytes;
+  std::string timezone, channel;  ///< empty: not sent
 };
 
 std::string request_json(const Identity& who);
@@ -97,6 +105,8 @@ std::string progress_json(const Identity& who, const Assignment& task, const Chu
                           Transport transport, double rtt_ms);
 std::string state_json(const Identity& who, std::string_view task_id, std::string_view state,
                        const std::string& reason);
+/// The device's owner doesn't let it be installed before `until`.
+std::string postponed_json(const Identity& who, std::string_view task_id, WallTime until);
 
 /// `scheme://host:port` of an address; empty for one that isn't http or https, or names a user.
 std::string origin_of(const std::string& url);

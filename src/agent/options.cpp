@@ -67,6 +67,11 @@ void add_identity(CLI::App& app, Options& options) {
   app.add_option("--want-version", options.want_version, "Request this version instead of any waiting update");
   app.add_option("--token-file", options.token_file,
                  "File with the device's token in the first line; for a fleet, lines of ID and token");
+  app.add_option("--timezone", options.timezone,
+                 "IANA name of this device's time zone, for maintenance windows in local time. Default: that of "
+                 "/etc/localtime or /etc/timezone");
+  app.add_option("--channel", options.channel,
+                 "Channel that this device follows when the server first registers it: 1 to 64 of a-z 0-9 _ -");
   app.add_option("--count", options.count, "Number of devices that this process runs: ID-001, ID-002, …")
       ->check(CLI::Range(1, 999))
       ->capture_default_str();
@@ -106,6 +111,9 @@ void add_download(CLI::App& app, Options& options) {
 }
 
 void add_install(CLI::App& app, Options& options) {
+  app.add_option("--may-install", options.may_install,
+                 "Command that is asked before an update is installed. Exit status 0: now. Any other: not now, until "
+                 "the time in the last line of its output (RFC 3339, or a number of seconds), by default for an hour");
   app.add_option("--install", options.install_command, "Command that installs the image");
   app.add_option("--install-timeout", options.install_timeout_s,
                  "Seconds after which the install command is killed and the update fails")
@@ -198,6 +206,10 @@ void check(const Options& options) {
     throw CLI::ValidationError("--gateway: '" + options.gateway + "' must have the form http://HOST:PORT");
   if (!valid_hardware(options.hardware))
     throw CLI::ValidationError("--hardware must be 1 to 64 of A-Z a-z 0-9 _ . : @ -");
+  if (!options.timezone.empty() && !fit_timezone(options.timezone))
+    throw CLI::ValidationError("--timezone must be the IANA name of a time zone, such as Europe/Berlin");
+  if (!options.channel.empty() && !valid_channel(options.channel))
+    throw CLI::ValidationError("--channel must be 1 to 64 of a-z 0-9 _ -");
   if (!options.trusted_keys.empty() && options.hardware.empty())
     throw CLI::ValidationError("--trusted-key requires --hardware; otherwise firmware signed for other hardware would "
                                "be accepted");

@@ -31,6 +31,9 @@ struct Options {
   std::string token_file;
   std::optional<std::uint32_t> max_chunk_bytes;
   std::optional<std::uint32_t> max_message_bytes;
+  std::string timezone;  ///< empty: that of the system
+  std::string channel;
+  std::string may_install;  ///< command that is asked before an install; empty: nothing is asked
   std::string install_command;
   int install_timeout_s = 3600;
   int reboot_status = 10;  ///< of the install command: installed, reboot required

@@ -46,6 +46,8 @@ void server_message(std::string_view bytes) {
     check_task(retry->task, manifest);
     require(retry->retry_after_s >= 0, "no wait is negative");
   }
+  if (const auto* hold = std::get_if<agent::Hold>(&*message))
+    require(hold->retry_after_s >= 0 && !hold->task_id.empty(), "a hold is about a task");
   if (const auto* refusal = std::get_if<agent::Refusal>(&*message))
     require(refusal->retry_after_s >= 0, "no wait is negative");
 }

@@ -18,8 +18,8 @@ import paho.mqtt.client as mqtt
 from harness import PATIENCE, digest
 
 ANSWERS = {
-    "request": ("metadata", "queued", "up_to_date", "success", "error", "retry"),
-    "verify": ("success", "retry", "failed", "error"),
+    "request": ("metadata", "queued", "up_to_date", "success", "hold", "error", "retry"),
+    "verify": ("success", "hold", "retry", "failed", "error"),
 }
 LIVE = 10.0
 
@@ -69,6 +69,7 @@ class Device:
                 for word in (
                     "metadata",
                     "success",
+                    "hold",
                     "retry",
                     "failed",
                     "queued",

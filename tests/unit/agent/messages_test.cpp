@@ -76,6 +76,25 @@ TEST(ParseMetadata, RefusesHardwareThatIsNone) {
   }
 }
 
+TEST(ParseHold, TakesWhatIsThere) {
+  const auto parse_hold = [](const Json& more) {
+    Json message{{"type", "hold"}, {"task_id", "T"}};
+    message.update(more);
+    return parse_message(message.dump());
+  };
+  const auto least = std::get<Hold>(parse_hold(Json::object()).value());
+  EXPECT_EQ(least.task_id, "T");
+  EXPECT_EQ(least.retry_after_s, 60);
+  EXPECT_EQ(least.until, "");
+  const auto whole = std::get<Hold>(
+      parse_hold({{"reason", "of tomorrow"}, {"until", "2026-11-22T23:00:00Z"}, {"retry_after_s", 5}}).value());
+  EXPECT_EQ(whole.reason, "of tomorrow");
+  EXPECT_EQ(whole.until, "2026-11-22T23:00:00Z");
+  EXPECT_EQ(whole.retry_after_s, 5);
+  EXPECT_FALSE(parse_hold({{"task_id", nullptr}}));
+  EXPECT_FALSE(parse_hold({{"retry_after_s", -1}}));
+}
+
 TEST_F(Agent, LivesOnMessagesAsShortAsItAsksFor) {
   firmware_.image = bytes(60'000, 8);
   server_.offer(firmware_);

@@ -74,6 +74,7 @@ void expect_equal(const Options& a, const Options& b) {
   EXPECT_EQ(a.hardware + a.current_version + a.want_version + a.version_command + a.version_file, "");
   EXPECT_EQ(a.gateway + a.username + a.ca_file + a.cert_file + a.key_file + a.http_ca_file, "");
   EXPECT_EQ(a.install_command + a.reboot_command + a.health_command + a.token_file + a.password_file, "");
+  EXPECT_EQ(a.timezone + a.channel + a.may_install, "");
   EXPECT_EQ(a.max_chunk_bytes, b.max_chunk_bytes);
   EXPECT_EQ(a.max_message_bytes, b.max_message_bytes);
   EXPECT_EQ(a.install_timeout_s, b.install_timeout_s);
@@ -125,6 +126,9 @@ trusted_key = ["/etc", '/etc/passwd']
 hardware = "gw-a"
 max_chunk_bytes = 65_536
 max_message_bytes = 1024
+timezone = "Europe/Berlin"
+channel = "beta"
+may_install = "exit 1"
 )");
   auto options = good(words);
   EXPECT_EQ(options.id, "gw-17");
@@ -136,6 +140,9 @@ max_message_bytes = 1024
   EXPECT_EQ(options.trusted_keys, (std::vector<std::string>{"/etc", "/etc/passwd"}));
   EXPECT_EQ(options.max_chunk_bytes, 65'536u);
   EXPECT_EQ(options.max_message_bytes, 1024u);
+  EXPECT_EQ(options.timezone, "Europe/Berlin");
+  EXPECT_EQ(options.channel, "beta");
+  EXPECT_EQ(options.may_install, "exit 1");
   auto more = words;
   more.insert(more.end(),
               {"--id", "gw-18", "--install-timeout", "5", "--trusted-key", "/usr", "--trusted-key", "/etc"});
@@ -179,6 +186,10 @@ TEST_F(OptionsTest, WhatDoesNotGoTogetherIsRefused) {
   EXPECT_NE(refused({"--id", "gw", "--version-command", "x", "--version-file", "y"}).find("used together"),
             std::string::npos);
   EXPECT_NE(refused({"--id", "a b"}).find("not a valid device id"), std::string::npos);
+  for (const auto* zone : {"Europe Berlin", "../etc", "Z\xc3\xbcrich"})
+    EXPECT_NE(refused({"--id", "gw", "--timezone", zone}).find("--timezone"), std::string::npos) << zone;
+  for (const auto* channel : {"Beta", "a b", "a.b"})
+    EXPECT_NE(refused({"--id", "gw", "--channel", channel}).find("--channel"), std::string::npos) << channel;
   EXPECT_NE(refused({"--id", "gw", "--max-chunk-bytes", "1"}).find("--max-chunk-bytes"), std::string::npos);
   EXPECT_EQ(good({"--id", "gw", "--max-chunk-bytes", "0"}).max_chunk_bytes, std::nullopt);
 }
