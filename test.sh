@@ -86,12 +86,12 @@ build=$PWD/build/$preset
 say "building into build/$preset with $jobs jobs"
 mkdir -p "$build"
 # Not another Python that comes first in PATH: Debian's has the MQTT library.
-cmake --preset "$preset" -DPython3_EXECUTABLE=/usr/bin/python3 >"$build/configure.log" 2>&1 ||
+cmake --preset "$preset" -DOTAD_TESTS=ON -DPython3_EXECUTABLE=/usr/bin/python3 >"$build/configure.log" 2>&1 ||
   { cat "$build/configure.log"; echo "0 passed, 1 failed"; exit 1; }
 cmake --build --preset "$preset" -j "$jobs" >"$build/build.log" 2>&1 ||
   { grep -E -A20 'error|FAILED' "$build/build.log" | head -200; echo "0 passed, 1 failed"; exit 1; }
 
-export OTAD_BUILD=$build OTAD_CRASH_KILLS=$crash
+export OTAD_BUILD=$build OTAD_CRASH_KILLS=$crash OTAD_JOBS=$jobs
 if [[ $brokers ]]; then
   say "installing other brokers"
   install_brokers "$build/brokers"

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """clang-tidy with .clang-tidy's checks, and clang's thread-safety analysis, over all that the programs are made of.
 
-tidy.py BUILD_FOLDER [REGEX]: only units whose path matches. Exit status 77 where clang-tidy is missing.
+tidy.py BUILD_FOLDER [REGEX]: only units whose path matches. OTAD_JOBS at once, else one for each core. Exit status 77
+where clang-tidy is missing.
 """
 import concurrent.futures
 import json
@@ -19,9 +20,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 def units(build, wanted):
     """What is compiled for the programs: not the tests, which are checked by being run."""
     for entry in json.loads((build / "compile_commands.json").read_text()):
-        path = pathlib.Path(entry["file"])
-        inside = path.is_relative_to(ROOT / "src") or re.search(r"/CMakeFiles/(ota_|otad|ota-agent)[^/]*\.dir/", str(path))
-        if inside and "/tests/" not in str(path.relative_to(ROOT)) and re.search(wanted, str(path)):
+        path = pathlib.Path(entry["directory"], entry["file"])
+        real = path.resolve()
+        made = real.relative_to(build).as_posix() if real.is_relative_to(build) else ""
+        inside = real.is_relative_to(ROOT / "src") or re.match(r"CMakeFiles/(ota_|otad|ota-agent)[^/]*\.dir/", made)
+        if inside and re.search(wanted, str(path)):
             yield path
 
 
@@ -42,11 +45,11 @@ def main():
         print("nothing to check")
         return 1
     failed = 0
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(int(os.environ.get("OTAD_JOBS") or os.cpu_count())) as pool:
         for code, path, text in pool.map(lambda path: check(build, path), found):
             if code:
                 failed += 1
-                print(f"{path.relative_to(ROOT)}:\n{text}")
+                print(f"{os.path.relpath(path, ROOT)}:\n{text}")
     print(f"{len(found)} units, {failed} with findings")
     return 1 if failed else 0
 
