@@ -30,9 +30,11 @@ bool stage_timed_out(const Rollout& rollout, const RolloutLimits& limits, Millis
   return rollout.opened_tl && now - *rollout.opened_tl >= limits.stage_timeout;
 }
 
+/// An approval that a skipped stage asks for holds for the one that opens instead.
 Step step_into(const Rollout& rollout, int stage) {
-  const bool asks = rollout.spec.stages[static_cast<std::size_t>(stage)].approve && rollout.approved_stage < stage;
-  return asks ? Step::ask_approval : Step::open_stage;
+  for (int i = std::max(rollout.stage, rollout.approved_stage) + 1; i <= stage; ++i)
+    if (rollout.spec.stages[static_cast<std::size_t>(i)].approve) return Step::ask_approval;
+  return Step::open_stage;
 }
 
 /// What a running rollout does about its stages.
@@ -124,7 +126,9 @@ std::string_view brake(const Rollout& rollout, const RolloutCounts& counts, cons
 Decision decide(const Rollout& rollout, const RolloutCounts& counts, const FirmwareFacts& firmware,
                 const RolloutLimits& limits, Millis now, WallTime wall) {
   if (is_ended(rollout.state)) return {};
-  const bool expires = is_open(rollout.state) && rollout.spec.expires_at;
+  // One that completed has done its work: it no longer expires, also where a brake halted it since.
+  const bool completed = rollout.state == RolloutState::halted && rollout.before_halt == RolloutState::completed;
+  const bool expires = is_open(rollout.state) && !completed && rollout.spec.expires_at;
   if (expires && *rollout.spec.expires_at <= wall) return {Step::expire, "expired"};
   if (has_brakes(rollout.state))
     if (const auto reason = brake(rollout, counts, firmware, limits, now); !reason.empty()) return {Step::halt, reason};
@@ -147,7 +151,8 @@ std::optional<int> next_stage(const Rollout& rollout, std::int64_t total) {
   const auto& stages = rollout.spec.stages;
   const auto* present = rollout.open_stage();
   for (auto i = static_cast<std::size_t>(rollout.stage + 1); i < stages.size(); ++i)
-    if (!present || stage_size(stages[i].to, total) > present->size) return static_cast<int>(i);
+    if (!present || stages[i].tags != present->tags || stage_size(stages[i].to, total) > present->size)
+      return static_cast<int>(i);
   return {};
 }
 

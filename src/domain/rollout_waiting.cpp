@@ -51,7 +51,10 @@ Waiting waiting_for(const Rollout& rollout, const RolloutCounts& counts, const S
     case RolloutState::waiting_start:
       return {WaitingFor::approval, {}, "a second person has to approve the rollout"};
     case RolloutState::waiting_stage:
-      return {WaitingFor::approval, {}, fmt::format("a second person has to approve stage {}", rollout.stage + 2)};
+      return {WaitingFor::approval,
+              {},
+              fmt::format("a second person has to approve stage {}",
+                          next_stage(rollout, rollout.total).value_or(rollout.stage + 1) + 1)};
     case RolloutState::scheduled:
       return {WaitingFor::start, rollout.spec.not_before, "it starts at its not_before"};
     case RolloutState::paused:

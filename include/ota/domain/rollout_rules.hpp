@@ -72,8 +72,9 @@ Decision decide(const Rollout& rollout, const RolloutCounts& counts, const Firmw
 /// Between a stage that is passed and the next.
 Millis stage_delay(const Rollout& rollout);
 
-/// The index of the stage that opens after the present one: those that are no larger than it are skipped. Nothing: the
-/// present one is the last.
+/// The index of the stage that opens after the present one: those that are no larger than it are skipped. Stages with
+/// other tags are for other devices, whose number isn't known before they open: they are not skipped. Nothing: the present
+/// one is the last.
 std::optional<int> next_stage(const Rollout& rollout, std::int64_t total);
 
 /// Opens it: sizes and budget from `total`, `eligible`, `living`.
