@@ -70,13 +70,6 @@ std::uint32_t ChunkBitmap::clear(const ChunkRange& range) {
   return changed;
 }
 
-ChunkBitmap ChunkBitmap::halved(std::uint32_t count) const {
-  ChunkBitmap half{count};
-  for (std::uint32_t i = 0; i < count; ++i)
-    if (i / 2 < count_ && test(i / 2)) half.set({i, i});
-  return half;
-}
-
 ChunkRanges ChunkBitmap::missing() const {
   ChunkRanges ranges;
   for (std::uint32_t i = 0; i < count_; ++i) {

@@ -16,7 +16,6 @@ void ActiveTransfers::open(Transfer transfer) {
   entry.chunk_bytes = transfer.chunk_bytes;
   entry.must_prove = transfer.must_prove;
   entry.secret = transfer.secret;
-  entry.change.task = number;
   entry.change.have = std::move(transfer.have);
   entry.change.bytes_sent = transfer.bytes_sent;
   entry.allowance = transfer.allowance;

@@ -1,4 +1,4 @@
-// What callers see of the engine: each call becomes a command of the writer, and its answer leaves after the commit.
+// What callers see of the engine: each call becomes a command of the loop, and its answer leaves after the commit.
 #include "ota/engine/engine.hpp"
 
 #include <atomic>
@@ -42,26 +42,26 @@ class EngineImpl final : public Engine {
  public:
   EngineImpl(storage::Backend& storage, const Options& options, const Clock& clock, Random& random, Images& images,
              DeviceNotifier& notifier)
-      : writer_(storage, options, clock, random, images, notifier) {}
+      : loop_(storage, options, clock, random, images, notifier) {}
 
   ~EngineImpl() override { stop(); }
 
-  Result<void> open() { return writer_.open(); }
-  void start() override { writer_.start(); }
+  Result<void> open() { return loop_.open(); }
+  void start() override { loop_.start(); }
 
   void stop() override {
-    writer_.stop();
+    loop_.stop();
     *serving_ = false;
   }
 
-  void apply(const Options& options) override { writer_.apply(options); }
+  void apply(const Options& options) override { loop_.apply(options); }
 
   void request(DeviceId device, Credentials who, DeviceRequest message, Reply reply) override {
     auto shared = std::make_shared<KeptReply>(std::move(reply), serving_);
     auto decide = [device, who, message = std::move(message)](TaskService& service) {
       return kept_within(service, device, message.max_message_bytes, on_request(service, device, who, message));
     };
-    writer_.send({[shared, decide, device = device.str()](TaskService& service) {
+    loop_.send({[shared, decide, device = device.str()](TaskService& service) {
                     auto answer = decide(service);
                     // Digests are on their way: the same request again in a moment brings the offer.
                     const bool later =
@@ -78,7 +78,7 @@ class EngineImpl final : public Engine {
   }
 
   void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) override {
-    if (writer_.transfers().report(device.str(), who, message)) return reply({});
+    if (loop_.transfers().report(device.str(), who, message)) return reply({});
     auto work = [device, who, message = std::move(message)](TaskService& service) {
       return kept_within(service, device, {}, on_progress(service, device, who, message));
     };
@@ -105,7 +105,7 @@ class EngineImpl final : public Engine {
   }
 
   void fetch(DeviceId device, Credentials who, TaskId task, Done<ChunkAccess> done) override {
-    if (const auto grant = writer_.transfers().fetch(device.str(), who, task)) return done(ChunkAccess{*grant});
+    if (const auto grant = loop_.transfers().fetch(device.str(), who, task)) return done(ChunkAccess{*grant});
     submit<ChunkAccess>(std::move(done), {device.str()}, [device, who, task](TaskService& service) {
       auto access = on_fetch(service, device, who, task);
       if (auto* told = std::get_if<Answer>(&access)) keep_within(service, device, {}, *told);
@@ -165,7 +165,7 @@ class EngineImpl final : public Engine {
     auto target = firmware.version + " " + firmware.hardware + " " + to_checksum(firmware.checksum);
     // Its image would stay on the disk until the next start, perhaps the disk that is full.
     Done<AddedFirmware> told = [this, image = firmware.checksum, done = std::move(done)](Result<AddedFirmware> result) {
-      if (!result) writer_.image_unneeded(image);
+      if (!result) loop_.image_unneeded(image);
       done(std::move(result));
     };
     order_by<AddedFirmware>(
@@ -178,25 +178,25 @@ class EngineImpl final : public Engine {
                        [id](TaskService& service) { return on_remove_firmware(service, id); });
   }
 
-  void image_damaged(Digest image) override { writer_.image_damaged(image); }
-  void image_changed(Digest image) override { writer_.image_changed(image); }
+  void image_damaged(Digest image) override { loop_.image_damaged(image); }
+  void image_changed(Digest image) override { loop_.image_changed(image); }
 
   void audit(AuditEntry entry) override {
-    writer_.send({[entry = std::move(entry)](TaskService& service) { service.audit(entry); }, [](const Error&) {}});
+    loop_.send({[entry = std::move(entry)](TaskService& service) { service.audit(entry); }, [](const Error&) {}});
   }
 
   void key_used(std::string name) override {
-    writer_.later([name = std::move(name)](TaskService& service) { service.rows.api_keys.used(name, service.wall()); });
+    loop_.later([name = std::move(name)](TaskService& service) { service.rows.api_keys.used(name, service.wall()); });
   }
 
-  ActiveTransfers& transfers() noexcept override { return writer_.transfers(); }
-  Stats stats() const override { return writer_.stats(); }
+  ActiveTransfers& transfers() noexcept override { return loop_.transfers(); }
+  Stats stats() const override { return loop_.stats(); }
 
  private:
   template <class T, class Work>
   void submit(Done<T> done, About about, Work work) {
     auto shared = std::make_shared<Done<T>>(std::move(done));
-    writer_.send({[shared, work = std::move(work)](TaskService& service) {
+    loop_.send({[shared, work = std::move(work)](TaskService& service) {
                     auto result = work(service);
                     service.after_commit([shared, result = std::move(result)] { (*shared)(result); });
                     service.scheduler.schedule();
@@ -230,7 +230,7 @@ class EngineImpl final : public Engine {
   template <class Work>
   void from_device(Reply reply, About about, Work work) {
     auto shared = std::make_shared<Reply>(std::move(reply));
-    writer_.send({[shared, work = std::move(work)](TaskService& service) { give(service, shared, work(service)); },
+    loop_.send({[shared, work = std::move(work)](TaskService& service) { give(service, shared, work(service)); },
                   [shared](Error error) {
                     (*shared)(ErrorAnswer{std::move(error), {}});
                   },
@@ -238,7 +238,7 @@ class EngineImpl final : public Engine {
   }
 
   const std::shared_ptr<std::atomic<bool>> serving_ = std::make_shared<std::atomic<bool>>(true);
-  EngineLoop writer_;
+  EngineLoop loop_;
 };
 
 }  // namespace

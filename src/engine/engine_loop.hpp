@@ -60,8 +60,11 @@ class EngineLoop {
   void step(std::chrono::steady_clock::time_point until);
   std::chrono::steady_clock::time_point next_turn();
   bool turn(std::vector<Command>& commands);
+  void begin(const std::vector<Command>& commands);
   void decide(TaskService& service, std::vector<Command>& commands, std::vector<bool>& undone, bool apart);
   void run(TaskService& service, Command& command);
+  template <class Work, class Failed>
+  bool apart(TaskService& service, Work work, Failed failed);
   bool run_apart(TaskService& service, Command& command);
   void chores(TaskService& service);
   void chores_apart(TaskService& service);

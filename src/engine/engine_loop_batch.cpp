@@ -1,5 +1,4 @@
 // One batch of commands: a unit of work, one transaction, one commit; then the effects.
-#include <algorithm>
 #include <utility>
 
 #include "engine/engine_loop.hpp"
@@ -41,6 +40,12 @@ bool breaks_unit(const std::exception& e) {
 
 }  // namespace
 
+void EngineLoop::begin(const std::vector<Command>& commands) {
+  db_->begin();
+  service_->rows.unit.discard();
+  service_->rows.unit.read(wanted_by(commands));
+}
+
 /// One unit of work. False where the database must be opened afresh.
 bool EngineLoop::turn(std::vector<Command>& commands) {
   auto& service = *service_;
@@ -48,9 +53,7 @@ bool EngineLoop::turn(std::vector<Command>& commands) {
   std::vector<bool> undone(commands.size(), false);
   try {
     try {
-      db_->begin();
-      service.rows.unit.discard();
-      service.rows.unit.read(wanted_by(commands));
+      begin(commands);
       decide(service, commands, undone, false);
       chores(service);
       service.rows.unit.flush();
@@ -60,9 +63,7 @@ bool EngineLoop::turn(std::vector<Command>& commands) {
       service.stats = counted;
       service.drop_effects(0);
       image_events_.undone();
-      db_->begin();
-      service.rows.unit.discard();
-      service.rows.unit.read(wanted_by(commands));
+      begin(commands);
       service.resync();
       decide(service, commands, undone, true);
       chores_apart(service);
@@ -114,25 +115,36 @@ void EngineLoop::run(TaskService& service, Command& command) {
   command.run(service);
 }
 
-/// False where the command was undone; a fault of the database undoes the whole unit.
-bool EngineLoop::run_apart(TaskService& service, Command& command) {
+/// Does `work` in a nested unit. False where it threw: it was undone alone, and `failed` called with what was thrown. A
+/// fault of the database undoes the whole unit.
+template <class Work, class Failed>
+bool EngineLoop::apart(TaskService& service, Work work, Failed failed) {
   const auto effects = service.effects();
   try {
     service.rows.unit.flush();
     storage::Database::Savepoint savepoint(*db_);
-    run(service, command);
+    work();
     service.rows.unit.flush();
     savepoint.release();
     return true;
   } catch (const std::exception& e) {
     if (breaks_unit(e)) throw;
-    log::error(std::string("a command failed and was undone: ") + e.what());
     service.drop_effects(effects);
     service.rows.unit.discard();
     resync_ = true;
-    refuse(command, fail(Errc::server_fault, "the server could not do this; its log says why"));
+    failed(e);
     return false;
   }
+}
+
+/// False where the command was undone.
+bool EngineLoop::run_apart(TaskService& service, Command& command) {
+  return apart(
+      service, [&] { run(service, command); },
+      [&](const std::exception& e) {
+        log::error(std::string("a command failed and was undone: ") + e.what());
+        refuse(command, fail(Errc::server_fault, "the server could not do this; its log says why"));
+      });
 }
 
 void EngineLoop::chores(TaskService& service) {
@@ -154,25 +166,16 @@ void EngineLoop::chores(TaskService& service) {
   timer_ = service.scheduler.next_timer();
 }
 
-/// The engine's own work in a nested unit, after something threw: what it throws undoes it alone, and is logged once.
+/// The engine's own work, after something threw: what it throws is logged once.
 void EngineLoop::chores_apart(TaskService& service) {
-  const auto effects = service.effects();
-  try {
-    service.rows.unit.flush();
-    storage::Database::Savepoint savepoint(*db_);
-    chores(service);
-    service.rows.unit.flush();
-    savepoint.release();
-    chores_fault_.clear();
-  } catch (const std::exception& e) {
-    if (breaks_unit(e)) throw;
-    if (std::exchange(chores_fault_, e.what()) != e.what())
-      log::error(std::string("timers, progress and housekeeping failed and were undone: ") + e.what());
-    service.drop_effects(effects);
-    service.rows.unit.discard();
-    resync_ = true;
-    timer_.reset();
-  }
+  const bool done = apart(
+      service, [&] { chores(service); },
+      [&](const std::exception& e) {
+        if (std::exchange(chores_fault_, e.what()) != e.what())
+          log::error(std::string("timers, progress and housekeeping failed and were undone: ") + e.what());
+        timer_.reset();
+      });
+  if (done) chores_fault_.clear();
 }
 
 }  // namespace ota::engine

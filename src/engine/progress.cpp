@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 
 #include "engine/task_service.hpp"
 #include "ota/base/log.hpp"

@@ -1,7 +1,6 @@
 // Devices and firmware as operators keep them.
 #include <fmt/format.h>
 
-#include <algorithm>
 
 #include "engine/commands.hpp"
 #include "engine/confirmation.hpp"

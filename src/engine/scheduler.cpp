@@ -41,6 +41,13 @@ void Scheduler::leave_queue(Task& task, WaitReason reason) {
   service_.rows.unit.set_ready(task.device, {});
 }
 
+/// It leaves the queue until the digests of its chunks are made, or kLayoutRetry is over.
+void Scheduler::await_digests(Task& task) {
+  leave_queue(task, WaitReason::digests);
+  task.state_due = service_.now() + kLayoutRetry;
+  service_.lifecycle.save(task);
+}
+
 /// Whether `best`, the next of its device, waits for others behind its uplink. Those behind one poor uplink only slow
 /// each other down.
 bool Scheduler::waits_for_uplink(const Device& device, const Task* best) {
@@ -111,12 +118,12 @@ void Scheduler::preempt(Task& task) {
   service_.push(task.device, CancelAnswer{task.id, CancelReason::preempted});
 }
 
-bool Scheduler::dispatch(Task& task, const std::string& asker) {
+void Scheduler::dispatch(Task& task, const std::string& asker) {
   const auto device = service_.registry.find(task.device);
-  if (!device) return false;
+  if (!device) return;
   if (!task.fits(device->hardware)) {
     static_cast<void>(service_.lifecycle.change(task, TaskEvent::wrong_hardware, by_engine(), "wrong_hardware"));
-    return false;
+    return;
   }
   if (!task.offered) {
     auto most = device->max_chunk_bytes.value_or(kMaxChunkBytes);
@@ -127,24 +134,21 @@ bool Scheduler::dispatch(Task& task, const std::string& asker) {
   const auto follows = task.offered ? service_.attempts.follow_layout(task, *device) : Result<bool>{true};
   task.from_version = device->current_version;
   if ((follows && !*follows) || !service_.digests.ready(task)) {
-    task.state_due = service_.now() + kLayoutRetry;
-    task.wait_reason = WaitReason::digests;
-    service_.lifecycle.save(task);
-    return false;
+    await_digests(task);
+    return;
   }
   if (!task.offered) task.offered = service_.wall();
   if (task.reason == kUntrusted) task.reason.clear();
   task.percent = 0;
-  if (auto done = service_.lifecycle.change(task, TaskEvent::grant, by_engine()); !done) return false;
+  if (auto done = service_.lifecycle.change(task, TaskEvent::grant, by_engine()); !done) return;
   if (!service_.rows.unit.queued_of(task.device, 1).empty()) mark_dirty(task.device);  // they wait for this one now
   if (task.device != asker) service_.push(task.device, service_.replies.offer(task));
-  return true;
 }
 
 void Scheduler::fill_slots(const std::string& asker) {
   auto& unit = service_.rows.unit;
   for (;;) {
-    if (unit.queue_is_empty() || unit.queue_version() == nothing_since_) return;
+    if (unit.queue_version() == nothing_since_ || unit.queue_is_empty()) return;
     auto heads = service_.rows.tasks().ready_heads();
     if (heads.empty()) return;
     const bool full = !slot_is_free();
@@ -187,9 +191,7 @@ bool Scheduler::free_slot_for(Task& task) {
   if (!holder) return false;
   holder = service_.lifecycle.load(holder->id.number);
   if (!holder || !service_.digests.ready(task)) {
-    leave_queue(task, WaitReason::digests);
-    task.state_due = service_.now() + kLayoutRetry;
-    service_.lifecycle.save(task);
+    await_digests(task);
     return false;
   }
   preempt(*holder);

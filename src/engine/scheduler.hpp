@@ -35,13 +35,14 @@ class Scheduler {
   WaitReason gate(Task& task, bool present);
   void set_wait(Task& task, WaitReason reason);
   void leave_queue(Task& task, WaitReason reason);
+  void await_digests(Task& task);
   bool waits_for_uplink(const Device& device, const Task* best);
   bool is_free_for(const Task& best);
   bool is_still_ready(Task& task);
   bool free_slot_for(Task& task);
   bool slot_is_free();
   void fill_slots(const std::string& asker);
-  bool dispatch(Task& task, const std::string& asker);
+  void dispatch(Task& task, const std::string& asker);
   void preempt(Task& task);
   void on_due(Task& task);
   void on_state_due(Task& task);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "engine/task_service.hpp"
 #include "ota/base/log.hpp"
 
 namespace ota::engine {

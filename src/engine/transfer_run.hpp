@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
 #include "ota/base/clock.hpp"
 #include "ota/domain/chunks.hpp"

@@ -13,7 +13,7 @@ namespace ota::engine {
 
 class TaskService;
 
-/// What is known in memory of each task that holds a slot, and which places behind poor uplinks are taken.
+/// What is known in memory of each task that holds a slot, and whether a device must wait for others behind its uplink.
 class TransferRuns {
  public:
   explicit TransferRuns(TaskService& service) : service_(service) {}

@@ -29,10 +29,8 @@ class SqliteAuditLog final : public AuditLog {
   }
 
   int prune(WallTime before, int limit) override {
-    {
-      auto oldest = oldest_.rows();
-      if (!oldest.next() || oldest.time() >= before) return 0;
-    }
+    const auto oldest = oldest_.value(&Rows::time);
+    if (!oldest || *oldest >= before) return 0;
     // A trigger lets nothing go that is younger.
     keep_since_.run(std::to_string(before.time_since_epoch().count()));
     return prune_.count(before, limit);

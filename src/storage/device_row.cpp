@@ -42,18 +42,17 @@ constexpr const char* kColumns =
 
 /// Replaces all but the id and the time of its making.
 std::string upsert() {
-  std::string marks, changes;
+  std::string changes;
   std::string_view left = kColumns;
   while (!left.empty()) {
     const auto end = std::min(left.find(", "), left.size());
     const auto column = left.substr(0, end);
     left.remove_prefix(std::min(left.size(), end + 2));
-    marks += marks.empty() ? "?" : ",?";
     if (column == "id" || column == "created") continue;
     changes += fmt::format("{}{}=excluded.{}", changes.empty() ? "" : ", ", column, column);
   }
-  return fmt::format("INSERT INTO devices ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}", kColumns, marks,
-                     changes);
+  return fmt::format("INSERT INTO devices ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}", kColumns,
+                     marks(kColumns), changes);
 }
 
 std::pair<std::string, std::string> read_tag(Rows& r) {

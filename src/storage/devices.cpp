@@ -40,9 +40,7 @@ std::optional<Device> Devices::find(const std::string& id) {
 }
 
 std::optional<std::string> Devices::first_held(const std::string& uplink) {
-  auto rows = q_->first_held.rows(uplink);
-  if (!rows.next()) return {};
-  return rows.text();
+  return q_->first_held.value(&Rows::text, uplink);
 }
 
 std::array<std::int64_t, 4> Devices::verdicts() {
@@ -62,11 +60,7 @@ std::vector<std::string> Devices::lapsed(Millis now, int limit) {
   return ids;
 }
 
-std::optional<Millis> Devices::next_lapse() {
-  auto rows = q_->next_lapse.rows();
-  if (!rows.next()) return {};
-  return rows.maybe(&Rows::millis);
-}
+std::optional<Millis> Devices::next_lapse() { return q_->next_lapse.value(&Rows::millis); }
 
 Devices::Strangers Devices::strangers(const std::string& after, WallTime before, int limit) {
   Strangers found;

@@ -11,9 +11,7 @@ class SqliteMetadata final : public Metadata {
   explicit SqliteMetadata(SQLite::Database& db) : db_(db) {}
 
   std::optional<std::string> value(const std::string& name) const override {
-    auto rows = value_.rows(name);
-    if (!rows.next()) return {};
-    return rows.text();
+    return value_.value(&Rows::text, name);
   }
   void set_value(const std::string& name, const std::string& value) override { set_value_.run(name, value); }
 

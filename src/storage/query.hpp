@@ -179,8 +179,16 @@ std::vector<T> readable_rows(Rows&& rows, const char* table, T (*read)(Rows&), i
   return found;
 }
 
-/// Prepared when it is first asked: most connections never ask most of theirs, and each takes some 10 KB. Asking changes
-/// no Query, so that who only reads may hold a const one.
+/// A `?` for each of `columns`, which commas separate.
+inline std::string marks(std::string_view columns) {
+  std::string list = "?";
+  for (const char c : columns)
+    if (c == ',') list += ",?";
+  return list;
+}
+
+/// Prepared when it is first asked: most connections never ask most of theirs, and each takes some 10 KB. Asking
+/// changes no Query, so that who only reads may hold a const one.
 class Query {
  public:
   Query(SQLite::Database& db, std::string sql) : db_(db), sql_(std::move(sql)) {
@@ -218,6 +226,14 @@ class Query {
     auto result = rows(values...);
     while (result.next()) ++rows_changed;
     return rows_changed;
+  }
+
+  /// The first column of the first row by `read`; nothing where there is no row, or it is NULL. Throws BadValue.
+  template <class T, class... Values>
+  std::optional<T> value(T (Rows::*read)(), const Values&... values) const {
+    auto result = rows(values...);
+    if (!result.next()) return {};
+    return result.maybe(read);
   }
 
  private:

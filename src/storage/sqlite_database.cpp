@@ -75,10 +75,7 @@ Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::string& 
 
 void SqliteDatabase::commit() {
   std::int64_t newest = 0;
-  if (std::exchange(task_inserted_, false)) {
-    auto rows = newest_task_.rows();
-    if (rows.next()) newest = rows.maybe(&Rows::integer).value_or(0);
-  }
+  if (std::exchange(task_inserted_, false)) newest = newest_task_.value(&Rows::integer).value_or(0);
   try {
     commit_.run();
   } catch (const Fault& e) {

@@ -1,11 +1,9 @@
 #pragma once
 
 #include <atomic>
-#include <cstdint>
 #include <memory>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "ota/base/mutex.hpp"

@@ -9,7 +9,6 @@
 #include <charconv>
 #include <cstring>
 #include <fstream>
-#include <string_view>
 
 #include "ota/base/log.hpp"
 

@@ -57,9 +57,7 @@ std::optional<Task> Tasks::find(std::int64_t number) { return first(q_->find.row
 std::optional<Task> Tasks::active_of(const std::string& device) { return first(q_->active_of.rows(device)); }
 
 std::optional<std::int64_t> Tasks::ready_of(const std::string& device) {
-  auto rows = q_->ready_of.rows(device);
-  if (!rows.next()) return {};
-  return rows.maybe(&Rows::integer);
+  return q_->ready_of.value(&Rows::integer, device);
 }
 
 std::vector<Task> Tasks::ready_heads() {
@@ -77,8 +75,7 @@ std::vector<Task> Tasks::ready_heads() {
 }
 
 std::int64_t Tasks::ready_before(const Task& task, std::int64_t cap) {
-  auto rows = q_->ready_before.rows(task.unasked, task.priority, task.id.number, cap);
-  return rows.next() ? rows.integer() : 0;
+  return q_->ready_before.value(&Rows::integer, task.unasked, task.priority, task.id.number, cap).value_or(0);
 }
 
 std::optional<Task> Tasks::lowest_routine_holder() { return first(q_->holder.rows()); }
@@ -92,11 +89,7 @@ std::vector<Task> Tasks::due(Millis now, int limit) {
   return found;
 }
 
-std::optional<Millis> Tasks::next_due() {
-  auto rows = q_->next_due.rows();
-  if (!rows.next()) return {};
-  return rows.maybe(&Rows::millis);
-}
+std::optional<Millis> Tasks::next_due() { return q_->next_due.value(&Rows::millis); }
 
 std::vector<Tasks::Age> Tasks::oldest(std::int64_t after, int limit) {
   std::vector<Age> found;
@@ -147,8 +140,7 @@ std::vector<std::int64_t> Tasks::ended_unasked(const std::string& device, int ke
 }
 
 std::int64_t Tasks::holders_at(const std::string& uplink) {
-  auto rows = q_->at_uplink.rows(uplink);
-  return rows.next() ? rows.integer() : 0;
+  return q_->at_uplink.value(&Rows::integer, uplink).value_or(0);
 }
 
 }  // namespace ota::storage

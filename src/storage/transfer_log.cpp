@@ -99,18 +99,8 @@ std::vector<ChunkRanges> TransferLog::mismatches(std::int64_t task, int attempt)
 
 bool TransferLog::has_lines(std::int64_t task, int count) { return q_->line.rows(task, count - 1).next(); }
 
-int TransferLog::remove_of(std::int64_t task, int limit) {
-  int removed = 0;
-  auto rows = q_->remove_of.rows(task, limit);
-  while (rows.next()) ++removed;
-  return removed;
-}
+int TransferLog::remove_of(std::int64_t task, int limit) { return q_->remove_of.count(task, limit); }
 
-int TransferLog::prune(WallTime before, int limit) {
-  int removed = 0;
-  auto rows = q_->prune.rows(before, limit);
-  while (rows.next()) ++removed;
-  return removed;
-}
+int TransferLog::prune(WallTime before, int limit) { return q_->prune.count(before, limit); }
 
 }  // namespace ota::storage

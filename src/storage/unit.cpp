@@ -66,9 +66,9 @@ void Unit::put(const Device& device) {
 
 void Unit::remove_device(const std::string& id) {
   flush();
+  auto& entry = impl_->device(id);  // before its row is gone
   impl_->remove_device.run(id);
   impl_->device_tags.remove(id);
-  auto& entry = impl_->device(id);
   if (entry.counted) --impl_->moved_devices[*entry.counted];
   impl_->write_counts();
   entry.row.reset();
@@ -165,7 +165,7 @@ ChunkBitmap Unit::chunks(const Task& task) {
   auto* entry = impl_->task(task.id.number);
   if (!entry) return ChunkBitmap{count};
   if (!entry->bitmap && entry->has_bitmap)
-    if (auto rows = impl_->bitmap.rows(task.id.number); rows.next()) entry->bitmap.emplace(count, rows.blob());
+    if (const auto bytes = impl_->bitmap.value(&Rows::blob, task.id.number)) entry->bitmap.emplace(count, *bytes);
   if (!entry->bitmap) return ChunkBitmap{count};
   return entry->bitmap->count() == count ? *entry->bitmap : ChunkBitmap{count, entry->bitmap->bytes()};
 }
@@ -220,8 +220,7 @@ std::optional<Task> Unit::member(std::int64_t rollout, const std::string& device
 std::int64_t Unit::slots_held() {
   if (!impl_->slots) {
     flush();
-    auto rows = impl_->slots_held.rows();
-    impl_->slots = rows.next() ? rows.integer() : 0;
+    impl_->slots = impl_->slots_held.value(&Rows::integer).value_or(0);
   }
   return *impl_->slots;
 }

@@ -1,30 +1,16 @@
 #include "storage/unit_rows.hpp"
 
-#include <algorithm>
 #include <utility>
+
+#include "ota/base/text.hpp"
 
 namespace ota::storage {
 namespace {
 
 bool is_ready(const Task& task) { return task.state == TaskState::queued && task.wait_reason == WaitReason::slot; }
 
-/// Device ids and Idempotency-Keys may hold anything that a header can.
-std::string quoted(const std::string& text) {
-  std::string json = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') json += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) {
-      constexpr char kHex[] = "0123456789abcdef";
-      json += "\\u00";
-      json += kHex[static_cast<unsigned char>(c) >> 4];
-      json += kHex[c & 0xF];
-    } else {
-      json += c;
-    }
-  }
-  return json + '"';
-}
-std::string quoted(std::int64_t number) { return std::to_string(number); }
+void append_json(std::string& json, const std::string& text) { append_json_string(json, text); }
+void append_json(std::string& json, std::int64_t number) { json += std::to_string(number); }
 
 FleetKey fleet_key(const Device& device) {
   const auto day = device.last_seen
@@ -38,7 +24,7 @@ std::string array_of(const std::vector<T>& values) {
   std::string json = "[";
   for (const auto& value : values) {
     if (json.size() > 1) json += ',';
-    json += quoted(value);
+    append_json(json, value);
   }
   return json + ']';
 }
@@ -123,8 +109,7 @@ Unit::Impl::TaskEntry& Unit::Impl::keep(Task task) {
   if (!fresh) return entry;
   if (is_ready(task)) ++ready;
   if (kOpen.contains(task.state)) {
-    auto& of_device = devices[task.device].tasks;
-    if (std::find(of_device.begin(), of_device.end(), number) == of_device.end()) of_device.push_back(number);
+    devices[task.device].tasks.push_back(number);
     entry.has_bitmap = task.chunks_have > 0;
   }
   entry.counted = membership(task);
@@ -204,10 +189,7 @@ void Unit::Impl::write_counts() {
 }
 
 std::int64_t Unit::Impl::next_number() {
-  if (!last_number) {
-    auto rows = newest_number.rows();
-    last_number = rows.next() ? rows.integer() : 0;
-  }
+  if (!last_number) last_number = newest_number.value(&Rows::integer).value_or(0);
   return ++*last_number;
 }
 

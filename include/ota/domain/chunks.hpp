@@ -58,8 +58,6 @@ class ChunkBitmap {
   /// Both return the number of changed bits; indexes past the end are ignored.
   std::uint32_t set(const ChunkRange& range);
   std::uint32_t clear(const ChunkRange& range);
-  /// The same chunks in a layout with half the chunk size and `count` chunks.
-  ChunkBitmap halved(std::uint32_t count) const;
   /// The zeros, as ranges in order.
   ChunkRanges missing() const;
   /// Bit i is byte i/8, least significant first.

@@ -38,7 +38,6 @@ struct TransferClass {
 
 /// What became of one task since it was last looked at.
 struct TransferChange {
-  std::int64_t task = 0;
   ChunkBitmap have;
   std::uint32_t fresh = 0;            ///< chunks that it hadn't before
   std::uint64_t bytes_sent = 0;       ///< since the task was made

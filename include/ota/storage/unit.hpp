@@ -1,6 +1,6 @@
 // One unit of work: the rows of devices and tasks that a batch of commands is about. They are read by set when it
-// begins (others when they are asked for), change in memory, and are written once, by flush(). Undoing the transaction undoes
-// the rows too, by discard(). Nothing of it outlives the unit.
+// begins (others when they are asked for), change in memory, and are written once, by flush(). Undoing the transaction
+// undoes the rows too, by discard(). Nothing of it outlives the unit.
 #pragma once
 
 #include <cstdint>

@@ -11,9 +11,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class BoardTest : public ::testing::Test {
+class ActiveTransfersTest : public ::testing::Test {
  protected:
-  BoardTest() {
+  ActiveTransfersTest() {
     Transfer transfer;
     transfer.task = TaskId{20261122, 7};
     transfer.device = "gw-1";
@@ -28,7 +28,7 @@ class BoardTest : public ::testing::Test {
   const std::vector<std::int64_t> it{7};
 };
 
-TEST_F(BoardTest, WhatBeganToMoveIsToldUntilItIsLookedAt) {
+TEST_F(ActiveTransfersTest, WhatBeganToMoveIsToldUntilItIsLookedAt) {
   EXPECT_TRUE(began().empty());
   const auto before = clock.steady();
   clock.advance(50ms);
@@ -42,7 +42,7 @@ TEST_F(BoardTest, WhatBeganToMoveIsToldUntilItIsLookedAt) {
   EXPECT_EQ(transfers.changed(), it);
 }
 
-TEST_F(BoardTest, AfterAnAttemptItBeginsAnew) {
+TEST_F(ActiveTransfersTest, AfterAnAttemptItBeginsAnew) {
   transfers.bytes(7, 100);
   EXPECT_EQ(began(), it);
   transfers.replace_chunks(7, ChunkBitmap{8}, 512);
@@ -53,7 +53,7 @@ TEST_F(BoardTest, AfterAnAttemptItBeginsAnew) {
 
 constexpr ChunkGrid kGrid{8 * 512, 512};
 
-TEST_F(BoardTest, PartsThatWentAddUpToChunks) {
+TEST_F(ActiveTransfersTest, PartsThatWentAddUpToChunks) {
   transfers.sent(7, kGrid, 100, 300);
   EXPECT_EQ(transfers.view(7)->bytes_partial, 300u);
   EXPECT_EQ(began(), it);
@@ -75,7 +75,7 @@ TEST_F(BoardTest, PartsThatWentAddUpToChunks) {
   EXPECT_EQ(transfers.view(7)->bytes_sent, 912u);
 }
 
-TEST_F(BoardTest, PartsOfAnotherGridOrAttemptCountAsBytesAlone) {
+TEST_F(ActiveTransfersTest, PartsOfAnotherGridOrAttemptCountAsBytesAlone) {
   transfers.sent(7, {8 * 512, 1024}, 0, 2048);
   EXPECT_EQ(transfers.collect(7)->have.have(), 0u);
   transfers.sent(7, kGrid, 0, 100);
@@ -89,7 +89,7 @@ TEST_F(BoardTest, PartsOfAnotherGridOrAttemptCountAsBytesAlone) {
   EXPECT_EQ(transfers.view(7)->bytes_partial, 0u) << "the device has that chunk";
 }
 
-TEST_F(BoardTest, WhoIsSentMoreThanItsAllowanceIsMarked) {
+TEST_F(ActiveTransfersTest, WhoIsSentMoreThanItsAllowanceIsMarked) {
   transfers.set_allowance(7, 10'000);
   transfers.sent(7, kGrid, 0, 4096);
   transfers.bytes(7, 5'904);
@@ -100,7 +100,7 @@ TEST_F(BoardTest, WhoIsSentMoreThanItsAllowanceIsMarked) {
   EXPECT_FALSE(transfers.transfer_class(7)->repeats);
 }
 
-TEST_F(BoardTest, AllTransfersAreSeenAtOnce) {
+TEST_F(ActiveTransfersTest, AllTransfersAreSeenAtOnce) {
   transfers.bytes(7, 5);
   const auto views = transfers.views();
   ASSERT_EQ(views.size(), 1u);

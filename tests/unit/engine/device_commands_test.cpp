@@ -605,7 +605,7 @@ TEST_F(DeviceCommands, ADownloadIsProvenByItsOwnDevice) {
   const auto admit = [&](const DownloadProof& proof, TaskId task) {
     const auto held = transfers().admit(proof, task);
     const auto asked = unit([&](auto& s) { return on_download(s, {task, proof}); });
-    EXPECT_EQ(held.has_value(), asked.access == Access::granted) << "board and engine are of one mind";
+    EXPECT_EQ(held.has_value(), asked.access == Access::granted) << "active transfers and engine agree";
     EXPECT_EQ(held ? held->chunk_bytes : 0, asked.chunk_bytes);
     return held.has_value();
   };

@@ -50,7 +50,7 @@ struct DeviceModel {
   bool tells = false;            ///< it ever said what it runs
   std::int64_t last_update = 0;  ///< the task whose image it verified last
   Millis present_until{0};
-  bool board_moved = false;  ///< it downloads: whether that counts as heard is left open
+  bool transfer_moved = false;  ///< it downloads: whether that counts as heard is left open
 };
 
 /// One line of the transfer log.
@@ -108,8 +108,8 @@ class Model {
   void download(std::int64_t task);
   void downloaded(std::int64_t task, Access access);
   void reported(const std::string& device);
-  void board_chunks(std::int64_t task, const ChunkRange& range);
-  void board_bytes(std::int64_t task);
+  void transferred_chunks(std::int64_t task, const ChunkRange& range);
+  void transferred_bytes(std::int64_t task);
 
   // Operators and the machine:
 

@@ -134,8 +134,8 @@ void History::deliver(const Message& message) {
     begin(text);
     // A plain report may go the short way: then it is told to the database later.
     if (!report->chunks.empty() && !report->mismatch && chance(50) && transfers().report(message.device, {}, *report)) {
-      story.back() += " (board)";
-      for (const auto& range : report->chunks) model->board_chunks(report->task.number, range);
+      story.back() += " (active transfers)";
+      for (const auto& range : report->chunks) model->transferred_chunks(report->task.number, range);
       model->reported(message.device);
       unit([](TaskService&) {});
       observe();

@@ -361,25 +361,25 @@ void Model::downloaded(std::int64_t number, Access access) {
   if (access != wanted) fault(name_of(*task) + ": its download was let in, or not, as it should not be");
 }
 
-void Model::board_chunks(std::int64_t number, const ChunkRange& range) {
+void Model::transferred_chunks(std::int64_t number, const ChunkRange& range) {
   auto* task = find(number);
   if (!task || !holds_slot(task->state)) return;
   const auto before = task->have;
   record(*task, {range}, true);
   if (before != task->have) task->stirred = true;
-  board_bytes(number);
+  transferred_bytes(number);
 }
 
 void Model::reported(const std::string& device) {
   heard(device, false);
-  devices[device].board_moved = true;
+  devices[device].transfer_moved = true;
 }
 
-void Model::board_bytes(std::int64_t number) {
+void Model::transferred_bytes(std::int64_t number) {
   auto* task = find(number);
   if (!task || !holds_slot(task->state)) return;
   task->unsure_since_stall = true;
-  devices[task->facts.device].board_moved = true;
+  devices[task->facts.device].transfer_moved = true;
 }
 
 }  // namespace ota::engine::model

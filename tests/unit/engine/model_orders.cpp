@@ -1,5 +1,4 @@
 // What operators do in a history.
-#include <algorithm>
 
 #include "unit/engine/model_driver.hpp"
 

@@ -44,7 +44,7 @@ std::int64_t Model::slots() {
 bool Model::perhaps_heard(const std::string& device) const {
   const auto word = heard_.find(device);
   const auto known = devices.find(device);
-  const bool moved = known != devices.end() && known->second.board_moved;
+  const bool moved = known != devices.end() && known->second.transfer_moved;
   return following_ && (moved || (word != heard_.end() && !word->second));
 }
 
@@ -76,7 +76,7 @@ void Model::compare(const std::vector<Row>& rows, std::int64_t ledger_slots, boo
     if (could_start(*task) && !resting(*task) && !in_queue.contains(task->facts.device) && !slow_digests)
       fault(name_of(*task) + " could start and is not in the queue");
   if (all_flushed)
-    for (auto& [id, device] : devices) device.board_moved = false;
+    for (auto& [id, device] : devices) device.transfer_moved = false;
   if (held > options_.tasks.max_active) fault("more slots are held than there are: " + std::to_string(held));
   if (held != ledger_slots) fault("the service counts " + std::to_string(ledger_slots) + " slots");
   if (rows.size() != open_tasks().size()) fault("not all that is open is in the database");
@@ -104,7 +104,7 @@ void Model::check_row(TaskModel& task, const Row& row, bool all_flushed) {
 
   const auto word = heard_.find(task.facts.device);
   if (row.parked != task.parked) {
-    const bool unsure = devices[task.facts.device].board_moved || (word != heard_.end() && !word->second);
+    const bool unsure = devices[task.facts.device].transfer_moved || (word != heard_.end() && !word->second);
     if (!unsure || row.parked) fault(name_of(task) + (row.parked ? " is parked" : " is not parked"));
     task.parked = row.parked;
   }
@@ -133,7 +133,7 @@ void Model::compare_presence(const std::string& id, const DeviceModel& row) {
   auto& mine = devices[id];
   const auto word = heard_.find(id);
   const Millis full = now + std::chrono::seconds(options_.devices.present_s);
-  const bool may_move = mine.board_moved || word != heard_.end();
+  const bool may_move = mine.transfer_moved || word != heard_.end();
   if (word != heard_.end() && word->second && row.present_until != full) fault(id + " was heard and is not present");
   if (!may_move && row.present_until != mine.present_until) fault(id + " is present longer than it was heard");
   if (may_move && row.present_until != mine.present_until && row.present_until > full)
@@ -190,7 +190,7 @@ void Model::restart() {
     task->heard_since_stall = false;
     task->unsure_since_stall = true;
   }
-  for (auto& [id, device] : devices) device.board_moved = false;
+  for (auto& [id, device] : devices) device.transfer_moved = false;
 }
 
 void Model::restarted(Millis at) {

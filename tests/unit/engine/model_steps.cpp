@@ -121,10 +121,10 @@ void History::downloads() {
   begin("chunks of " + std::to_string(id.number) + " go out: " + std::to_string(range.first) + "-" +
         std::to_string(range.last));
   transfers().bytes(id.number, 1 + below(1'000'000));
-  model->board_bytes(id.number);
+  model->transferred_bytes(id.number);
   if (chance(80)) {
     transfers().chunks(id.number, range, Transport::http);
-    model->board_chunks(id.number, range);
+    model->transferred_chunks(id.number, range);
   }
   unit([](TaskService&) {});
   observe();
