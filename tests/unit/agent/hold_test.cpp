@@ -95,9 +95,10 @@ TEST_F(Held, APushedSuccessOpensTheGate) {
   AgentProcess agent(dir_, arguments());
   ASSERT_TRUE(eventually([&] { return agent.events("hold").size() == 1; }));
   EXPECT_EQ(agent.events("hold")[0]["detail"], "window until 2030-01-01T00:00:00Z");
+  const auto asked = server_.count("verify");
   server_.send("gw", success());
   ASSERT_EQ(agent.wait(), 0);
-  EXPECT_EQ(server_.count("verify"), 1u);
+  EXPECT_EQ(server_.count("verify"), asked);
 }
 
 TEST_F(Held, ARestartKeepsTheImage) {
