@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <utility>
 
 #include "base/settings_keys.hpp"
 #include "ota/base/text.hpp"

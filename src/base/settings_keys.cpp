@@ -1,5 +1,7 @@
 #include "base/settings_keys.hpp"
 
+#include <algorithm>
+
 namespace ota {
 namespace {
 
@@ -153,6 +155,18 @@ std::string Key::environment() const {
 }
 
 std::span<const Key> keys() { return kKeys; }
+
+const Key* find_key(std::string_view section, std::string_view name) {
+  const auto all = keys();
+  const auto at =
+      std::find_if(all.begin(), all.end(), [&](const Key& key) { return key.section == section && key.name == name; });
+  return at == all.end() ? nullptr : &*at;
+}
+
+bool is_section(std::string_view name) {
+  const auto all = keys();
+  return !name.empty() && std::any_of(all.begin(), all.end(), [&](const Key& key) { return key.section == name; });
+}
 
 Value value_of(const Key& key, const Settings& settings) {
   Settings copy = settings;

@@ -32,6 +32,9 @@ struct Key {
 
 /// In the order of the sample file, grouped by section; those without a section come first.
 std::span<const Key> keys();
+/// Null where there is none.
+const Key* find_key(std::string_view section, std::string_view name);
+bool is_section(std::string_view name);
 
 /// A copy of a key's value.
 using Value = std::variant<std::string, std::int64_t, bool, std::vector<std::string>>;

@@ -8,10 +8,8 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
-#include <limits>
 #include <map>
 #include <optional>
-#include <sstream>
 #include <vector>
 
 #include "base/settings_keys.hpp"
@@ -50,7 +48,6 @@ class Loader {
   void take_text(const Key& key, std::string text, const std::string& where);
   void take_list(const Key& key, std::vector<std::string> list, const std::string& where);
   void take_flag(const Key& key, bool flag) { *std::get<bool*>(key.field(settings_)) = flag; }
-  void check_together();
 
   void fault(std::string field, const std::string& where, std::string_view what) {
     faults_.push_back({std::move(field), fmt::format("{}: {}", where, what)});
@@ -58,8 +55,8 @@ class Loader {
   void fault_in(const Key& key, const std::string& where, std::string_view what) {
     fault(key.full_name(), where, fmt::format("{} {}", key.full_name(), what));
   }
-  /// An error in the combination of two keys; reported at the place where the first one was set.
-  void fault_between(const std::string& key, const std::string& other, std::string_view what);
+  /// Reported at the place where the first of both was set.
+  void fault_between(const Conflict& conflict);
 
   Settings settings_;
   std::map<std::string, std::string, std::less<>> origin_;  // key → file:line or variable, for those that were set
@@ -68,18 +65,6 @@ class Loader {
 
 std::string must_be_number(const Rule& rule) {
   return fmt::format("must be a whole number from {} to {}", rule.min, rule.max);
-}
-
-const Key* find_key(std::string_view section, std::string_view name) {
-  const auto all = keys();
-  const auto at =
-      std::find_if(all.begin(), all.end(), [&](const Key& key) { return key.section == section && key.name == name; });
-  return at == all.end() ? nullptr : &*at;
-}
-
-bool is_section(std::string_view name) {
-  const auto all = keys();
-  return !name.empty() && std::any_of(all.begin(), all.end(), [&](const Key& key) { return key.section == name; });
 }
 
 /// The array's texts; nothing if it isn't an array of texts.
@@ -100,10 +85,8 @@ std::vector<std::string> split_list(std::string_view value) {
   std::vector<std::string> list;
   while (!value.empty()) {
     const auto end = std::min(value.find(','), value.size());
-    auto entry = value.substr(0, end);
+    const auto entry = trim(value.substr(0, end), " ");
     value.remove_prefix(std::min(end + 1, value.size()));
-    entry.remove_prefix(std::min(entry.find_first_not_of(' '), entry.size()));
-    entry = entry.substr(0, entry.find_last_not_of(' ') + 1);
     if (!entry.empty()) list.emplace_back(entry);
   }
   return list;
@@ -264,41 +247,16 @@ void Loader::read_variable(const Key& key, const std::string& variable, std::str
   fault_in(key, where, fmt::format("{}; is {}", must_be_number(key.rule), shown(value)));
 }
 
-void Loader::fault_between(const std::string& key, const std::string& other, std::string_view what) {
-  for (const std::string& name : {key, other})
-    if (const auto at = origin_.find(name); at != origin_.end()) return fault(key, at->second, what);
-  fault(key, "defaults", what);
-}
-
-void Loader::check_together() {
-  const auto& [mqtt, http, storage, tasks, devices, security, log, grace] = settings_;
-  if (mqtt.reconnect_min_s > mqtt.reconnect_max_s)
-    fault_between("mqtt.reconnect_min_s", "mqtt.reconnect_max_s",
-                  fmt::format("mqtt.reconnect_min_s ({}) must not be more than mqtt.reconnect_max_s ({})",
-                              mqtt.reconnect_min_s, mqtt.reconnect_max_s));
-  if (tasks.retry_backoff_s > tasks.retry_backoff_max_s)
-    fault_between("tasks.retry_backoff_s", "tasks.retry_backoff_max_s",
-                  fmt::format("tasks.retry_backoff_s ({}) must not be more than tasks.retry_backoff_max_s ({})",
-                              tasks.retry_backoff_s, tasks.retry_backoff_max_s));
-  if (mqtt.cert_file.empty() != mqtt.key_file.empty())
-    fault_between("mqtt.cert_file", "mqtt.key_file", "mqtt.cert_file and mqtt.key_file go together: give both or none");
-  if (!mqtt.password_file.empty() && mqtt.username.empty())
-    fault_between("mqtt.password_file", "mqtt.username", "mqtt.password_file needs mqtt.username");
-  if (!is_tls_url(mqtt.url) && !(mqtt.ca_file.empty() && mqtt.cert_file.empty()))
-    fault_between(
-        "mqtt.url", mqtt.ca_file.empty() ? "mqtt.cert_file" : "mqtt.ca_file",
-        "mqtt.url must begin with ssl:// if mqtt.ca_file or mqtt.cert_file is given; otherwise nothing is encrypted");
-  if (http.tls_cert.empty() != http.tls_key.empty())
-    fault_between("http.tls_cert", "http.tls_key", "http.tls_cert and http.tls_key go together: give both or none");
-  if (!http.tls_client_ca.empty() && http.tls_cert.empty())
-    fault_between("http.tls_client_ca", "http.tls_cert", "http.tls_client_ca needs http.tls_cert and http.tls_key");
-  if (http.admin_listen == http.listen && !http.listen.ends_with(":0"))
-    fault_between("http.admin_listen", "http.listen",
-                  "http.admin_listen must differ from http.listen; leave it empty to serve both there");
+void Loader::fault_between(const Conflict& conflict) {
+  for (const std::string_view name : {conflict.key, conflict.other})
+    if (const auto at = origin_.find(name); at != origin_.end())
+      return fault(std::string(conflict.key), at->second, conflict.what);
+  fault(std::string(conflict.key), "defaults", conflict.what);
 }
 
 Result<Settings> Loader::finish() {
-  if (faults_.empty()) check_together();
+  if (faults_.empty())
+    for (const auto& conflict : conflicts(settings_)) fault_between(conflict);
   if (faults_.empty()) return std::move(settings_);
   std::string message = "settings refused: ";
   for (std::size_t i = 0; i < faults_.size() && i < kFaultsInMessage; ++i)

@@ -1,5 +1,7 @@
 #include "base/settings_rules.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <initializer_list>
 #include <optional>
@@ -44,6 +46,8 @@ bool is_listen(std::string_view text) {
   return parts && port_number(*parts) && parts->host.find('%') == std::string_view::npos &&
          (parts->kind != HostKind::name || parts->host == "localhost");
 }
+
+bool is_tls_url(std::string_view url) { return names_scheme(parse_url(url), {"ssl", "mqtts"}); }
 
 bool is_maybe_path(std::string_view text) { return text.size() <= 4095 && !has_control(text); }
 
@@ -120,6 +124,36 @@ constinit const Rule kLogFormat{0, 0,
                                 },
                                 "text or json"};
 
-bool is_tls_url(std::string_view url) { return names_scheme(parse_url(url), {"ssl", "mqtts"}); }
+std::vector<Conflict> conflicts(const Settings& settings) {
+  const auto& [mqtt, http, storage, tasks, devices, security, log, grace] = settings;
+  std::vector<Conflict> found;
+  if (mqtt.reconnect_min_s > mqtt.reconnect_max_s)
+    found.push_back({"mqtt.reconnect_min_s", "mqtt.reconnect_max_s",
+                     fmt::format("mqtt.reconnect_min_s ({}) must not be more than mqtt.reconnect_max_s ({})",
+                                 mqtt.reconnect_min_s, mqtt.reconnect_max_s)});
+  if (tasks.retry_backoff_s > tasks.retry_backoff_max_s)
+    found.push_back({"tasks.retry_backoff_s", "tasks.retry_backoff_max_s",
+                     fmt::format("tasks.retry_backoff_s ({}) must not be more than tasks.retry_backoff_max_s ({})",
+                                 tasks.retry_backoff_s, tasks.retry_backoff_max_s)});
+  if (mqtt.cert_file.empty() != mqtt.key_file.empty())
+    found.push_back({"mqtt.cert_file", "mqtt.key_file",
+                     "mqtt.cert_file and mqtt.key_file go together: give both or none"});
+  if (!mqtt.password_file.empty() && mqtt.username.empty())
+    found.push_back({"mqtt.password_file", "mqtt.username", "mqtt.password_file needs mqtt.username"});
+  if (!is_tls_url(mqtt.url) && !(mqtt.ca_file.empty() && mqtt.cert_file.empty()))
+    found.push_back(
+        {"mqtt.url", mqtt.ca_file.empty() ? "mqtt.cert_file" : "mqtt.ca_file",
+         "mqtt.url must begin with ssl:// if mqtt.ca_file or mqtt.cert_file is given; otherwise nothing is encrypted"});
+  if (http.tls_cert.empty() != http.tls_key.empty())
+    found.push_back({"http.tls_cert", "http.tls_key",
+                     "http.tls_cert and http.tls_key go together: give both or none"});
+  if (!http.tls_client_ca.empty() && http.tls_cert.empty())
+    found.push_back({"http.tls_client_ca", "http.tls_cert",
+                     "http.tls_client_ca needs http.tls_cert and http.tls_key"});
+  if (http.admin_listen == http.listen && !http.listen.ends_with(":0"))
+    found.push_back({"http.admin_listen", "http.listen",
+                     "http.admin_listen must differ from http.listen; leave it empty to serve both there"});
+  return found;
+}
 
 }  // namespace ota

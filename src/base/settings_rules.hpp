@@ -1,9 +1,12 @@
-// Permitted values of settings.
+// Permitted values of settings, and which don't go together.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "ota/base/settings.hpp"
 
 namespace ota {
 
@@ -37,7 +40,13 @@ extern const Rule kApiAuth;
 extern const Rule kLogLevel;
 extern const Rule kLogFormat;
 
-/// Whether the URL asks for TLS.
-bool is_tls_url(std::string_view url);
+/// Values of two keys that don't go together.
+struct Conflict {
+  std::string_view key;
+  std::string_view other;
+  std::string what;
+};
+/// Of settings whose values all keep their rules.
+std::vector<Conflict> conflicts(const Settings& settings);
 
 }  // namespace ota
