@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <set>
+#include <utility>
 
 #include "app/addresses.hpp"
+#include "app/module_options.hpp"
 #include "app/secrets.hpp"
 #include "ota/base/log.hpp"
 #include "ota/firmware/signature.hpp"
@@ -19,49 +20,6 @@ using std::chrono::milliseconds;
 
 constexpr unsigned kReadingThreads = 2;
 constexpr milliseconds kShortestGrace{200};  ///< for the broker, if the HTTP server used up the grace time
-
-engine::Options engine_options(const Settings& settings) {
-  engine::Options options;
-  options.tasks = settings.tasks;
-  options.devices = settings.devices;
-  options.keep_logs_days = settings.storage.keep_logs_days;
-  return options;
-}
-
-Result<device::Options> device_options(const Settings& settings) {
-  const auto folder = fs::path(settings.storage.database).parent_path();
-  auto keys = signing_keys((folder / "download.key").string());
-  if (!keys) return keys.error();
-  device::Options options;
-  options.topic_root = settings.mqtt.topic_root;
-  options.qos = settings.mqtt.qos;
-  options.critical_qos = settings.mqtt.critical_qos;
-  options.public_url = settings.http.public_url;
-  options.tls = !settings.http.tls_cert.empty();
-  options.signing_keys = std::move(*keys);
-  return options;
-}
-
-mqtt::Options broker_options(const MqttSettings& settings, std::string password) {
-  mqtt::Options options;
-  options.url = settings.url;
-  options.version = mqtt::parse_version(settings.version).value_or(mqtt::Version::automatic);
-  options.client_id = settings.client_id;
-  options.username = settings.username;
-  options.password = std::move(password);
-  options.ca_file = settings.ca_file;
-  options.cert_file = settings.cert_file;
-  options.key_file = settings.key_file;
-  options.subscribe_qos = std::max(settings.qos, settings.critical_qos);
-  options.keepalive = std::chrono::seconds(settings.keepalive_s);
-  options.reconnect_min = std::chrono::seconds(settings.reconnect_min_s);
-  options.reconnect_max = std::chrono::seconds(settings.reconnect_max_s);
-  return options;
-}
-
-http::DownloadRates download_rates(const HttpSettings& settings) {
-  return {settings.max_rate, settings.max_rate_per_device};
-}
 
 Result<void> make_folder_of(const fs::path& database) {
   const auto folder = database.parent_path();
@@ -212,11 +170,11 @@ Result<void> Daemon::listen() {
   };
   auto bound = listen_on(http.listen, apart ? std::move(devices) : std::move(both), true, !apart);
   if (!bound) return bound.error();
-  notifier_->set_public_url(public_url(http, *bound));
+  const auto url = public_url(http, *bound);
+  notifier_->set_public_url(url);
   if (apart) {
     if (auto admin = listen_on(http.admin_listen, std::move(operators), false, true); !admin) return admin.error();
   }
-  const auto url = public_url(http, *bound);
   if (const auto doubt = doubt_of_public_url(http, url)) {
     log::warn(*doubt);
   } else {

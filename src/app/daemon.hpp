@@ -61,7 +61,7 @@ class Daemon {
   bool stopped_ = false;
   std::shared_ptr<const http::HostNames> hosts_;
 
-  // Destroyed from the last to the first: disk threads may call the engine and the outbox until the store is destroyed,
+  // Destroyed from the last to the first: disk threads may call the engine and the notifier until the store is destroyed,
   // and coroutine frames that the HTTP server still holds may use all other members.
   File lock_;
   const std::shared_ptr<firmware::Trust> trust_ = std::make_shared<firmware::Trust>();

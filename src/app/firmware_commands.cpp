@@ -18,7 +18,7 @@ namespace {
 
 /// Database and images of a daemon that doesn't run.
 struct Data {
-  std::optional<File> lock;
+  File lock;
   std::unique_ptr<storage::Backend> storage;
   std::unique_ptr<storage::Database> db;
   std::unique_ptr<firmware::Store> store;
@@ -32,7 +32,7 @@ Result<Data> open_data(const Settings& settings) {
   Data data;
   auto lock = lock_database(path);
   if (!lock) return lock.error();
-  data.lock.emplace(std::move(*lock));
+  data.lock = std::move(*lock);
   data.storage = storage::make_backend(settings.storage);
   auto db = data.storage->open(storage::Mode::editor);
   if (!db) return db.error();

@@ -46,7 +46,7 @@ void audit(storage::Database& db, const char* action, const std::string& name) {
 
 /// Opens the database, beside a running daemon or not. Precondition for creating a new one: no daemon runs.
 Result<std::unique_ptr<storage::Database>> open_database(storage::Backend& storage, const std::string& path,
-                                                         storage::Mode mode, std::optional<File>& lock) {
+                                                         storage::Mode mode, File& lock) {
   std::error_code error;
   if (std::filesystem::exists(path, error)) return storage.open(mode);
   if (error) return fail(Errc::server_fault, fmt::format("the database {}: {}", path, error.message()));
@@ -58,7 +58,7 @@ Result<std::unique_ptr<storage::Database>> open_database(storage::Backend& stora
                             path));
   auto taken = lock_database(path);
   if (!taken) return taken.error();
-  lock.emplace(std::move(*taken));
+  lock = std::move(*taken);
   return storage.open(storage::Mode::writer);
 }
 
@@ -66,7 +66,7 @@ Result<std::unique_ptr<storage::Database>> open_database(storage::Backend& stora
 int with_keys(const Settings& settings, storage::Mode mode, const std::function<int(storage::ApiKeys&)>& work,
               const char* action = nullptr, const std::string& name = {}) {
   const auto& path = settings.storage.database;
-  std::optional<File> lock;
+  File lock;
   const auto storage = storage::make_backend(settings.storage);
   auto db = open_database(*storage, path, mode, lock);
   if (!db) return complain(db.error().message);
