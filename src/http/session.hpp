@@ -4,7 +4,6 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <exception>
-#include <functional>
 #include <memory>
 
 #include "http/bandwidth_limiter.hpp"
@@ -54,7 +53,7 @@ class Session final : public SessionHook, public std::enable_shared_from_this<Se
                                           bool more);
   void read_stats(bool replied);
   void follow_peer();
-  boost::asio::awaitable<std::size_t> acquire(const FileBody& file, std::size_t wanted);
+  boost::asio::awaitable<std::size_t> acquire(Bandwidth bandwidth, std::size_t wanted);
   boost::asio::awaitable<Result<void>> check(const FileBody& file, std::uint64_t offset, std::uint64_t length);
   boost::asio::awaitable<void> finish();
   void start_head(HeaderWriter& writer, const IncomingRequest& request, const Reply& reply, unsigned status, bool keep);

@@ -170,6 +170,7 @@ asio::awaitable<bool> Session::write_file(const IncomingRequest& request, const 
 /// first slice is known to be right.
 asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range, std::string_view head, bool checked,
                                           bool more) {
+  const Bandwidth bandwidth = file.source->bandwidth();
   std::uint64_t right_to = checked ? slice_of(range, 0) : 0;
   for (std::uint64_t done = 0; done < range.length;) {
     const std::uint64_t at = file.offset + range.offset + done;
@@ -187,8 +188,8 @@ asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range,
       }
     }
     std::size_t size = static_cast<std::size_t>(right_to - done);
-    const bool paced = context_->limiter->limits(file.source->bandwidth());
-    if (paced) size = co_await acquire(file, size);
+    const bool paced = context_->limiter->limits(bandwidth);
+    if (paced) size = co_await acquire(bandwidth, size);
     // A paced piece leaves by itself: what follows may be long in coming.
     const FileSlice slice{file.source->descriptor(), at, size, !paced && (more || done + size < range.length)};
     const std::size_t sent = co_await stream_->write_file(done == 0 ? head : std::string_view(), slice);
@@ -201,10 +202,10 @@ asio::awaitable<bool> Session::send_range(const FileBody& file, ByteRange range,
 }
 
 /// Waits for a cap; answers how much of `wanted` may leave. A connection that is held back is not idle.
-asio::awaitable<std::size_t> Session::acquire(const FileBody& file, std::size_t wanted) {
+asio::awaitable<std::size_t> Session::acquire(Bandwidth bandwidth, std::size_t wanted) {
   deadline_.suspend();
   BandwidthLimiter* limiter = context_->limiter;
-  std::function<void(BandwidthLimiter::Granted)> start = [limiter, bandwidth = file.source->bandwidth(),
+  std::function<void(BandwidthLimiter::Granted)> start = [limiter, bandwidth,
                                                           wanted](BandwidthLimiter::Granted granted) {
     limiter->acquire(bandwidth, wanted, std::chrono::steady_clock::now(), std::move(granted));
   };
