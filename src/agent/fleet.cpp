@@ -1,6 +1,7 @@
 #include "agent/fleet.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace ota::agent {
 namespace {
@@ -16,7 +17,7 @@ Result<std::unique_ptr<Fleet>> Fleet::create(const Shared& shared) {
     if (!state) return state.error();
     auto number = fleet->devices_.size();
     fleet->devices_.push_back(
-        std::make_unique<Device>(shared, id, *state, [raw = fleet.get(), number] { raw->wake(number); }));
+        std::make_unique<Device>(shared, id, std::move(*state), [raw = fleet.get(), number] { raw->wake(number); }));
   }
   const MutexLock lock(fleet->mutex_);
   fleet->slots_.resize(fleet->devices_.size());

@@ -30,12 +30,12 @@ std::vector<fs::path> files_in(const fs::path& dir, Wanted wanted) {
 }
 
 // Held by the folder that is answered; nothing where another holds it. Goes with the process, however it ends.
-std::shared_ptr<const File> lock_folder(const fs::path& dir) {
+std::optional<File> lock_folder(const fs::path& dir) {
   auto folder = File::open(dir, O_RDONLY | O_DIRECTORY);
-  if (!folder) return nullptr;
+  if (!folder) return {};
   const auto locked = folder->lock();
-  if (!locked || !*locked) return nullptr;
-  return std::make_shared<const File>(std::move(*folder));
+  if (!locked || !*locked) return {};
+  return std::move(*folder);
 }
 
 // Made where it is missing; refused where somebody else could put something into it.
@@ -90,7 +90,7 @@ Result<StateDir> StateDir::open(const fs::path& state, const std::string& device
   if (!lock)
     return fail(Errc::in_use,
                 fmt::format("another agent uses {}: stop it, or give this one another state folder", dir.string()));
-  return StateDir(dir, std::move(lock));
+  return StateDir(dir, std::move(*lock));
 }
 
 VersionRecord StateDir::versions() const {

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,7 +26,7 @@ struct VersionRecord {
 /// `<state>/<id>/`: `device.json`, `task.json`, `<checksum hex>.part`, `image-<version>`. One thread at a time.
 class StateDir {
  public:
-  /// Creates it and takes it for this process, until the last copy goes. Errc::in_use where another agent has it,
+  /// Creates it and takes it for this process, until the object goes. Errc::in_use where another agent has it,
   /// Errc::forbidden where `state` or the folder in it is another user's or others may write to it (what lies there is
   /// believed, and installed), Errc::server_fault where it cannot be made.
   static Result<StateDir> open(const std::filesystem::path& state, const std::string& device);
@@ -55,10 +54,10 @@ class StateDir {
 
  private:
   std::vector<std::filesystem::path> other_parts(const Digest& checksum) const;
-  StateDir(std::filesystem::path dir, std::shared_ptr<const File> lock)
+  StateDir(std::filesystem::path dir, File lock)
       : dir_(std::move(dir)), lock_(std::move(lock)) {}
   std::filesystem::path dir_;
-  std::shared_ptr<const File> lock_;  // the folder, locked
+  File lock_;  // the folder, locked
 };
 
 }  // namespace ota::agent

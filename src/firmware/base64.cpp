@@ -34,12 +34,12 @@ std::optional<std::vector<std::uint8_t>> parse_base64(std::string_view text) {
 }
 
 std::optional<std::vector<std::uint8_t>> parse_base64url(std::string_view text) {
+  if (text.find_first_of("+/=") != std::string_view::npos) return std::nullopt;
   std::string padded(text);
   std::replace(padded.begin(), padded.end(), '-', '+');
   std::replace(padded.begin(), padded.end(), '_', '/');
   padded.resize((padded.size() + 3) / 4 * 4, '=');
-  auto bytes = parse_base64(padded);
-  return bytes && base64url(*bytes) == text ? std::move(bytes) : std::nullopt;
+  return parse_base64(padded);
 }
 
 }  // namespace ota::firmware

@@ -98,8 +98,7 @@ Result<std::shared_ptr<Image>> DiskStore::publish(const fs::path& temporary, con
     // The digests first: an image is never there without them.
     auto done = rename_file(*sidecar, sums_path(options_.dir, stored.checksum, kBlockBytes));
     if (!done) remove_file(*sidecar);
-    if (done) done = rename_file(temporary, image_path(options_.dir, stored.checksum));
-    if (done) done = sync_folder(options_.dir);
+    if (done) done = rename_durably(temporary, image_path(options_.dir, stored.checksum));
     if (!done) {
       if (!look_up(stored.checksum)) {
         remove_file(image_path(options_.dir, stored.checksum));
@@ -159,9 +158,8 @@ Error DiskStore::quarantine(StoredImage& image, const Error& why) {
   {
     const MutexLock lock(changes_);
     if (!is_current(image)) return fail(Errc::image_damaged, message);
-    auto done = rename_file(image_path(options_.dir, image.digest()), evidence);
-    if (done) done = sync_folder(options_.dir);
-    if (!done) log::warn(done.error().message);
+    if (auto done = rename_durably(image_path(options_.dir, image.digest()), evidence); !done)
+      log::warn(done.error().message);
     // A file that was found corrupt is read again only after it changed.
     absent_.put(image.digest(), {image.size(), true, {}, mark_of(evidence)});
     const MutexLock map_lock(images_mutex_);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <set>
-#include <utility>
 
 #include "firmware/disk_store.hpp"
 #include "firmware/folder.hpp"
@@ -193,9 +192,7 @@ bool DiskStore::whole_now(const Digest& digest, const fs::path& path, std::uint6
     if (!absent_.contains(digest) || mark_of(path) != file) return false;  // uploaded, removed or changed meanwhile
     const auto place = image_path(options_.dir, digest);
     if (path != place) {
-      auto done = rename_file(path, place);
-      if (done) done = sync_folder(options_.dir);
-      if (!done) {
+      if (const auto done = rename_durably(path, place); !done) {
         log::warn(done.error().message);
         return false;
       }

@@ -122,8 +122,9 @@ Digest hmac_sha256(std::string_view key, std::string_view message) {
   thread_local Mac mac("HMAC", OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest_name, 0));
   // Keyed with the same as before, the context only starts anew: a bit more than half of the time.
   thread_local std::optional<std::string> last;
-  mac.start(last == key ? std::string_view() : key);
-  last = key;
+  const bool same = last == key;
+  mac.start(same ? std::string_view() : key);
+  if (!same) last = key;
   Digest digest{};
   mac.finish(message, digest);
   return digest;

@@ -85,7 +85,7 @@ struct Reconciled {
 
 /// A file in the folder whose image is not in the catalogue.
 struct Orphan {
-  std::string name;  ///< `<hex>.img`, or `<hex>.damaged` where it was set aside
+  std::string name;  ///< `<hex>.img`, or `<hex>.damaged` where it was quarantined
   std::uint64_t size = 0;
   WallTime since{};  ///< when it was written last
 };
