@@ -1,4 +1,4 @@
-# The benchmarks' programs, and a tiny run of each benchmark as a test that it works; its figures mean nothing then.
+# The benchmarks' programs, and a tiny run of each benchmark as a test that it works; what it measures means nothing then.
 if(TARGET otad AND NOT OTAD_SANITIZE)
   add_executable(bench_load bench/load.cpp bench/mqtt_line.cpp)
   target_link_libraries(bench_load PRIVATE ota_flags fmt::fmt)

@@ -102,11 +102,11 @@ class Running {
     for (int status = 0;;) {
       if (waitpid(pid_, &status, WNOHANG) == pid_) return ended(status);
       const auto now = steady_clock::now();
-      if (!told_ && (interrupted || now > until_)) {
-        told_ = now > until_ ? Outcome::Kind::timed_out : Outcome::Kind::interrupted;
+      if (!ending_ && (interrupted || now > until_)) {
+        ending_ = now > until_ ? Outcome::Kind::timed_out : Outcome::Kind::interrupted;
         ::kill(-pid_, SIGTERM);
         until_ = now + kKillAfter;
-      } else if (told_ && now > until_) {
+      } else if (ending_ && now > until_) {
         ::kill(-pid_, SIGKILL);
       }
       pollfd ready{closed_ ? -1 : output_, POLLIN, 0};
@@ -135,9 +135,9 @@ class Running {
   }
 
   Outcome ended(int status) {
-    if (told_) ::kill(-pid_, SIGKILL);  // what it had started
+    if (ending_) ::kill(-pid_, SIGKILL);  // what it had started
     for (std::size_t read = 0; read < kMostAfterEnd && !closed_ && read_some(); read += 4096) continue;
-    outcome_.kind = told_.value_or(WIFEXITED(status) ? Outcome::Kind::exited : Outcome::Kind::signalled);
+    outcome_.kind = ending_.value_or(WIFEXITED(status) ? Outcome::Kind::exited : Outcome::Kind::signalled);
     outcome_.status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
     return std::move(outcome_);
   }
@@ -146,7 +146,7 @@ class Running {
   const int output_;
   const pid_t pid_;
   steady_clock::time_point until_;
-  std::optional<Outcome::Kind> told_;  // to end
+  std::optional<Outcome::Kind> ending_;  // why it was signalled to end
   bool closed_ = false;
   Outcome outcome_;
 };
@@ -189,11 +189,8 @@ std::string describe(std::string_view what, const Outcome& outcome) {
 }
 
 std::string last_words(const Outcome& outcome) {
-  std::string_view text = outcome.last;
-  const auto is_blank = [](char c) { return c == '\n' || c == '\r' || c == ' ' || c == '\t'; };
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  text = keep_end(text, text.size());
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  // Its first bytes may be the rest of a character: they go before the blanks behind them.
+  const auto text = trim(keep_end(outcome.last, outcome.last.size()), " \t\r\n");
   std::string printable;
   append_printable(printable, text);
   return std::string(keep_end(printable, Outcome::kKept));

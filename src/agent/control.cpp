@@ -60,7 +60,7 @@ Control::Control(const Options& options, const std::string& id, const std::strin
                random) {
   gateway_.set_gateway(options.gateway);
   mqtt::Handlers handlers;
-  handlers.on_message = [this](std::string_view topic, std::string_view payload) { heard(topic, payload); };
+  handlers.on_message = [this](std::string_view topic, std::string_view payload) { receive(topic, payload); };
   handlers.on_connected = [this] { events_.on_online(); };
   handlers.on_lost = [this] { events_.on_offline(); };
   client_ = mqtt::Client::create(mqtt_options(options, id, topic_), std::move(handlers), random);
@@ -74,12 +74,12 @@ void Control::start() {
 void Control::learn_gateway(const std::string& origin) {
   if (fixed_gateway_ || origin.empty()) return;
   if (may_carry_messages(origin, broker_, has_token_)) return gateway_.set_gateway(origin);
-  if (std::exchange(told_refused_, true)) return;
+  if (std::exchange(logged_refusal_, true)) return;
   log::info("messages will not go over HTTP to " + origin + ", which an offer named: give --gateway for that");
 }
 
 // `chunk/<task>/<index>` is data, everything else a message.
-void Control::heard(std::string_view topic, std::string_view payload) {
+void Control::receive(std::string_view topic, std::string_view payload) {
   if (!topic.starts_with(topic_)) return;
   auto rest = topic.substr(topic_.size());
   if (!rest.starts_with(kChunk)) return events_.on_message(payload);

@@ -55,14 +55,14 @@ class Control {
   void stop(std::chrono::milliseconds grace);
 
  private:
-  void heard(std::string_view topic, std::string_view payload);
+  void receive(std::string_view topic, std::string_view payload);
   void move_to(bool gateway);
 
   const std::string topic_;
   const std::string broker_;
   const bool has_token_;
   const bool fixed_gateway_;
-  bool told_refused_ = false;
+  bool logged_refusal_ = false;
   const Events events_;
   bool on_gateway_ = false;
   Time away_since_{};

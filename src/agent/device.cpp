@@ -145,7 +145,7 @@ Time Device::step() {
 
 Time Device::next_step(Time now, bool online) {
   auto next = now + seconds(60);
-  // Off line, on_connected wakes us.
+  // While offline, the connection that comes up wakes it.
   if (online && ask_.armed()) next = std::min(next, ask_.next());
   if (online && phase_ == Phase::verifying) next = std::min(next, verify_.next());
   if (phase_ == Phase::downloading && !(need_urls_ && source_ == http_.get())) {
@@ -155,7 +155,7 @@ Time Device::next_step(Time now, bool online) {
   }
   if (phase_ == Phase::rebooting) next = std::min(next, reboot_.next());
   if (phase_ == Phase::reporting && reported_ && online) next = std::min(next, now + kDeliveredEvery);
-  if (!arrived_.empty()) next = std::min(next, told_progress_ + kProgressEvery);
+  if (!arrived_.empty()) next = std::min(next, progress_sent_ + kProgressEvery);
   return next;
 }
 
@@ -205,10 +205,10 @@ void Device::request(Time now) {
 void Device::send(std::string_view what, std::string payload) { control_.send(what, std::move(payload)); }
 
 void Device::flush_progress(Time now, bool at_once) {
-  if (arrived_.empty() || !task_ || (!at_once && now - told_progress_ < kProgressEvery)) return;
+  if (arrived_.empty() || !task_ || (!at_once && now - progress_sent_ < kProgressEvery)) return;
   auto rtt = rtt_count_ == 0 ? 0 : rtt_sum_ms_ / rtt_count_;
   send("progress", progress_json(who_, *task_, std::exchange(arrived_, {}), true, arrived_by_, rtt));
-  told_progress_ = now;
+  progress_sent_ = now;
   rtt_sum_ms_ = 0;
   rtt_count_ = 0;
 }

@@ -188,8 +188,8 @@ class Device {
   Transport arrived_by_ = Transport::http;
   double rtt_sum_ms_ = 0;
   int rtt_count_ = 0;
-  Time told_progress_{};
-  Time told_chunk_{};
+  Time progress_sent_{};
+  Time chunk_reported_{};
   Time began_{};
   std::uint64_t bytes_fetched_ = 0;
 

@@ -221,8 +221,8 @@ void Device::accept(std::uint32_t index, const Fetched& fetched, Transport trans
   }
   arrived(index, transport);
   if (arrived_.size() >= kMaxRanges) flush_progress(now, true);
-  if (image_->have().complete() || now - told_chunk_ >= milliseconds(100)) {
-    told_chunk_ = now;
+  if (image_->have().complete() || now - chunk_reported_ >= milliseconds(100)) {
+    chunk_reported_ = now;
     tell("chunk");
   }
 }

@@ -15,13 +15,13 @@ using std::chrono::seconds;
 using std::chrono::steady_clock;
 
 // After so long without a byte a connection is given up: one that lost much waits ever longer before it tries again, a
-// fresh one doesn't, and what came is kept. A line that needs longer is given longer.
+// fresh one doesn't, and what came is kept. A link that needs longer is given longer.
 constexpr seconds kMinSilence{5};
 constexpr seconds kMaxSilence{40};
 constexpr seconds kDeadSilence{20};
 constexpr int kReadPollMs = 250;
 
-// A line that loses much, or is long, makes each request wait for its own answer and its own retransmissions; in one
+// A link that loses much, or is long, makes each request wait for its own answer and its own retransmissions; in one
 // that flows on, what is lost is noticed by what comes behind it. So after such a wait requests are for so many bytes.
 constexpr milliseconds kLongWait{400};
 constexpr std::uint64_t kRunBytes = 1u << 20;
@@ -77,7 +77,7 @@ class HttpSource final : public ChunkSource {
       const auto now = steady_clock::now();
       if (now - moved >= kLongWait) runs_ = !task.image_url.empty() && !no_ranges_;
       if (std::exchange(came, mine.came()) != came) moved = now;
-      // The next one is asked for just in time to come where this one ends: the line isn't idle for a round trip.
+      // The next one is asked for just in time to come where this one ends: the link isn't idle for a round trip.
       if (alone && mine.nearly_whole()) {
         begin_next(other, mine.piece(), task, ahead);
         alone = false;

@@ -27,13 +27,13 @@ Fetched MqttSource::manifest(const Assignment&) {
 }
 
 Fetched MqttSource::chunk(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead) {
-  const bool connected = line_.connected();
+  const bool connected = link_.connected();
   const MutexLock lock(mutex_);
   if (!is_about(task)) begin(task);
   for (;;) {
     drop_lost(steady_clock::now());
     if (here_.contains(index)) return take(index);
-    if (interrupted_ || nudged_) return other(Fetched::Kind::aborted, "interrupted");
+    if (interrupted_ || paused_) return other(Fetched::Kind::aborted, "interrupted");
     if (!connected) return other(Fetched::Kind::later, "chunks over MQTT: the broker is unreachable");
     if (!doubted_) {
       ask(task, index, ahead);
@@ -43,7 +43,7 @@ Fetched MqttSource::chunk(const Assignment& task, std::uint32_t index, const Chu
     // Without a question for it there is one whose answer decides about the next.
     const bool waits = asked(index);
     const auto ready = [&]() OTA_REQUIRES(mutex_) {
-      return interrupted_ || nudged_ || here_.contains(index) || (waits ? !asked(index) : !doubted_);
+      return interrupted_ || paused_ || here_.contains(index) || (waits ? !asked(index) : !doubted_);
     };
     const auto until = wait_until();
     while (!ready() && wait_until() == until && came_.wait_until(mutex_, until)) continue;
@@ -88,7 +88,7 @@ std::deque<MqttSource::Asked>::const_iterator MqttSource::question(std::uint32_t
   return std::find_if(asked_.begin(), asked_.end(), [&](const Asked& one) { return one.index == index; });
 }
 
-// Asks when half of the window is empty, so that questions are few and the line never is.
+// Asks when half of the window is empty, so that questions are few and the link never is.
 void MqttSource::ask(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead) {
   const bool must = !asked(index);
   if (!must && asked_.size() > kWindow / 2) return;
@@ -134,7 +134,7 @@ void MqttSource::ask_one(const Assignment& task, std::uint32_t index, const Chun
 void MqttSource::ask_now(const Assignment& task, const ChunkRanges& wanted) {
   moved_ = steady_clock::now();
   broken_ = false;
-  line_.ask(chunk_request_json(token_, task.id, wanted));
+  link_.ask(chunk_request_json(token_, task.id, wanted));
 }
 
 std::optional<std::pair<std::uint32_t, Fetched>> MqttSource::take_any(const Assignment& task) {
@@ -226,13 +226,13 @@ void MqttSource::lost() {
 
 void MqttSource::interrupt() {
   const MutexLock lock(mutex_);
-  nudged_ = true;
+  paused_ = true;
   came_.notify_all();
 }
 
 void MqttSource::resume() {
   const MutexLock lock(mutex_);
-  nudged_ = false;
+  paused_ = false;
 }
 
 }  // namespace ota::agent

@@ -18,7 +18,7 @@
 namespace ota::agent {
 
 /// The functions of the broker connection that this source needs; both may be called from any thread.
-struct ChunkLine {
+struct ChunkLink {
   std::function<bool()> connected;
   std::function<void(std::string payload)> ask;  ///< publishes to `chunk/get`
 };
@@ -39,8 +39,8 @@ class MqttSource final : public ChunkSource {
   static constexpr std::chrono::milliseconds kSettle{500};
   static constexpr std::chrono::milliseconds kOverdue{12'000};  ///< lost, at the latest
 
-  MqttSource(ChunkLine line, std::string token, const std::atomic<bool>& interrupted)
-      : line_(std::move(line)), token_(std::move(token)), interrupted_(interrupted) {}
+  MqttSource(ChunkLink link, std::string token, const std::atomic<bool>& interrupted)
+      : link_(std::move(link)), token_(std::move(token)), interrupted_(interrupted) {}
 
   Transport transport() const override { return Transport::mqtt; }
   Fetched chunk(const Assignment& task, std::uint32_t index, const ChunkRanges& ahead) override;
@@ -83,7 +83,7 @@ class MqttSource final : public ChunkSource {
   std::chrono::milliseconds patience() const OTA_REQUIRES(mutex_);
   Time overdue(const Asked& one) const OTA_REQUIRES(mutex_);
 
-  const ChunkLine line_;
+  const ChunkLink link_;
   const std::string token_;
   const std::atomic<bool>& interrupted_;
 
@@ -103,7 +103,7 @@ class MqttSource final : public ChunkSource {
   bool alone_ OTA_GUARDED_BY(mutex_) = false;  // the last request was sent while nothing was in flight
   double rtt_ms_ OTA_GUARDED_BY(mutex_) = 0;   // of that request; 0: unknown
   double rate_ OTA_GUARDED_BY(mutex_) = 0;     // bytes/s, smoothed; 0: not known
-  bool nudged_ OTA_GUARDED_BY(mutex_) = false;
+  bool paused_ OTA_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace ota::agent

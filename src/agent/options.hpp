@@ -1,7 +1,6 @@
 // Options from the command line and the options file.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>

@@ -4,7 +4,6 @@
 #include <signal.h>
 
 #include <cstdio>
-#include <filesystem>
 #include <optional>
 
 #include "agent/fleet.hpp"

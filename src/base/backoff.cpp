@@ -1,6 +1,7 @@
 #include "ota/base/backoff.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace ota {
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <charconv>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -183,7 +182,7 @@ asio::awaitable<http::Reply> HttpTransport::message(http::Request& request, Devi
     if (error->error.code == Errc::overloaded) ++context_.dropped;
     co_return refused(request, device.str(), *error);
   }
-  co_return told_reply(request, device.str(), *answer);
+  co_return answer_reply(request, device.str(), *answer);
 }
 
 asio::awaitable<http::Reply> HttpTransport::next(http::Request& request, DeviceId device) {
@@ -202,14 +201,14 @@ asio::awaitable<http::Reply> HttpTransport::next(http::Request& request, DeviceI
   const auto poll =
       wait->count() > 0 ? std::make_shared<LongPoll>(context_.notifier, device.str(), base_url(request)) : nullptr;
   auto asking = listen(device, who, poll);
-  const auto told = co_await std::move(asking);
+  const auto answer = co_await std::move(asking);
   if (const auto slower = context_.throttle.record_result(
-          device.str(), who, told ? *told : std::optional<Answer>(ErrorAnswer{told.error(), {}}))) {
+          device.str(), who, answer ? *answer : std::optional<Answer>(ErrorAnswer{answer.error(), {}}))) {
     ++context_.dropped;
     co_return refused(request, device.str(), {*slower, {}, kMinMessageBytes});
   }
-  if (!told) co_return refused(request, device.str(), {told.error(), {}, kMinMessageBytes});
-  if (*told) co_return told_reply(request, device.str(), **told);
+  if (!answer) co_return refused(request, device.str(), {answer.error(), {}, kMinMessageBytes});
+  if (*answer) co_return answer_reply(request, device.str(), **answer);
   if (!poll) co_return wire::no_content_reply();
   auto waiting = hold(poll, *wait);
   auto payload = co_await std::move(waiting);
@@ -219,16 +218,17 @@ asio::awaitable<http::Reply> HttpTransport::next(http::Request& request, DeviceI
 
 asio::awaitable<Result<std::optional<Answer>>> HttpTransport::listen(DeviceId device, Credentials who,
                                                                      std::shared_ptr<LongPoll> poll) {
-  using Told = Result<std::optional<Answer>>;
-  std::function<void(std::function<void(Told)>)> ask = [this, &device, &who, poll](std::function<void(Told)> done) {
-    context_.engine.listen(device, who, [poll, done = std::move(done)](Told told) {
+  using Listened = Result<std::optional<Answer>>;
+  std::function<void(std::function<void(Listened)>)> ask = [this, &device, &who,
+                                                            poll](std::function<void(Listened)> done) {
+    context_.engine.listen(device, who, [poll, done = std::move(done)](Listened answer) {
       // Opened on the engine's thread, so that a message pushed right after this answer finds the poll open.
-      const bool waits = told && !*told && poll;
-      if (waits && !poll->open()) told = fail(Errc::overloaded, "too many devices are waiting; use request instead");
-      done(std::move(told));
+      const bool waits = answer && !*answer && poll;
+      if (waits && !poll->open()) answer = fail(Errc::overloaded, "too many devices are waiting; use request instead");
+      done(std::move(answer));
     });
   };
-  auto asking = http::await_call<Told>(std::move(ask));
+  auto asking = http::await_call<Listened>(std::move(ask));
   co_return co_await std::move(asking);
 }
 
@@ -245,7 +245,7 @@ asio::awaitable<std::optional<std::string>> HttpTransport::hold(std::shared_ptr<
   co_return co_await std::move(waiting);
 }
 
-http::Reply HttpTransport::told_reply(const http::Request& request, const std::string& device, const Answer& answer) {
+http::Reply HttpTransport::answer_reply(const http::Request& request, const std::string& device, const Answer& answer) {
   auto payload = context_.notifier.payload(answer, base_url(request));
   if (payload) return wire::json_reply(200, std::move(*payload));
   return refused(request, device, too_long(answer, payload.error()));

@@ -43,7 +43,7 @@ class HttpTransport {
   /// Base of URLs for a device that reached the server this way; empty: the public URL.
   std::string base_url(const http::Request& request) const;
   /// The answer, or an error if it is longer than the device accepts.
-  http::Reply told_reply(const http::Request& request, const std::string& device, const Answer& answer);
+  http::Reply answer_reply(const http::Request& request, const std::string& device, const Answer& answer);
 
   Context& context_;
   const std::string prefix_;

@@ -57,7 +57,7 @@ class BrokerNotifier final : public Notifier {
   std::optional<std::uint64_t> open_poll(const std::string& device, std::string base, PollDone done) override {
     return polls_.open(device, std::move(base), std::move(done));
   }
-  void close_poll(const std::string& device, std::uint64_t line) override { polls_.close(device, line); }
+  void close_poll(const std::string& device, std::uint64_t poll) override { polls_.close(device, poll); }
   void stop_polls() override { polls_.stop(); }
   std::uint64_t unsent() const override { return unsent_; }
   void set_public_url(std::string url) override { encoder_.set_public_url(std::move(url)); }

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <string>
 #include <variant>
 
@@ -23,7 +22,7 @@ AuthThrottle::AuthThrottle(const Clock& clock)
       reports_(clock, kReportsPerSecond, kReportBurst, kBuckets),
       failures_(clock, kFailuresPerSecond, kFailureBurst, kBuckets),
       all_failures_(clock, kAllFailuresPerSecond, kAllFailureBurst, 1),
-      told_(clock, 1, 1, kBuckets) {}
+      notices_(clock, 1, 1, kBuckets) {}
 
 std::uint64_t AuthThrottle::speaker(std::string_view name, const Credentials& who) const {
   if (who.certified) return hash_(name);
@@ -65,6 +64,6 @@ std::optional<Error> AuthThrottle::record_result(std::string_view name, const Cr
   return record_result(name, who, code != Errc::not_authorized && code != Errc::unknown_device);
 }
 
-bool AuthThrottle::may_tell(std::string_view name) { return told_.take(hash_(name)) == 0; }
+bool AuthThrottle::may_tell(std::string_view name) { return notices_.take(hash_(name)) == 0; }
 
 }  // namespace ota::download

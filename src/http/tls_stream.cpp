@@ -146,9 +146,9 @@ class TlsStream final : public Stream {
   asio::awaitable<void> finish() override {
     for (bool again = true; again;) {
       ERR_clear_error();
-      const int told = SSL_shutdown(ssl_.get());
-      again = told < 0;
-      if (again) again = co_await ready(SSL_get_error(ssl_.get(), told));
+      const int closed = SSL_shutdown(ssl_.get());
+      again = closed < 0;
+      if (again) again = co_await ready(SSL_get_error(ssl_.get(), closed));
     }
     boost::system::error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);

@@ -82,7 +82,7 @@ class ClientImpl final : public Client, private LinkEvents {
   int short_lives_ = 0;  // consecutive connections that were lost early
   std::string warned_;   // the last warning about a failed connect; empty while connected
   std::chrono::steady_clock::time_point warned_at_;
-  std::string told_;  // the broker's last reason for ending one of these
+  std::string last_reason_;  // the broker's last reason for ending one of these
 
   mutable Mutex mutex_;
   Condition wake_;

@@ -179,15 +179,15 @@ bool ClientImpl::after_loss(seconds lived) {
   return lived >= kHeld || !lost.alone.empty();
 }
 
-// Mosquitto 2.0 closes without a word when another client connects under the same id. What the broker told stays the
-// cause of the breaks that follow soon.
+// Mosquitto 2.0 closes without a word when another client connects under the same id. The broker's last reason stays
+// the cause of the breaks that follow soon.
 std::string ClientImpl::why_lost(int reason, const Outbox::Lost& lost) {
   if (reason != 0) {
-    told_ = describe_reason(reason, options_);
+    last_reason_ = describe_reason(reason, options_);
   } else if (short_lives_ == 0) {
-    told_.clear();
+    last_reason_.clear();
   }
-  if (!told_.empty()) return told_;
+  if (!last_reason_.empty()) return last_reason_;
   if (!lost.alone.empty())
     return fmt::format(
         "the broker closed the connection after a message to {}: its access list or its size limit may "

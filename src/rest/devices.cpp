@@ -1,7 +1,6 @@
 // GET, PUT, PATCH and DELETE of devices, and their tokens (docs/rest.md, Devices).
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "ota/base/text.hpp"

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <span>
 
 #include "ota/base/text.hpp"
 #include "ota/firmware/hash.hpp"

@@ -1,6 +1,5 @@
 #include "rest/routes.hpp"
 
-#include <algorithm>
 
 #include "ota/base/text.hpp"
 #include "ota/base/url.hpp"

@@ -1,7 +1,6 @@
 // POST /firmware: the body is the image (docs/rest.md, Firmware).
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "ota/domain/version.hpp"

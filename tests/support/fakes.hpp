@@ -1,4 +1,4 @@
-// Doubles that several rooms' tests use.
+// Doubles that the tests of several modules use.
 #pragma once
 
 #include <unistd.h>

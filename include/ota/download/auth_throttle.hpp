@@ -50,7 +50,7 @@ class AuthThrottle {
   RateLimit reports_;
   RateLimit failures_;
   RateLimit all_failures_;
-  RateLimit told_;
+  RateLimit notices_;
 };
 
 }  // namespace ota::download

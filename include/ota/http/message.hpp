@@ -71,10 +71,10 @@ class FileSource {
   virtual int descriptor() const noexcept = 0;
   /// True if these bytes are already verified; no waiting, no I/O.
   virtual bool checked(std::uint64_t offset, std::uint64_t length) const noexcept = 0;
-  /// Verifies them on a disk thread and calls `done` there; Errc::image_damaged if they are corrupt,
-  /// Errc::overloaded if the disk threads are busy.
+  /// Verifies them on a disk thread and calls `done` there; Errc::image_damaged if they are corrupt. If the disk
+  /// threads are busy it calls `done` itself, with Errc::overloaded.
   virtual void check(std::uint64_t offset, std::uint64_t length, std::function<void(Result<void>)> done) = 0;
-  /// The rate limit of its bytes; constant during its lifetime. Used only by its reply, if there are rate limits.
+  /// The rate limit of its bytes; constant during its lifetime. Used by its reply alone.
   virtual Bandwidth bandwidth() { return {}; }
 };
 

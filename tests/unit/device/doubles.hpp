@@ -1,4 +1,4 @@
-// Stand-ins for the rooms that the devices' half of the api stands on.
+// Doubles of the modules that device uses.
 #pragma once
 
 #include <algorithm>
@@ -83,7 +83,7 @@ class TestEngine final : public engine::Engine {
   engine::ActiveTransfers& transfers() noexcept override { return transfers_; }
   engine::Stats stats() const override { return {}; }
 
-  std::size_t heard() const { return requests.size() + reports.size() + verifies.size(); }
+  std::size_t received() const { return requests.size() + reports.size() + verifies.size(); }
 
   std::optional<Answer> answer;
   bool hold = false;  ///< keep replies in `held` and `listening`

@@ -181,7 +181,7 @@ TEST(HttpTransport, BadMessagesDoNotReachTheEngine) {
   expect_error(world.handle(large), 413, "bad_message");
   TestRequest odd(Method::post, "/ota/gw%2017/request");
   expect_error(world.handle(odd), 400, "bad_message");
-  EXPECT_EQ(world.engine.heard(), 0u);
+  EXPECT_EQ(world.engine.received(), 0u);
   EXPECT_EQ(world.api->counters().bad_messages, 3u);
 }
 
@@ -194,7 +194,7 @@ TEST(HttpTransport, IdsThatAreNone) {
     EXPECT_THAT(reply.body, HasSubstr("the path's device id must be 1 to 128 of")) << id;
     EXPECT_THAT(reply.body, HasSubstr("neither . nor ..")) << id;
   }
-  EXPECT_EQ(world.engine.heard(), 0u);
+  EXPECT_EQ(world.engine.received(), 0u);
 }
 
 TEST(HttpTransport, OtherPathsAndMethods) {
@@ -212,7 +212,7 @@ TEST(HttpTransport, OtherPathsAndMethods) {
   }
   TestRequest request(Method::post, "/ota/gw-17/next");
   EXPECT_EQ(header_of(world.handle(request), "Allow"), "GET");
-  EXPECT_EQ(world.engine.heard(), 0u);
+  EXPECT_EQ(world.engine.received(), 0u);
 }
 
 TEST(HttpTransport, Credentials) {

@@ -38,7 +38,7 @@ TEST(MqttTransport, HandsEachMessageToTheEngine) {
   EXPECT_FALSE(world.engine.last_who.certified);
   world.api->on_message("/ota/gw-18/progress", R"({"task_id":"OTA_20261122_000042","chunk":3})");
   world.api->on_message("/ota/gw-19/verify", kVerify);
-  ASSERT_EQ(world.engine.heard(), 3u);
+  ASSERT_EQ(world.engine.received(), 3u);
   EXPECT_EQ(world.engine.requests[0].first, "gw-17");
   EXPECT_EQ(world.engine.requests[0].second.version, "1.4.0");
   EXPECT_EQ(world.engine.reports[0].first, "gw-18");
@@ -105,7 +105,7 @@ TEST(MqttTransport, MalformedMessagesAreAnsweredAndDoNotReachTheEngine) {
   world.api->on_message("/ota/gw-17/progress", R"({"task_id":"OTA_20261122_000042","chunk":65536})");
   EXPECT_EQ(json::parse(world.published.back().payload)["code"], "bad_chunk_range");
   EXPECT_EQ(world.published.size(), 4u);
-  EXPECT_EQ(world.engine.heard(), 0u);
+  EXPECT_EQ(world.engine.received(), 0u);
   EXPECT_EQ(world.api->counters().bad_messages, 4u);
   EXPECT_EQ(world.api->counters().messages, 0u);
 }
@@ -130,7 +130,7 @@ TEST(MqttTransport, OddIdsAreCountedAndNotAnswered) {
   for (const auto& topic : odd) world.api->on_message(topic, "{}");
   EXPECT_EQ(world.api->counters().bad_messages, std::size(odd));
   EXPECT_TRUE(world.published.empty());
-  EXPECT_EQ(world.engine.heard(), 0u);
+  EXPECT_EQ(world.engine.received(), 0u);
 }
 
 TEST(MqttTransport, OtherTopicsArePassedOver) {
@@ -139,7 +139,7 @@ TEST(MqttTransport, OtherTopicsArePassedOver) {
        {"", "/", "/ota", "/ota/", "/ota/gw-17", "/ota/gw-17/", "/ota/gw-17/metadata", "/ota/gw-17/weather",
         "/ota/gw-17/request/", "/ota/a/b/request", "/otap/gw-17/request", "ota/gw-17/request", "/ota/request"})
     world.api->on_message(topic, "{}");
-  EXPECT_EQ(world.engine.heard(), 0u);
+  EXPECT_EQ(world.engine.received(), 0u);
   EXPECT_EQ(world.api->counters().bad_messages, 0u);
   EXPECT_TRUE(world.published.empty());
 }
@@ -220,7 +220,7 @@ TEST_F(RefusalLogFile, ARetainedMessageIsDroppedWithAWarning) {
     EXPECT_THAT(line, HasSubstr("retained"));
   }
   EXPECT_TRUE(world.published.empty());
-  EXPECT_EQ(world.engine.heard(), 0u);
+  EXPECT_EQ(world.engine.received(), 0u);
   EXPECT_EQ(world.api->counters().bad_messages, 4u);
 }
 

@@ -5,9 +5,9 @@
 namespace ota::firmware {
 namespace {
 
-class AdoptTest : public StoreTest {};
+class ReconcileTest : public StoreTest {};
 
-TEST_F(AdoptTest, WhatWasStoredIsThereAfterAStart) {
+TEST_F(ReconcileTest, WhatWasStoredIsThereAfterAStart) {
   const auto bytes = random_image(1'200'000);
   const auto stored = upload(bytes);
   open();
@@ -20,7 +20,7 @@ TEST_F(AdoptTest, WhatWasStoredIsThereAfterAStart) {
   EXPECT_TRUE(check(stored.checksum, 0, stored.size));
 }
 
-TEST_F(AdoptTest, WhatAKilledRunLeftHalfWrittenIsRemovedAndWholeImagesAreKept) {
+TEST_F(ReconcileTest, WhatAKilledRunLeftHalfWrittenIsRemovedAndWholeImagesAreKept) {
   const auto stored = upload(random_image(1000));
   store_.reset();
   const auto half = sha256("half");
@@ -39,7 +39,7 @@ TEST_F(AdoptTest, WhatAKilledRunLeftHalfWrittenIsRemovedAndWholeImagesAreKept) {
   EXPECT_EQ(store_->orphans()[0].name, to_hex(sha256("unrecorded")) + ".img");
 }
 
-TEST_F(AdoptTest, NoImageGoesForWantOfARow) {
+TEST_F(ReconcileTest, NoImageGoesForWantOfARow) {
   const auto kept = upload(random_image(1000, 1));
   const auto forgotten = upload(random_image(2000, 2));
   ASSERT_TRUE(prepare(forgotten.checksum, 512));
@@ -60,7 +60,7 @@ TEST_F(AdoptTest, NoImageGoesForWantOfARow) {
   EXPECT_FALSE(store_->image(forgotten.checksum)) << "nobody may have it";
 }
 
-TEST_F(AdoptTest, AnotherDatabaseTakesNothingAway) {
+TEST_F(ReconcileTest, AnotherDatabaseTakesNothingAway) {
   const auto a = upload("a");
   const auto b = upload("bb");
   const auto before = files();
@@ -72,7 +72,7 @@ TEST_F(AdoptTest, AnotherDatabaseTakesNothingAway) {
   EXPECT_TRUE(check(a.checksum, 0, 1));
 }
 
-TEST_F(AdoptTest, AnOrphanIsExaminedAndRemovedWhenAsked) {
+TEST_F(ReconcileTest, AnOrphanIsExaminedAndRemovedWhenAsked) {
   const auto good = upload(random_image(1'200'000));
   store_.reset();
   std::ofstream(file(sha256("x"), ".img")) << "y";
@@ -89,7 +89,7 @@ TEST_F(AdoptTest, AnOrphanIsExaminedAndRemovedWhenAsked) {
   EXPECT_TRUE(files().empty());
 }
 
-TEST_F(AdoptTest, AnswersWhatIsMissingOrOfAnotherSize) {
+TEST_F(ReconcileTest, AnswersWhatIsMissingOrOfAnotherSize) {
   const auto good = upload(random_image(1000, 1));
   const auto gone = upload(random_image(1000, 2));
   const auto cut = upload(random_image(1000, 3));
@@ -195,7 +195,7 @@ TEST_F(ReturnTest, WhatComesBackWithOtherBytesIsNotUsedAndNotRemoved) {
   EXPECT_TRUE(check(a.checksum, 0, a.size));
 }
 
-TEST_F(AdoptTest, TheFolderBelongsToOneStore) {
+TEST_F(ReconcileTest, TheFolderBelongsToOneStore) {
   const auto second = Store::open(options_, {});
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, Errc::in_use);
@@ -204,7 +204,7 @@ TEST_F(AdoptTest, TheFolderBelongsToOneStore) {
   EXPECT_TRUE(Store::open(options_, {}));
 }
 
-TEST_F(AdoptTest, AFolderThatCannotBeMadeIsNamed) {
+TEST_F(ReconcileTest, AFolderThatCannotBeMadeIsNamed) {
   std::ofstream(dir_.path() / "file") << "x";
   StoreOptions options;
   options.dir = dir_.path() / "file" / "images";

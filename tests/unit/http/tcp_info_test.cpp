@@ -6,7 +6,7 @@ namespace {
 
 using namespace test;
 
-class LineListener final : public TransferListener {
+class StatsListener final : public TransferListener {
  public:
   void sent(std::uint64_t, std::uint64_t length) override { sent_bytes += length; }
   void ended(bool whole) override { ++(whole ? wholes : cuts); }
@@ -28,7 +28,7 @@ class Line : public ::testing::Test {
 
   const std::string content = pattern(kLength);
   std::shared_ptr<TestFile> file = std::make_shared<TestFile>(content);
-  std::shared_ptr<LineListener> listener = std::make_shared<LineListener>();
+  std::shared_ptr<StatsListener> listener = std::make_shared<StatsListener>();
   TestServer server{[this](Request& request) -> boost::asio::awaitable<Reply> {
     Reply reply;
     FileBody body;

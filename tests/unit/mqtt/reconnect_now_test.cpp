@@ -38,7 +38,7 @@ class Door {
   int listener_ = -1;
 };
 
-TEST(Hurry, EndsALongWait) {
+TEST(ReconnectNow, EndsALongWait) {
   Door door;
   Options options;
   options.url = door.url;
