@@ -4,7 +4,7 @@
 build_packages="g++ cmake ninja-build ccache python3
   libboost1.81-dev libcctz-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgtest-dev libpaho-mqtt-dev
   libpaho-mqttpp-dev libspdlog-dev libsqlite3-dev libsqlitecpp-dev libssl-dev libtomlplusplus-dev
-  nlohmann-json3-dev"
+  nlohmann-json3-dev zlib1g-dev"
 
 # What ./run.sh starts, calls and sends.
 run_packages="mosquitto curl python3 tzdata u-boot-qemu opensbi"
@@ -31,7 +31,7 @@ broker_npm_packages="aedes@0.51.3"
 
 # What the built programs are linked with.
 runtime_packages="ca-certificates libcctz2 libcurl4 libfmt9 libpaho-mqtt1.3 libpaho-mqttpp3-1 libspdlog1.10 libsqlite3-0
-  libssl3 libtomlplusplus3 tzdata"
+  libssl3 libtomlplusplus3 tzdata zlib1g"
 
 # install_missing NAME...: as root or by sudo; says nothing where nothing is missing.
 install_missing() {

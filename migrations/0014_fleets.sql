@@ -28,6 +28,7 @@ ALTER TABLE devices ADD COLUMN gap_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN ring INTEGER NOT NULL DEFAULT 0;    -- random, 32 bits: the order of admission
 UPDATE devices SET ring = random() & 4294967295;
 CREATE INDEX devices_ring ON devices (channel, ring);
+CREATE INDEX devices_channel ON devices (channel);
 
 ALTER TABLE firmware ADD COLUMN blocked TEXT;                      -- why; NULL: it isn't
 

@@ -31,7 +31,7 @@ OWNERS = {
     "openssl/": {"firmware", "http"}, "boost/url": {"base"}, "boost/beast": {"http"},
     "boost/asio": {"http", "download", "device", "rest"},
     "mqtt/async": {"mqtt"}, "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"wire", "rest", "agent"},
-    "cctz/": {"domain"}, "CLI/": {"app", "agent"}, "curl/": {"agent"},
+    "zlib.h": {"rest"}, "cctz/": {"domain"}, "CLI/": {"app", "agent"}, "curl/": {"agent"},
 }
 # Besides, these may show in interfaces.
 IN_INTERFACES = re.compile(r"boost/(system/result|asio/awaitable)\.hpp$")

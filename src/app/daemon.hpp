@@ -1,6 +1,7 @@
 // The daemon: builds the modules' objects, starts them, and stops them in an order that loses no data.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -55,6 +56,7 @@ class Daemon {
   Result<void> reload_certificates();
 
   Settings settings_;
+  std::atomic<int> present_s_{settings_.devices.present_s};  ///< read on other threads
   SystemClock clock_;
   SystemRandom random_;
   std::string listening_;

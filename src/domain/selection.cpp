@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ota/base/text.hpp"
+#include "ota/domain/rollout.hpp"
 #include "ota/domain/version.hpp"
 
 namespace ota {
@@ -47,6 +48,8 @@ constexpr Field kFields[] = {
     {"hardware", Compared::text, false,
      [](const Subject& s, auto&) { return device_fact(s, [](auto& d) { return text_of(d.hardware); }); }},
     {"version", Compared::version, false, version_of},
+    {"channel", Compared::text, false,
+     [](const Subject& s, auto&) { return device_fact(s, [](auto& d) { return text_of(d.channel); }); }},
     {"online", Compared::flag, false, online_of},
     {"last_seen", Compared::time, false,
      [](const Subject& s, auto&) { return device_fact(s, [](auto& d) { return time_of(d.last_seen); }); }},
@@ -58,6 +61,8 @@ constexpr Field kFields[] = {
     {"reason", Compared::text, true, [](const Subject& s, auto&) { return text_of(s.task->reason); }},
     {"created_at", Compared::time, true, [](const Subject& s, auto&) { return time_of(s.task->created); }},
     {"created_by", Compared::text, true, [](const Subject& s, auto&) { return text_of(s.task->created_by); }},
+    {"rollout", Compared::rollout, true,
+     [](const Subject& s, auto&) { return s.task->rollout > 0 ? Fact{s.task->rollout} : Fact{}; }},
 };
 
 // --- parsing
@@ -121,7 +126,11 @@ Result<std::optional<std::int64_t>> number_of(std::string_view text, std::string
     if (const auto time = parse_rfc3339(value)) return time->time_since_epoch().count();
     return refuse(text, fmt::format("\"{}\" must be a time as 2026-11-22T08:30:00Z, or never", value));
   }
-  if (as == Compared::state && value == "none") return std::optional<std::int64_t>{};
+  if (as != Compared::link && value == "none") return std::optional<std::int64_t>{};
+  if (as == Compared::rollout) {
+    if (const auto id = RolloutId::parse(value)) return id->number;
+    return refuse(text, fmt::format("\"{}\" must be the id of a rollout, or none", value));
+  }
   std::vector<std::string_view> words;
   if (as == Compared::link) {
     for (auto verdict : {LinkVerdict::unknown, LinkVerdict::good, LinkVerdict::fair, LinkVerdict::poor})
@@ -136,7 +145,7 @@ Result<std::optional<std::int64_t>> number_of(std::string_view text, std::string
 }
 
 /// Sets the condition's value. Errc::malformed.
-Result<void> take_value(Condition& condition, std::string_view text, std::string_view value) {
+Result<void> take_value(FieldCondition& condition, std::string_view text, std::string_view value) {
   const auto as = condition.field->as;
   const bool equality = condition.op == Op::equal || condition.op == Op::not_equal;
   if (as == Compared::text || as == Compared::version) {
@@ -178,7 +187,7 @@ bool holds(Op op, std::weak_ordering order) {
   return false;
 }
 
-bool text_holds(const Condition& condition, std::string_view text) {
+bool text_holds(const FieldCondition& condition, std::string_view text) {
   if (condition.op == Op::like) return text_like(text, condition.value);
   if (condition.value.empty()) return condition.op == Op::not_equal;
   if (condition.field->as == Compared::text) return holds(condition.op, text <=> std::string_view(condition.value));
@@ -186,7 +195,7 @@ bool text_holds(const Condition& condition, std::string_view text) {
   return holds(condition.op, compare_versions(text, condition.value));
 }
 
-bool condition_holds(const Condition& condition, const Subject& subject) {
+bool condition_holds(const FieldCondition& condition, const Subject& subject) {
   const auto fact = condition.field->of(subject, condition.tag_key);
   if (const auto* text = std::get_if<std::string_view>(&fact)) return text_holds(condition, *text);
   if (const auto* number = std::get_if<std::int64_t>(&fact))
@@ -233,7 +242,7 @@ std::span<const Field> selection_fields() { return kFields; }
 
 std::string_view to_string(Op op) { return kOperators[static_cast<std::size_t>(op)]; }
 
-Result<Condition> parse_condition(std::string_view text, Selects what) {
+Result<FieldCondition> parse_condition(std::string_view text, Selects what) {
   if (text.size() > kMaxCondition)
     return fail(Errc::malformed, fmt::format("a condition has at most {} bytes", kMaxCondition));
   if (has_control(text)) return fail(Errc::malformed, "a condition must not hold control characters");
@@ -246,7 +255,7 @@ Result<Condition> parse_condition(std::string_view text, Selects what) {
 
   auto field = find_field(text, name, what);
   if (!field) return field.error();
-  Condition condition;
+  FieldCondition condition;
   condition.field = *field;
   if (condition.field->name == "tag") condition.tag_key = name.substr(kTagPrefix.size());
   const auto found = std::find(std::begin(kOperators), std::end(kOperators), sign);
@@ -261,9 +270,9 @@ Result<Condition> parse_condition(std::string_view text, Selects what) {
   return condition;
 }
 
-bool matches(std::span<const Condition> conditions, const Subject& subject) {
+bool matches(std::span<const FieldCondition> conditions, const Subject& subject) {
   return std::all_of(conditions.begin(), conditions.end(),
-                     [&](const Condition& condition) { return condition_holds(condition, subject); });
+                     [&](const FieldCondition& condition) { return condition_holds(condition, subject); });
 }
 
 bool text_like(std::string_view text, std::string_view pattern) {

@@ -3,7 +3,7 @@
 
 #include "rest/handlers.hpp"
 #include "rest/json.hpp"
-#include "rest/page_text.hpp"
+#include "rest/list_page.hpp"
 #include "rest/query.hpp"
 
 namespace ota::rest {
@@ -19,6 +19,10 @@ Json audit_json(const AuditEntry& entry) {
           {"outcome", entry.outcome}};
 }
 
+constexpr CsvColumn kAuditColumns[] = {{"id", "/id"},         {"at", "/at"},         {"actor", "/actor"},
+                                  {"from", "/from"},     {"action", "/action"}, {"target", "/target"},
+                                  {"outcome", "/outcome"}};
+
 }  // namespace
 
 Answering list_audit(Context& context, Call& call) {
@@ -33,13 +37,13 @@ Answering list_audit(Context& context, Call& call) {
   const auto page = number_page_of(*query, "audit");
   if (auto checked = query->check(); !checked) co_return checked.error();
 
-  std::function<Result<std::string>(storage::ReadView&)> job = [since, actor,
-                                                                page](storage::ReadView& view) -> Result<std::string> {
-    return page_text(
+  std::function<Result<ListPage>(storage::ReadView&)> job = [since, actor,
+                                                             page](storage::ReadView& view) -> Result<ListPage> {
+    return list_page(
         view.audit.list(since, actor, page.after, page.limit + 1), page.limit, "audit",
         [](const AuditEntry& row) { return std::to_string(row.id); }, audit_json);
   };
-  co_return co_await read_text(context, std::move(job));
+  co_return co_await read_list(context, call, kAuditColumns, std::move(job));
 }
 
 }  // namespace ota::rest

@@ -5,12 +5,6 @@
 
 namespace ota::rest {
 
-Answering read_text(Context& context, std::function<Result<std::string>(storage::ReadView&)> job) {
-  auto text = co_await read<std::string>(context.readers, std::move(job));
-  if (!text) co_return text.error();
-  co_return wire::json_reply(200, std::move(*text));
-}
-
 void add_location(const Context& context, http::Reply& reply, std::string_view path) {
   reply.headers.push_back({"Location", context.options.public_path + std::string(path)});
 }

@@ -79,9 +79,6 @@ boost::asio::awaitable<Result<T>> read(storage::Readers& readers, std::function<
   co_return std::get<Result<T>>(std::move(outcome));
 }
 
-/// Answers JSON that `job` makes on a reader thread: for 1,000 rows it would delay the chunks of an HTTP thread.
-Answering read_text(Context& context, std::function<Result<std::string>(storage::ReadView&)> job);
-
 /// Waits for an engine command; `start` passes the callback to the engine.
 template <class T>
 boost::asio::awaitable<Result<T>> command(std::function<void(engine::Done<T>)> start) {

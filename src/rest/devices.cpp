@@ -9,8 +9,9 @@
 #include "ota/wire/json_fields.hpp"
 #include "rest/handlers.hpp"
 #include "rest/json.hpp"
-#include "rest/page_text.hpp"
+#include "rest/list_page.hpp"
 #include "rest/query.hpp"
+#include "rest/selection.hpp"
 #include "rest/task_view.hpp"
 
 namespace ota::rest {
@@ -24,6 +25,18 @@ struct Listed {
   Device device;
   std::optional<Task> active;
 };
+
+constexpr CsvColumn kDeviceColumns[] = {{"id", "/device_id"},
+                                  {"hardware", "/hardware"},
+                                  {"version", "/current_version"},
+                                  {"version_confirmed", "/version_confirmed"},
+                                  {"last_seen", "/last_seen"},
+                                  {"link", "/link/verdict"},
+                                  {"registered", "/registered"},
+                                  {"has_token", "/has_token"},
+                                  {"active_task", "/active_task/task_id"},
+                                  {"tags", "/tags"},
+                                  {"created_at", "/created_at"}};
 
 Result<DeviceId> device_id_of(const Call& call) {
   if (auto id = DeviceId::parse(call.arguments.at(0))) return std::move(*id);
@@ -59,23 +72,30 @@ Result<engine::DeviceChange> change_of(std::string_view body, const DeviceId& id
 }  // namespace
 
 Answering list_devices(Context& context, Call& call) {
-  auto query = QueryFields::parse(call.request.query(), {"limit", "cursor"});
+  auto query = QueryFields::parse(call.request.query(), {kWhere, "sort", "count", "limit", "cursor"}, kWhere);
   if (!query) co_return query.error();
-  const auto page = page_of(*query, "devices");
+  auto list = selected_list(*query, Selects::devices, context);
   if (auto checked = query->check(); !checked) co_return checked.error();
-
-  std::function<Result<std::string>(storage::ReadView&)> job = [&context,
-                                                                page](storage::ReadView& view) -> Result<std::string> {
-    auto devices = view.devices.list(page.after, page.limit + 1);
-    const auto transfers = context.engine.transfers().views();
-    const auto to_json = [&](const Device& device) {
-      const auto active = view.tasks.active_of(device.id);
-      return device_json(device, active, active ? live_of(transfers, active->id) : std::nullopt);
+  if (list.count) {
+    std::function<std::int64_t(storage::ReadView&)> count = [list](auto& view) {
+      return view.devices.count(list.selection);
     };
-    return page_text(
-        std::move(devices), page.limit, "devices", [](const Device& device) { return device.id; }, to_json);
+    co_return co_await answer_count(context, std::move(count));
+  }
+
+  std::function<Result<ListPage>(storage::ReadView&)> job = [&context,
+                                                             list](storage::ReadView& view) -> Result<ListPage> {
+    const auto found = view.devices.list(list.selection, list.limit, list.after);
+    const auto transfers = context.engine.transfers().views();
+    ListPage page;
+    if (found.next) page.next = cursor_of(Selects::devices, *found.next);
+    for (const auto& device : found.rows) {
+      const auto active = view.tasks.active_of(device.id);
+      page.items.push_back(device_json(device, active, active ? live_of(transfers, active->id) : std::nullopt));
+    }
+    return page;
   };
-  co_return co_await read_text(context, std::move(job));
+  co_return co_await read_list(context, call, kDeviceColumns, std::move(job));
 }
 
 Answering get_device(Context& context, Call& call) {

@@ -5,7 +5,7 @@
 
 #include "rest/handlers.hpp"
 #include "rest/json.hpp"
-#include "rest/page_text.hpp"
+#include "rest/list_page.hpp"
 #include "rest/query.hpp"
 
 namespace ota::rest {
@@ -20,6 +20,10 @@ Result<std::int64_t> firmware_id_of(const Call& call) {
   return no_such_firmware();
 }
 
+constexpr CsvColumn kFirmwareColumns[] = {{"id", "/id"},           {"version", "/version"},   {"hardware", "/hardware"},
+                                  {"size", "/size"},       {"checksum", "/checksum"}, {"security", "/security"},
+                                  {"damaged", "/damaged"}, {"notes", "/notes"},       {"created_at", "/created_at"}};
+
 }  // namespace
 
 Answering list_firmware(Context& context, Call& call) {
@@ -28,12 +32,12 @@ Answering list_firmware(Context& context, Call& call) {
   const auto page = number_page_of(*query, "firmware");
   if (auto checked = query->check(); !checked) co_return checked.error();
 
-  std::function<Result<std::string>(storage::ReadView&)> job = [page](storage::ReadView& view) -> Result<std::string> {
-    return page_text(
+  std::function<Result<ListPage>(storage::ReadView&)> job = [page](storage::ReadView& view) -> Result<ListPage> {
+    return list_page(
         view.firmware.list(page.after, page.limit + 1), page.limit, "firmware",
         [](const Firmware& row) { return std::to_string(row.id); }, firmware_json);
   };
-  co_return co_await read_text(context, std::move(job));
+  co_return co_await read_list(context, call, kFirmwareColumns, std::move(job));
 }
 
 /// Runs on a disk thread, because it reads the folder.

@@ -22,8 +22,6 @@ std::optional<std::string> open_cursor(std::string_view list, std::string text) 
   return inside.substr(prefix.size());
 }
 
-constexpr const char* kWrongCursor = "must be the value of \"next\" in an earlier response of this list";
-
 }  // namespace
 
 std::optional<std::int64_t> parse_number(std::string_view text) {
@@ -32,7 +30,8 @@ std::optional<std::int64_t> parse_number(std::string_view text) {
   return number && *number >= 0 ? number : std::nullopt;
 }
 
-Result<QueryFields> QueryFields::parse(std::string_view query, std::initializer_list<std::string_view> known) {
+Result<QueryFields> QueryFields::parse(std::string_view query, std::initializer_list<std::string_view> known,
+                                       std::string_view repeatable) {
   auto items = parse_query(query);
   if (!items) return fail(Errc::malformed, "the query has a broken % escape or too many parts");
   QueryFields fields;
@@ -41,7 +40,7 @@ Result<QueryFields> QueryFields::parse(std::string_view query, std::initializer_
     if (!is_utf8(name)) return fail(Errc::malformed, "the query is not UTF-8");
     if (std::find(known.begin(), known.end(), name) == known.end()) {
       fields.errors_.add(name, wire::unknown_name(name, {known.begin(), known.size()}));
-    } else if (std::any_of(fields.items_.begin(), fields.items_.end(), same)) {
+    } else if (name != repeatable && std::any_of(fields.items_.begin(), fields.items_.end(), same)) {
       fields.errors_.add(name, "is given twice");
     } else if (!is_utf8(value)) {
       fields.errors_.add(name, "must be UTF-8");
@@ -56,6 +55,13 @@ std::optional<std::string> QueryFields::text(std::string_view name) const {
   const auto found = std::find_if(items_.begin(), items_.end(), [&](const auto& item) { return item.first == name; });
   if (found == items_.end()) return std::nullopt;
   return found->second;
+}
+
+std::vector<std::string> QueryFields::texts(std::string_view name) const {
+  std::vector<std::string> values;
+  for (const auto& item : items_)
+    if (item.first == name) values.push_back(item.second);
+  return values;
 }
 
 std::optional<bool> QueryFields::boolean(std::string_view name) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ota/base/result.hpp"
 #include "ota/base/url.hpp"
@@ -16,10 +17,14 @@ namespace ota::rest {
 /// One parsed query. As with wire::JsonFields: getters collect errors, `check()` returns them. Not thread-safe.
 class QueryFields {
  public:
-  /// Names that are not `known`, and names given twice, are errors by name. Values must be UTF-8.
-  static Result<QueryFields> parse(std::string_view query, std::initializer_list<std::string_view> known);
+  /// Names that are not `known`, and names given twice, are errors by name; `repeatable`, one of `known`, may be given
+  /// several times. Values must be UTF-8.
+  static Result<QueryFields> parse(std::string_view query, std::initializer_list<std::string_view> known,
+                                   std::string_view repeatable = {});
 
   std::optional<std::string> text(std::string_view name) const;
+  /// All values of a repeatable one.
+  std::vector<std::string> texts(std::string_view name) const;
   /// `true` or `false`.
   std::optional<bool> boolean(std::string_view name);
   std::optional<std::int64_t> integer(std::string_view name, std::int64_t min, std::int64_t max);
@@ -41,6 +46,9 @@ struct Page {
   int limit = kDefaultPage;
   std::string after;  ///< the position in the cursor; empty: from the start
 };
+
+/// For a cursor that isn't one.
+inline constexpr const char* kWrongCursor = "must be the value of \"next\" in an earlier response of this list";
 
 /// Reads both; `list` names the list, so that a cursor of another one is refused.
 Page page_of(QueryFields& query, std::string_view list);

@@ -7,25 +7,49 @@
 #include "rest/explanation.hpp"
 #include "rest/handlers.hpp"
 #include "rest/json.hpp"
-#include "rest/page_text.hpp"
+#include "rest/list_page.hpp"
 #include "rest/query.hpp"
+#include "rest/selection.hpp"
 #include "rest/task_view.hpp"
 
 namespace ota::rest {
 namespace {
 
-storage::TaskFilter filter_of(QueryFields& query) {
-  storage::TaskFilter filter;
+constexpr CsvColumn kTaskColumns[] = {
+    {"task_id", "/task_id"},       {"state", "/state"},           {"device_id", "/device_id"},
+    {"firmware_version", "/firmware_version"}, {"from_version", "/from_version"}, {"priority", "/priority"},
+    {"attempt", "/attempt"},       {"reason", "/reason"},         {"detail", "/detail"},
+    {"percent", "/progress/percent"}, {"created_at", "/created_at"}, {"updated_at", "/updated_at"},
+    {"ended_at", "/ended_at"},     {"created_by", "/created_by"}};
+constexpr CsvColumn kLogColumns[] = {{"id", "/id"},         {"at", "/at"},           {"kind", "/kind"},
+                                     {"by", "/by"},         {"from", "/from"},       {"to", "/to"},
+                                     {"event", "/event"},   {"reason", "/reason"},   {"detail", "/detail"},
+                                     {"attempt", "/attempt"}, {"chunks", "/chunks"}, {"bytes", "/bytes"},
+                                     {"ms", "/ms"},         {"transport", "/transport"}};
+
+/// `state`, `device_id` and `version` are short for conditions.
+void add_filters(QueryFields& query, std::vector<FieldCondition>& conditions) {
+  const auto add = [&](std::string_view field, const std::string& value) {
+    conditions.push_back(parse_condition(fmt::format("{}={}", field, value), Selects::tasks).value());
+  };
   if (const auto state = query.text("state")) {
-    filter.state = parse_task_state(*state);
-    if (!filter.state) query.errors().add("state", wire::unknown_word(*state, task_state_names()));
+    if (parse_task_state(*state))
+      add("state", *state);
+    else
+      query.errors().add("state", wire::unknown_word(*state, task_state_names()));
   }
-  filter.device = query.text("device_id");
-  if (filter.device && !DeviceId::parse(*filter.device)) query.errors().add("device_id", kDeviceIdRule);
-  filter.version = query.text("version");
-  if (filter.version && !valid_version(*filter.version))
-    query.errors().add("version", "is no version (in a query, write + as %2B)");
-  return filter;
+  if (const auto device = query.text("device_id")) {
+    if (DeviceId::parse(*device))
+      add("id", *device);
+    else
+      query.errors().add("device_id", kDeviceIdRule);
+  }
+  if (const auto version = query.text("version")) {
+    if (valid_version(*version))
+      add("version", *version);
+    else
+      query.errors().add("version", "is no version (in a query, write + as %2B)");
+  }
 }
 
 using TaskCommand = void (engine::Engine::*)(TaskId, Caller, engine::Done<Task>);
@@ -46,21 +70,30 @@ Answering change_task(Context& context, Call& call, TaskCommand change, unsigned
 }  // namespace
 
 Answering list_tasks(Context& context, Call& call) {
-  auto query = QueryFields::parse(call.request.query(), {"state", "device_id", "version", "limit", "cursor"});
+  auto query = QueryFields::parse(
+      call.request.query(), {kWhere, "sort", "count", "state", "device_id", "version", "limit", "cursor"}, kWhere);
   if (!query) co_return query.error();
-  const auto filter = filter_of(*query);
-  const auto page = number_page_of(*query, "tasks");
+  auto list = selected_list(*query, Selects::tasks, context);
+  add_filters(*query, list.selection.conditions);
   if (auto checked = query->check(); !checked) co_return checked.error();
+  if (list.count) {
+    std::function<std::int64_t(storage::ReadView&)> count = [list](auto& view) {
+      return view.tasks.count(list.selection);
+    };
+    co_return co_await answer_count(context, std::move(count));
+  }
 
-  std::function<Result<std::string>(storage::ReadView&)> job = [&context, filter,
-                                                                page](storage::ReadView& view) -> Result<std::string> {
-    auto tasks = view.tasks.list(filter, page.after, page.limit + 1);
+  std::function<Result<ListPage>(storage::ReadView&)> job = [&context,
+                                                             list](storage::ReadView& view) -> Result<ListPage> {
+    const auto found = view.tasks.list(list.selection, list.limit, list.after);
     const auto transfers = context.engine.transfers().views();
-    return page_text(
-        std::move(tasks), page.limit, "tasks", [](const Task& task) { return std::to_string(task.id.number); },
-        [&](const Task& task) { return task_json(task, retry_of(view, task), live_of(transfers, task.id)); });
+    ListPage page;
+    if (found.next) page.next = cursor_of(Selects::tasks, *found.next);
+    for (const auto& task : found.rows)
+      page.items.push_back(task_json(task, retry_of(view, task), live_of(transfers, task.id)));
+    return page;
   };
-  co_return co_await read_text(context, std::move(job));
+  co_return co_await read_list(context, call, kTaskColumns, std::move(job));
 }
 
 Answering get_task(Context& context, Call& call) {
@@ -78,15 +111,15 @@ Answering get_task_log(Context& context, Call& call) {
   const auto id = task_id_of(call);
   if (!id) co_return id.error();
 
-  std::function<Result<std::string>(storage::ReadView&)> job = [id = *id,
-                                                                page](storage::ReadView& view) -> Result<std::string> {
+  std::function<Result<ListPage>(storage::ReadView&)> job = [id = *id,
+                                                             page](storage::ReadView& view) -> Result<ListPage> {
     auto task = find_task(view, id);
     if (!task) return task.error();
-    return page_text(
+    return list_page(
         view.log.list(id.number, page.after, page.limit + 1), page.limit, "log",
         [](const LogEntry& entry) { return std::to_string(entry.id); }, log_json);
   };
-  co_return co_await read_text(context, std::move(job));
+  co_return co_await read_list(context, call, kLogColumns, std::move(job));
 }
 
 Answering cancel_task(Context& context, Call& call) { return change_task(context, call, &engine::Engine::cancel, 200); }

@@ -40,19 +40,30 @@ constexpr const char* kColumns =
     "last_update, max_message_bytes, held_uplink, certified, claimed, channel, pinned, timezone, gap_ms, ring, "
     "ready_task, held_task";
 
-/// Replaces all but the id and the time of its making.
-std::string upsert() {
-  std::string changes;
+bool is_key(std::string_view column) {
+  return column == "hardware" || column == "current_version" || column == "link_verdict" || column == "channel" ||
+         column == "ring";
+}
+
+/// `column=?N` for each column of kColumns (from ?1 on) that can change.
+std::string changes(bool keys) {
+  std::string text;
   std::string_view left = kColumns;
-  while (!left.empty()) {
+  for (int at = 1; !left.empty(); ++at) {
     const auto end = std::min(left.find(", "), left.size());
     const auto column = left.substr(0, end);
     left.remove_prefix(std::min(left.size(), end + 2));
-    if (column == "id" || column == "created") continue;
-    changes += fmt::format("{}{}=excluded.{}", changes.empty() ? "" : ", ", column, column);
+    if (column == "id" || column == "created" || (!keys && is_key(column))) continue;
+    text += fmt::format("{}{}=?{}", text.empty() ? "" : ", ", column, at);
   }
-  return fmt::format("INSERT INTO devices ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}", kColumns,
-                     marks(kColumns), changes);
+  return text;
+}
+
+/// Replaces all but the id and the time of its making.
+std::string upsert() {
+  return fmt::format("INSERT INTO devices ({}, version_key) VALUES ({},version_key(?3)) ON CONFLICT (id) DO UPDATE SET "
+                     "{}, version_key=excluded.version_key",
+                     kColumns, marks(kColumns), changes(true));
 }
 
 std::pair<std::string, std::string> read_tag(Rows& r) {
@@ -116,18 +127,20 @@ DeviceRow read_device(Rows& r) {
   return row;
 }
 
-DeviceWriter::DeviceWriter(SQLite::Database& db) : save_(db, upsert()) {}
+DeviceWriter::DeviceWriter(SQLite::Database& db)
+    : save_(db, upsert()), update_(db, fmt::format("UPDATE devices SET {} WHERE id=?1", changes(false))) {}
 
-void DeviceWriter::save(const DeviceRow& row) {
+void DeviceWriter::save(const DeviceRow& row, bool new_keys) {
   const auto& d = row.device;
   const auto& q = d.quality;
   const auto uplink = d.held_uplink.empty() ? std::nullopt : std::optional{d.held_uplink};
-  save_.run(d.id, d.hardware, d.current_version, d.registered, !d.tags.empty(), d.secret, pack(d.transports),
-            d.max_chunk_bytes, d.created, d.last_seen, d.present_until_tl, d.transport, d.link.rtt_ms, d.link.rssi,
-            d.link.loss, q.verdict, q.leaning, q.looks, q.rtt_ms, q.loss, q.rate, q.trouble, q.trouble_at, q.stalls,
-            q.resumes, q.mismatches, q.broken, q.mqtt_heard, q.mqtt_first_until, d.version_confirmed, d.tells_version,
-            d.last_update, d.max_message_bytes, uplink, d.certified, d.claimed, d.channel, d.pinned, d.timezone,
-            d.gap, d.ring, row.ready_task, row.held_task);
+  const auto& statement = new_keys ? save_ : update_;
+  statement.run(d.id, d.hardware, d.current_version, d.registered, !d.tags.empty(), d.secret, pack(d.transports),
+                d.max_chunk_bytes, d.created, d.last_seen, d.present_until_tl, d.transport, d.link.rtt_ms, d.link.rssi,
+                d.link.loss, q.verdict, q.leaning, q.looks, q.rtt_ms, q.loss, q.rate, q.trouble, q.trouble_at, q.stalls,
+                q.resumes, q.mismatches, q.broken, q.mqtt_heard, q.mqtt_first_until, d.version_confirmed,
+                d.tells_version, d.last_update, d.max_message_bytes, uplink, d.certified, d.claimed, d.channel,
+                d.pinned, d.timezone, d.gap, d.ring, row.ready_task, row.held_task);
 }
 
 DeviceTags::DeviceTags(SQLite::Database& db)

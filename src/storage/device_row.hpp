@@ -25,11 +25,13 @@ DeviceRow read_device(Rows& rows);
 class DeviceWriter {
  public:
   explicit DeviceWriter(SQLite::Database& db);
-  /// Inserts or replaces all but its tags, of which it only stores whether there are any.
-  void save(const DeviceRow& row);
+  /// Inserts or replaces all but its tags, of which it only stores whether there are any. Without `new_keys`, what
+  /// indexes for selection are over (hardware, version, link quality) is as it was, and those indexes aren't written.
+  void save(const DeviceRow& row, bool new_keys);
 
  private:
   Query save_;
+  Query update_;
 };
 
 /// The rows of `device_tags`.

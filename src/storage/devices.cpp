@@ -4,6 +4,7 @@
 
 #include "storage/device_row.hpp"
 #include "storage/query.hpp"
+#include "storage/selection_page.hpp"
 #include "storage/sqlite_database.hpp"
 
 namespace ota::storage {
@@ -25,7 +26,7 @@ struct Devices::Statements {
                "SELECT id FROM devices WHERE ready_task IS NOT NULL AND present_until_tl<=? ORDER BY present_until_tl "
                "LIMIT ?"};
   Query next_lapse{db, "SELECT MIN(present_until_tl) FROM devices WHERE ready_task IS NOT NULL"};
-  Query list{db, select_devices("WHERE id>? ORDER BY id")};
+  Query counts{db, "SELECT channel, hardware, version, SUM(n) FROM fleet GROUP BY 1, 2, 3"};
   Query strangers{db,
                   "SELECT id, registered=0 AND certified=0 AND secret IS NULL AND COALESCE(last_seen, created)<?2 FROM "
                   "devices WHERE id>?1 ORDER BY id LIMIT ?3"};
@@ -73,11 +74,26 @@ Devices::Strangers Devices::strangers(const std::string& after, WallTime before,
   return found;
 }
 
-std::vector<Device> Devices::list(const std::string& after, int limit) {
-  std::vector<Device> found;
-  for (auto& row : readable_rows(q_->list.rows(after), "devices", read_device, limit))
-    found.push_back(q_->with_tags(std::move(row)));
-  return found;
+Selected<Device> Devices::list(const Selection& selection, int limit, const std::optional<Place>& after) {
+  return select_page<Device>(q_->db, selection, Selects::devices, limit, after,
+                             [this](const SqlValue& id) -> std::optional<Device> {
+                               const auto* text = std::get_if<std::string>(&id);
+                               return text ? find(*text) : std::nullopt;
+                             });
+}
+
+std::int64_t Devices::count(const Selection& selection) {
+  if (!only_of(selection, {"channel", "hardware", "version"})) return count_rows(q_->db, selection, Selects::devices);
+  std::int64_t count = 0;
+  for (auto rows = q_->counts.rows(); rows.next();) {
+    Device like;
+    like.channel = rows.text();
+    like.hardware = rows.text();
+    like.current_version = rows.text();
+    const auto devices = rows.integer();
+    if (matches(selection.conditions, Subject{&like})) count += devices;
+  }
+  return count;
 }
 
 }  // namespace ota::storage

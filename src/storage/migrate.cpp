@@ -94,18 +94,16 @@ void run_steps(SQLite::Database& db) {
   }
 }
 
-}  // namespace
-
-int schema_of(SQLite::Database& db) { return db.execAndGet("PRAGMA user_version").getInt(); }
-
-Result<void> check_owner(SQLite::Database& db, const std::string& path) {
-  const int newest = migrations().back().number;
-  const int found = schema_of(db);
-  if (found > newest) return newer(path, found, newest);
-  return is_ours(db, found) ? Result<void>{} : foreign(path);
+/// Of rows that were inserted without: by a migration, which has no functions of the domain.
+void fill_version_keys(SQLite::Database& db, const char* table, const char* column) {
+  SQLite::Statement without(db, fmt::format("SELECT 1 FROM {} WHERE version_key IS NULL LIMIT 1", table));
+  if (!without.executeStep()) return;
+  without.reset();
+  db.exec(fmt::format("UPDATE {} SET version_key=version_key({}) WHERE version_key IS NULL", table, column));
 }
 
-Result<void> migrate(SQLite::Database& db, const std::string& path) {
+/// To the newest schema.
+Result<void> grow(SQLite::Database& db, const std::string& path) {
   const int newest = migrations().back().number;
   const int found = schema_of(db);
   if (found == newest) return {};
@@ -124,6 +122,24 @@ Result<void> migrate(SQLite::Database& db, const std::string& path) {
     log::info(fmt::format("the schema of {} went from {} to {} in {} ms; {} may be removed once all is well", path,
                           found, newest, took.count(), copy));
   }
+  return {};
+}
+
+}  // namespace
+
+int schema_of(SQLite::Database& db) { return db.execAndGet("PRAGMA user_version").getInt(); }
+
+Result<void> check_owner(SQLite::Database& db, const std::string& path) {
+  const int newest = migrations().back().number;
+  const int found = schema_of(db);
+  if (found > newest) return newer(path, found, newest);
+  return is_ours(db, found) ? Result<void>{} : foreign(path);
+}
+
+Result<void> migrate(SQLite::Database& db, const std::string& path) {
+  if (auto grown = grow(db, path); !grown) return grown;
+  fill_version_keys(db, "devices", "current_version");
+  fill_version_keys(db, "tasks", "version");
   return {};
 }
 

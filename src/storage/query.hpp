@@ -24,6 +24,7 @@
 #include "ota/domain/task.hpp"
 #include "ota/storage/bad_rows.hpp"
 #include "ota/storage/fault.hpp"
+#include "ota/storage/selection.hpp"
 
 namespace ota::storage {
 
@@ -121,6 +122,14 @@ class Rows {
     return static_cast<E>(number(last_value(E{})));
   }
 
+  /// As it is; NULL is an empty blob.
+  SqlValue value() {
+    const auto column = statement_.getColumn(at_);
+    if (column.isInteger()) return integer();
+    if (column.isText()) return text();
+    return blob();
+  }
+
   /// The first column as text: what names the row where it can't be read.
   std::string key() { return statement_.getColumn(0).getString(); }
 
@@ -210,6 +219,17 @@ class Query {
     }
     return Rows{*statement_};
   }
+  /// The same for values whose number and types only the caller knows.
+  Rows rows_with(const std::vector<SqlValue>& values) const {
+    int at = 0;
+    try {
+      if (!statement_) statement_.emplace(db_, sql_);
+      for (const auto& any : values) std::visit([&](const auto& value) { bind(++at, value); }, any);
+    } catch (const SQLite::Exception& e) {
+      throw to_fault(e);
+    }
+    return Rows{*statement_};
+  }
 
   /// Runs it to its end, for statements without results.
   template <class... Values>
@@ -243,7 +263,8 @@ class Query {
   void bind(int at, double value) const { statement_->bind(at, value); }
   void bind(int at, const std::string& value) const { statement_->bindNoCopy(at, value); }
   void bind(int at, const std::vector<std::uint8_t>& value) const {
-    statement_->bindNoCopy(at, value.data(), static_cast<int>(value.size()));
+    static constexpr std::uint8_t kNothing = 0;  // a null pointer would be NULL
+    statement_->bindNoCopy(at, value.empty() ? &kNothing : value.data(), static_cast<int>(value.size()));
   }
   void bind(int at, const Digest& value) const {
     statement_->bindNoCopy(at, value.data(), static_cast<int>(value.size()));

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include "storage/sql_functions.hpp"
+
 namespace ota::storage {
 namespace {
 
@@ -21,6 +23,7 @@ Error not_whole(const std::string& path, const std::string& why) {
 }  // namespace
 
 void set_up(SQLite::Database& db, Mode mode) {
+  add_functions(db);
   db.exec("PRAGMA foreign_keys=ON");
   db.exec("PRAGMA temp_store=MEMORY");
   if (mode == Mode::reader) {

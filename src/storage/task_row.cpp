@@ -108,7 +108,8 @@ Task read_task(Rows& r) {
 }
 
 TaskWriter::TaskWriter(SQLite::Database& db)
-    : insert_(db, fmt::format("INSERT INTO tasks ({}, due, bucket) VALUES ({},?,?)", kColumns, marks(kColumns))),
+    : insert_(db, fmt::format("INSERT INTO tasks ({}, due, bucket, version_key) VALUES ({},?,?,version_key(?5))",
+                              kColumns, marks(kColumns))),
       update_(db,
               "UPDATE tasks SET chunk_bytes=?2, priority=?3, state=?4, attempt=?5, reason=?6, from_version=?7, "
               "updated=?8, offered=?9, ended=?10, confirm_by=?11, wait_due=?12, expiry_due=?13, state_due=?14, "

@@ -1,6 +1,7 @@
 #include "ota/storage/tasks.hpp"
 
 #include "storage/query.hpp"
+#include "storage/selection_page.hpp"
 #include "storage/sqlite_database.hpp"
 #include "storage/state_sets.hpp"
 #include "storage/task_row.hpp"
@@ -44,6 +45,7 @@ struct Tasks::Statements {
                                     kUnverifiedOnes + " LIMIT ?")};
   Query unverified_of{db, select_tasks("WHERE firmware=? AND " + kUnverifiedOnes +
                                        " AND number>? ORDER BY number LIMIT ?")};
+  Query counts{db, "SELECT state, version, n FROM task_counts"};
   Query active{db, select_tasks(kActiveOnes)};
   Query asked_by_others{db, "SELECT 1 FROM tasks INDEXED BY tasks_device WHERE device=? AND unasked=0 LIMIT 1"};
   Query ended_unasked{db, "SELECT number FROM tasks INDEXED BY tasks_device WHERE device=? AND unasked=1 AND " +
@@ -114,18 +116,22 @@ std::vector<Task> Tasks::unverified_of(std::int64_t firmware_id, std::int64_t af
   return all(q_->unverified_of.rows(firmware_id, after, limit));
 }
 
-std::vector<Task> Tasks::list(const TaskFilter& filter, std::int64_t before, int limit) {
-  // Built for each call: which filters are there decides the index.
-  std::string where = "WHERE number<?";
-  if (filter.state) where += " AND state=" + std::to_string(static_cast<int>(*filter.state));
-  if (filter.device) where += " AND device=?";
-  if (filter.version) where += " AND version=?";
-  Query query(q_->db, select_tasks(where + " ORDER BY number DESC"));
-  const std::int64_t below = before > 0 ? before : INT64_MAX;
-  if (filter.device && filter.version) return all(query.rows(below, *filter.device, *filter.version), limit);
-  if (filter.device) return all(query.rows(below, *filter.device), limit);
-  if (filter.version) return all(query.rows(below, *filter.version), limit);
-  return all(query.rows(below), limit);
+Selected<Task> Tasks::list(const Selection& selection, int limit, const std::optional<Place>& after) {
+  return select_page<Task>(q_->db, selection, Selects::tasks, limit, after,
+                           [this](const SqlValue& number) { return find(std::get<std::int64_t>(number)); });
+}
+
+std::int64_t Tasks::count(const Selection& selection) {
+  if (!only_of(selection, {"state", "version"})) return count_rows(q_->db, selection, Selects::tasks);
+  std::int64_t count = 0;
+  for (auto rows = q_->counts.rows(); rows.next();) {
+    Task like;
+    like.state = static_cast<TaskState>(rows.integer());
+    like.version = rows.text();
+    const auto tasks = rows.integer();
+    if (matches(selection.conditions, Subject{nullptr, &like})) count += tasks;
+  }
+  return count;
 }
 
 std::vector<Task> Tasks::all_active() { return all(q_->active.rows()); }

@@ -15,6 +15,12 @@ void drop_duplicates(std::vector<T>& values) {
   values.erase(std::unique(values.begin(), values.end()), values.end());
 }
 
+/// In a column with an index for selection.
+bool other_keys(const Device& a, const Device& b) {
+  return a.hardware != b.hardware || a.current_version != b.current_version ||
+         a.quality.verdict != b.quality.verdict || a.channel != b.channel || a.ring != b.ring;
+}
+
 }  // namespace
 
 Unit::Unit(Database& db) : impl_(std::make_unique<Impl>(db)) {}
@@ -56,7 +62,9 @@ std::optional<Device> Unit::device(const std::string& id) {
 
 void Unit::put(const Device& device) {
   auto& entry = impl_->device(device.id);
-  if (!entry.row) entry.row.emplace();
+  const bool is_new = !entry.row;
+  if (is_new) entry.row.emplace();
+  if (is_new || other_keys(entry.row->device, device)) entry.keys_changed = true;
   if (entry.row->device.tags != device.tags) entry.tags_changed = true;
   auto uplink = std::move(entry.row->device.held_uplink);
   entry.row->device = device;

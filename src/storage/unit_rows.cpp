@@ -234,7 +234,7 @@ void Unit::Impl::write_devices() {
   for (const auto& id : changed_devices) {
     auto& entry = devices.at(id);
     if (!std::exchange(entry.changed, false) || !entry.row) continue;
-    device_writer.save(*entry.row);
+    device_writer.save(*entry.row, std::exchange(entry.keys_changed, false));
     auto now = fleet_key(entry.row->device);
     if (now != entry.counted) {
       if (entry.counted) --moved_devices[*entry.counted];

@@ -44,6 +44,7 @@ struct Unit::Impl {
     bool read = false;  // that it isn't there is known
     bool changed = false;
     bool tags_changed = false;
+    bool keys_changed = false;  // DeviceWriter::save()
     bool has_tasks = false;            // `tasks` are all that were open when they were read, and those made since
     std::vector<std::int64_t> tasks;   // also those that ended since
     std::optional<BadRow> bad_active;  // the row of its active task can't be read

@@ -33,7 +33,8 @@ enum class Compared : std::uint8_t {
   flag,     ///< `true`, `false`
   time,     ///< RFC 3339, or `never`; milliseconds since 1970
   link,     ///< LinkVerdict
-  state     ///< TaskState, or `none`
+  state,    ///< TaskState, or `none`
+  rollout   ///< number of a rollout, written as its id, or `none`
 };
 
 /// A field that conditions can name. Adding one takes a row in selection.cpp, and one in storage/selection_sql.cpp.
@@ -49,7 +50,7 @@ enum class Op : std::uint8_t { equal, not_equal, less, at_most, greater, at_leas
 std::string_view to_string(Op op);
 
 /// A value; made by parse_condition().
-struct Condition {
+struct FieldCondition {
   const Field* field = nullptr;
   std::string tag_key;  ///< of the field `tag`
   Op op = Op::equal;
@@ -64,12 +65,12 @@ enum class Selects : std::uint8_t { devices, tasks };
 
 /// `field op value`, with blanks around the operator or without. Errc::malformed: the message says what is wrong with
 /// which part, and what there is instead.
-Result<Condition> parse_condition(std::string_view text, Selects what);
+Result<FieldCondition> parse_condition(std::string_view text, Selects what);
 
 /// Whether all conditions hold. What a subject doesn't have (an unknown version, a tag that isn't set, a removed
 /// device) equals only the empty value, `unknown`, `never` or `none`, differs from all others, and no other operator
 /// holds for it.
-bool matches(std::span<const Condition> conditions, const Subject& subject);
+bool matches(std::span<const FieldCondition> conditions, const Subject& subject);
 
 /// The operator `~`, without regard to the case of ASCII letters: a pattern with `*` (any text) or `?` (one character)
 /// must match all of `text`, any other must occur in it. Linear in time and space for each `*`.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -30,11 +31,12 @@ struct Options {
   std::shared_ptr<const http::HostNames> hosts = std::make_shared<http::HostNames>();
 };
 
-/// Counters of other modules, for /readyz and /metrics. Each callable is thread-safe and fast.
+/// Values of other modules. Each callable is thread-safe and fast.
 struct Probes {
   std::function<mqtt::Status()> broker;
   std::function<http::ServerCounters()> http;
   std::function<download::DeviceCounters()> devices;
+  std::function<std::chrono::seconds()> present;  ///< devices.present_s
 };
 
 /// Thread-safe.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ota/domain/task.hpp"
+#include "ota/storage/selection.hpp"
 
 namespace ota::storage {
 
@@ -27,8 +28,9 @@ class Devices {
   std::optional<std::string> first_held(const std::string& uplink);
   /// How many devices have each verdict on their link.
   std::array<std::int64_t, 4> verdicts();
-  /// In the order of ids, after `after`.
-  std::vector<Device> list(const std::string& after, int limit);
+  /// A page of those that are selected, without those that can't be read.
+  Selected<Device> list(const Selection& selection, int limit, const std::optional<Place>& after = {});
+  std::int64_t count(const Selection& selection);
   struct Strangers {
     std::vector<std::string> ids;
     std::string last;  ///< go on after it; empty: that was the last device

@@ -7,16 +7,11 @@
 #include <vector>
 
 #include "ota/domain/task.hpp"
+#include "ota/storage/selection.hpp"
 
 namespace ota::storage {
 
 class Database;
-
-struct TaskFilter {
-  std::optional<TaskState> state;
-  std::optional<std::string> device;
-  std::optional<std::string> version;
-};
 
 /// Questions about tasks, from one connection's thread. The rows that a batch changes are Unit's, which must be flushed
 /// before a question is asked that they may be part of the answer to.
@@ -61,8 +56,9 @@ class Tasks {
   /// The same of one firmware, in the order of their numbers, above `after`.
   std::vector<Task> unverified_of(std::int64_t firmware_id, std::int64_t after, int limit);
 
-  /// Newest first; `before` is a number (0: from the newest).
-  std::vector<Task> list(const TaskFilter& filter, std::int64_t before, int limit);
+  /// As Devices.
+  Selected<Task> list(const Selection& selection, int limit, const std::optional<Place>& after = {});
+  std::int64_t count(const Selection& selection);
   /// All that hold a slot or wait for a confirmation.
   std::vector<Task> all_active();
   /// Whether anybody but the device itself, unproven, asked for a task of it.

@@ -92,7 +92,7 @@ TEST(Selection, LikeFindsPartsAndPatterns) {
 
 TEST(Selection, AllConditionsMustHold) {
   const auto device = a_device();
-  std::vector<Condition> conditions;
+  std::vector<FieldCondition> conditions;
   const Subject subject{&device};
   EXPECT_TRUE(matches(conditions, subject));
   conditions.push_back(*parse_condition("id=gw-17", Selects::devices));
@@ -109,13 +109,15 @@ TEST(Selection, ComparesTasksAndTheirDevices) {
   task.state = TaskState::failed;
   task.reason = "checksum_mismatch";
   task.created_by = "ops";
+  task.rollout = 7;
   task.created = *parse_rfc3339("2026-11-22T08:30:00Z");
   const auto task_holds = [&](const char* text, const Device* its) {
     const auto condition = parse_condition(text, Selects::tasks);
     return condition && matches({&*condition, 1}, Subject{its, &task, {}, task.state});
   };
   for (const auto* text : {"state=failed", "version>1.4.0", "reason~check", "created_by=ops", "id=gw-17",
-                           "created_at<2026-11-23T00:00:00Z", "tag.site=Berlin", "hardware=gw-a", "outcome=failed"})
+                           "created_at<2026-11-23T00:00:00Z", "tag.site=Berlin", "hardware=gw-a", "outcome=failed",
+                           "channel=default", "rollout=RO_20261126_000007", "rollout!=none"})
     EXPECT_TRUE(task_holds(text, &device)) << text;
   for (const auto* text : {"id=gw-17", "state=failed", "hardware!=gw-a", "online!=true", "outcome=none"})
     EXPECT_TRUE(task_holds(text, nullptr)) << text;
@@ -126,7 +128,7 @@ TEST(Selection, ComparesTasksAndTheirDevices) {
 TEST(Selection, RefusesByNameAndSaysWhatThereIs) {
   EXPECT_EQ(refusal("hardwar=x"),
             "condition \"hardwar=x\": field \"hardwar\" is unknown (did you mean hardware?); known are id, hardware, "
-            "version, online, last_seen, link, outcome, tag.KEY");
+            "version, channel, online, last_seen, link, outcome, tag.KEY");
   EXPECT_THAT(refusal("state=failed"), HasSubstr("field \"state\" is unknown"));
   EXPECT_EQ(refusal("state=failed", Selects::tasks), "accepted");
   EXPECT_THAT(refusal("tag=x"), HasSubstr("tag.KEY"));
@@ -142,6 +144,8 @@ TEST(Selection, RefusesByNameAndSaysWhatThereIs) {
   EXPECT_THAT(refusal("last_seen<never"), HasSubstr("only found by = and !="));
   EXPECT_THAT(refusal("version<unknown"), HasSubstr("< needs a value"));
   EXPECT_THAT(refusal("version=1/2"), HasSubstr("\"1/2\" is no version"));
+  EXPECT_THAT(refusal("rollout=7", Selects::tasks), HasSubstr("\"7\" must be the id of a rollout, or none"));
+  EXPECT_THAT(refusal("link=none"), HasSubstr("must be one of unknown, good, fair, poor"));
   EXPECT_THAT(refusal("id~"), HasSubstr("~ needs a value"));
   EXPECT_THAT(refusal("id"), HasSubstr("must be: field operator value"));
   EXPECT_THAT(refusal(""), HasSubstr("must be: field operator value"));

@@ -253,7 +253,7 @@ TEST_F(EngineTest, WhoFailsIsUndoneAndTheOthersOfItsUnitAreNot) {
   auto db = std::move(storage->open(storage::Mode::reader).value());
   storage::Devices devices(*db);
   std::vector<std::string> there;
-  for (const auto& device : devices.list("", 10)) there.push_back(device.id);
+  for (const auto& device : devices.list({}, 10).rows) there.push_back(device.id);
   EXPECT_EQ(there, (std::vector<std::string>{"a", "b", "c"}));
 }
 

@@ -53,7 +53,7 @@ TEST_F(OperatorCommands, RefusesWhatCannotBe) {
   EXPECT_EQ(refused(order("gw-3", "2.0.0")), Errc::wrong_hardware);
   EXPECT_EQ(upgrade(order("unseen", "2.0.0")).error().fields.at(0).field, "hardware");
   EXPECT_TRUE(upgrade(order("gw-3", "2.5.0"))) << "firmware without hardware fits every device";
-  EXPECT_EQ(service->rows.tasks().list({}, 0, 10).size(), 1u) << "no refusal left a task";
+  EXPECT_EQ(service->rows.tasks().list({}, 10).rows.size(), 1u) << "no refusal left a task";
   EXPECT_FALSE(row_of("unseen"));
 }
 

@@ -228,7 +228,7 @@ class Bench {
     return options;
   }
 
-  Seen handle(HandRequest& request) {
+  http::Reply reply_to(HandRequest& request) {
     boost::asio::io_context io;
     std::optional<http::Reply> reply;
     boost::asio::co_spawn(io, api->handle(request), [&](std::exception_ptr error, http::Reply answer) {
@@ -236,7 +236,10 @@ class Bench {
       reply = std::move(answer);
     });
     io.run();
-    Seen seen{std::move(reply.value()), nullptr};
+    return std::move(reply.value());
+  }
+  Seen handle(HandRequest& request) {
+    Seen seen{reply_to(request), nullptr};
     if (seen.reply.content_type.find("json") != std::string::npos) seen.json = nlohmann::json::parse(seen.reply.body);
     return seen;
   }

@@ -99,7 +99,8 @@ TEST(TaskList, WrongQueriesNameTheField) {
       "must be one of queued, offered, downloading, retry_wait, installing, succeeded, failed, cancelled, expired, staged "
       "(did you mean failed?)");
   EXPECT_EQ(bench.get("/tasks?stat=queued").json["errors"][0]["message"],
-            "is unknown (did you mean state?); known are state, device_id, version, limit, cursor");
+            "is unknown (did you mean state?); known are where, sort, count, state, device_id, version, limit, "
+            "cursor");
   EXPECT_EQ(bench.get("/tasks?limit=%zz").reply.status, 422u);
 }
 

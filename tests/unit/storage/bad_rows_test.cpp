@@ -33,7 +33,7 @@ class BadRowsTest : public ::testing::Test, protected Store {
   }
   std::vector<std::int64_t> numbers(int limit) {
     std::vector<std::int64_t> found;
-    for (const auto& task : tasks.list({}, 0, limit)) found.push_back(task.id.number);
+    for (const auto& task : tasks.list({}, limit).rows) found.push_back(task.id.number);
     return found;
   }
 };
@@ -59,7 +59,7 @@ TEST_F(BadRowsTest, APageIsFilledWithRowsThatCanBeRead) {
   run("UPDATE tasks SET state=77 WHERE number=3");
   EXPECT_EQ(numbers(2), (std::vector<std::int64_t>{2, 1}));
   run("UPDATE devices SET link_verdict=9 WHERE id='gw-1'");
-  const auto page = devices.list("", 2);
+  const auto page = devices.list({}, 2).rows;
   ASSERT_EQ(page.size(), 2u);
   EXPECT_EQ(page[0].id, "gw-2");
   EXPECT_EQ(page[1].id, "gw-3");
@@ -71,7 +71,7 @@ TEST_F(BadRowsTest, EveryOddValueOfADeviceIsNamedAndPassedOver) {
     bad_rows().forget("devices", "gw-2");
     run("SAVEPOINT odd");
     run(std::string("UPDATE devices SET ") + odd + " WHERE id='gw-2'");
-    EXPECT_EQ(devices.list("", 100).size(), 2u) << odd;
+    EXPECT_EQ(devices.list({}, 100).rows.size(), 2u) << odd;
     EXPECT_TRUE(named("devices gw-2")) << odd;
     EXPECT_THROW(devices.find("gw-2"), BadRow) << odd;
     run("ROLLBACK TO odd");

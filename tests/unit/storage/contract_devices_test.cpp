@@ -129,7 +129,7 @@ TEST_P(DeviceRows, TagsAreReplacedAsAWholeAndGoWithTheirDevice) {
   d.hardware = "gw-a";
   put(d);
   EXPECT_EQ(devices.find("gw-1")->tags, other) << "saving keeps them";
-  const auto listed = devices.list("", 10);
+  const auto listed = devices.list({}, 10).rows;
   ASSERT_EQ(listed.size(), 2u);
   EXPECT_EQ(listed[0].tags, other);
   EXPECT_TRUE(listed[1].tags.empty());
@@ -145,7 +145,8 @@ TEST_P(DeviceRows, AreListedByIdInPages) {
   for (const auto* id : {"c", "a", "b"}) device(id);
   const auto ids = [&](const std::string& after, int limit) {
     std::string text;
-    for (const auto& d : devices.list(after, limit)) text += d.id;
+    const auto place = after.empty() ? std::nullopt : std::optional{Place{0, after, after}};
+    for (const auto& d : devices.list({}, limit, place).rows) text += d.id;
     return text;
   };
   EXPECT_EQ(ids("", 2), "ab");

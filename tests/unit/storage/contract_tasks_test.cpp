@@ -194,14 +194,21 @@ TEST_P(TaskRows, ListsAreFilteredAndPaged) {
     auto t = make(i % 2 ? "odd" : "even", Priority::normal, i < 5 ? "1.0" : "2.0");
     if (i == 9) put(t, TaskState::failed);
   }
-  EXPECT_EQ(tasks.list({}, 0, 100).size(), 10u);
-  EXPECT_EQ(tasks.list({}, 0, 3).front().id.number, 10);
-  EXPECT_EQ(tasks.list({}, 8, 3).front().id.number, 7);
-  EXPECT_EQ(tasks.list({TaskState::queued, {}, {}}, 0, 100).size(), 9u);
-  EXPECT_EQ(tasks.list({TaskState::failed, "odd", "2.0"}, 0, 100).size(), 1u);
-  EXPECT_EQ(tasks.list({{}, "even", {}}, 0, 100).size(), 5u);
-  EXPECT_EQ(tasks.list({{}, {}, "1.0"}, 0, 100).size(), 5u);
-  EXPECT_EQ(tasks.list({{}, "even", "1.0"}, 0, 100).size(), 3u);
+  EXPECT_EQ(tasks.list({}, 100).rows.size(), 10u);
+  const auto first = tasks.list({}, 3);
+  EXPECT_EQ(first.rows.front().id.number, 10);
+  EXPECT_EQ(tasks.list({}, 3, first.next).rows.front().id.number, 7);
+  const auto found = [&](std::initializer_list<const char*> conditions) {
+    const auto selection = tasks_where(conditions);
+    const auto rows = tasks.list(selection, 100).rows.size();
+    EXPECT_EQ(tasks.count(selection), static_cast<std::int64_t>(rows));
+    return rows;
+  };
+  EXPECT_EQ(found({"state=queued"}), 9u);
+  EXPECT_EQ(found({"state=failed", "id=odd", "version=2.0"}), 1u);
+  EXPECT_EQ(found({"id=even"}), 5u);
+  EXPECT_EQ(found({"version=1.0"}), 5u);
+  EXPECT_EQ(found({"id=even", "version=1.0"}), 3u);
 }
 
 }  // namespace

@@ -24,6 +24,18 @@ inline Digest digest_of(std::uint8_t seed) {
   return digest;
 }
 
+/// Lists of what these conditions select.
+inline Selection devices_where(std::initializer_list<const char*> conditions) {
+  Selection selection;
+  for (const auto* text : conditions) selection.conditions.push_back(parse_condition(text, Selects::devices).value());
+  return selection;
+}
+inline Selection tasks_where(std::initializer_list<const char*> conditions) {
+  Selection selection;
+  for (const auto* text : conditions) selection.conditions.push_back(parse_condition(text, Selects::tasks).value());
+  return selection;
+}
+
 /// A kind of storage, and what only it knows how to bring about.
 struct Kind {
   std::string name;
