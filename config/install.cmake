@@ -41,5 +41,7 @@ endforeach()
 install(FILES config/sysusers.d/otad.conf DESTINATION lib/sysusers.d)
 install(FILES config/mosquitto/otad.conf config/mosquitto/otad-secure.conf config/mosquitto/otad.acl
   DESTINATION ${CMAKE_INSTALL_DATADIR}/otad/mosquitto)
+install(FILES config/simulate/fleet.toml config/simulate/rollout.toml
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/otad/simulate)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)

@@ -13,6 +13,7 @@ BELOW = {
     "domain": {"base"},
     "storage": {"base", "domain"},
     "firmware": {"base", "domain"},
+    "simulate": {"base", "domain"},
     "engine": {"base", "domain", "storage", "firmware"},
     "http": {"base"},
     "mqtt": {"base"},
@@ -20,14 +21,15 @@ BELOW = {
     "download": {"base", "domain", "firmware", "engine", "http", "wire"},
     "device": {"base", "domain", "firmware", "engine", "http", "wire", "download"},
     "rest": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download"},
-    "app": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download", "device", "rest"},
+    "app": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download", "device", "rest",
+            "simulate"},
     "agent": {"base", "domain", "firmware", "mqtt"},
 }
 LEVELS = [["app", "agent"], ["device", "rest"], ["download"], ["wire"], ["engine", "http", "mqtt"],
-          ["storage", "firmware"], ["domain"], ["base"]]
+          ["storage", "firmware", "simulate"], ["domain"], ["base"]]
 # Which modules' src/ may include a library.
 OWNERS = {
-    "spdlog/": {"base"}, "toml++/": {"base", "agent"}, "SQLiteCpp/": {"storage"}, "sqlite3.h": {"storage"},
+    "spdlog/": {"base"}, "toml++/": {"base", "agent", "simulate"}, "SQLiteCpp/": {"storage"}, "sqlite3.h": {"storage"},
     "openssl/": {"firmware", "http"}, "boost/url": {"base"}, "boost/beast": {"http"},
     "boost/asio": {"http", "download", "device", "rest"},
     "mqtt/async": {"mqtt"}, "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"wire", "rest", "agent"},

@@ -38,6 +38,7 @@ struct CommandLine {
   CLI::App* orphans = nullptr;
   CLI::App* adopt = nullptr;
   CLI::App* purge = nullptr;
+  CLI::App* simulate = nullptr;
 
   CommandLine() {
     app.footer(kFooter);
@@ -54,6 +55,7 @@ struct CommandLine {
     add_firmware();
     backup = app.add_subcommand("backup", "Write a consistent copy of the database; the daemon may run");
     backup->add_option("FILE", found.file, "File to create; it must not exist")->required()->option_text("");
+    add_simulate();
   }
 
   void add_keys() {
@@ -91,6 +93,25 @@ struct CommandLine {
     purge->add_option("IMAGE", found.images, "Names as listed by orphans")->required()->option_text("...");
   }
 
+  void add_simulate() {
+    simulate = app.add_subcommand("simulate", "Print what a rollout's settings would do to a fleet; needs no daemon");
+    simulate->footer("");
+    simulate->add_option("--fleet", found.fleet, "Devices, as in config/simulate/fleet.toml")
+        ->required()
+        ->check(CLI::ExistingFile)
+        ->option_text("FILE");
+    simulate->add_option("--rollout", found.rollout, "Fields of POST /rollouts, as in config/simulate/rollout.toml")
+        ->required()
+        ->check(CLI::ExistingFile)
+        ->option_text("FILE");
+    simulate->add_option("--runs", found.runs, "Number of runs (default: 300)")
+        ->check(CLI::Range(1, 100'000))
+        ->option_text("N");
+    simulate->add_option("--seed", found.seed, "Seed of the first run (default: 1); the same seed gives the same runs")
+        ->option_text("N");
+    simulate->add_flag("--json", found.json, "Print JSON, with each run");
+  }
+
   Arguments arguments() {
     if (config->count() == 0 && CLI::ExistingFile(std::string(kDefaultConfig)).empty()) found.config = kDefaultConfig;
     if (check) found.action = Action::check_config;
@@ -102,6 +123,7 @@ struct CommandLine {
     if (orphans->parsed()) found.action = Action::firmware_orphans;
     if (adopt->parsed()) found.action = Action::firmware_adopt;
     if (purge->parsed()) found.action = Action::firmware_purge;
+    if (simulate->parsed()) found.action = Action::simulate;
     return found;
   }
 

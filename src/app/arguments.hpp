@@ -1,6 +1,7 @@
 // The daemon's command line (docs/operating.md).
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,7 +18,8 @@ enum class Action {
   backup,
   firmware_orphans,
   firmware_adopt,
-  firmware_purge
+  firmware_purge,
+  simulate
 };
 
 struct Arguments {
@@ -30,6 +32,11 @@ struct Arguments {
   std::string version;              ///< of the firmware that an orphan becomes
   std::string hardware;
   bool security = false;
+  std::string fleet;    ///< files of a simulation
+  std::string rollout;
+  std::int64_t runs = 300;
+  std::uint64_t seed = 1;
+  bool json = false;
 };
 
 /// Exit statuses (docs/operating.md, Settings).

@@ -1,5 +1,5 @@
 // Subcommands of `otad`. `keys` and `backup` may run beside the daemon, because WAL permits several processes;
-// `firmware` requires that the daemon is stopped.
+// `firmware` requires that the daemon is stopped; `simulate` has nothing to do with it.
 #pragma once
 
 #include <string>
@@ -17,6 +17,8 @@ int backup(const Settings& settings, const Arguments& arguments);
 int list_orphans(const Settings& settings);
 int adopt_orphan(const Settings& settings, const Arguments& arguments);
 int purge_orphans(const Settings& settings, const Arguments& arguments);
+/// Reads no settings.
+int simulate_rollout(const Arguments& arguments);
 
 /// Writes `otad: <message>` to standard error and answers `status`.
 int complain(const std::string& message, int status = kFault);

@@ -50,6 +50,7 @@ int perform(const app::Arguments& arguments, const Settings& settings) {
     case app::Action::firmware_purge:
       return app::purge_orphans(settings, arguments);
     case app::Action::run:
+    case app::Action::simulate:
       break;
   }
   return app::run_daemon(settings, arguments.config);
@@ -58,6 +59,7 @@ int perform(const app::Arguments& arguments, const Settings& settings) {
 int run(int argc, char** argv) {
   const auto parsed = app::parse_arguments(argc, argv);
   if (!parsed.arguments) return parsed.status;
+  if (parsed.arguments->action == app::Action::simulate) return app::simulate_rollout(*parsed.arguments);
   auto settings = load_settings(parsed.arguments->config, process_environment());
   if (!settings) {
     app::tell(settings.error());

@@ -44,7 +44,8 @@ class Install(unittest.TestCase):
             "etc/ota-agent.toml", "usr/share/otad/agent/ota-agent.toml", "usr/lib/systemd/system/ota-agent.service",
             *(f"usr/share/otad/agent/install-{kind}" for kind in ("dd", "mender", "rauc", "swupdate")),
             "usr/share/otad/mosquitto/otad.conf", "usr/share/otad/mosquitto/otad-secure.conf",
-            "usr/share/otad/mosquitto/otad.acl", "usr/share/doc/otad/README.md", "usr/share/doc/otad/LICENSE",
+            "usr/share/otad/mosquitto/otad.acl", "usr/share/otad/simulate/fleet.toml",
+            "usr/share/otad/simulate/rollout.toml", "usr/share/doc/otad/README.md", "usr/share/doc/otad/LICENSE",
             *(f"usr/share/doc/otad/docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))})
 
     def test_the_installed_programs_run_and_take_the_installed_settings(self):
