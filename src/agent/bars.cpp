@@ -130,7 +130,7 @@ class Bars final : public Reporter {
 
   const std::vector<std::string> devices_;
   Mutex mutex_;
-  Condition wake_;
+  ConditionVariable wake_;
   std::map<std::string, Event> shown_ OTA_GUARDED_BY(mutex_);
   std::size_t drawn_ OTA_GUARDED_BY(mutex_) = 0;
   bool changed_ OTA_GUARDED_BY(mutex_) = true;

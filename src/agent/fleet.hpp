@@ -39,7 +39,7 @@ class Fleet {
   const Shared shared_;
   std::vector<std::unique_ptr<Device>> devices_;  // as create() made them
   Mutex mutex_;
-  Condition changed_;
+  ConditionVariable changed_;
   std::vector<Slot> slots_ OTA_GUARDED_BY(mutex_);                     // one for each device
   std::set<std::pair<Time, std::size_t>> due_ OTA_GUARDED_BY(mutex_);  // the slots that do not run
   bool stopping_ OTA_GUARDED_BY(mutex_) = false;

@@ -77,7 +77,7 @@ class GatewayChannel {
   unsigned failures_ = 0;
 
   mutable Mutex mutex_;
-  Condition changed_;
+  ConditionVariable changed_;
   std::string origin_ OTA_GUARDED_BY(mutex_);
   std::deque<std::pair<std::string, std::string>> waiting_ OTA_GUARDED_BY(mutex_);
   bool on_ OTA_GUARDED_BY(mutex_) = false;

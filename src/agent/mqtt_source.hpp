@@ -88,7 +88,7 @@ class MqttSource final : public ChunkSource {
   const std::atomic<bool>& interrupted_;
 
   Mutex mutex_;  // held while the MQTT client takes a request, which takes its mutex
-  Condition came_;
+  ConditionVariable came_;
   std::string task_ OTA_GUARDED_BY(mutex_);
   ChunkGrid grid_ OTA_GUARDED_BY(mutex_);
   std::deque<Asked> asked_ OTA_GUARDED_BY(mutex_);  // in the order of requests, about the order of arrival

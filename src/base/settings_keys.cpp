@@ -121,6 +121,24 @@ const Key kKeys[] = {
      "Devices that no operator registered and that have no token, certificate or operator's task are removed this many "
      "days after their last message."},
 
+    {OTAD_KEY(devices, default_channel), kChannel, kLive, "Channel of a device that is new; it must exist."},
+
+    {OTAD_KEY(rollouts, stages), kStages, kLive,
+     "Stages of a rollout whose order has none: canary (the lesser of 10 devices and 1 %), numbers, percentages."},
+    {OTAD_KEY(rollouts, max_failures), kMaxFailures, kLive,
+     "Failure budget of a rollout whose order has none: the number or percentage of devices that a firmware may harm "
+     "before the rollout halts. 100% switches the brakes off."},
+    {OTAD_KEY(rollouts, max_failure_rate), kPercent, kLive,
+     "A rollout halts when two or more devices failed and more than this share of those that installed."},
+    {OTAD_KEY(rollouts, soak_s), range(1, 366 * kDay), kLive,
+     "Seconds that a device must run the new version, and be seen after, before it counts as healthy."},
+    {OTAD_KEY(rollouts, stage_delay_s), range(0, 366 * kDay), kLive, "Seconds between a passed stage and the next."},
+    {OTAD_KEY(rollouts, stage_timeout_s), range(1, 366 * kDay), kLive,
+     "A stage that is not full after this many seconds goes on without the missing devices."},
+
+    {OTAD_KEY(fleet, living_days), range(1, 3650), kLive,
+     "A device counts as part of the fleet for this many days after its last message."},
+
     {OTAD_KEY(security, api_auth), kApiAuth, kStart,
      "auto: operators need an API key unless their routes are on loopback only. required: always. off: never."},
     {OTAD_KEY(security, require_signed_firmware), kFlag, kLive,

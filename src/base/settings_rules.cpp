@@ -65,6 +65,30 @@ bool is_topic_root(std::string_view text) {
          text.find("//") == std::string_view::npos;
 }
 
+bool is_channel(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
+  });
+}
+
+/// From 0.01% to 100%.
+bool is_percentage(std::string_view text) {
+  if (!text.ends_with('%')) return false;
+  text.remove_suffix(1);
+  const auto dot = std::min(text.find('.'), text.size());
+  const auto whole = parse_decimal<std::int64_t>(text.substr(0, dot));
+  if (!whole || *whole > 100) return false;
+  if (dot == text.size()) return *whole > 0;
+  const auto digits = text.substr(dot + 1);
+  const auto fraction = parse_decimal<std::int64_t>(digits);
+  return fraction && digits.size() <= 2 && (*whole < 100 ? *whole + *fraction > 0 : *fraction == 0);
+}
+
+bool is_number_or_percentage(std::string_view text) {
+  const auto number = parse_decimal<std::int64_t>(text);
+  return is_percentage(text) || (number && *number > 0 && *number <= 1'000'000'000);
+}
+
 }  // namespace
 
 constinit const Rule kBrokerUrl{
@@ -93,6 +117,14 @@ constinit const Rule kMaybeName{0, 0, [](std::string_view text) { return text.si
 constinit const Rule kTopicRoot{
     0, 0, is_topic_root,
     "a topic such as /ota of up to 256 bytes: no + or #, no $ at its start, no slash at its end, no //"};
+constinit const Rule kChannel{0, 0, is_channel, "1 to 64 of a-z 0-9 _ -"};
+constinit const Rule kStages{0, 0,
+                             [](std::string_view text) {
+                               return text == "canary" || is_number_or_percentage(text);
+                             },
+                             "canary, numbers of devices or percentages such as 10%"};
+constinit const Rule kMaxFailures{0, 0, is_number_or_percentage, "a number of devices or a percentage such as 1%"};
+constinit const Rule kPercent{0, 0, is_percentage, "a percentage such as 5%"};
 constinit const Rule kRegistration{0, 0,
                                    [](std::string_view text) {
                                      return is_one_of(text, {"open", "closed"});
@@ -125,7 +157,9 @@ constinit const Rule kLogFormat{0, 0,
                                 "text or json"};
 
 std::vector<Conflict> conflicts(const Settings& settings) {
-  const auto& [mqtt, http, storage, tasks, devices, security, log, grace] = settings;
+  const auto& mqtt = settings.mqtt;
+  const auto& http = settings.http;
+  const auto& tasks = settings.tasks;
   std::vector<Conflict> found;
   if (mqtt.reconnect_min_s > mqtt.reconnect_max_s)
     found.push_back({"mqtt.reconnect_min_s", "mqtt.reconnect_max_s",

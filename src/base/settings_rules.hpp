@@ -34,6 +34,10 @@ extern const Rule kMqttVersion;
 extern const Rule kClientId;   ///< 1 to 128 printable ASCII characters without blanks
 extern const Rule kMaybeName;  ///< up to 256 bytes
 extern const Rule kTopicRoot;  ///< MQTT topic without wildcards or empty levels at its end
+extern const Rule kChannel;      ///< 1 to 64 of `a-z 0-9 _ -`
+extern const Rule kStages;       ///< of each entry: `canary`, a number, a percentage
+extern const Rule kMaxFailures;  ///< a number or a percentage
+extern const Rule kPercent;
 extern const Rule kRegistration;
 extern const Rule kConfirm;
 extern const Rule kApiAuth;

@@ -56,7 +56,7 @@ class ChunkSender {
 
   Context& context_;
   Mutex mutex_;
-  Condition idle_;
+  ConditionVariable idle_;
   ChunkWindows windows_ OTA_GUARDED_BY(mutex_);
   std::uint64_t ahead_bytes_ OTA_GUARDED_BY(mutex_) = 0;  // selected and not yet sent
   std::size_t jobs_ OTA_GUARDED_BY(mutex_) = 0;

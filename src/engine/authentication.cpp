@@ -29,7 +29,7 @@ Result<void> prove(const TaskService& service, const Device& device, const Crede
 
 /// A device that is new. The token that it comes with is its secret from then on; one that is known without a secret
 /// doesn't get one so, since anybody could bring it.
-Result<Device> newcomer(const TaskService& service, const DeviceId& id, const Credentials& who) {
+Result<Device> newcomer(TaskService& service, const DeviceId& id, const Credentials& who) {
   if (service.options().devices.registration != "open")
     return fail(Errc::unknown_device,
                 fmt::format("device {} is not registered: an operator must register it (PUT /devices/{})", id.str(),
@@ -39,9 +39,7 @@ Result<Device> newcomer(const TaskService& service, const DeviceId& id, const Cr
                 fmt::format("device {} is new, and its token is not acceptable: it must have 16 to 128 visible "
                             "characters of ASCII, no blanks",
                             id.str()));
-  Device device;
-  device.id = id.str();
-  device.created = service.wall();
+  auto device = service.registry.make(id.str());
   if (who.token_fit) device.secret = who.token_digest;
   device.claimed = device.secret.has_value();
   return device;

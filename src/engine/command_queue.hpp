@@ -89,7 +89,7 @@ class CommandQueue {
  private:
   const std::size_t capacity_;
   mutable Mutex mutex_;
-  Condition changed_;
+  ConditionVariable changed_;
   std::deque<Command> commands_ OTA_GUARDED_BY(mutex_);
   bool woken_ OTA_GUARDED_BY(mutex_) = false;
   bool closed_ OTA_GUARDED_BY(mutex_) = false;

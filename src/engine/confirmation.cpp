@@ -6,20 +6,6 @@
 namespace ota::engine {
 namespace {
 
-/// The device runs the task's version and says so.
-void confirm(TaskService& service, Task& task) {
-  if (task.state == TaskState::succeeded && task.confirmed) return;
-  task.reason.clear();
-  task.detail.clear();
-  task.confirmed = true;
-  if (!service.lifecycle.change(task, TaskEvent::confirmed, by_device())) return;
-  if (auto device = service.registry.find(task.device)) {
-    device->last_update = task.id.number;
-    service.rows.unit.put(*device);
-  }
-  service.lifecycle.supersede_up_to(task.device, task.version);
-}
-
 /// The registry takes the device to run what a progress says; a request says it itself.
 void note_running(TaskService& service, const std::string& id, const std::string& version, bool confirmed) {
   auto device = service.registry.find(id);
@@ -55,7 +41,9 @@ void judge_installing(TaskService& service, Task& task, const std::string& versi
     task.from_version = version;
     return service.lifecycle.save(task);
   }
-  if (came_from) return;
+  // Before `soak_s` is over it may not have restarted yet.
+  const bool soaked = task.rollout != 0 && service.now() >= service.gate.soak_end(task);
+  if (came_from && !soaked) return;
   undone(service, task, TaskEvent::other_version, "rolled_back", "runs " + version);
 }
 
@@ -66,7 +54,8 @@ void judge_ended(TaskService& service, Task& task, const std::string& version) {
     if (task.state == TaskState::succeeded || task.state == TaskState::failed) confirm(service, task);
     return;
   }
-  if (task.state != TaskState::succeeded) return;
+  const bool was_lost = task.state == TaskState::failed && task.reason == "silent";
+  if (task.state != TaskState::succeeded && !was_lost) return;
   const bool came_from = same_version(version, task.from_version);
   if (came_from || !newer_version(version, task.version))
     undone(service, task, TaskEvent::other_version, "rolled_back", "runs " + version);
@@ -85,18 +74,34 @@ void judge_open(TaskService& service, Task& task, const std::string& version) {
 
 }  // namespace
 
+void confirm(TaskService& service, Task& task) {
+  if (task.state == TaskState::succeeded && task.confirmed) return;
+  if (service.gate.on_version(task)) return;
+  task.reason.clear();
+  task.detail.clear();
+  task.confirmed = true;
+  if (!service.lifecycle.change(task, TaskEvent::confirmed, by_device())) return;
+  if (auto device = service.registry.find(task.device)) {
+    device->last_update = task.id.number;
+    service.rows.unit.put(*device);
+  }
+  if (task.rollout != 0) service.rollouts.note_news(task.rollout);
+  service.lifecycle.supersede_up_to(task.device, task.version);
+}
+
 bool waits_for_confirmation(const Task& task, const Device& device) {
   return task.confirm == Confirm::always || (task.confirm == Confirm::automatic && device.tells_version);
 }
 
-Result<void> image_verified(TaskService& service, Task& task) {
+Result<Answer> image_verified(TaskService& service, Task& task) {
   auto device = service.registry.find(task.device);
+  if (task.rollout != 0 && device) return service.gate.verified(task, *device);
   const bool waits = device && waits_for_confirmation(task, *device);
   if (device && !device->current_version.empty()) task.from_version = device->current_version;
   task.detail.clear();
   const auto event = waits ? TaskEvent::verified_pending_confirm : TaskEvent::verified;
-  if (auto done = service.lifecycle.change(task, event, by_device()); !done) return done;
-  if (!device) return {};
+  if (auto done = service.lifecycle.change(task, event, by_device()); !done) return done.error();
+  if (!device) return Answer{service.replies.success(task)};
   device->last_update = task.id.number;
   if (!waits) {
     device->current_version = task.version;
@@ -104,7 +109,7 @@ Result<void> image_verified(TaskService& service, Task& task) {
   }
   service.rows.unit.put(*device);
   if (!waits) service.lifecycle.supersede_up_to(task.device, task.version);
-  return {};
+  return Answer{service.replies.success(task)};
 }
 
 void version_reported(TaskService& service, Device& device, std::optional<Task>& active, const std::string& version) {
@@ -150,7 +155,7 @@ std::optional<InstallReport> installation_reported(TaskService& service, Task& t
   if (!waits && !open_to_it) return std::nullopt;
   const bool back = state == DeviceState::rolled_back;
   // Said again, or later: the first cause stands, but for a device that was only late to tell it.
-  if (task.state != TaskState::failed || task.reason == "confirm_timeout")
+  if (task.state != TaskState::failed || task.reason == "confirm_timeout" || task.reason == "silent")
     undone(service, task, back ? TaskEvent::rolled_back : TaskEvent::install_failed,
            back ? "rolled_back" : "device_failed", text);
   return InstallReport{FailedAnswer{task.id, task.reason, task.attempt}};

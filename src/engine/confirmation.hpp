@@ -18,8 +18,12 @@
 
 namespace ota::engine {
 
-/// The image of `task` is right: it waits for its confirmation, or ends here. Errc::wrong_state.
-Result<void> image_verified(TaskService& service, Task& task);
+/// The image of `task` is right: it waits for its confirmation or at the gate of its rollout, or ends here. The answer
+/// for its device; Errc::wrong_state.
+Result<Answer> image_verified(TaskService& service, Task& task);
+
+/// The device runs the task's version and says so: `succeeded`, confirmed.
+void confirm(TaskService& service, Task& task);
 
 /// Whether the task would wait for its confirmation once its image is verified.
 bool waits_for_confirmation(const Task& task, const Device& device);

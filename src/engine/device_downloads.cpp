@@ -19,6 +19,7 @@ ChunkAccess on_fetch(TaskService& service, const DeviceId& id, const Credentials
   if (holds_slot(task->state)) return ChunkGrant{task->checksum, task->chunk_bytes};
   if (task->state == TaskState::queued) return Answer{service.replies.queued(*task)};
   if (task->state == TaskState::installing) return Answer{service.replies.success(*task)};
+  if (task->state == TaskState::staged) return service.gate.hold(*task);
   return Answer{
       refuse(Errc::task_ended,
              fmt::format("task {} is {}: send a request for what comes next", task_id.str(), to_string(task->state)),

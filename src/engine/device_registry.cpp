@@ -3,8 +3,19 @@
 #include <utility>
 
 #include "engine/task_service.hpp"
+#include "ota/domain/contact.hpp"
 
 namespace ota::engine {
+
+Device DeviceRegistry::make(const std::string& id) {
+  Device device;
+  device.id = id;
+  device.created = service_.wall();
+  const auto& channel = service_.options().devices.default_channel;
+  if (service_.rollouts.channel(channel)) device.channel = channel;
+  device.ring = static_cast<std::uint32_t>(service_.random().unit() * 4294967296.0);
+  return device;
+}
 
 std::optional<Device> DeviceRegistry::find(const std::string& id) {
   try {
@@ -23,10 +34,16 @@ Result<void> DeviceRegistry::check_readable(const std::string& id) {
   }
 }
 
-void DeviceRegistry::mark_seen(Device& device) {
+void DeviceRegistry::note_contact(Device& device) {
+  if (device.last_seen)
+    device.gap = next_gap(device.gap, *device.last_seen - device.created, service_.wall() - *device.last_seen);
   device.last_seen = service_.wall();
   device.present_until_tl = service_.now() + std::chrono::seconds{service_.options().devices.present_s};
   service_.rows.unit.put(device);
+}
+
+void DeviceRegistry::mark_seen(Device& device) {
+  note_contact(device);
   for (auto& task : service_.rows.unit.queued_of(device.id, kMaxQueuedOfDevice))
     if (task.parked) {
       task.parked = false;

@@ -67,6 +67,15 @@ void log_state(TaskService& service, const Task& task, const ProgressReport& mes
   service.log(task, std::move(entry));
 }
 
+std::optional<Answer> on_postponed(TaskService& service, Task& task, const ProgressReport& message) {
+  const bool past_download = task.state == TaskState::installing || task.state == TaskState::staged;
+  if (task.rollout != 0 && past_download && message.until) return service.gate.postpone(task, *message.until);
+  return refuse(Errc::bad_message,
+                fmt::format("task {} is {}{}: only the installation of a rollout's update can be postponed",
+                            task.id.str(), to_string(task.state), task.rollout == 0 ? ", ordered by an operator" : ""),
+                task.id);
+}
+
 std::optional<Answer> on_device_state(TaskService& service, Task& task, const ProgressReport& message) {
   log_state(service, task, message);
   switch (*message.state) {
@@ -76,14 +85,19 @@ std::optional<Answer> on_device_state(TaskService& service, Task& task, const Pr
       return {};
     case DeviceState::installing:
     case DeviceState::rebooting:
-    case DeviceState::postponed:
       return {};
+    case DeviceState::postponed:
+      return on_postponed(service, task, message);
     case DeviceState::installed:
     case DeviceState::rolled_back:
     case DeviceState::failed:
       break;
   }
   if (auto told = installation_reported(service, task, *message.state, message.reason)) return told->answer;
+  if (*message.state == DeviceState::installed && task.state == TaskState::staged) {
+    confirm(service, task);  // without waiting for the gate: it runs the version, but proves nothing
+    return {};
+  }
   if (*message.state == DeviceState::installed)
     return refuse(Errc::bad_message,
                   fmt::format("task {} is {}: its image was not verified, so it can't be installed", task.id.str(),
@@ -135,6 +149,7 @@ std::optional<Answer> on_progress(TaskService& service, const DeviceId& id, cons
   }
   if (!message.chunks.empty())
     if (auto answer = on_chunks(service, *task, message)) return answer;
+  service.admission.on_contact(id.str());
   if (!message.state) return {};
   if (auto current = service.lifecycle.load(task->id.number)) return on_device_state(service, *current, message);
   return {};
@@ -166,8 +181,8 @@ std::optional<Answer> on_verify(TaskService& service, const DeviceId& id, const 
     const bool queued = task.state == TaskState::queued;
     if (queued && waits_for_confirmation(task, *device) && service.rows.unit.active_of(id.str()))
       return service.replies.queued(task);
-    if (auto done = image_verified(service, task); !done) return ErrorAnswer{done.error(), task.id};
-    return service.replies.success(task);
+    auto answer = image_verified(service, task);
+    return answer ? *answer : ErrorAnswer{answer.error(), task.id};
   }
   if (task.state == TaskState::queued) return service.replies.queued(task);
   if (repeats(service, task, message.attempt)) {

@@ -19,6 +19,10 @@ std::optional<ErrorAnswer> learn(TaskService& service, Device& device, const Dev
   if (message.transports) device.transports = *message.transports;
   if (message.max_chunk_bytes) device.max_chunk_bytes = message.max_chunk_bytes;
   if (message.max_message_bytes) device.max_message_bytes = message.max_message_bytes;
+  if (message.timezone) device.timezone = *message.timezone;
+  // Only where it is registered by this message: from then on an operator decides.
+  if (message.channel && !device.last_seen && !device.registered && service.rollouts.channel(*message.channel))
+    device.channel = *message.channel;
   if (!message.hardware || *message.hardware == device.hardware) return {};
   const bool contradicts = device.registered && !device.hardware.empty();
   const auto ended = end_unfit_tasks(service, device.id, *message.hardware);
@@ -87,6 +91,8 @@ std::optional<Answer> on_request(TaskService& service, const DeviceId& id, const
 
   auto active = service.lifecycle.load_active(id.str());
   if (message.current_version) version_reported(service, *device, active, *message.current_version);
+  service.admission.on_contact(id.str());
+  active = service.lifecycle.load_active(id.str());
   if (active) {
     if (active->state == TaskState::installing) return service.replies.success(*active);
     const bool came_back = active->state == TaskState::downloading && active->chunks_have > 0;
@@ -94,7 +100,10 @@ std::optional<Answer> on_request(TaskService& service, const DeviceId& id, const
       service.transports.note_trouble(id.str(), LinkTrouble::resume);
     service.lifecycle.record_activity(*active);
     service.scheduler.schedule(id.str());  // a security task of its own may come first
-    if (auto still = service.lifecycle.load_active(id.str())) return offer_again(service, *still, *device);
+    auto still = service.lifecycle.load_active(id.str());
+    if (still && still->state == TaskState::installing) return service.replies.success(*still);
+    // One that waits at the gate may have lost its image: it verifies it, and is answered by that.
+    if (still) return offer_again(service, *still, *device);
     return waiting_or_up_to_date(service, *device);
   }
   if (message.version && !service.rows.unit.open_of(id.str(), *message.version))
@@ -109,6 +118,7 @@ Result<std::optional<Answer>> on_listen(TaskService& service, const DeviceId& id
   auto device = authenticate_device(service, id, who);
   if (!device) return device.error();
   service.registry.mark_seen(*device);
+  service.admission.on_contact(id.str());
   service.scheduler.schedule(id.str());
   const auto active = service.lifecycle.load_active(id.str());
   if (active && active->state == TaskState::offered) return std::optional<Answer>{service.replies.offer(*active)};

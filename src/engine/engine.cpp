@@ -5,6 +5,8 @@
 
 #include "engine/commands.hpp"
 #include "engine/engine_loop.hpp"
+#include "engine/fleet_control.hpp"
+#include "engine/orders.hpp"
 #include "engine/task_service.hpp"
 
 namespace ota::engine {
@@ -93,20 +95,19 @@ class EngineImpl final : public Engine {
   }
 
   void listen(DeviceId device, Credentials who, Done<std::optional<Answer>> done) override {
-    submit<std::optional<Answer>>(
-        std::move(done), {device.str()},
+    submit<std::optional<Answer>>(loop_, std::move(done), {device.str()},
         [device, who](TaskService& service) { return on_listen(service, device, who); });
   }
 
   void download(DownloadClaim claim, Done<Admission> done) override {
-    submit<Admission>(std::move(done), {{}, claim.task.number}, [claim](TaskService& service) {
+    submit<Admission>(loop_, std::move(done), {{}, claim.task.number}, [claim](TaskService& service) {
       return Result<Admission>{on_download(service, claim)};
     });
   }
 
   void fetch(DeviceId device, Credentials who, TaskId task, Done<ChunkAccess> done) override {
     if (const auto grant = loop_.transfers().fetch(device.str(), who, task)) return done(ChunkAccess{*grant});
-    submit<ChunkAccess>(std::move(done), {device.str()}, [device, who, task](TaskService& service) {
+    submit<ChunkAccess>(loop_, std::move(done), {device.str()}, [device, who, task](TaskService& service) {
       auto access = on_fetch(service, device, who, task);
       if (auto* told = std::get_if<Answer>(&access)) keep_within(service, device, {}, *told);
       return Result<ChunkAccess>{std::move(access)};
@@ -115,26 +116,24 @@ class EngineImpl final : public Engine {
 
   void upgrade(UpgradeOrder order, Caller caller, Done<UpgradeOutcome> done) override {
     auto target = order.device + " " + order.version;
-    order_by<UpgradeOutcome>(
-        std::move(done), caller, "upgrade", std::move(target), {order.device, 0, key_of(order, caller.name)},
+    order_by<UpgradeOutcome>(loop_, std::move(done), caller, "upgrade", std::move(target), {order.device, 0, key_of(order, caller.name)},
         [order, name = caller.name](TaskService& service) {
           return on_upgrade(service, order, name);
         });
   }
 
   void cancel(TaskId task, Caller caller, Done<Task> done) override {
-    order_by<Task>(std::move(done), caller, "task.cancel", task.str(), {{}, task.number},
+    order_by<Task>(loop_, std::move(done), caller, "task.cancel", task.str(), {{}, task.number},
                    [task, name = caller.name](TaskService& service) { return on_cancel(service, task, name); });
   }
 
   void retry(TaskId task, Caller caller, Done<Task> done) override {
-    order_by<Task>(std::move(done), caller, "task.retry", task.str(), {{}, task.number},
+    order_by<Task>(loop_, std::move(done), caller, "task.retry", task.str(), {{}, task.number},
                    [task, name = caller.name](TaskService& service) { return on_retry(service, task, name); });
   }
 
   void set_priority(TaskId task, Priority priority, Caller caller, Done<Task> done) override {
-    order_by<Task>(
-        std::move(done), caller, "task.priority", task.str() + " " + std::string(to_string(priority)),
+    order_by<Task>(loop_, std::move(done), caller, "task.priority", task.str() + " " + std::string(to_string(priority)),
         {{}, task.number},
         [task, priority, name = caller.name](TaskService& service) {
           return on_set_priority(service, task, priority, name);
@@ -143,21 +142,21 @@ class EngineImpl final : public Engine {
 
   void change_device(DeviceChange change, Caller caller, Done<PutDevice> done) override {
     auto target = change.device;
-    order_by<PutDevice>(std::move(done), caller, change.may_create ? "device.put" : "device.patch", std::move(target),
+    order_by<PutDevice>(loop_, std::move(done), caller, change.may_create ? "device.put" : "device.patch", std::move(target),
                         {change.device}, [change](TaskService& service) {
                           return on_change_device(service, change);
                         });
   }
 
   void remove_device(std::string device, Caller caller, Done<void> done) override {
-    order_by<void>(std::move(done), caller, "device.remove", device, {device},
+    order_by<void>(loop_, std::move(done), caller, "device.remove", device, {device},
                    [device, name = caller.name](TaskService& service) {
                      return on_remove_device(service, device, name);
                    });
   }
 
   void set_device_secret(std::string device, Digest secret, Caller caller, Done<void> done) override {
-    order_by<void>(std::move(done), caller, "device.token", device, {device},
+    order_by<void>(loop_, std::move(done), caller, "device.token", device, {device},
                    [device, secret](TaskService& service) { return on_set_secret(service, device, secret); });
   }
 
@@ -168,13 +167,12 @@ class EngineImpl final : public Engine {
       if (!result) loop_.image_unneeded(image);
       done(std::move(result));
     };
-    order_by<AddedFirmware>(
-        std::move(told), caller, "firmware.add", std::move(target), {},
+    order_by<AddedFirmware>(loop_, std::move(told), caller, "firmware.add", std::move(target), {},
         [firmware = std::move(firmware)](TaskService& service) { return on_add_firmware(service, firmware); });
   }
 
   void remove_firmware(std::int64_t id, Caller caller, Done<Firmware> done) override {
-    order_by<Firmware>(std::move(done), caller, "firmware.remove", std::to_string(id), {},
+    order_by<Firmware>(loop_, std::move(done), caller, "firmware.remove", std::to_string(id), {},
                        [id](TaskService& service) { return on_remove_firmware(service, id); });
   }
 
@@ -189,37 +187,11 @@ class EngineImpl final : public Engine {
     loop_.later([name = std::move(name)](TaskService& service) { service.rows.api_keys.used(name, service.wall()); });
   }
 
+  FleetControl& fleet() noexcept override { return fleet_; }
   ActiveTransfers& transfers() noexcept override { return loop_.transfers(); }
   Stats stats() const override { return loop_.stats(); }
 
  private:
-  template <class T, class Work>
-  void submit(Done<T> done, About about, Work work) {
-    auto shared = std::make_shared<Done<T>>(std::move(done));
-    loop_.send({[shared, work = std::move(work)](TaskService& service) {
-                    auto result = work(service);
-                    service.after_commit([shared, result = std::move(result)] { (*shared)(result); });
-                    service.scheduler.schedule();
-                  },
-                  [shared](Error error) { (*shared)(std::move(error)); }, std::move(about)});
-  }
-
-  /// An operator's command: what was done is in the audit log with it. What was refused the api tells by audit().
-  template <class T, class Work>
-  void order_by(Done<T> done, const Caller& caller, std::string action, std::string target, About about, Work work) {
-    AuditEntry entry;
-    entry.caller = caller;
-    entry.action = std::move(action);
-    entry.target = std::move(target);
-    entry.outcome = "done";
-    auto audited = [entry = std::move(entry), work = std::move(work)](TaskService& service) {
-      auto result = work(service);
-      if (result) service.audit(entry);
-      return result;
-    };
-    submit<T>(std::move(done), std::move(about), std::move(audited));
-  }
-
   /// The answer goes before what the command brings others, and the device itself.
   template <class R>
   static void give(TaskService& service, const std::shared_ptr<R>& reply, std::optional<Answer> answer) {
@@ -239,6 +211,7 @@ class EngineImpl final : public Engine {
 
   const std::shared_ptr<std::atomic<bool>> serving_ = std::make_shared<std::atomic<bool>>(true);
   EngineLoop loop_;
+  FleetCommands fleet_{loop_};
 };
 
 }  // namespace

@@ -44,6 +44,7 @@ class EngineLoop {
 
   ActiveTransfers& transfers() noexcept { return transfers_; }
   Stats stats() const;
+  Options options() const;
 
  private:
   friend class EngineDriver;  // tests/unit/engine: steps it without its thread
@@ -74,7 +75,6 @@ class EngineLoop {
   void close(const std::string& why);
   void publish(std::string fault);
   bool take_new_options();
-  Options options() const;
   Error unwritable();
   int spread_s();
 

@@ -101,6 +101,11 @@ void EngineLoop::decide(TaskService& service, std::vector<Command>& commands, st
     return true;
   };
   if (take_new_options()) service.set_options(options());
+  // Whose time is up is counted before a contact that came later: silence is seen before good news.
+  if (timer_ && *timer_ <= service.clock().now()) {
+    Command timers{[](TaskService& to) { to.scheduler.run_timers(); }, [](const Error&) {}};
+    stands(timers);
+  }
   // Before the commands, so that an upload which heals an image comes after the word of its damage.
   if (image_events_.take()) {
     Command images{[this](TaskService& to) { image_events_.see_to(to); },
@@ -159,11 +164,13 @@ void EngineLoop::chores(TaskService& service) {
     looked_ = now;
   }
   service.scheduler.run_timers();
+  const bool walks = service.admission.walk();
+  service.scheduler.schedule();
   if (now - kept_ >= kHousekeepingEvery) {
     const bool more = service.housekeeping.run();
     kept_ = more ? now - kHousekeepingEvery + kHousekeepingOn : now;
   }
-  timer_ = service.scheduler.next_timer();
+  timer_ = walks ? std::optional{service.clock().now()} : service.scheduler.next_timer();
 }
 
 /// The engine's own work, after something threw: what it throws is logged once.

@@ -25,13 +25,13 @@ std::string end_line(const Task& task) {
                             task.attempt, task.max_attempts);
 }
 
+}  // namespace
+
 int day_of(WallTime time) {
   const std::chrono::year_month_day date{std::chrono::floor<std::chrono::days>(time)};
   return static_cast<int>(date.year()) * 10'000 + static_cast<int>(static_cast<unsigned>(date.month())) * 100 +
          static_cast<int>(static_cast<unsigned>(date.day()));
 }
-
-}  // namespace
 
 std::optional<Task> Lifecycle::load(std::int64_t number) {
   std::optional<Task> task;
@@ -63,7 +63,8 @@ Task& Lifecycle::insert(Task& task, const std::string& actor) {
   task.queued_at_tl = service_.now();
   task.max_attempts = service_.options().tasks.max_attempts;
   if (task.not_before && *task.not_before > service_.wall()) task.wait_due = service_.clock().at(*task.not_before);
-  if (const auto life = service_.options().tasks.default_expiry_s; life > 0 && !task.expires_at)
+  // A rollout waits for absent devices as long as it goes on.
+  if (const auto life = service_.options().tasks.default_expiry_s; life > 0 && !task.expires_at && task.rollout == 0)
     task.expires_at = std::max(task.not_before.value_or(service_.wall()), service_.wall()) + std::chrono::seconds{life};
   if (task.expires_at) task.expiry_due = service_.clock().at(*task.expires_at);
   service_.rows.unit.insert(task);
@@ -96,7 +97,10 @@ void Lifecycle::arm(Task& task) {
           std::max(task.retry_due.value_or(service_.now()), service_.now()) + service_.transports.stall_time(task);
       break;
     case TaskState::installing:
-      task.state_due = service_.now() + seconds{times.confirm_timeout_s};
+      task.state_due = task.rollout == 0 ? service_.now() + seconds{times.confirm_timeout_s} : service_.gate.soak_end(task);
+      break;
+    case TaskState::staged:
+      if (task.postponed_until) task.state_due = service_.clock().at(*task.postponed_until);
       break;
     default:
       break;
@@ -118,8 +122,9 @@ Result<void> Lifecycle::change(Task& task, TaskEvent event, const Actor& by, con
   arm(task);
   if (holds_slot(from) != holds_slot(*to)) move_slot(task);
   if (*to == TaskState::installing)
-    task.confirm_by = std::chrono::floor<std::chrono::seconds>(service_.wall()) +
-                      std::chrono::seconds{service_.options().tasks.confirm_timeout_s};
+    task.confirm_by = std::chrono::floor<std::chrono::seconds>(
+        service_.wall() + (task.rollout == 0 ? std::chrono::seconds{service_.options().tasks.confirm_timeout_s}
+                                             : service_.gate.proof_time(task)));
   if (is_ended(*to)) end(task);
   save(task);
   // Which of its tasks is next is another matter only where one enters or leaves; who is dispatched was the next.
@@ -180,8 +185,11 @@ void Lifecycle::resume_active() {
     const auto due = task.state_due;
     arm(task);
     task.stalls = 0;  // what came in the last second may be forgotten: that is not the device's fault
-    if (task.state == TaskState::installing)
-      task.state_due = std::max(due.value_or(service_.now()), service_.now() + kConfirmGrace);
+    if (task.state == TaskState::installing) {
+      const auto was = due.value_or(service_.now());
+      // The moment in which a device of a rollout becomes overdue doesn't move: it counts as failed until it is heard.
+      task.state_due = task.rollout != 0 && !task.overdue ? was : std::max(was, service_.now() + kConfirmGrace);
+    }
     save(task);
     service_.digests.prepare(task, [number = task.id.number](TaskService& service, bool) {
       const auto now = service.lifecycle.load(number);

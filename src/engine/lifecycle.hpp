@@ -25,6 +25,9 @@ inline Actor by_timer() { return {Cause::timer, "timer"}; }
 inline Actor by_device() { return {Cause::device, "device"}; }
 inline Actor by_operator(std::string name) { return {Cause::operator_, std::move(name)}; }
 
+/// 20261122: part of the ids of tasks and rollouts.
+int day_of(WallTime time);
+
 class Lifecycle {
  public:
   explicit Lifecycle(TaskService& service) : service_(service) {}

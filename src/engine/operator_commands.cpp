@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/commands.hpp"
+#include "engine/fleet_commands.hpp"
 #include "engine/task_service.hpp"
 #include "ota/domain/version.hpp"
 
@@ -43,10 +44,7 @@ Result<Device> device_for(TaskService& service, const UpgradeOrder& order) {
   if (service.options().devices.registration != "open")
     return fail(Errc::unknown_device,
                 fmt::format("device {} is not registered (PUT /devices/{})", order.device, order.device));
-  Device device;
-  device.id = order.device;
-  device.created = service.wall();
-  return device;
+  return service.registry.make(order.device);
 }
 
 /// Whether the vendor permits this order to go below what the device runs. Errc::signature_invalid, Errc::malformed.
@@ -93,6 +91,7 @@ Result<UpgradeOutcome> make_task(TaskService& service, const UpgradeOrder& order
       if (!order.downgrade || fits.error().code != Errc::downgrade) return fits.error();
 
   if (!service.registry.find(device->id)) service.rows.unit.put(*device);
+  if (order.pin) pin_device(service, *device, true);
   auto task = task_for(*device, *firmware, *grid);
   task.priority = order.priority.value_or(firmware->security ? Priority::security : Priority::normal);
   task.confirm = order.confirm.value_or(service.default_confirm());
@@ -124,6 +123,9 @@ Result<Firmware> choose_firmware(TaskService& service, const std::string& versio
                                              "unknown: name one",
                                              version));
   if (!chosen) chosen = &all.front();
+  if (chosen->blocked)
+    return fail(Errc::blocked, fmt::format("firmware {} for hardware '{}' is blocked: {}", chosen->version,
+                                           chosen->hardware, *chosen->blocked));
   if (chosen->damaged)
     return fail(Errc::image_damaged,
                 fmt::format("the stored image of firmware {} is corrupted: upload it again", version));

@@ -145,9 +145,7 @@ void Progress::note_device(const Task& task, const TransferChange& change) {
   if (!there) return service_.rows.unit.put(*device);
   // Back by a download alone.
   if (device->present_until_tl <= service_.now()) return service_.registry.mark_seen(*device);
-  device->last_seen = service_.wall();
-  device->present_until_tl = service_.now() + std::chrono::seconds{service_.options().devices.present_s};
-  service_.rows.unit.put(*device);
+  service_.registry.note_contact(*device);
 }
 
 void Progress::log_run(const Task& task) {

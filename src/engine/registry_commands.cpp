@@ -4,6 +4,7 @@
 
 #include "engine/commands.hpp"
 #include "engine/confirmation.hpp"
+#include "engine/fleet_commands.hpp"
 #include "engine/task_service.hpp"
 #include "ota/base/log.hpp"
 
@@ -45,11 +46,12 @@ Result<Engine::PutDevice> on_change_device(TaskService& service, const DeviceCha
     if (!change.may_create)
       return fail(Errc::unknown_device,
                   fmt::format("there is no device {}: PUT /devices/{} registers it", change.device, change.device));
-    device.emplace();
-    device->id = change.device;
-    device->created = service.wall();
+    device = service.registry.make(change.device);
   }
+  if (change.channel)
+    if (auto known = check_channel(service, *change.channel); !known) return known.error();
   if (change.hardware) device->hardware = *change.hardware;
+  if (change.timezone) device->timezone = *change.timezone;
   if (change.clear_tags) device->tags.clear();
   for (const auto& [name, value] : change.tags) {
     if (value)
@@ -64,6 +66,8 @@ Result<Engine::PutDevice> on_change_device(TaskService& service, const DeviceCha
   }
   device->registered = true;
   service.rows.unit.put(*device);
+  if (change.channel) move_device(service, *device, *change.channel);
+  if (change.pinned) pin_device(service, *device, *change.pinned);
   service.registry.vouch_for(device->id);
   end_unfit_tasks(service, device->id, device->hardware);
   return Engine::PutDevice{*device, created};

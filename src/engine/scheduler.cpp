@@ -20,8 +20,9 @@ Priority Scheduler::effective_priority(const Task& task) const {
   return service_.now() - task.queued_at_tl >= kRiseAfter ? boosted(task.priority) : task.priority;
 }
 
-std::tuple<bool, Priority, std::int64_t> Scheduler::rank(const Task& task) const {
-  return {task.unasked, effective_priority(task), task.id.number};
+std::tuple<bool, Priority, bool, std::int64_t> Scheduler::rank(const Task& task) const {
+  // What is ordered for one device goes before what a rollout brings it.
+  return {task.unasked, effective_priority(task), task.rollout != 0, task.id.number};
 }
 
 WaitReason Scheduler::gate(Task& task, bool present) {
@@ -70,7 +71,9 @@ bool Scheduler::is_free_for(const Task& best) {
   if (!active) return true;
   const bool more_urgent = best.priority == Priority::security && active->priority != Priority::security;
   const bool asked_for = active->unasked && !best.unasked;
-  if (!holds_slot(active->state) || (!more_urgent && !asked_for)) return false;
+  // One that waits at the gate does nothing, perhaps for days.
+  const bool idle = active->state == TaskState::staged && rank(best) < rank(*active);
+  if (!idle && (!holds_slot(active->state) || (!more_urgent && !asked_for))) return false;
   preempt(*active);
   return true;
 }
@@ -199,6 +202,7 @@ bool Scheduler::free_slot_for(Task& task) {
 }
 
 void Scheduler::schedule(const std::string& asker) {
+  service_.rollouts.settle();
   // A pre-emption frees its device for others of its own, so this goes round until nothing changes.
   do {
     while (!dirty_.empty()) {
@@ -210,20 +214,24 @@ void Scheduler::schedule(const std::string& asker) {
       }
     }
     fill_slots(asker);
+    service_.rollouts.settle();
   } while (!dirty_.empty());
 }
 
 std::optional<Millis> Scheduler::next_timer() {
   const auto due = service_.rows.tasks().next_due();
   const auto lapse = service_.rows.devices().next_lapse();
-  if (due && lapse) return std::min(*due, *lapse);
-  return due ? due : lapse;
+  auto next = due;
+  for (const auto& other : {lapse, service_.rollouts.next_timer()})
+    if (other && (!next || *other < *next)) next = other;
+  return next;
 }
 
 void Scheduler::run_timers() {
   service_.trust.withdraw();
   for (const auto& found : service_.rows.tasks().due(service_.now(), kTimersAtOnce))
     if (auto task = service_.lifecycle.load(found.id.number)) on_due(*task);
+  service_.rollouts.run_timers();
   for (const auto& device : service_.rows.devices().lapsed(service_.now(), kTimersAtOnce)) mark_dirty(device);
   schedule();
 }
@@ -260,7 +268,14 @@ void Scheduler::on_state_due(Task& task) {
     case TaskState::retry_wait:
       service_.progress.stalled(task);
       break;
+    case TaskState::staged:
+      task.postponed_until.reset();
+      task.state_due.reset();
+      service_.lifecycle.save(task);
+      service_.rollouts.mark_dirty(task.rollout);
+      break;
     case TaskState::installing:
+      if (task.rollout != 0) return service_.gate.on_time_up(task);
       if (service_.lifecycle.change(task, TaskEvent::confirm_timeout, by_timer(), "confirm_timeout"))
         service_.push(task.device, FailedAnswer{task.id, "confirm_timeout", task.attempt});
       break;

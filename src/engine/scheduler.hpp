@@ -48,7 +48,7 @@ class Scheduler {
   void on_state_due(Task& task);
   Priority effective_priority(const Task& task) const;
   /// The place among waiting tasks; the lowest is the next.
-  std::tuple<bool, Priority, std::int64_t> rank(const Task& task) const;
+  std::tuple<bool, Priority, bool, std::int64_t> rank(const Task& task) const;
 
   TaskService& service_;
   std::set<std::string> dirty_;

@@ -62,6 +62,7 @@ void TaskService::audit(AuditEntry entry) {
 void TaskService::resync() {
   scheduler.discard();
   digests.resync();
+  rollouts.resync();
   count_damaged();
   auto holders = rows.tasks().all_active();
   std::erase_if(holders, [](const Task& task) { return !holds_slot(task.state); });

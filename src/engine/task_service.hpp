@@ -8,8 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "engine/admission.hpp"
 #include "engine/attempts.hpp"
 #include "engine/device_registry.hpp"
+#include "engine/gate.hpp"
 #include "engine/housekeeping.hpp"
 #include "engine/layout_digests.hpp"
 #include "engine/lifecycle.hpp"
@@ -17,6 +19,7 @@
 #include "engine/persistent_clock.hpp"
 #include "engine/progress.hpp"
 #include "engine/replies.hpp"
+#include "engine/rollouts.hpp"
 #include "engine/scheduler.hpp"
 #include "engine/transfer_runs.hpp"
 #include "engine/transport_policy.hpp"
@@ -24,6 +27,8 @@
 #include "ota/engine/engine.hpp"
 #include "ota/storage/database.hpp"
 #include "ota/storage/devices.hpp"
+#include "ota/storage/fleet.hpp"
+#include "ota/storage/rollouts.hpp"
 #include "ota/storage/tasks.hpp"
 #include "ota/storage/transfer_log.hpp"
 #include "ota/storage/unit.hpp"
@@ -44,12 +49,16 @@ class Rows {
         idempotency_keys(db.idempotency_keys()),
         tasks_(db),
         devices_(db),
-        transfer_log_(db) {}
+        transfer_log_(db),
+        rollouts_(db),
+        fleet_(db) {}
 
   // For questions: what the unit changed may be part of the answer, and is written first.
   storage::Tasks& tasks() { return up_to_date(tasks_); }
   storage::Devices& devices() { return up_to_date(devices_); }
   storage::TransferLog& transfer_log() { return up_to_date(transfer_log_); }
+  storage::Rollouts& rollouts() { return up_to_date(rollouts_); }
+  storage::Fleet& fleet() { return up_to_date(fleet_); }
 
   storage::Unit unit;  ///< rows of devices and tasks
   storage::FirmwareCatalogue& firmware;
@@ -68,6 +77,8 @@ class Rows {
   storage::Tasks tasks_;
   storage::Devices devices_;
   storage::TransferLog transfer_log_;
+  storage::Rollouts rollouts_;
+  storage::Fleet fleet_;
 };
 
 class TaskService {
@@ -123,6 +134,9 @@ class TaskService {
   DeviceRegistry registry{*this};
   Newcomers newcomers{*this};
   Housekeeping housekeeping{*this};
+  Rollouts rollouts{*this};
+  FleetAdmission admission{*this};
+  Gate gate{*this};
 
  private:
   Options options_;

@@ -1,5 +1,7 @@
 #include "engine/trust_gate.hpp"
 
+#include <utility>
+
 #include "engine/task_service.hpp"
 
 namespace ota::engine {
@@ -11,15 +13,15 @@ constexpr Millis kTrustRetry{60'000};  // firmware that isn't trusted is looked 
 
 bool TrustGate::trusted(const Task& task) {
   const auto& trust = service_.options().trust;
-  if (!trust) return true;
-  if (trusted_.empty() || seen_ != trust->generation()) {
+  const auto generation = trust ? trust->generation() : 0;
+  if (changed_ || seen_ != generation) {
     trusted_.clear();
-    seen_ = trust->generation();
+    seen_ = generation;
   }
   const auto known = trusted_.find(task.firmware_id);
   if (known != trusted_.end()) return known->second;
   const auto found = service_.rows.firmware.find(task.firmware_id);
-  const bool good = !found || trust->judge(*found);
+  const bool good = !found || (!found->blocked && (!trust || trust->judge(*found)));
   trusted_.emplace(task.firmware_id, good);
   return good;
 }
@@ -36,8 +38,11 @@ bool TrustGate::holds_back(Task& task, bool present) {
 }
 
 void TrustGate::withdraw() {
-  if (!service_.options().trust || service_.options().trust->generation() == withdrawn_at_) return;
-  withdrawn_at_ = service_.options().trust->generation();
+  const auto& trust = service_.options().trust;
+  const auto generation = trust ? trust->generation() : 0;
+  if (!changed_ && generation == withdrawn_at_) return;
+  if (std::exchange(changed_, false)) trusted_.clear();
+  withdrawn_at_ = generation;
   for (auto& task : service_.rows.tasks().all_active()) {
     if (!holds_slot(task.state) || trusted(task)) continue;
     if (!service_.lifecycle.change(task, TaskEvent::withdraw, by_engine(), kUntrusted)) continue;

@@ -44,7 +44,7 @@ class Scrubber {
   const std::function<void()> look_;
   ImageKeeper& keeper_;
   Mutex mutex_;
-  Condition wake_;
+  ConditionVariable wake_;
   bool stopping_ OTA_GUARDED_BY(mutex_) = false;
   std::chrono::steady_clock::time_point next_look_{};
   std::thread thread_;

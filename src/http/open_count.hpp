@@ -32,7 +32,7 @@ class OpenCount {
  private:
   std::atomic<std::size_t> count_{0};
   Mutex mutex_;  // only for waiting
-  Condition none_;
+  ConditionVariable none_;
 };
 
 /// Counts as one during its lifetime.

@@ -85,7 +85,7 @@ class ClientImpl final : public Client, private LinkEvents {
   std::string last_reason_;  // the broker's last reason for ending one of these
 
   mutable Mutex mutex_;
-  Condition wake_;
+  ConditionVariable wake_;
   Outbox outbox_ OTA_GUARDED_BY(mutex_);
   BulkLane bulk_ OTA_GUARDED_BY(mutex_);
   BarredTopics barred_ OTA_GUARDED_BY(mutex_);

@@ -106,7 +106,7 @@ class Gate {
 
  private:
   Mutex mutex_;
-  Condition idle_;
+  ConditionVariable idle_;
   LinkEvents* events_ OTA_GUARDED_BY(mutex_);
   int calls_ OTA_GUARDED_BY(mutex_) = 0;
 };

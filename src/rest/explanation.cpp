@@ -22,6 +22,8 @@ std::string slot_wait(const QueueFacts& facts) {
 }
 
 std::string trust_wait(const QueueFacts& facts) {
+  if (facts.firmware && facts.firmware->blocked)
+    return fmt::format("waits: an operator blocked the firmware: {}", *facts.firmware->blocked);
   if (!facts.firmware || !facts.firmware->signature)
     return "waits: the firmware is not signed, and security.require_signed_firmware is set";
   return fmt::format(

@@ -39,6 +39,13 @@ struct Rollouts::Statements {
 
   SQLite::Database& db;
   RolloutWriter writer{db};
+  Query set_walked{db, "UPDATE rollouts SET walked=?2 WHERE number=?1"};
+  Query failed_elsewhere{db,
+                         "SELECT COALESCE(SUM(n), 0) FROM rollout_counts WHERE bucket=6 AND rollout IN (SELECT number "
+                         "FROM rollouts WHERE channel=? AND hardware=? AND firmware=? AND number<>?)"};
+  Query staged_before{db,
+                      "SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE rollout=?1 AND bucket=2 AND (bucket_since, "
+                      "number)<(?2, ?3) LIMIT 1000)"};
   Query find{db, select_rollouts("WHERE number=?")};
   Query living{db, select_rollouts("WHERE state<7 ORDER BY number")};
   Query counts{db, "SELECT from_version, contact, bucket, n FROM rollout_counts WHERE rollout=?"};
@@ -75,6 +82,18 @@ Rollouts::~Rollouts() = default;
 
 void Rollouts::insert(Rollout& rollout) { q_->writer.insert(rollout); }
 void Rollouts::update(const Rollout& rollout) { q_->writer.update(rollout); }
+
+void Rollouts::set_walked(std::int64_t rollout, std::uint64_t walked) { q_->set_walked.run(rollout, walked); }
+
+std::int64_t Rollouts::failed_elsewhere(const Rollout& rollout) {
+  auto rows = q_->failed_elsewhere.rows(rollout.spec.channel, rollout.hardware, rollout.firmware_id, rollout.id.number);
+  return rows.next() ? rows.integer() : 0;
+}
+
+std::int64_t Rollouts::staged_before(const Task& task) {
+  auto rows = q_->staged_before.rows(task.rollout, task.bucket_since, task.id.number);
+  return rows.next() ? rows.integer() : 0;
+}
 
 std::optional<Rollout> Rollouts::find(std::int64_t number) {
   auto rollout = first_row(q_->find.rows(number), "rollouts", read_rollout);

@@ -18,6 +18,8 @@ struct SqliteReaders::Reader {
   std::unique_ptr<SqliteDatabase> db;
   Tasks tasks{*db};
   Devices devices{*db};
+  Rollouts rollouts{*db};
+  Fleet fleet{*db};
   TransferLog log{*db};
 };
 
@@ -84,9 +86,8 @@ void SqliteReaders::read(Reader& reader, const std::function<void(ReadView&)>& j
                          const std::function<void(Error)>& failed) {
   try {
     reader.db->begin();
-    ReadView view{reader.tasks,          reader.devices,         reader.log,
-                  reader.db->firmware(), reader.db->api_keys(),  reader.db->audit_log(),
-                  reader.db->metadata()};
+    ReadView view{reader.tasks,          reader.devices,        reader.rollouts,        reader.fleet, reader.log,
+                  reader.db->firmware(), reader.db->api_keys(), reader.db->audit_log(), reader.db->metadata()};
     job(view);
   } catch (const Fault& e) {
     log::error(std::string("the database can't be read: ") + e.what());

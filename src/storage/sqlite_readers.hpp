@@ -50,7 +50,7 @@ class SqliteReaders final : public Readers {
   const std::string path_;
   Connections& connections_;
   Mutex mutex_;
-  Condition closed_;
+  ConditionVariable closed_;
   std::vector<std::unique_ptr<Reader>> free_ OTA_GUARDED_BY(mutex_);
   int generation_ OTA_GUARDED_BY(mutex_) = 0;  // of the connections, one more at each close_all()
   int taken_ OTA_GUARDED_BY(mutex_) = 0;

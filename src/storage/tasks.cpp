@@ -46,7 +46,13 @@ struct Tasks::Statements {
   Query unverified_of{db, select_tasks("WHERE firmware=? AND " + kUnverifiedOnes +
                                        " AND number>? ORDER BY number LIMIT ?")};
   Query counts{db, "SELECT state, version, n FROM task_counts"};
-  Query active{db, select_tasks(kActiveOnes)};
+  Query active{db, select_tasks("INDEXED BY tasks_state WHERE " + in({TaskState::offered, TaskState::downloading,
+                                                                      TaskState::retry_wait, TaskState::installing}))};
+  Query failed_version{db,
+                       "SELECT number, day, reason FROM tasks AS t INDEXED BY tasks_device WHERE device=?1 AND state=6 "
+                       "AND version=?2 AND reason IN ('rolled_back', 'device_failed', 'silent', 'confirm_timeout') AND "
+                       "NOT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_device WHERE device=?1 AND retry_of=t.number) "
+                       "ORDER BY number DESC LIMIT 1"};
   Query asked_by_others{db, "SELECT 1 FROM tasks INDEXED BY tasks_device WHERE device=? AND unasked=0 LIMIT 1"};
   Query ended_unasked{db, "SELECT number FROM tasks INDEXED BY tasks_device WHERE device=? AND unasked=1 AND " +
                               in(kEnded) + " ORDER BY number DESC LIMIT -1 OFFSET ?"};
@@ -92,6 +98,15 @@ std::vector<Task> Tasks::due(Millis now, int limit) {
 }
 
 std::optional<Millis> Tasks::next_due() { return q_->next_due.value(&Rows::millis); }
+
+std::string Tasks::failed_version(const std::string& device, const std::string& version) {
+  auto rows = q_->failed_version.rows(device, version);
+  if (!rows.next()) return {};
+  TaskId id;
+  id.number = rows.integer();
+  id.day = rows.small();
+  return "task " + id.str() + " failed: " + rows.text();
+}
 
 std::vector<Tasks::Age> Tasks::oldest(std::int64_t after, int limit) {
   std::vector<Age> found;

@@ -52,7 +52,10 @@ void Unit::flush() {
   impl_->write_counts();
 }
 
-void Unit::discard() { impl_->forget(); }
+void Unit::discard() {
+  impl_->forget();
+  impl_->moved_rollouts.clear();
+}
 
 std::optional<Device> Unit::device(const std::string& id) {
   const auto& entry = impl_->device(id);
@@ -214,6 +217,11 @@ const RolloutCounts& Unit::counts(std::int64_t rollout) {
     counts.add(of, rows.integer());
   }
   return counts;
+}
+
+std::vector<std::int64_t> Unit::take_moved() {
+  const auto moved = std::exchange(impl_->moved_rollouts, {});
+  return {moved.begin(), moved.end()};
 }
 
 std::optional<Task> Unit::member(std::int64_t rollout, const std::string& device) {

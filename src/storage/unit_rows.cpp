@@ -163,6 +163,7 @@ void Unit::Impl::follow(const std::optional<Membership>& before, const std::opti
   if (before == now) return;
   const auto add = [this](const std::optional<Membership>& of, std::int64_t n) {
     if (!of) return;
+    moved_rollouts.insert(of->rollout);
     if (const auto found = counts.find(of->rollout); found != counts.end()) found->second.add(*of, n);
   };
   add(before, -1);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -89,6 +90,7 @@ struct Unit::Impl {
   std::map<std::int64_t, RolloutCounts> counts;  // as the rows in memory have them
   std::map<Membership, std::int64_t> moved;      // since they were written
   std::map<FleetKey, std::int64_t> moved_devices;
+  std::set<std::int64_t> moved_rollouts;  // since take_moved()
   std::optional<std::int64_t> last_number;
   std::optional<std::int64_t> slots;
   std::int64_t ready = 0;            // of the tasks in memory

@@ -49,6 +49,10 @@ constexpr Row kRows[] = {
     {Errc::misdirected, "misdirected_request", "not_authorized", 421, "The request is for another server"},
     {Errc::unsupported_type, "unsupported_media_type", "bad_message", 415, "Unsupported content type"},
     {Errc::too_many_new, "too_many_new", "overloaded", 503, "Too many new devices at once"},
+    {Errc::rollout_active, "rollout_active", "server_fault", 409, "Another rollout is open there"},
+    {Errc::blocked, "blocked", "no_such_firmware", 409, "The firmware is blocked"},
+    {Errc::still_halted, "still_halted", "server_fault", 409, "A brake of the rollout still holds"},
+    {Errc::same_person, "same_person", "not_authorized", 403, "Another person must approve"},
 };
 
 constexpr bool in_order() {

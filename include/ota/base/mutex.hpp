@@ -33,7 +33,7 @@ class OTA_THREAD_ANNOTATION(capability("mutex")) Mutex {
   void unlock() OTA_THREAD_ANNOTATION(release_capability()) { mutex_.unlock(); }
 
  private:
-  friend class Condition;
+  friend class ConditionVariable;
   std::mutex mutex_;
 };
 
@@ -65,7 +65,7 @@ class OTA_THREAD_ANNOTATION(scoped_lockable) MutexUnlock {
 
 /// std::condition_variable for a Mutex. It may wake without reason: wait in a loop that looks again. A predicate would
 /// be a lambda, into which the analysis can't see.
-class Condition {
+class ConditionVariable {
  public:
   void notify_one() noexcept { condition_.notify_one(); }
   void notify_all() noexcept { condition_.notify_all(); }

@@ -45,6 +45,10 @@ enum class Errc {
   misdirected,       ///< the request's host is not a name of this server
   unsupported_type,  ///< a body with an unsupported type or coding
   too_many_new,      ///< over the limit of new devices (devices.unproven_per_minute)
+  rollout_active,    ///< another rollout is open for that channel and hardware
+  blocked,           ///< an operator blocked that firmware
+  still_halted,      ///< a brake of the rollout still holds
+  same_person,       ///< an approval by the creator
 };
 
 struct FieldError {

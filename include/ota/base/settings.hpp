@@ -68,6 +68,21 @@ struct DeviceSettings {
   bool token_required = false;
   int unproven_per_minute = 600;
   int forget_unproven_days = 7;
+  std::string default_channel = "default";  ///< of a device that is new
+};
+
+/// What a rollout has where its order doesn't say.
+struct RolloutSettings {
+  std::vector<std::string> stages{"canary", "1%", "10%", "100%"};
+  std::string max_failures = "1%";
+  std::string max_failure_rate = "5%";
+  int soak_s = 1'800;
+  int stage_delay_s = 3'600;
+  int stage_timeout_s = 86'400;
+};
+
+struct FleetSettings {
+  int living_days = 7;
 };
 
 struct SecuritySettings {
@@ -88,6 +103,8 @@ struct Settings {
   StorageSettings storage;
   TaskSettings tasks;
   DeviceSettings devices;
+  RolloutSettings rollouts;
+  FleetSettings fleet;
   SecuritySettings security;
   LogSettings log;
   int shutdown_grace_s = 10;

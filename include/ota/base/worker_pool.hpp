@@ -30,7 +30,7 @@ class WorkerPool {
   const char* const name_;
   const std::size_t capacity_;
   Mutex mutex_;
-  Condition wake_;
+  ConditionVariable wake_;
   std::deque<std::function<void()>> jobs_ OTA_GUARDED_BY(mutex_);
   bool stopping_ OTA_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;

@@ -35,7 +35,7 @@ enum class WaitReason : std::uint8_t {
   slot,            ///< stands in the queue: it could start now and waits for a slot
   device_offline,  ///< its device wasn't seen lately, or gave it up by its silence (Task::parked)
   not_before,
-  untrusted,       ///< its firmware isn't signed by a key that is trusted now
+  untrusted,       ///< its firmware isn't signed by a key that is trusted now, or is blocked
   image_missing,   ///< its image's file isn't there
   digests,         ///< the digests of its chunks are being made
   uplink,          ///< others with poor links behind its device's uplink go first

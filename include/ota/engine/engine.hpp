@@ -19,6 +19,7 @@
 #include "ota/domain/firmware.hpp"
 #include "ota/domain/task.hpp"
 #include "ota/engine/active_transfers.hpp"
+#include "ota/engine/fleet_control.hpp"
 #include "ota/firmware/manifest_provider.hpp"
 #include "ota/firmware/trust.hpp"
 
@@ -40,6 +41,7 @@ struct UpgradeOrder {
   std::optional<WallTime> expires_at;
   std::optional<Confirm> confirm;  ///< nothing: as tasks.confirm says
   bool force = false;
+  bool pin = false;  ///< the device gets nothing from its channel from now on
   std::optional<DowngradePermission> downgrade;
   std::string idempotency_key;  ///< empty: none
   Digest body_digest{};         ///< with a key: SHA-256 of the request's body
@@ -54,6 +56,9 @@ struct DeviceChange {
   std::optional<std::string> hardware;                     ///< empty: unknown from now on
   bool clear_tags = false;                                 ///< before `tags`
   std::map<std::string, std::optional<std::string>> tags;  ///< nothing: that tag goes
+  std::optional<std::string> channel;                      ///< must exist
+  std::optional<bool> pinned;
+  std::optional<std::string> timezone;  ///< known_timezone(); empty: unknown from now on
 };
 
 struct UpgradeOutcome {
@@ -75,6 +80,8 @@ class DeviceNotifier {
 struct Options {
   TaskSettings tasks;
   DeviceSettings devices;
+  RolloutSettings rollouts;
+  FleetSettings fleet;
   int keep_logs_days = 90;
   std::shared_ptr<const firmware::Trust> trust;  ///< null: all firmware is trusted
   std::size_t max_waiting = 20'000;              ///< commands in the queue; one more is answered Errc::overloaded
@@ -119,8 +126,6 @@ struct Admission {
 /// What a device that asks for chunks gets: them, or what it is told instead.
 using ChunkAccess = std::variant<ChunkGrant, Answer>;
 
-template <class T>
-using Done = std::function<void(Result<T>)>;
 /// The answer to a device's message; none for a progress that needs none.
 using Reply = std::function<void(std::optional<Answer>)>;
 
@@ -193,6 +198,7 @@ class Engine {
   /// An operator's key was used just now. Call it now and then, not for every request.
   virtual void key_used(std::string name) = 0;
 
+  virtual FleetControl& fleet() noexcept = 0;
   virtual ActiveTransfers& transfers() noexcept = 0;
   virtual Stats stats() const = 0;
 };

@@ -10,7 +10,9 @@
 #include "ota/storage/devices.hpp"
 #include "ota/storage/fault.hpp"
 #include "ota/storage/firmware_catalogue.hpp"
+#include "ota/storage/fleet.hpp"
 #include "ota/storage/metadata.hpp"
+#include "ota/storage/rollouts.hpp"
 #include "ota/storage/tasks.hpp"
 #include "ota/storage/transfer_log.hpp"
 
@@ -20,6 +22,8 @@ namespace ota::storage {
 struct ReadView {
   Tasks& tasks;
   Devices& devices;
+  Rollouts& rollouts;
+  Fleet& fleet;
   TransferLog& log;
   const FirmwareCatalogue& firmware;
   const ApiKeys& keys;

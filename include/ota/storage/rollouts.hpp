@@ -28,6 +28,7 @@ class Rollouts {
   /// Gives it its number. Fault::Kind::constraint where one is open for that channel and hardware.
   void insert(Rollout& rollout);
   void update(const Rollout& rollout);
+  void set_walked(std::int64_t rollout, std::uint64_t walked);
   std::optional<Rollout> find(std::int64_t number);
   /// All that have not ended, oldest first.
   std::vector<Rollout> living();
@@ -49,6 +50,10 @@ class Rollouts {
   std::vector<Task> report(std::int64_t rollout, std::int64_t after, int limit);
   /// The device's task in that rollout.
   std::optional<std::int64_t> member(std::int64_t rollout, const std::string& device);
+  /// How many members wait at the gate longer than that task, counted up to 1,000.
+  std::int64_t staged_before(const Task& task);
+  /// How many devices of its channel and hardware failed the same firmware in other rollouts.
+  std::int64_t failed_elsewhere(const Rollout& rollout);
   /// Open tasks before the gate, at most `limit`.
   std::vector<std::int64_t> before_gate(std::int64_t rollout, int limit);
   /// Reasons of failed and undelivered members, most frequent first, at most `limit`, each with up to 10 devices.

@@ -42,6 +42,10 @@ class Tasks {
   std::vector<Task> due(Millis now, int limit);
   std::optional<Millis> next_due();
 
+  /// The device's task in which it failed that version after it had the image, in words; empty: there is none, or an
+  /// operator has it tried again.
+  std::string failed_version(const std::string& device, const std::string& version);
+
   struct Age {
     std::int64_t number = 0;
     WallTime created{};
@@ -59,7 +63,7 @@ class Tasks {
   /// As Devices.
   Selected<Task> list(const Selection& selection, int limit, const std::optional<Place>& after = {});
   std::int64_t count(const Selection& selection);
-  /// All that hold a slot or wait for a confirmation.
+  /// All that hold a slot or wait for a confirmation, not those that wait at the gate.
   std::vector<Task> all_active();
   /// Whether anybody but the device itself, unproven, asked for a task of it.
   bool asked_by_others(const std::string& device);

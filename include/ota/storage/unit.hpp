@@ -77,6 +77,8 @@ class Unit {
 
   /// The counters of a rollout; read once in a unit, and followed.
   const RolloutCounts& counts(std::int64_t rollout);
+  /// Rollouts whose counters changed since this was asked last.
+  std::vector<std::int64_t> take_moved();
   /// The device's task in that rollout.
   std::optional<Task> member(std::int64_t rollout, const std::string& device);
 

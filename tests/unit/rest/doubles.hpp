@@ -2,6 +2,7 @@
 // requests by hand.
 #pragma once
 
+#include <cstdlib>
 #include <algorithm>
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
@@ -43,6 +44,7 @@ class ScriptedEngine final : public engine::Engine {
   void listen(DeviceId, Credentials, engine::Done<std::optional<Answer>>) override {}
   void audit(AuditEntry entry) override { refused.push_back(std::move(entry)); }
   void key_used(std::string name) override { used.push_back(std::move(name)); }
+  engine::FleetControl& fleet() noexcept override { std::abort(); }  // nobody asks here
   engine::ActiveTransfers& transfers() noexcept override { return transfers_; }
   engine::Stats stats() const override { return counters; }
 

@@ -1,0 +1,320 @@
+#include "engine/admission.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/commands.hpp"
+#include "engine/task_service.hpp"
+#include "ota/base/log.hpp"
+#include "ota/domain/version.hpp"
+
+namespace ota::engine {
+namespace {
+
+constexpr int kScannedAtOnce = 256;  // devices of the ring in one turn of the engine
+constexpr int kAdmittedAtOnce = 64;
+
+std::string stage_name(const Rollout& rollout) {
+  return fmt::format("stage {} of rollout {}", rollout.stage + 1, rollout.id.str());
+}
+
+/// Whether the version is one that the rollout brings forward; empty: unknown.
+bool comes_from(const RolloutSpec& spec, const std::string& version) {
+  if (spec.only_from.empty()) return true;
+  return std::any_of(spec.only_from.begin(), spec.only_from.end(),
+                     [&](const std::string& from) { return same_version(from, version); });
+}
+
+bool carries(const Device& device, const std::map<std::string, std::string>& tags) {
+  return std::all_of(tags.begin(), tags.end(), [&](const auto& tag) {
+    const auto found = device.tags.find(tag.first);
+    return found != device.tags.end() && found->second == tag.second;
+  });
+}
+
+/// The engine's own word on whether the device's earlier task in the rollout stands in its way; empty: it doesn't.
+std::string stands_in_the_way(const Task& task) {
+  if (!is_ended(task.state)) return fmt::format("task {} is {}", task.id.str(), to_string(task.state));
+  const auto bucket = bucket_of(task);
+  if (bucket == Bucket::failed || bucket == Bucket::undelivered)
+    return fmt::format("task {} failed: {}", task.id.str(), task.reason);
+  if (task.state == TaskState::cancelled && task.reason == "cancelled")
+    return fmt::format("an operator cancelled task {}", task.id.str());
+  return {};  // it moved, was pinned, or runs something older again
+}
+
+class Checks {
+ public:
+  explicit Checks(std::vector<DeviceCheck>& checks) : checks_(checks) {}
+  /// Notes the check; false where it failed.
+  bool note(std::string_view check, bool ok, std::string detail = {}) {
+    checks_.push_back({check, ok, std::move(detail)});
+    return ok;
+  }
+
+ private:
+  std::vector<DeviceCheck>& checks_;
+};
+
+}  // namespace
+
+std::string_view FleetAdmission::Findings::failed() const {
+  for (const auto& check : checks)
+    if (!check.ok) return check.check;
+  return {};
+}
+
+bool FleetAdmission::fits(const Device& device, const std::vector<std::string>& where) const {
+  std::vector<Condition> conditions;
+  for (const auto& text : where) {
+    auto condition = parse_condition(text, Selects::devices);
+    if (!condition) return false;
+    conditions.push_back(std::move(*condition));
+  }
+  Subject subject;
+  subject.device = &device;
+  subject.online_since = service_.wall() - std::chrono::seconds{service_.options().devices.present_s};
+  return matches(conditions, subject);
+}
+
+void FleetAdmission::look_at_stage(const Device& device, const Rollout& rollout, Findings& found) {
+  Checks checks(found.checks);
+  if (!checks.note("rollout_scheduled", rollout.state != RolloutState::scheduled,
+                   rollout.spec.not_before ? to_rfc3339(*rollout.spec.not_before) : ""))
+    return;
+  const bool waits = rollout.state == RolloutState::waiting_start || rollout.state == RolloutState::waiting_stage;
+  if (!checks.note("waiting_approval", !waits, waits ? stage_name(rollout) : "")) return;
+  if (!checks.note("paused", rollout.state != RolloutState::paused)) return;
+  if (!checks.note("halted", rollout.state != RolloutState::halted, rollout.reason)) return;
+  const auto* stage = rollout.open_stage();
+  if (!checks.note("not_in_stage_tags", stage && carries(device, stage->tags), stage ? "" : "no stage is open yet"))
+    return;
+  const bool full = stage_is_full(rollout, service_.rollouts.counts(rollout.id.number));
+  if (!full || !rollout.stage_is_passed()) {
+    found.admitted = checks.note("stage_full", !full, fmt::format("{} has {} devices", stage_name(rollout), stage->size));
+    return;
+  }
+  const auto opens = service_.wall() + (*rollout.passed_tl + stage_delay(rollout) - service_.now());
+  checks.note("stage_delay", false, to_rfc3339(opens));
+}
+
+void FleetAdmission::look_by_rollout(const Device& device, const Rollout& rollout, Findings& found) {
+  const auto& spec = rollout.spec;
+  Checks checks(found.checks);
+  found.rollout = &rollout;
+  found.version = spec.version;
+  if (!checks.note("no_target", comes_from(spec, device.current_version) && fits(device, spec.where),
+                   comes_from(spec, device.current_version)
+                       ? fmt::format("rollout {} is for other devices (where)", rollout.id.str())
+                       : fmt::format("rollout {} is for other versions (only_from)", rollout.id.str())))
+    return;
+  if (!checks.note("up_to_date", !same_version(device.current_version, spec.version))) return;
+  if (!checks.note("ahead", spec.force || !newer_version(device.current_version, spec.version),
+                   "runs " + device.current_version))
+    return;
+  if (!checks.note("blocked", !service_.rollouts.firmware(rollout).blocked)) return;
+  const auto member = service_.rows.unit.member(rollout.id.number, device.id);
+  auto before = member ? stands_in_the_way(*member) : std::string{};
+  if (before.empty()) before = service_.rows.tasks().failed_version(device.id, spec.version);
+  if (!checks.note("failed_before", before.empty(), before)) return;
+  look_at_stage(device, rollout, found);
+}
+
+void FleetAdmission::look_by_target(const Device& device, const Target& target, Findings& found) {
+  Checks checks(found.checks);
+  found.version = target.version;
+  found.by_target = true;
+  if (!checks.note("up_to_date", !same_version(device.current_version, target.version))) return;
+  if (!checks.note("ahead", !newer_version(device.current_version, target.version), "runs " + device.current_version))
+    return;
+  const auto* rollout = service_.rollouts.find(target.rollout);
+  found.rollout = rollout;
+  if (!checks.note("no_target", rollout != nullptr, "the rollout that brought it has ended")) return;
+  if (!checks.note("blocked", !service_.rollouts.firmware(*rollout).blocked)) return;
+  if (!checks.note("halted", rollout->state == RolloutState::completed, rollout->reason)) return;
+  const auto member = service_.rows.unit.member(rollout->id.number, device.id);
+  auto before = member ? stands_in_the_way(*member) : std::string{};
+  if (before.empty()) before = service_.rows.tasks().failed_version(device.id, target.version);
+  found.admitted = checks.note("failed_before", before.empty(), before);
+}
+
+FleetAdmission::Findings FleetAdmission::look(const Device& device, bool present_needed) {
+  Findings found;
+  Checks checks(found.checks);
+  const bool present = device.present_until_tl > service_.now();
+  const auto* rollout = service_.rollouts.open_for(device);
+  const auto* target = service_.rollouts.target_for(device);
+  if (!checks.note("absent", present || !present_needed,
+                   device.last_seen ? "last seen " + to_rfc3339(*device.last_seen) : "never seen"))
+    return found;
+  if (!checks.note("pinned", !device.pinned)) return found;
+  if (!rollout && !target) {
+    checks.note("no_target", false, fmt::format("channel {} has nothing for hardware '{}'", device.channel,
+                                                device.hardware));
+    return found;
+  }
+  const auto common = found.checks;
+  if (rollout) look_by_rollout(device, *rollout, found);
+  if (found.admitted || !target) return found;
+  Findings other;
+  other.checks = common;
+  look_by_target(device, *target, other);
+  // Until its turn comes, the old target holds; why its turn has not come is the better answer where that is done.
+  const bool not_for_it = !rollout || found.failed() == "no_target";
+  return other.admitted || not_for_it ? other : found;
+}
+
+Result<Task> FleetAdmission::admit(const Device& device, const Rollout& rollout, std::int64_t retry_of) {
+  const auto firmware = service_.rows.firmware.find(rollout.firmware_id);
+  if (!firmware) return fail(Errc::no_such_firmware, fmt::format("there is no firmware {}", rollout.spec.version));
+  const auto grid = fit_grid(firmware->size, kDefaultChunkBytes, device.max_chunk_bytes);
+  if (!grid) return image_too_large(device, firmware->version, firmware->size);
+  if (auto before = service_.rows.unit.member(rollout.id.number, device.id)) {
+    before->rollout = 0;  // the new one takes its place
+    service_.lifecycle.save(*before);
+    service_.rows.unit.flush();
+  }
+  auto task = task_for(device, *firmware, *grid);
+  task.priority = rollout.spec.priority;
+  task.confirm = Confirm::always;
+  task.force = rollout.spec.force;
+  task.rollout = rollout.id.number;
+  task.contact = contact_class(device.gap);
+  task.retry_of = retry_of;
+  return service_.lifecycle.insert(task, rollout.id.str());
+}
+
+void FleetAdmission::on_contact(const std::string& id) {
+  const auto device = service_.registry.find(id);
+  if (!device) return;
+  service_.gate.on_contact(id);
+  if (!service_.rollouts.open_for(*device) && !service_.rollouts.target_for(*device)) return;
+  const auto found = look(*device);
+  if (!found.admitted) return;
+  if (service_.rows.unit.open_of(id, found.version)) return;  // an order brings it already
+  if (auto made = admit(*device, *found.rollout); !made)
+    log::debug(fmt::format("device={} rollout={} can't be admitted: {}", id, found.rollout->id.str(),
+                           made.error().message));
+}
+
+bool FleetAdmission::walk() {
+  const auto walking = service_.rollouts.walking();
+  bool more = false;
+  for (const auto number : walking)
+    if (const auto* rollout = service_.rollouts.find(number)) more |= walk(*rollout);
+  return more;
+}
+
+bool FleetAdmission::walk(Rollout rollout) {
+  const auto number = rollout.id.number;
+  // The part of the ring from walk_start to its end, then the one before.
+  const auto place = rollout.walk_start + rollout.walked;
+  const bool wrapped = place >= Rollout::kRing;
+  const auto from = wrapped ? place - Rollout::kRing : place;
+  const auto to = wrapped ? std::uint64_t{rollout.walk_start} : Rollout::kRing;
+  const auto devices = from < to ? service_.rows.fleet().ring(rollout.spec.channel, from, to, service_.now(), kScannedAtOnce)
+                                 : std::vector<storage::RingDevice>{};
+  auto walked = rollout.walked + (to - from);
+  int admitted = 0;
+  for (const auto& there : devices) {
+    if (stage_is_full(rollout, service_.rollouts.counts(number))) {
+      walked = Rollout::kRing;  // from now on each comes when it is heard
+      break;
+    }
+    walked = (there.ring >= rollout.walk_start ? there.ring : there.ring + Rollout::kRing) - rollout.walk_start + 1;
+    if (!there.present) continue;
+    const bool fits_hardware = rollout.hardware.empty() || there.hardware == rollout.hardware;
+    if (!fits_hardware || same_version(there.version, rollout.spec.version)) continue;
+    const auto device = service_.registry.find(there.id);
+    if (!device) continue;
+    const auto found = look(*device);
+    if (!found.admitted || !found.rollout || found.rollout->id.number != number) continue;
+    if (service_.rows.unit.open_of(there.id, found.version)) continue;
+    if (admit(*device, rollout)) ++admitted;
+    if (admitted >= kAdmittedAtOnce) break;
+  }
+  if (static_cast<int>(devices.size()) < kScannedAtOnce && admitted < kAdmittedAtOnce && walked < Rollout::kRing)
+    walked = wrapped || rollout.walk_start == 0 ? Rollout::kRing : Rollout::kRing - rollout.walk_start;
+  service_.rollouts.set_walked(number, std::min(walked, Rollout::kRing));
+  return walked < Rollout::kRing;
+}
+
+std::int64_t FleetAdmission::first_living_day() const {
+  const auto since = service_.wall() - std::chrono::days{service_.options().fleet.living_days};
+  return std::chrono::floor<std::chrono::days>(since).time_since_epoch().count();
+}
+
+FleetAdmission::Population FleetAdmission::population(const Rollout& rollout, int stage) {
+  const auto& spec = rollout.spec;
+  Population found;
+  const auto takes = [&](const storage::FleetCount& count) {
+    Device device;
+    device.channel = spec.channel;
+    device.hardware = count.hardware;
+    if (!rollout.hardware.empty()) return count.hardware == rollout.hardware;
+    // One for any hardware leaves those alone that have their own.
+    const auto* target = service_.rollouts.target_for(device);
+    const auto* open = count.hardware.empty() ? nullptr : service_.rollouts.open_in(spec.channel, count.hardware);
+    return !open && (!target || target->hardware.empty());
+  };
+  for (const auto& count : service_.rows.fleet().counts(spec.channel, first_living_day())) {
+    if (!takes(count)) continue;
+    found.living += count.living;
+    if (count.pinned)
+      found.pinned += count.living;
+    else if (same_version(count.version, spec.version))
+      found.same += count.living;
+    else if (!spec.force && newer_version(count.version, spec.version))
+      found.ahead += count.living;
+    else if (comes_from(spec, count.version))
+      found.eligible += count.living;
+  }
+  const auto& all = rollout.id.number == 0 ? RolloutCounts{}.all() : service_.rollouts.counts(rollout.id.number).all();
+  found.failed_before = service_.rows.rollouts().failed_elsewhere(rollout);
+  // Those who are in and don't run the version yet count among those who run an older one.
+  const auto members = at(all, Bucket::assigned) + at(all, Bucket::absent) + at(all, Bucket::staged) +
+                       at(all, Bucket::soaking) + at(all, Bucket::overdue) + at(all, Bucket::failed) +
+                       at(all, Bucket::undelivered);
+  found.eligible = std::max<std::int64_t>(0, found.eligible - members - found.failed_before);
+  const auto* tags = stage >= 0 && static_cast<std::size_t>(stage) < spec.stages.size()
+                         ? &spec.stages[static_cast<std::size_t>(stage)].tags
+                         : nullptr;
+  if (spec.partial() || (tags && !tags->empty())) found.eligible = std::min(found.eligible, count_fitting(rollout, tags));
+  found.total = members_in(all) + found.eligible;
+  return found;
+}
+
+/// Goes round the whole ring: only for rollouts and stages that select by conditions or tags.
+std::int64_t FleetAdmission::count_fitting(const Rollout& rollout, const std::map<std::string, std::string>* tags) {
+  std::int64_t fitting = 0;
+  const auto since = service_.wall() - std::chrono::days{service_.options().fleet.living_days};
+  for (std::uint64_t from = 0; from < Rollout::kRing;) {
+    const auto devices = service_.rows.fleet().ring(rollout.spec.channel, from, Rollout::kRing, service_.now(), 10'000);
+    for (const auto& there : devices) {
+      const auto device = service_.rows.devices().find(there.id);
+      if (!device || !device->last_seen || *device->last_seen < since) continue;
+      if (!rollout.hardware.empty() && device->hardware != rollout.hardware) continue;
+      if (same_version(device->current_version, rollout.spec.version)) continue;
+      if (!comes_from(rollout.spec, device->current_version) || !fits(*device, rollout.spec.where)) continue;
+      if (tags && !carries(*device, *tags)) continue;
+      ++fitting;
+    }
+    if (devices.empty()) break;
+    from = std::uint64_t{devices.back().ring} + 1;
+  }
+  return fitting;
+}
+
+void FleetAdmission::leave(const std::string& device, const std::string& reason) {
+  const auto end = [&](Task task) {
+    if (task.rollout == 0 || task.state == TaskState::installing) return;
+    const bool told = is_active(task.state) || task.offered;
+    if (!service_.lifecycle.change(task, TaskEvent::supersede, by_engine(), reason)) return;
+    if (told) service_.push(device, CancelAnswer{task.id, CancelReason::cancelled});
+  };
+  if (auto active = service_.lifecycle.load_active(device)) end(std::move(*active));
+  for (auto& task : service_.rows.unit.queued_of(device, kMaxQueuedOfDevice)) end(std::move(task));
+}
+
+}  // namespace ota::engine

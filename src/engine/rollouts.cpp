@@ -1,0 +1,352 @@
+#include "engine/rollouts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/task_service.hpp"
+#include "ota/base/log.hpp"
+
+namespace ota::engine {
+namespace {
+
+constexpr int kCancelledAtOnce = 500;
+constexpr int kStepsAtOnce = 100;  // a rollout has fewer stages and one end
+constexpr Millis kNewsKept = std::chrono::minutes{10};  // a crash may forget so much
+constexpr Millis kStalledAfter = std::chrono::days{1};
+
+Share share_of(const std::string& text, Share otherwise) { return Share::parse(text).value_or(otherwise); }
+
+}  // namespace
+
+void Rollouts::resync() {
+  rollouts_.clear();
+  open_.clear();
+  channels_.clear();
+  deadlines_.clear();
+  dirty_.clear();
+  for (auto& rollout : service_.rows.rollouts().living()) {
+    const auto number = rollout.id.number;
+    if (is_open(rollout.state)) open_[{rollout.spec.channel, rollout.hardware}] = number;
+    dirty_.insert(number);
+    rollouts_.emplace(number, std::move(rollout));
+  }
+  for (auto& channel : service_.rows.fleet().channels()) channels_.emplace(channel.name, channel);
+  targets_ = service_.rows.fleet().targets();
+}
+
+const Channel* Rollouts::channel(const std::string& name) const {
+  const auto found = channels_.find(name);
+  return found == channels_.end() ? nullptr : &found->second;
+}
+
+void Rollouts::put(const Channel& channel) {
+  service_.rows.fleet().put(channel);
+  channels_[channel.name] = channel;
+  for (const auto& [number, rollout] : rollouts_)
+    if (rollout.spec.channel == channel.name) dirty_.insert(number);
+}
+
+void Rollouts::remove_channel(const std::string& name) {
+  service_.rows.fleet().remove_channel(name);
+  channels_.erase(name);
+  std::erase_if(targets_, [&](const Target& target) { return target.channel == name; });
+}
+
+bool Rollouts::remove_target(const std::string& channel, const std::string& hardware) {
+  std::erase_if(targets_, [&](const Target& t) { return t.channel == channel && t.hardware == hardware; });
+  return service_.rows.fleet().remove_target(channel, hardware);
+}
+
+const Rollout* Rollouts::find(std::int64_t number) const {
+  const auto found = rollouts_.find(number);
+  return found == rollouts_.end() ? nullptr : &found->second;
+}
+
+std::optional<Rollout> Rollouts::read(std::int64_t number) {
+  if (const auto* known = find(number)) return *known;
+  return service_.rows.rollouts().find(number);
+}
+
+const Rollout* Rollouts::open_in(const std::string& channel, const std::string& hardware) const {
+  const auto found = open_.find({channel, hardware});
+  return found == open_.end() ? nullptr : find(found->second);
+}
+
+const Rollout* Rollouts::open_for(const Device& device) const {
+  if (open_.empty()) return nullptr;
+  if (!device.hardware.empty())
+    if (const auto* own = open_in(device.channel, device.hardware)) return own;
+  // What is decided for its own hardware goes before what is decided for all.
+  const auto* target = target_for(device);
+  if (target && !target->hardware.empty()) return nullptr;
+  return open_in(device.channel, {});
+}
+
+const Target* Rollouts::target_for(const Device& device) const {
+  const Target* any = nullptr;
+  for (const auto& target : targets_) {
+    if (target.channel != device.channel) continue;
+    if (target.hardware == device.hardware && !target.hardware.empty()) return &target;
+    if (target.hardware.empty()) any = &target;
+  }
+  return any;
+}
+
+const Rollout* Rollouts::any_in(const std::string& channel) const {
+  for (const auto& [number, rollout] : rollouts_)
+    if (rollout.spec.channel == channel) return &rollout;
+  return nullptr;
+}
+
+std::vector<const Rollout*> Rollouts::of_firmware(std::int64_t firmware) const {
+  std::vector<const Rollout*> found;
+  for (const auto& [number, rollout] : rollouts_)
+    if (rollout.firmware_id == firmware) found.push_back(&rollout);
+  return found;
+}
+
+std::vector<std::int64_t> Rollouts::walking() const {
+  std::vector<std::int64_t> found;
+  for (const auto& [number, rollout] : rollouts_)
+    if (admits(rollout.state) && rollout.open_stage() && rollout.walked < Rollout::kRing) found.push_back(number);
+  return found;
+}
+
+void Rollouts::add(Rollout& rollout) {
+  service_.rows.rollouts().insert(rollout);
+  const auto number = rollout.id.number;
+  rollouts_[number] = rollout;
+  open_[{rollout.spec.channel, rollout.hardware}] = number;
+  dirty_.insert(number);
+}
+
+void Rollouts::save(const Rollout& rollout) {
+  const auto number = rollout.id.number;
+  service_.rows.rollouts().update(rollout);
+  const auto slot = open_.find({rollout.spec.channel, rollout.hardware});
+  if (!is_open(rollout.state) && slot != open_.end() && slot->second == number) open_.erase(slot);
+  if (is_open(rollout.state)) open_[{rollout.spec.channel, rollout.hardware}] = number;
+  if (is_ended(rollout.state)) {
+    rollouts_.erase(number);
+    deadlines_.erase(number);
+    return;
+  }
+  rollouts_[number] = rollout;
+  dirty_.insert(number);
+}
+
+void Rollouts::set_walked(std::int64_t number, std::uint64_t walked) {
+  const auto found = rollouts_.find(number);
+  if (found == rollouts_.end() || found->second.walked == walked) return;
+  found->second.walked = walked;
+  service_.rows.rollouts().set_walked(number, walked);
+}
+
+void Rollouts::note_news(std::int64_t number) {
+  const auto found = rollouts_.find(number);
+  if (found == rollouts_.end()) return;
+  const auto before = std::exchange(found->second.news_tl, service_.now());
+  if (before && service_.now() - *before < kNewsKept) return;
+  service_.rows.rollouts().update(found->second);
+}
+
+Result<void> Rollouts::change(Rollout& rollout, RolloutEvent event, Cause by, const std::string& reason,
+                              const std::string& actor) {
+  const auto to = next_state(rollout.state, event, by, rollout.before_halt);
+  if (!to)
+    return fail(Errc::wrong_state, fmt::format("rollout {} of {} in channel {} is {}: it can't be {} now",
+                                               rollout.id.str(), rollout.spec.version, rollout.spec.channel,
+                                               to_string(rollout.state), to_string(event)));
+  if (event == RolloutEvent::brake) rollout.before_halt = rollout.state;
+  const bool starts = *to == RolloutState::running && !rollout.started;
+  rollout.state = *to;
+  if (starts) rollout.started = service_.wall();
+  if (is_ended(*to)) rollout.ended = service_.wall();
+  if (event == RolloutEvent::brake || is_ended(*to)) rollout.reason = reason;
+  if (event == RolloutEvent::resume) rollout.reason.clear();
+  // Whoever became present while it stood still is looked for again.
+  if (event == RolloutEvent::resume || event == RolloutEvent::approve) rollout.walked = 0;
+  save(rollout);
+  announce(rollout, event, reason, actor);
+  if (is_ended(*to)) cancel_members(rollout.id.number, *to == RolloutState::superseded ? "superseded" : "rollout_cancelled");
+  return {};
+}
+
+void Rollouts::announce(const Rollout& rollout, RolloutEvent event, const std::string& reason,
+                        const std::string& actor) {
+  auto line = fmt::format("rollout={} channel={} version={} {}", rollout.id.str(), rollout.spec.channel,
+                          rollout.spec.version, to_string(event));
+  if (event == RolloutEvent::open_stage)
+    line += fmt::format(": stage {} of {}, {} devices, failure budget {}", rollout.stage + 1,
+                        rollout.spec.stages.size(), rollout.open_stage()->size, rollout.budget);
+  if (event == RolloutEvent::brake) {
+    const auto& all = counts(rollout.id.number).all();
+    line += fmt::format(": {}; {} healthy, {} failed, {} overdue, {} undelivered of {}, failure budget {}", reason,
+                        at(all, Bucket::healthy), at(all, Bucket::failed), at(all, Bucket::overdue),
+                        at(all, Bucket::undelivered), rollout.total, rollout.budget);
+  } else if (!reason.empty()) {
+    line += ": " + reason;
+  }
+  const bool alarm = event == RolloutEvent::brake;
+  service_.after_commit([line, alarm] { alarm ? log::warn(line) : log::info(line); });
+  if (!actor.empty()) return;  // the operator's order is in the audit log already
+  AuditEntry entry;
+  entry.caller = Caller("engine", "");
+  entry.action = "rollout." + std::string(to_string(event));
+  entry.target = rollout.id.str();
+  entry.outcome = reason.empty() ? "done" : reason;
+  service_.audit(std::move(entry));
+}
+
+const RolloutCounts& Rollouts::counts(std::int64_t number) { return service_.rows.unit.counts(number); }
+
+FirmwareFacts Rollouts::firmware(const Rollout& rollout) {
+  const auto firmware = service_.rows.firmware.find(rollout.firmware_id);
+  return firmware ? FirmwareFacts{firmware->blocked.has_value(), firmware->damaged} : FirmwareFacts{};
+}
+
+RolloutLimits Rollouts::limits() const {
+  const auto& settings = service_.options().rollouts;
+  RolloutLimits limits;
+  limits.max_failure_rate = share_of(settings.max_failure_rate, limits.max_failure_rate);
+  limits.stage_timeout = std::chrono::seconds{settings.stage_timeout_s};
+  return limits;
+}
+
+void Rollouts::settle() {
+  for (;;) {
+    for (const auto number : service_.rows.unit.take_moved()) dirty_.insert(number);
+    if (dirty_.empty()) return;
+    settle(dirty_.extract(dirty_.begin()).value());
+  }
+}
+
+void Rollouts::settle(std::int64_t number) {
+  for (int step = 0; step < kStepsAtOnce; ++step) {
+    const auto* known = find(number);
+    if (!known) return;
+    auto rollout = *known;
+    if (!take_step(rollout)) break;
+  }
+  dirty_.erase(number);
+  if (const auto* rollout = find(number)) {
+    const auto again = service_.gate.release(*rollout);
+    if (!again) return;
+    const auto known = deadlines_.find(number);
+    if (known == deadlines_.end() || *again < known->second) deadlines_[number] = *again;
+  }
+}
+
+bool Rollouts::take_step(Rollout& rollout) {
+  const auto number = rollout.id.number;
+  const auto decision =
+      decide(rollout, counts(number), firmware(rollout), limits(), service_.now(), service_.wall());
+  switch (decision.step) {
+    case Step::none:
+      if (decision.look_again)
+        deadlines_[number] = *decision.look_again;
+      else
+        deadlines_.erase(number);
+      return false;
+    case Step::start:
+      return change(rollout, RolloutEvent::start, Cause::timer).has_value();
+    case Step::expire:
+      return change(rollout, RolloutEvent::expire, Cause::timer, "expired").has_value();
+    case Step::halt:
+      return change(rollout, RolloutEvent::brake, Cause::engine, std::string(decision.reason)).has_value();
+    case Step::pass_stage:
+      rollout.passed_tl = service_.now();
+      rollout.spec.stages[static_cast<std::size_t>(rollout.stage)].passed_at = service_.wall();
+      save(rollout);
+      service_.after_commit([line = fmt::format("rollout={} stage {} passed", rollout.id.str(), rollout.stage + 1)] {
+        log::info(line);
+      });
+      return true;
+    case Step::open_stage:
+      open_next_stage(rollout);
+      return true;
+    case Step::ask_approval:
+      return change(rollout, RolloutEvent::ask_approval, Cause::engine).has_value();
+    case Step::complete:
+      complete(rollout);
+      return true;
+  }
+  return false;
+}
+
+void Rollouts::open_next_stage(Rollout& rollout) {
+  // Counted anew, so that its size follows the fleet; how many there are decides which stages are skipped.
+  auto population = service_.admission.population(rollout, rollout.stage + 1);
+  const auto next = next_stage(rollout, population.total);
+  if (!next) return complete(rollout);
+  const auto& stage = rollout.spec.stages[static_cast<std::size_t>(*next)];
+  if (stage.approve && rollout.approved_stage < *next) {
+    static_cast<void>(change(rollout, RolloutEvent::ask_approval, Cause::engine));
+    return;
+  }
+  if (*next != rollout.stage + 1) population = service_.admission.population(rollout, *next);
+  open_stage(rollout, *next, population.living, population.eligible, population.total, service_.now(),
+             service_.wall());
+  static_cast<void>(change(rollout, RolloutEvent::open_stage, Cause::engine));
+}
+
+void Rollouts::complete(Rollout& rollout) {
+  if (!change(rollout, RolloutEvent::complete, Cause::engine)) return;
+  make_target(rollout);
+}
+
+void Rollouts::make_target(const Rollout& rollout) {
+  if (rollout.spec.partial()) return;
+  const Target target{rollout.spec.channel, rollout.hardware, rollout.spec.version, rollout.id.number};
+  service_.rows.fleet().put(target);
+  std::erase_if(targets_, [&](const Target& t) { return t.channel == target.channel && t.hardware == target.hardware; });
+  targets_.push_back(target);
+  std::vector<Rollout> before;
+  for (const auto& [number, other] : rollouts_)
+    if (number != rollout.id.number && other.spec.channel == target.channel && other.hardware == target.hardware)
+      before.push_back(other);
+  for (auto& other : before)
+    static_cast<void>(change(other, RolloutEvent::supersede, Cause::engine, "superseded by " + rollout.id.str()));
+}
+
+void Rollouts::cancel_members(std::int64_t number, const std::string& reason) {
+  const auto cancelled = reason == "superseded" ? CancelReason::superseded : CancelReason::rollout_cancelled;
+  const auto members = service_.rows.rollouts().before_gate(number, kCancelledAtOnce);
+  for (const auto member : members) {
+    auto task = service_.lifecycle.load(member);
+    if (!task) continue;
+    const bool told = is_active(task->state) || task->offered;
+    if (!service_.lifecycle.change(*task, TaskEvent::supersede, by_engine(), reason)) continue;
+    if (told) service_.push(task->device, CancelAnswer{task->id, cancelled});
+  }
+  if (members.size() < kCancelledAtOnce) return;
+  service_.later()([number, reason](TaskService& service) { service.rollouts.cancel_members(number, reason); });
+}
+
+void Rollouts::run_timers() {
+  for (const auto& [number, due] : deadlines_)
+    if (due <= service_.now()) dirty_.insert(number);
+  for (const auto& [number, rollout] : rollouts_) {
+    // Reported once a day.
+    if (rollout.state != RolloutState::running || !rollout.news_tl) continue;
+    if (service_.now() - *rollout.news_tl < kStalledAfter) continue;
+    auto stalled = rollout;
+    stalled.news_tl = service_.now();
+    service_.rows.rollouts().update(stalled);
+    rollouts_[number] = stalled;
+    service_.after_commit([line = fmt::format("rollout={} channel={} stalled: no device passed the gate or became "
+                                              "healthy for a day",
+                                              rollout.id.str(), rollout.spec.channel)] { log::warn(line); });
+  }
+  settle();
+}
+
+std::optional<Millis> Rollouts::next_timer() const {
+  std::optional<Millis> next;
+  for (const auto& [number, due] : deadlines_)
+    if (!next || due < *next) next = due;
+  return next;
+}
+
+}  // namespace ota::engine
