@@ -66,7 +66,7 @@ std::string_view FleetAdmission::Findings::failed() const {
 }
 
 bool FleetAdmission::fits(const Device& device, const std::vector<std::string>& where) const {
-  std::vector<Condition> conditions;
+  std::vector<FieldCondition> conditions;
   for (const auto& text : where) {
     auto condition = parse_condition(text, Selects::devices);
     if (!condition) return false;
@@ -285,23 +285,30 @@ FleetAdmission::Population FleetAdmission::population(const Rollout& rollout, in
   return found;
 }
 
-/// Goes round the whole ring: only for rollouts and stages that select by conditions or tags.
+/// Only for rollouts and stages that select by conditions or tags: no counter knows those.
 std::int64_t FleetAdmission::count_fitting(const Rollout& rollout, const std::map<std::string, std::string>* tags) {
-  std::int64_t fitting = 0;
+  const auto& spec = rollout.spec;
   const auto since = service_.wall() - std::chrono::days{service_.options().fleet.living_days};
-  for (std::uint64_t from = 0; from < Rollout::kRing;) {
-    const auto devices = service_.rows.fleet().ring(rollout.spec.channel, from, Rollout::kRing, service_.now(), 10'000);
-    for (const auto& there : devices) {
-      const auto device = service_.rows.devices().find(there.id);
-      if (!device || !device->last_seen || *device->last_seen < since) continue;
-      if (!rollout.hardware.empty() && device->hardware != rollout.hardware) continue;
-      if (same_version(device->current_version, rollout.spec.version)) continue;
-      if (!comes_from(rollout.spec, device->current_version) || !fits(*device, rollout.spec.where)) continue;
-      if (tags && !carries(*device, *tags)) continue;
-      ++fitting;
-    }
-    if (devices.empty()) break;
-    from = std::uint64_t{devices.back().ring} + 1;
+  auto texts = spec.where;
+  texts.push_back("channel=" + spec.channel);
+  texts.push_back("last_seen>=" + to_rfc3339(since));
+  if (!rollout.hardware.empty()) texts.push_back("hardware=" + rollout.hardware);
+  for (const auto& [name, value] : tags ? *tags : std::map<std::string, std::string>{})
+    texts.push_back("tag." + name + "=" + value);
+  std::vector<std::string> versions;
+  for (const auto& from : spec.only_from) versions.push_back("version=" + from);
+  if (versions.empty() && spec.force) versions.push_back("version!=" + spec.version);
+  if (versions.empty()) versions = {"version<" + spec.version, "version=unknown"};
+  storage::Selection selection;
+  selection.online_since = service_.wall() - std::chrono::seconds{service_.options().devices.present_s};
+  for (const auto& text : texts)
+    if (auto condition = parse_condition(text, Selects::devices)) selection.conditions.push_back(std::move(*condition));
+  std::int64_t fitting = 0;
+  for (const auto& version : versions) {
+    auto of_version = selection;
+    if (auto condition = parse_condition(version, Selects::devices))
+      of_version.conditions.push_back(std::move(*condition));
+    fitting += service_.rows.devices().count(of_version);
   }
   return fitting;
 }
