@@ -77,7 +77,7 @@ std::int64_t room_within(const BucketCounts& counts, std::int64_t budget) {
 GateRefusal gate(const Rollout& rollout, const FirmwareFacts& firmware, const RolloutCounts& counts,
                  const std::string& from_version, ContactClass contact) {
   if (rollout.state == RolloutState::paused) return GateRefusal::paused;
-  if (rollout.state == RolloutState::halted) return GateRefusal::halted;
+  if (is_halted(rollout.state)) return GateRefusal::halted;
   if (rollout.state == RolloutState::waiting_start) return GateRefusal::approval;
   if (!gate_is_open(rollout.state)) return GateRefusal::not_running;
   if (firmware.blocked) return GateRefusal::blocked;
@@ -114,7 +114,7 @@ std::string_view brake(const Rollout& rollout, const RolloutCounts& counts, cons
   if (failed >= rollout.budget) return "budget_spent";
   if (failed >= 2 && failed * 10'000 > past_gate(all) * limits.max_failure_rate.value) return "failure_rate";
   const bool over = stage_is_full(rollout, counts) || stage_timed_out(rollout, limits, now);
-  const bool staging = rollout.state != RolloutState::completed && rollout.before_halt != RolloutState::completed;
+  const bool staging = is_open(rollout.state);
   if (staging && !rollout.stage_is_passed() && over && members_in(all) > 0 && undecided(all) == 0 &&
       !mostly_healthy(all))
     return "stage_failed";
@@ -126,9 +126,8 @@ std::string_view brake(const Rollout& rollout, const RolloutCounts& counts, cons
 Decision decide(const Rollout& rollout, const RolloutCounts& counts, const FirmwareFacts& firmware,
                 const RolloutLimits& limits, Millis now, WallTime wall) {
   if (is_ended(rollout.state)) return {};
-  // One that completed has done its work: it no longer expires, also where a brake halted it since.
-  const bool completed = rollout.state == RolloutState::halted && rollout.before_halt == RolloutState::completed;
-  const bool expires = is_open(rollout.state) && !completed && rollout.spec.expires_at;
+  // One that completed has done its work and no longer expires.
+  const bool expires = is_open(rollout.state) && rollout.spec.expires_at;
   if (expires && *rollout.spec.expires_at <= wall) return {Step::expire, "expired"};
   if (has_brakes(rollout.state))
     if (const auto reason = brake(rollout, counts, firmware, limits, now); !reason.empty()) return {Step::halt, reason};

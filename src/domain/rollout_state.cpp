@@ -58,23 +58,28 @@ constexpr RolloutTransition kRolloutTable[] = {
     {RolloutState::halted, RolloutEvent::resume, Cause::operator_, RolloutState::running},
     {RolloutState::halted, RolloutEvent::resume, Cause::operator_, RolloutState::waiting_stage},
     {RolloutState::halted, RolloutEvent::resume, Cause::operator_, RolloutState::paused},
-    {RolloutState::halted, RolloutEvent::resume, Cause::operator_, RolloutState::completed},
     {RolloutState::halted, RolloutEvent::retry, Cause::operator_, RolloutState::halted},
     {RolloutState::halted, RolloutEvent::cancel, Cause::operator_, RolloutState::cancelled},
     {RolloutState::halted, RolloutEvent::expire, Cause::timer, RolloutState::expired},
     {RolloutState::halted, RolloutEvent::supersede, Cause::engine, RolloutState::superseded},
 
-    {RolloutState::completed, RolloutEvent::brake, Cause::engine, RolloutState::halted},
+    {RolloutState::completed, RolloutEvent::brake, Cause::engine, RolloutState::halted_target},
     {RolloutState::completed, RolloutEvent::retry, Cause::operator_, RolloutState::completed},
     {RolloutState::completed, RolloutEvent::cancel, Cause::operator_, RolloutState::cancelled},
     {RolloutState::completed, RolloutEvent::supersede, Cause::engine, RolloutState::superseded},
+
+    {RolloutState::halted_target, RolloutEvent::resume, Cause::operator_, RolloutState::completed},
+    {RolloutState::halted_target, RolloutEvent::retry, Cause::operator_, RolloutState::halted_target},
+    {RolloutState::halted_target, RolloutEvent::cancel, Cause::operator_, RolloutState::cancelled},
+    {RolloutState::halted_target, RolloutEvent::supersede, Cause::engine, RolloutState::superseded},
 };
 
 constexpr std::array<std::string_view, kRolloutStates> kRolloutStateNames{
-    "waiting_approval", "scheduled", "running",   "waiting_approval", "paused",
-    "halted",           "completed", "cancelled", "expired",          "superseded"};
-constexpr std::array<std::string_view, kRolloutStates - 1> kDistinctNames{
-    "waiting_approval", "scheduled", "running", "paused", "halted", "completed", "cancelled", "expired", "superseded"};
+    "waiting_approval", "scheduled", "running",   "waiting_approval", "paused",    "halted",
+    "completed",        "halted",    "cancelled", "expired",          "superseded"};
+constexpr std::array<std::string_view, kRolloutStates - 2> kDistinctNames{
+    "waiting_approval", "scheduled", "running", "paused",    "halted",
+    "completed",        "cancelled", "expired", "superseded"};
 constexpr std::array<std::string_view, kRolloutEvents> kRolloutEventNames{
     "created",      "created",         "created",   "approved", "approved",  "denied",   "started",
     "stage_opened", "approval_needed", "paused",    "resumed",  "halted",    "advanced", "completed",

@@ -60,6 +60,7 @@ Waiting waiting_for(const Rollout& rollout, const RolloutCounts& counts, const S
     case RolloutState::paused:
       return {WaitingFor::operator_, {}, "an operator paused it"};
     case RolloutState::halted:
+    case RolloutState::halted_target:
       return {WaitingFor::operator_, {}, fmt::format("it halted itself: {}", rollout.reason)};
     case RolloutState::running:
       break;

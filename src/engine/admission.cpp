@@ -86,7 +86,7 @@ void FleetAdmission::look_at_stage(const Device& device, const Rollout& rollout,
   const bool waits = rollout.state == RolloutState::waiting_start || rollout.state == RolloutState::waiting_stage;
   if (!checks.note("waiting_approval", !waits, waits ? stage_name(rollout) : "")) return;
   if (!checks.note("paused", rollout.state != RolloutState::paused)) return;
-  if (!checks.note("halted", rollout.state != RolloutState::halted, rollout.reason)) return;
+  if (!checks.note("halted", !is_halted(rollout.state), rollout.reason)) return;
   const auto* stage = rollout.open_stage();
   if (!checks.note("not_in_stage_tags", stage && carries(device, stage->tags), stage ? "" : "no stage is open yet"))
     return;
@@ -208,36 +208,40 @@ bool FleetAdmission::walk() {
 
 bool FleetAdmission::walk(Rollout rollout) {
   const auto number = rollout.id.number;
-  // The part of the ring from walk_start to its end, then the one before.
-  const auto place = rollout.walk_start + rollout.walked;
-  const bool wrapped = place >= Rollout::kRing;
-  const auto from = wrapped ? place - Rollout::kRing : place;
-  const auto to = wrapped ? std::uint64_t{rollout.walk_start} : Rollout::kRing;
-  const auto devices = from < to ? service_.rows.fleet().ring(rollout.spec.channel, from, to, service_.now(), kScannedAtOnce)
-                                 : std::vector<storage::RingDevice>{};
-  auto walked = rollout.walked + (to - from);
+  int scanned = 0;
   int admitted = 0;
-  for (const auto& there : devices) {
+  // From walk_start to the end of the ring, then from its beginning.
+  while (rollout.walked < Rollout::kRing && scanned < kScannedAtOnce && admitted < kAdmittedAtOnce) {
     if (stage_is_full(rollout, service_.rollouts.counts(number))) {
-      walked = Rollout::kRing;  // from now on each comes when it is heard
+      rollout.walked = Rollout::kRing;  // from now on each comes when it is heard
       break;
     }
-    walked = (there.ring >= rollout.walk_start ? there.ring : there.ring + Rollout::kRing) - rollout.walk_start + 1;
-    if (!there.present) continue;
-    const bool fits_hardware = rollout.hardware.empty() || there.hardware == rollout.hardware;
-    if (!fits_hardware || same_version(there.version, rollout.spec.version)) continue;
-    const auto device = service_.registry.find(there.id);
-    if (!device) continue;
-    const auto found = look(*device);
-    if (!found.admitted || !found.rollout || found.rollout->id.number != number) continue;
-    if (service_.rows.unit.open_of(there.id, found.version)) continue;
-    if (admit(*device, rollout)) ++admitted;
-    if (admitted >= kAdmittedAtOnce) break;
+    const auto place = rollout.walk_start + rollout.walked;
+    const bool wrapped = place >= Rollout::kRing;
+    const auto from = wrapped ? place - Rollout::kRing : place;
+    const auto to = wrapped ? std::uint64_t{rollout.walk_start} : Rollout::kRing;
+    const int most = std::min(kScannedAtOnce - scanned, kAdmittedAtOnce - admitted);
+    const auto devices = service_.rows.fleet().ring(rollout.spec.channel, from, to, service_.now(), most);
+    for (const auto& there : devices)
+      if (there.present && admit_from_ring(there, rollout)) ++admitted;
+    scanned += static_cast<int>(devices.size());
+    const bool all = static_cast<int>(devices.size()) < most;
+    rollout.walked += all ? to - from : devices.back().ring + 1 - from;
   }
-  if (static_cast<int>(devices.size()) < kScannedAtOnce && admitted < kAdmittedAtOnce && walked < Rollout::kRing)
-    walked = wrapped || rollout.walk_start == 0 ? Rollout::kRing : Rollout::kRing - rollout.walk_start;
-  service_.rollouts.set_walked(number, std::min(walked, Rollout::kRing));
-  return walked < Rollout::kRing;
+  service_.rollouts.set_walked(number, rollout.walked);
+  return rollout.walked < Rollout::kRing;
+}
+
+bool FleetAdmission::admit_from_ring(const storage::RingDevice& there, const Rollout& rollout) {
+  if (!rollout.hardware.empty() && there.hardware != rollout.hardware) return false;
+  if (same_version(there.version, rollout.spec.version)) return false;
+  if (stage_is_full(rollout, service_.rollouts.counts(rollout.id.number))) return false;
+  const auto device = service_.registry.find(there.id);
+  if (!device) return false;
+  const auto found = look(*device);
+  if (!found.admitted || !found.rollout || found.rollout->id != rollout.id) return false;
+  if (service_.rows.unit.open_of(there.id, found.version)) return false;
+  return admit(*device, rollout).has_value();
 }
 
 std::int64_t FleetAdmission::first_living_day() const {

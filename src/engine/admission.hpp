@@ -10,6 +10,7 @@
 #include "ota/domain/selection.hpp"
 #include "ota/domain/task.hpp"
 #include "ota/engine/fleet_control.hpp"
+#include "ota/storage/fleet.hpp"
 
 namespace ota::engine {
 
@@ -59,6 +60,7 @@ class FleetAdmission {
   void look_at_stage(const Device& device, const Rollout& rollout, Findings& found);
   bool fits(const Device& device, const std::vector<std::string>& where) const;
   bool walk(Rollout rollout);
+  bool admit_from_ring(const storage::RingDevice& there, const Rollout& rollout);
   std::int64_t count_fitting(const Rollout& rollout, const std::map<std::string, std::string>* tags);
   std::int64_t first_living_day() const;
 

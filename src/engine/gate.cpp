@@ -48,6 +48,7 @@ std::optional<Gate::Refusal> Gate::check(const Task& task, const Device& device)
                             task.from_version, task.contact);
   const bool by_pace = refused == GateRefusal::budget || refused == GateRefusal::max_soaking;
   if (refused != GateRefusal::none && !by_pace) return Refusal{reason_of(refused), refused};
+  if (!service_.trust.trusted(task)) return Refusal{HoldReason::halted, GateRefusal::blocked};
   if (auto closed = check_window(*rollout, device)) return closed;
   if (task.postponed_until && *task.postponed_until > service_.wall())
     return Refusal{HoldReason::postponed, GateRefusal::none, task.postponed_until};
@@ -177,8 +178,12 @@ void Gate::on_time_up(Task& task) {
   const bool seen = device && device->last_seen && *device->last_seen >= soaked_at;
   const auto event = seen ? TaskEvent::confirm_timeout : TaskEvent::device_lost;
   const std::string reason = seen ? "confirm_timeout" : "silent";
-  if (service_.lifecycle.change(task, event, by_timer(), reason))
-    service_.push(task.device, FailedAnswer{task.id, reason, task.attempt});
+  if (!service_.lifecycle.change(task, event, by_timer(), reason)) return;
+  if (auto lost = device) {
+    lost->version_confirmed = false;  // what it says when it comes back is news
+    service_.rows.unit.put(*lost);
+  }
+  service_.push(task.device, FailedAnswer{task.id, reason, task.attempt});
 }
 
 bool Gate::on_version(Task& task) {

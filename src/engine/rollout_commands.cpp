@@ -25,13 +25,13 @@ Result<void> approve(TaskService& service, Rollout& rollout, const std::string& 
                                                rollout.id.str(), actor));
   const bool later = rollout.spec.not_before && *rollout.spec.not_before > service.wall();
   rollout.approved_by = actor;
-  if (!at_start) rollout.approved_stage = rollout.stage + 1;
+  if (!at_start) rollout.approved_stage = next_stage(rollout, rollout.total).value_or(rollout.stage + 1);
   const auto event = at_start && later ? RolloutEvent::approve_later : RolloutEvent::approve;
   return service.rollouts.change(rollout, event, Cause::operator_, {}, actor);
 }
 
 Result<void> resume(TaskService& service, Rollout& rollout, const RolloutCommand& command, const std::string& actor) {
-  if (rollout.state != RolloutState::halted && rollout.state != RolloutState::paused)
+  if (!is_halted(rollout.state) && rollout.state != RolloutState::paused)
     return wrong_state(rollout, "resume");
   if (command.max_failures) {
     rollout.spec.max_failures = *command.max_failures;

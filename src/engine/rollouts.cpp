@@ -158,7 +158,7 @@ Result<void> Rollouts::change(Rollout& rollout, RolloutEvent event, Cause by, co
     return fail(Errc::wrong_state, fmt::format("rollout {} of {} in channel {} is {}: it can't be {} now",
                                                rollout.id.str(), rollout.spec.version, rollout.spec.channel,
                                                to_string(rollout.state), to_string(event)));
-  if (event == RolloutEvent::brake) rollout.before_halt = rollout.state;
+  if (*to == RolloutState::halted && rollout.state != *to) rollout.before_halt = rollout.state;
   const bool starts = *to == RolloutState::running && !rollout.started;
   rollout.state = *to;
   if (starts) rollout.started = service_.wall();

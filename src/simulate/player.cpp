@@ -31,7 +31,7 @@ Player::Player(const Fleet& fleet, const Plan& plan, std::uint64_t seed) : fleet
 Outcome Player::play() {
   populate();
   settle();
-  while (!queue_.empty() && rollout_.state != RolloutState::halted) {
+  while (!queue_.empty() && !is_halted(rollout_.state)) {
     const auto event = queue_.top();
     queue_.pop();
     if (event.at > kLongest) break;

@@ -24,7 +24,7 @@ bool fits_stage(const Group& group, const RolloutSpec& spec, const std::map<std:
 
 /// Asks the rules until they have nothing more to say about this moment.
 void Player::settle() {
-  while (changed_ && rollout_.state != RolloutState::halted) {
+  while (changed_ && !is_halted(rollout_.state)) {
     changed_ = false;
     take_steps();
     admit_present();

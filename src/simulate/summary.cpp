@@ -34,7 +34,7 @@ Summary summarize(const Fleet& fleet, const std::vector<Outcome>& outcomes) {
     summary.budget = std::max(summary.budget, outcome.budget);
     summary.rule_broken |= outcome.most_unproven > outcome.budget_at_first;
     if (outcome.state == RolloutState::completed) completed.push_back(in_hours(outcome.ended));
-    if (outcome.state != RolloutState::halted) continue;
+    if (!is_halted(outcome.state)) continue;
     halted.push_back(in_hours(outcome.ended));
     ++summary.reasons[outcome.reason];
   }

@@ -47,7 +47,7 @@ struct Rollouts::Statements {
                       "SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE rollout=?1 AND bucket=2 AND (bucket_since, "
                       "number)<(?2, ?3) LIMIT 1000)"};
   Query find{db, select_rollouts("WHERE number=?")};
-  Query living{db, select_rollouts("WHERE state<7 ORDER BY number")};
+  Query living{db, select_rollouts("WHERE state<8 ORDER BY number")};
   Query counts{db, "SELECT from_version, contact, bucket, n FROM rollout_counts WHERE rollout=?"};
   Query wrong{db,
               "SELECT COUNT(*) FROM (SELECT * FROM (SELECT rollout, from_version, contact, bucket, COUNT(*) FROM tasks "
@@ -75,7 +75,7 @@ struct Rollouts::Statements {
 };
 
 static_assert(static_cast<int>(Bucket::staged) == 2 && static_cast<int>(Bucket::failed) == 6 &&
-              static_cast<int>(Bucket::undelivered) == 7 && static_cast<int>(RolloutState::cancelled) == 7);
+              static_cast<int>(Bucket::undelivered) == 7 && static_cast<int>(RolloutState::cancelled) == 8);
 
 Rollouts::Rollouts(Database& db) : q_(std::make_unique<Statements>(sqlite(db).handle())) {}
 Rollouts::~Rollouts() = default;

@@ -19,11 +19,12 @@ enum class RolloutState : std::uint8_t {
   paused,
   halted,  ///< by a brake
   completed,
+  halted_target,  ///< by a brake after it completed
   cancelled,
   expired,
   superseded
 };
-inline constexpr std::size_t kRolloutStates = 10;
+inline constexpr std::size_t kRolloutStates = 11;
 
 enum class RolloutEvent : std::uint8_t {
   create,             ///< it starts at once
@@ -62,8 +63,9 @@ std::span<const RolloutTransition> rollout_transitions();
 std::optional<RolloutState> next_state(std::optional<RolloutState> from, RolloutEvent event, Cause by,
                                        RolloutState before_halt = RolloutState::running);
 
+constexpr bool is_halted(RolloutState s) { return s == RolloutState::halted || s == RolloutState::halted_target; }
 constexpr bool is_ended(RolloutState s) { return s >= RolloutState::cancelled; }
-/// Not completed and not ended: a channel and hardware have at most one such rollout.
+/// Has not completed and not ended: a channel and hardware have at most one such rollout.
 constexpr bool is_open(RolloutState s) { return s < RolloutState::completed; }
 /// It takes devices in by its stages.
 constexpr bool admits(RolloutState s) { return s == RolloutState::running; }
@@ -74,7 +76,7 @@ constexpr bool gate_is_open(RolloutState s) {
 /// Its brakes are armed.
 constexpr bool has_brakes(RolloutState s) { return gate_is_open(s) || s == RolloutState::paused; }
 
-/// As REST names it: both approvals are `waiting_approval`.
+/// As REST names it: both approvals are `waiting_approval`, both kinds of halt `halted`.
 std::string_view to_string(RolloutState state);
 std::string_view to_string(RolloutEvent event);
 /// The distinct names, in their order.

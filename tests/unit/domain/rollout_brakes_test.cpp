@@ -86,10 +86,9 @@ TEST(Brakes, OfAStageHoldUntilItIsPassed) {
   rollout.passed_tl.reset();
   rollout.state = RolloutState::completed;
   EXPECT_EQ(brake_of(rollout, half, {}, days{1}), "") << "an operator finished it";
-  rollout.state = RolloutState::halted;
-  rollout.before_halt = RolloutState::completed;
+  rollout.state = RolloutState::halted_target;
   EXPECT_EQ(brake_of(rollout, half, {}, days{1}), "");
-  rollout.before_halt = RolloutState::running;
+  rollout.state = RolloutState::halted;
   EXPECT_EQ(brake_of(rollout, half, {}, days{1}), "stage_failed");
 }
 

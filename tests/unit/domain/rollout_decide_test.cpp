@@ -180,8 +180,7 @@ TEST(Decide, ExpiresWhileItIsOpenAlone) {
 
 TEST(Decide, DoesNotExpireWhatWasHaltedAfterItCompleted) {
   auto rollout = running_rollout();
-  rollout.state = RolloutState::halted;
-  rollout.before_halt = RolloutState::completed;
+  rollout.state = RolloutState::halted_target;
   rollout.spec.expires_at = kWall - days{30};
   EXPECT_EQ(step(rollout), Step::none);
 }

@@ -119,6 +119,7 @@ TEST(Gate, IsOpenInItsStatesAlone) {
       {RolloutState::waiting_start, GateRefusal::approval},  {RolloutState::scheduled, GateRefusal::not_running},
       {RolloutState::running, GateRefusal::none},            {RolloutState::waiting_stage, GateRefusal::none},
       {RolloutState::paused, GateRefusal::paused},           {RolloutState::halted, GateRefusal::halted},
+      {RolloutState::halted_target, GateRefusal::halted},
       {RolloutState::completed, GateRefusal::none},          {RolloutState::cancelled, GateRefusal::not_running},
       {RolloutState::expired, GateRefusal::not_running},     {RolloutState::superseded, GateRefusal::not_running}};
   ASSERT_EQ(expected.size(), kRolloutStates);

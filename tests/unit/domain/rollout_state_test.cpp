@@ -38,7 +38,8 @@ const std::map<RowKey, S> kRows = {
     {{S::running, E::brake, Cause::engine}, S::halted},
     {{S::paused, E::brake, Cause::engine}, S::halted},
     {{S::waiting_stage, E::brake, Cause::engine}, S::halted},
-    {{S::completed, E::brake, Cause::engine}, S::halted},
+    {{S::completed, E::brake, Cause::engine}, S::halted_target},
+    {{S::halted_target, E::resume, Cause::operator_}, S::completed},
     // An operator decides about its stages.
     {{S::running, E::advance, Cause::operator_}, S::running},
     {{S::paused, E::advance, Cause::operator_}, S::paused},
@@ -51,6 +52,7 @@ const std::map<RowKey, S> kRows = {
     {{S::waiting_stage, E::retry, Cause::operator_}, S::waiting_stage},
     {{S::halted, E::retry, Cause::operator_}, S::halted},
     {{S::completed, E::retry, Cause::operator_}, S::completed},
+    {{S::halted_target, E::retry, Cause::operator_}, S::halted_target},
     // Ends.
     {{S::waiting_start, E::cancel, Cause::operator_}, S::cancelled},
     {{S::scheduled, E::cancel, Cause::operator_}, S::cancelled},
@@ -59,6 +61,7 @@ const std::map<RowKey, S> kRows = {
     {{S::paused, E::cancel, Cause::operator_}, S::cancelled},
     {{S::halted, E::cancel, Cause::operator_}, S::cancelled},
     {{S::completed, E::cancel, Cause::operator_}, S::cancelled},
+    {{S::halted_target, E::cancel, Cause::operator_}, S::cancelled},
     {{S::waiting_start, E::expire, Cause::timer}, S::expired},
     {{S::scheduled, E::expire, Cause::timer}, S::expired},
     {{S::running, E::expire, Cause::timer}, S::expired},
@@ -72,9 +75,10 @@ const std::map<RowKey, S> kRows = {
     {{S::paused, E::supersede, Cause::engine}, S::superseded},
     {{S::halted, E::supersede, Cause::engine}, S::superseded},
     {{S::completed, E::supersede, Cause::engine}, S::superseded},
+    {{S::halted_target, E::supersede, Cause::engine}, S::superseded},
 };
 // From `halted`, `resume` leads to the state before; to no other.
-const std::set<S> kBeforeHalt = {S::running, S::waiting_stage, S::paused, S::completed};
+const std::set<S> kBeforeHalt = {S::running, S::waiting_stage, S::paused};
 
 struct RolloutCell {
   std::optional<S> from;
