@@ -8,13 +8,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 usage() {
   cat <<'END'
 ./test.sh [--fresh] [--sanitize address|thread] [--docker] [--fuzz SECONDS] [--crash N] [--soak MINUTES] [--brokers]
-          [--filter REGEX]
+          [--fleet N] [--filter REGEX]
   --fresh                    make a minimal Debian 12 (debootstrap, as root), clone HEAD into it, and there run
                              ./test.sh with the other options, and ./run.sh --once
   --sanitize address|thread  build with ASan and UBSan, or with TSan, and run the same tests
   --docker                   also build the container image and bring the compose file up (minutes; as root)
   --fuzz SECONDS             also fuzz each parser of external data with libFuzzer for SECONDS (60 is a good start)
   --crash N                  kill -9 the daemon N times in the crash campaign instead of 50 (1000: about an hour)
+  --fleet N                  play the large simulated fleets that take long N times instead of 20 (300: 5 minutes)
   --soak MINUTES             also run a mixed load for MINUTES: memory, descriptors and database must not grow
   --brokers                  also run the whole flow over RabbitMQ, ejabberd and aedes: installs them (80 MB, and npm)
   --filter REGEX             only tests whose name matches
@@ -37,6 +38,7 @@ fuzz=''
 filter=()
 crash=50
 soak=''
+fleet=20
 brokers=''
 for option; do
   [[ $option == --fresh ]] && fresh=yes || given+=("$option")
@@ -57,6 +59,9 @@ while (($#)); do
     --soak)
       [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
       soak=$2; shift ;;
+    --fleet)
+      [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
+      fleet=$2; shift ;;
     --brokers) brokers=yes ;;
     --filter)
       [[ -n ${2:-} ]] || { usage >&2; exit 2; }
@@ -91,7 +96,7 @@ cmake --preset "$preset" -DOTAD_TESTS=ON -DPython3_EXECUTABLE=/usr/bin/python3 >
 cmake --build --preset "$preset" -j "$jobs" >"$build/build.log" 2>&1 ||
   { grep -E -A20 'error|FAILED' "$build/build.log" | head -200; echo "0 passed, 1 failed"; exit 1; }
 
-export OTAD_BUILD=$build OTAD_CRASH_KILLS=$crash OTAD_JOBS=$jobs
+export OTAD_BUILD=$build OTAD_CRASH_KILLS=$crash OTAD_FLEET_RUNS=$fleet OTAD_JOBS=$jobs
 if [[ $brokers ]]; then
   say "installing other brokers"
   install_brokers "$build/brokers"
