@@ -1,5 +1,5 @@
 // Plays the default rollout against many fleets, prints how many devices bad firmware harms, and checks the promises of
-// docs/fleet.md. Each fleet is played 300 times; large ones that take long 20 times, or as often as OTAD_FLEET_RUNS says.
+// docs/fleet.md. Each fleet is played 300 times; large ones that take long 20 times, or as OTAD_FLEET_RUNS says.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -136,8 +136,8 @@ bool play(const Case& one, std::int64_t devices, std::int64_t runs, const simula
   const auto& harmed = summary.harmed;
   const auto percent = [&](double n) { return 100 * n / static_cast<double>(devices); };
   const auto& hours = summary.halted > 0 ? summary.hours_halted : summary.hours_completed;
-  fmt::print("{:6} {:<40}{:5} runs  harmed {:3} {:3} {:3}  ({:.2f} {:.2f} {:.2f} %)  completed {:3}  hours {:.1f} {:.1f} "
-             "{:.1f}{}\n",
+  fmt::print("{:6} {:<40}{:5} runs  harmed {:3} {:3} {:3}  ({:.2f} {:.2f} {:.2f} %)  completed {:3}  "
+             "hours {:.1f} {:.1f} {:.1f}{}\n",
              devices, one.name, runs, harmed.median, harmed.p95, harmed.worst, percent(harmed.median),
              percent(harmed.p95), percent(harmed.worst), summary.completed, hours.median, hours.p95, hours.worst,
              good ? "" : "  BROKEN");

@@ -103,7 +103,7 @@ TEST(Run, LeavesOutOtherVersionsUntilItCompleted) {
   old.fails_silent = 1;
   const Fleet fleet{{group_of(500), old}};
   const auto outcome = run(fleet, plan("only_from = [\"1.0.0\"]"), 1);
-  EXPECT_EQ(outcome.state, RolloutState::halted) << "when those behind the target got it, too";
+  EXPECT_EQ(outcome.state, RolloutState::halted_target) << "those behind the target got it, too";
   EXPECT_EQ(outcome.healthy, 500);
   EXPECT_LE(outcome.harmed, 5);
 }
