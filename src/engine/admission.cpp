@@ -274,7 +274,7 @@ FleetAdmission::Population FleetAdmission::population(const Rollout& rollout, in
     else if (comes_from(spec, count.version))
       found.eligible += count.living;
   }
-  const auto& all = rollout.id.number == 0 ? RolloutCounts{}.all() : service_.rollouts.counts(rollout.id.number).all();
+  const auto all = rollout.id.number == 0 ? BucketCounts{} : service_.rollouts.counts(rollout.id.number).all();
   found.failed_before = service_.rows.rollouts().failed_elsewhere(rollout);
   // Those who are in and don't run the version yet count among those who run an older one.
   const auto members = at(all, Bucket::assigned) + at(all, Bucket::absent) + at(all, Bucket::staged) +
