@@ -107,6 +107,8 @@ std::optional<Answer> on_device_state(TaskService& service, Task& task, const Pr
   if (task.state == TaskState::queued) return service.replies.queued(task);
   if (repeats(service, task, message.attempt)) return service.replies.retry(task, task.reason);
   task.detail = message.reason;
+  // It waited at the gate with its image, and can't install it: it fetches all of it again.
+  if (task.state == TaskState::staged) service.attempts.set_chunks(task, ChunkBitmap{task.grid().count()});
   return service.attempts.fail(task, by_device(), "device_failed");
 }
 

@@ -92,6 +92,7 @@ Result<Answer> Gate::verified(Task& task, Device& device) {
   task.contact = contact_class(device.gap);
   if (!device.current_version.empty()) task.from_version = device.current_version;
   task.detail.clear();
+  task.retry_due.reset();
   if (!task.staged_tl) task.staged_tl = service_.now();
   // What this command changed before may close it.
   service_.lifecycle.save(task);

@@ -304,6 +304,27 @@ TEST_F(FleetTest, RetryGivesADeviceAnotherChance) {
   EXPECT_EQ(miscounted(), "");
 }
 
+TEST_F(FleetTest, WhoLosesTheImageAtTheGateFetchesItAgain) {
+  devices(3);
+  auto wanted = spec();
+  wanted.stages.clear();
+  const auto id = rollout(wanted);
+  fetches("gw-1");
+  EXPECT_EQ(fetches("gw-2"), "hold");
+  const auto task = task_in(id, "gw-2")->id;
+  ProgressReport lost;
+  lost.task = task;
+  lost.state = DeviceState::failed;
+  lost.reason = "the image is gone";
+  EXPECT_EQ(type_of(progress("gw-2", lost).value()), "queued");
+  const auto offer = std::get<Offer>(request("gw-2", says("gw-a", "1.0.0")));
+  EXPECT_EQ(offer.attempt, 2);
+  EXPECT_EQ(offer.missing, (ChunkRanges{{0, offer.grid.count() - 1}}));
+  EXPECT_EQ(verify("gw-2", task, 2).index(), Answer{HoldAnswer{}}.index());
+  EXPECT_EQ(type_of(verify("gw-2", task, 9)), "queued") << "another image than before";
+  EXPECT_EQ(miscounted(), "");
+}
+
 TEST_F(FleetTest, ARestartForgetsNothing) {
   devices(20);
   auto wanted = spec();
