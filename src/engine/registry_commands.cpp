@@ -64,11 +64,11 @@ Result<Engine::PutDevice> on_change_device(TaskService& service, const DeviceCha
                                      device->tags.size(), DeviceChange::kMaxTags);
     return Error{Errc::malformed, message, {{"tags", message}}};
   }
-  device->registered = true;
+  if (change.registers) device->registered = true;
   service.rows.unit.put(*device);
   if (change.channel) move_device(service, *device, *change.channel);
   if (change.pinned) pin_device(service, *device, *change.pinned);
-  service.registry.vouch_for(device->id);
+  if (change.registers) service.registry.vouch_for(device->id);
   end_unfit_tasks(service, device->id, device->hardware);
   return Engine::PutDevice{*device, created};
 }

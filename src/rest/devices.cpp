@@ -7,6 +7,7 @@
 #include "ota/base/url.hpp"
 #include "ota/firmware/hash.hpp"
 #include "ota/wire/json_fields.hpp"
+#include "rest/device_change.hpp"
 #include "rest/handlers.hpp"
 #include "rest/json.hpp"
 #include "rest/list_page.hpp"
@@ -16,10 +17,6 @@
 
 namespace ota::rest {
 namespace {
-
-constexpr std::size_t kLongestTagName = 64;
-constexpr std::size_t kLongestTag = 256;
-constexpr std::size_t kTokenBytes = 32;
 
 struct Listed {
   Device device;
@@ -47,26 +44,6 @@ Json json_of(Context& context, const Listed& row) {
   std::optional<engine::TransferView> live;
   if (row.active) live = context.engine.transfers().view(row.active->id.number);
   return device_json(row.device, row.active, live);
-}
-
-/// `hardware` and `tags`: absent fields are unchanged, `null` clears (RFC 7396).
-Result<engine::DeviceChange> change_of(std::string_view body, const DeviceId& id) {
-  auto fields = wire::JsonFields::parse(body.empty() ? "{}" : body, Errc::malformed);
-  if (!fields) return fields.error();
-  engine::DeviceChange change;
-  change.device = id.str();
-  change.hardware = fields->is_null("hardware") ? std::optional<std::string>("") : fields->text("hardware", 4096);
-  if (change.hardware && !valid_hardware(*change.hardware)) fields->errors().add("hardware", kHardwareRule);
-  change.clear_tags = fields->is_null("tags");
-  if (!change.clear_tags)
-    change.tags = fields->text_map("tags", engine::DeviceChange::kMaxTags, kLongestTagName, kLongestTag)
-                      .value_or(wire::JsonFields::TextMap{});
-  for (const auto& [name, value] : change.tags)
-    if (has_control(name) || has_control(value.value_or("")))
-      fields->errors().add("tags", "must not hold control characters");
-  fields->refuse_unknown({"hardware", "tags"});
-  if (auto checked = fields->check(Errc::malformed); !checked) return checked.error();
-  return change;
 }
 
 }  // namespace
@@ -122,12 +99,15 @@ Answering change_device(Context& context, Call& call, bool may_create) {
   if (!id) co_return field_error("id", kDeviceIdRule);
   auto body = co_await call.request.read_all(kMaxBody);
   if (!body) co_return body.error();
-  auto change = change_of(*body, *id);
-  if (!change) co_return change.error();
-  change->may_create = may_create;
+  auto fields = wire::JsonFields::parse(body->empty() ? "{}" : *body, Errc::malformed);
+  if (!fields) co_return fields.error();
+  auto change = change_of(*fields, id->str());
+  fields->refuse_unknown({"hardware", "tags"});
+  if (auto checked = fields->check(Errc::malformed); !checked) co_return checked.error();
+  change.may_create = may_create;
 
   using Put = engine::Engine::PutDevice;
-  std::function<void(engine::Done<Put>)> start = [&context, change = *change, caller = call.caller()](auto done) {
+  std::function<void(engine::Done<Put>)> start = [&context, change, caller = call.caller()](auto done) {
     context.engine.change_device(change, caller, std::move(done));
   };
   auto put = co_await command<Put>(std::move(start));

@@ -26,6 +26,10 @@ Answering put_device(Context& context, Call& call);
 Answering patch_device(Context& context, Call& call);
 Answering delete_device(Context& context, Call& call);
 Answering issue_device_token(Context& context, Call& call);
+Answering import_devices(Context& context, Call& call);
+Answering post_device_tags(Context& context, Call& call);
+
+Answering get_summary(Context& context, Call& call);
 
 Answering list_audit(Context& context, Call& call);
 

@@ -7,6 +7,7 @@
 
 #include "ota/storage/bad_rows.hpp"
 #include "rest/handlers.hpp"
+#include "rest/health.hpp"
 #include "rest/json.hpp"
 
 namespace ota::rest {
@@ -129,7 +130,7 @@ Answering get_healthz(Context&, Call&) {
   co_return wire::json_reply(200, to_text(json));
 }
 
-Answering get_readyz(Context& context, Call&) {
+boost::asio::awaitable<Json> health_json(Context& context) {
   const auto database = co_await check_database(context);
   const auto broker = check_broker(context);
   const auto disk = check_disk(context);
@@ -140,7 +141,13 @@ Answering get_readyz(Context& context, Call&) {
                     {"database", check_json(database)},
                     {"disk", check_json(disk)},
                     {"images", check_json(images)}};
-  co_return wire::json_reply(ready ? 200 : 503, to_text(json));
+  co_return json;
+}
+
+Answering get_readyz(Context& context, Call&) {
+  auto checking = health_json(context);
+  const auto json = co_await std::move(checking);
+  co_return wire::json_reply(json["status"] == "ready" ? 200 : 503, to_text(json));
 }
 
 }  // namespace ota::rest

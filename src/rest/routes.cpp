@@ -30,8 +30,11 @@ constexpr Route kRoutes[] = {
     {Method::put, "/devices/{}", Needs::admin, put_device},
     {Method::patch, "/devices/{}", Needs::admin, patch_device},
     {Method::delete_, "/devices/{}", Needs::admin, delete_device},
+    {Method::post, "/devices/import", Needs::admin, import_devices},
+    {Method::post, "/devices/tags", Needs::admin, post_device_tags},
     {Method::post, "/devices/{}/token", Needs::admin, issue_device_token},
 
+    {Method::get, "/summary", Needs::viewer, get_summary},
     {Method::get, "/audit", Needs::admin, list_audit},
 
     {Method::get, "/healthz", Needs::nothing, get_healthz},

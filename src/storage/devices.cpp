@@ -1,5 +1,7 @@
 #include "ota/storage/devices.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "storage/device_row.hpp"
@@ -26,7 +28,10 @@ struct Devices::Statements {
                "SELECT id FROM devices WHERE ready_task IS NOT NULL AND present_until_tl<=? ORDER BY present_until_tl "
                "LIMIT ?"};
   Query next_lapse{db, "SELECT MIN(present_until_tl) FROM devices WHERE ready_task IS NOT NULL"};
-  Query counts{db, "SELECT channel, hardware, version, SUM(n) FROM fleet GROUP BY 1, 2, 3"};
+  Query counts{db,
+               "SELECT channel, hardware, version, SUM(n), SUM(CASE WHEN day>=? THEN n ELSE 0 END) FROM fleet "
+               "GROUP BY 1, 2, 3"};
+  Query online{db, "SELECT SUM(n) FROM device_minutes WHERE minute>=?"};
   Query strangers{db,
                   "SELECT id, registered=0 AND certified=0 AND secret IS NULL AND COALESCE(last_seen, created)<?2 FROM "
                   "devices WHERE id>?1 ORDER BY id LIMIT ?3"};
@@ -85,15 +90,31 @@ Selected<Device> Devices::list(const Selection& selection, int limit, const std:
 std::int64_t Devices::count(const Selection& selection) {
   if (!only_of(selection, {"channel", "hardware", "version"})) return count_rows(q_->db, selection, Selects::devices);
   std::int64_t count = 0;
-  for (auto rows = q_->counts.rows(); rows.next();) {
+  for (const auto& one : counts({}, {}).versions) {
     Device like;
-    like.channel = rows.text();
-    like.hardware = rows.text();
-    like.current_version = rows.text();
-    const auto devices = rows.integer();
-    if (matches(selection.conditions, Subject{&like})) count += devices;
+    like.channel = one.channel;
+    like.hardware = one.hardware;
+    like.current_version = one.version;
+    if (matches(selection.conditions, Subject{&like})) count += one.devices;
   }
   return count;
+}
+
+DeviceCounts Devices::counts(WallTime online_since, WallTime living_since) {
+  DeviceCounts counts;
+  const auto day = std::chrono::floor<std::chrono::days>(living_since).time_since_epoch().count();
+  for (auto rows = q_->counts.rows(static_cast<std::int64_t>(day)); rows.next();) {
+    DeviceCounts::Version one{rows.text(), rows.text(), rows.text(), rows.integer(), rows.integer()};
+    counts.total += one.devices;
+    counts.living += one.living;
+    if (one.devices > 0) counts.versions.push_back(std::move(one));
+  }
+  std::stable_sort(counts.versions.begin(), counts.versions.end(),
+                   [](const auto& a, const auto& b) { return a.devices > b.devices; });
+  const auto minute = std::chrono::floor<std::chrono::minutes>(online_since).time_since_epoch().count();
+  auto rows = q_->online.rows(static_cast<std::int64_t>(minute));
+  if (rows.next()) counts.online = rows.maybe(&Rows::integer).value_or(0);
+  return counts;
 }
 
 }  // namespace ota::storage

@@ -1,5 +1,9 @@
 #include "ota/storage/tasks.hpp"
 
+#include <algorithm>
+#include <chrono>
+#include <map>
+
 #include "storage/query.hpp"
 #include "storage/selection_page.hpp"
 #include "storage/sqlite_database.hpp"
@@ -46,6 +50,7 @@ struct Tasks::Statements {
   Query unverified_of{db, select_tasks("WHERE firmware=? AND " + kUnverifiedOnes +
                                        " AND number>? ORDER BY number LIMIT ?")};
   Query counts{db, "SELECT state, version, n FROM task_counts"};
+  Query failures{db, "SELECT reason, n FROM failure_counts WHERE hour>=?"};
   Query active{db, select_tasks("INDEXED BY tasks_state WHERE " + in({TaskState::offered, TaskState::downloading,
                                                                       TaskState::retry_wait, TaskState::installing}))};
   Query failed_version{db,
@@ -147,6 +152,29 @@ std::int64_t Tasks::count(const Selection& selection) {
     if (matches(selection.conditions, Subject{nullptr, &like})) count += tasks;
   }
   return count;
+}
+
+std::array<std::int64_t, kTaskStates> Tasks::by_state() {
+  std::array<std::int64_t, kTaskStates> counts{};
+  for (auto rows = q_->counts.rows(); rows.next();) {
+    const auto state = static_cast<std::size_t>(rows.integer());
+    rows.text();  // the version
+    if (state < counts.size()) counts[state] += rows.integer();
+  }
+  return counts;
+}
+
+std::vector<ReasonCount> Tasks::failures(WallTime since) {
+  std::map<std::string, std::int64_t> by_reason;
+  const auto hour = std::chrono::floor<std::chrono::hours>(since).time_since_epoch().count();
+  for (auto rows = q_->failures.rows(static_cast<std::int64_t>(hour)); rows.next();) {
+    const auto reason = rows.text();
+    by_reason[reason] += rows.integer();
+  }
+  std::vector<ReasonCount> counts;
+  for (const auto& [reason, count] : by_reason) counts.push_back({reason, count});
+  std::stable_sort(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
+  return counts;
 }
 
 std::vector<Task> Tasks::all_active() { return all(q_->active.rows()); }

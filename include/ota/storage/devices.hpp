@@ -14,6 +14,20 @@ namespace ota::storage {
 
 class Database;
 
+struct DeviceCounts {
+  std::int64_t total = 0;
+  std::int64_t online = 0;
+  std::int64_t living = 0;
+  struct Version {
+    std::string channel;
+    std::string hardware;  ///< empty: unknown
+    std::string version;   ///< the same
+    std::int64_t devices = 0;
+    std::int64_t living = 0;
+  };
+  std::vector<Version> versions{};  ///< the most frequent first
+};
+
 /// Questions about devices, as Tasks.
 class Devices {
  public:
@@ -31,6 +45,8 @@ class Devices {
   /// A page of those that are selected, without those that can't be read.
   Selected<Device> list(const Selection& selection, int limit, const std::optional<Place>& after = {});
   std::int64_t count(const Selection& selection);
+  /// From counters, in constant time. Contacts count by the whole minute (online) and UTC day (living).
+  DeviceCounts counts(WallTime online_since, WallTime living_since);
   struct Strangers {
     std::vector<std::string> ids;
     std::string last;  ///< go on after it; empty: that was the last device

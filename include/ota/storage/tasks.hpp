@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,6 +13,11 @@
 namespace ota::storage {
 
 class Database;
+
+struct ReasonCount {
+  std::string reason;
+  std::int64_t count = 0;
+};
 
 /// Questions about tasks, from one connection's thread. The rows that a batch changes are Unit's, which must be flushed
 /// before a question is asked that they may be part of the answer to.
@@ -63,6 +69,10 @@ class Tasks {
   /// As Devices.
   Selected<Task> list(const Selection& selection, int limit, const std::optional<Place>& after = {});
   std::int64_t count(const Selection& selection);
+  /// From counters, in constant time, as Devices::counts().
+  std::array<std::int64_t, kTaskStates> by_state();
+  /// Of tasks that failed in the hour of `since` or later; the most frequent first.
+  std::vector<ReasonCount> failures(WallTime since);
   /// All that hold a slot or wait for a confirmation, not those that wait at the gate.
   std::vector<Task> all_active();
   /// Whether anybody but the device itself, unproven, asked for a task of it.

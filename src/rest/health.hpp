@@ -1,0 +1,13 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "rest/context.hpp"
+#include "rest/json.hpp"
+
+namespace ota::rest {
+
+/// What `GET /readyz` answers; `status` is `ready` or `not_ready`.
+boost::asio::awaitable<Json> health_json(Context& context);
+
+}  // namespace ota::rest

@@ -1,0 +1,77 @@
+// GET /summary (docs/rest.md, Summary).
+#include <nlohmann/json.hpp>
+
+#include "rest/handlers.hpp"
+#include "rest/health.hpp"
+#include "rest/json.hpp"
+#include "rest/or_null.hpp"
+#include "rest/selection.hpp"
+
+namespace ota::rest {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kVersionsShown = 200;
+constexpr std::size_t kReasonsShown = 50;
+constexpr std::chrono::days kLiving{7};
+
+struct Counts {
+  storage::DeviceCounts devices;
+  std::array<std::int64_t, kTaskStates> tasks{};
+  std::vector<storage::ReasonCount> failures;
+};
+
+Json devices_json(const storage::DeviceCounts& counts) {
+  return {{"total", counts.total}, {"online", counts.online}, {"living", counts.living}};
+}
+
+Json versions_json(const storage::DeviceCounts& counts) {
+  auto list = Json::array();
+  for (const auto& one : counts.versions) {
+    if (list.size() == kVersionsShown) break;
+    list.push_back({{"channel", one.channel},
+                    {"hardware", or_null(one.hardware)},
+                    {"version", or_null(one.version)},
+                    {"devices", one.devices},
+                    {"living", one.living}});
+  }
+  return list;
+}
+
+Json tasks_json(const std::array<std::int64_t, kTaskStates>& counts) {
+  Json json;
+  for (std::size_t i = 0; i < counts.size(); ++i) json[std::string(to_string(static_cast<TaskState>(i)))] = counts[i];
+  return json;
+}
+
+Json failures_json(const std::vector<storage::ReasonCount>& counts) {
+  auto list = Json::array();
+  for (const auto& one : counts)
+    if (list.size() < kReasonsShown) list.push_back({{"reason", one.reason}, {"count", one.count}});
+  return list;
+}
+
+}  // namespace
+
+Answering get_summary(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  const auto now = context.clock.wall();
+  const auto since = online_since(context);
+  std::function<Result<Counts>(storage::ReadView&)> job = [now, since](storage::ReadView& view) -> Result<Counts> {
+    return Counts{view.devices.counts(since, now - kLiving), view.tasks.by_state(), view.tasks.failures(now - 24h)};
+  };
+  const auto counts = co_await read<Counts>(context.readers, std::move(job));
+  if (!counts) co_return counts.error();
+  auto checking = health_json(context);
+  auto health = co_await std::move(checking);
+  const Json json = {{"at", to_rfc3339(now)},
+                     {"devices", devices_json(counts->devices)},
+                     {"versions", versions_json(counts->devices)},
+                     {"tasks", tasks_json(counts->tasks)},
+                     {"failures", failures_json(counts->failures)},
+                     {"health", std::move(health)}};
+  co_return wire::json_reply(200, to_text(json));
+}
+
+}  // namespace ota::rest
