@@ -11,6 +11,8 @@ engine::DeviceChange change_of(wire::JsonFields& fields, std::string device) {
   change.device = std::move(device);
   change.hardware = fields.is_null("hardware") ? std::optional<std::string>("") : fields.text("hardware", 4096);
   if (change.hardware && !valid_hardware(*change.hardware)) fields.errors().add("hardware", kHardwareRule);
+  change.channel = fields.text("channel", 4096);
+  if (change.channel && !valid_channel(*change.channel)) fields.errors().add("channel", kNoChannelName);
   change.clear_tags = fields.is_null("tags");
   if (!change.clear_tags)
     change.tags = fields.text_map("tags", engine::DeviceChange::kMaxTags, kLongestTagName, kLongestTag)
@@ -31,6 +33,7 @@ void check_tag(const std::string& field, const std::string& name, const std::str
 
 Result<Device> changed(Device device, const engine::DeviceChange& change) {
   if (change.hardware) device.hardware = *change.hardware;
+  if (change.channel) device.channel = *change.channel;
   if (change.clear_tags) device.tags.clear();
   for (const auto& [name, value] : change.tags) {
     if (value)

@@ -16,7 +16,9 @@ inline constexpr std::size_t kLongestTagName = 64;
 inline constexpr std::size_t kLongestTag = 256;
 inline constexpr std::size_t kTokenBytes = 32;
 
-/// `hardware` and `tags`: absent fields are unchanged, `null` clears (RFC 7396). Errors are added to `fields`.
+inline constexpr const char* kNoChannelName = "is no name of a channel";
+
+/// `hardware`, `channel` and `tags`: absent fields are unchanged, `null` clears (RFC 7396). Errors are added to `fields`.
 engine::DeviceChange change_of(wire::JsonFields& fields, std::string device);
 
 /// Adds an error to `field` where the name or the value of a tag is none.

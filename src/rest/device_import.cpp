@@ -60,11 +60,14 @@ Result<Wanted> wanted_of(const Call& call) {
 void look_up(storage::ReadView& view, Imported& one) {
   if (!one.line.refused.empty()) return;
   try {
+    const auto& channel = one.line.change.channel;
+    if (channel && !view.fleet.channel(*channel)) return one.refuse(fmt::format("there is no channel {}", *channel));
     const auto there = view.devices.find(one.line.change.device);
     const auto after = changed(there.value_or(Device{}), one.line.change);
     if (!after) return one.refuse(after.error().message);
     one.has_token = there && there->secret;
-    const bool same = there && there->hardware == after->hardware && there->tags == after->tags && there->registered;
+    const bool same = there && there->hardware == after->hardware && there->channel == after->channel &&
+                      there->tags == after->tags && there->registered;
     one.result = !there ? "new" : same ? "unchanged" : "changed";
   } catch (const storage::BadRow& e) {
     one.refuse(e.what());

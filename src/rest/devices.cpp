@@ -102,7 +102,7 @@ Answering change_device(Context& context, Call& call, bool may_create) {
   auto fields = wire::JsonFields::parse(body->empty() ? "{}" : *body, Errc::malformed);
   if (!fields) co_return fields.error();
   auto change = change_of(*fields, id->str());
-  fields->refuse_unknown({"hardware", "tags"});
+  fields->refuse_unknown({"hardware", "channel", "tags"});
   if (auto checked = fields->check(Errc::malformed); !checked) co_return checked.error();
   change.may_create = may_create;
 

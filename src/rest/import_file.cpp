@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 constexpr std::string_view kTag = "tag.";
-constexpr std::string_view kColumns[] = {"id", "hardware", "tag.KEY"};
+constexpr std::string_view kColumns[] = {"id", "hardware", "channel", "tag.KEY"};
 
 /// Takes one field; `text` begins behind it, with the comma or the end of its line. False: its quote has no end.
 bool take_field(std::string_view& text, std::string& field, std::size_t& line) {
@@ -42,7 +42,7 @@ Result<void> check_header(const std::vector<std::string>& header) {
     if (std::count(header.begin(), header.end(), name) > 1) errors.add(name, "is a column twice");
     if (name.starts_with(kTag))
       check_tag(name, name.substr(kTag.size()), {}, errors);
-    else if (name != "id" && name != "hardware")
+    else if (name != "id" && name != "hardware" && name != "channel")
       errors.add(name, wire::unknown_name(name, kColumns));
   }
   if (std::find(header.begin(), header.end(), "id") == header.end()) errors.add("id", "is missing in the header");
@@ -66,6 +66,9 @@ ImportLine line_of(const std::vector<std::string>& header, const CsvRow& row) {
     if (name == "hardware") {
       line.change.hardware = value;
       if (!valid_hardware(value)) errors.add(name, kHardwareRule);
+    } else if (name == "channel") {
+      line.change.channel = value;
+      if (!valid_channel(value)) errors.add(name, kNoChannelName);
     } else if (name != "id") {
       const auto tag = name.substr(kTag.size());
       check_tag(name, tag, value, errors);
@@ -85,7 +88,7 @@ ImportLine line_of(std::size_t number, std::string_view text) {
   }
   fields->require("id");
   line.change = change_of(*fields, fields->text("id", 4096).value_or(""));
-  fields->refuse_unknown({"id", "hardware", "tags"});
+  fields->refuse_unknown({"id", "hardware", "channel", "tags"});
   if (auto checked = fields->check(Errc::malformed); !checked) line.refused = checked.error().message;
   return line;
 }

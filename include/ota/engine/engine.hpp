@@ -53,7 +53,7 @@ struct DeviceChange {
 
   std::string device;
   bool may_create = false;                                 ///< a device that is not known is registered
-  bool registers = true;                                   ///< a device that is known is registered, too
+  bool registers = true;                                   ///< a known device is registered, too
   std::optional<std::string> hardware;                     ///< empty: unknown from now on
   bool clear_tags = false;                                 ///< before `tags`
   std::map<std::string, std::optional<std::string>> tags;  ///< nothing: that tag goes

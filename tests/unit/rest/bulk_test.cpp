@@ -115,6 +115,14 @@ TEST_F(Bulk, ImportAnswersCsvToo) {
   EXPECT_THAT(seen.reply.body, HasSubstr("line,device_id,result,reason,token\r\n2,gw-1,new,,\r\n3,.,refused,\"\"\"id\""));
 }
 
+TEST_F(Bulk, ImportKnowsChannels) {
+  add("gw-1");
+  const auto seen = import("id,channel\ngw-1,default\ngw-2,default\ngw-3,nowhere\ngw-4,a/b\n", "?skip_bad=true");
+  EXPECT_EQ(results(seen), "2u 3n 4r 5r ");
+  EXPECT_EQ(seen.json["lines"][2]["reason"], "there is no channel nowhere");
+  EXPECT_THAT(seen.json["lines"][3]["reason"], HasSubstr("is no name of a channel"));
+}
+
 TEST_F(Bulk, ImportRefusesAWholeFile) {
   const auto refusal = [&](const std::string& body) {
     const auto seen = import(body);
