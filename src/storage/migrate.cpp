@@ -94,12 +94,19 @@ void run_steps(SQLite::Database& db) {
   }
 }
 
-/// Of rows that were inserted without: by a migration, which has no functions of the domain.
+/// Of rows that were inserted without: by a migration, which has no functions of the domain. Those are all rows, so the
+/// index is made anew: entry by entry it would take many times as long.
 void fill_version_keys(SQLite::Database& db, const char* table, const char* column) {
   SQLite::Statement without(db, fmt::format("SELECT 1 FROM {} WHERE version_key IS NULL LIMIT 1", table));
   if (!without.executeStep()) return;
   without.reset();
+  SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
+  const auto index =
+      db.execAndGet(fmt::format("SELECT sql FROM sqlite_master WHERE name='{}_version'", table)).getString();
+  db.exec(fmt::format("DROP INDEX {}_version", table));
   db.exec(fmt::format("UPDATE {} SET version_key=version_key({}) WHERE version_key IS NULL", table, column));
+  db.exec(index);
+  transaction.commit();
 }
 
 /// To the newest schema.
