@@ -92,7 +92,8 @@ void FleetAdmission::look_at_stage(const Device& device, const Rollout& rollout,
     return;
   const bool full = stage_is_full(rollout, service_.rollouts.counts(rollout.id.number));
   if (!full || !rollout.stage_is_passed()) {
-    found.admitted = checks.note("stage_full", !full, fmt::format("{} has {} devices", stage_name(rollout), stage->size));
+    found.admitted =
+        checks.note("stage_full", !full, fmt::format("{} has {} devices", stage_name(rollout), stage->size));
     return;
   }
   const auto opens = service_.wall() + (*rollout.passed_tl + stage_delay(rollout) - service_.now());
@@ -150,8 +151,8 @@ FleetAdmission::Findings FleetAdmission::look(const Device& device, bool present
     return found;
   if (!checks.note("pinned", !device.pinned)) return found;
   if (!rollout && !target) {
-    checks.note("no_target", false, fmt::format("channel {} has nothing for hardware '{}'", device.channel,
-                                                device.hardware));
+    checks.note("no_target", false,
+                fmt::format("channel {} has nothing for hardware '{}'", device.channel, device.hardware));
     return found;
   }
   const auto common = found.checks;
@@ -194,8 +195,8 @@ void FleetAdmission::on_contact(const std::string& id) {
   if (!found.admitted) return;
   if (service_.rows.unit.open_of(id, found.version)) return;  // an order brings it already
   if (auto made = admit(*device, *found.rollout); !made)
-    log::debug(fmt::format("device={} rollout={} can't be admitted: {}", id, found.rollout->id.str(),
-                           made.error().message));
+    log::debug(
+        fmt::format("device={} rollout={} can't be admitted: {}", id, found.rollout->id.str(), made.error().message));
 }
 
 bool FleetAdmission::walk() {
@@ -284,7 +285,8 @@ FleetAdmission::Population FleetAdmission::population(const Rollout& rollout, in
   const auto* tags = stage >= 0 && static_cast<std::size_t>(stage) < spec.stages.size()
                          ? &spec.stages[static_cast<std::size_t>(stage)].tags
                          : nullptr;
-  if (spec.partial() || (tags && !tags->empty())) found.eligible = std::min(found.eligible, count_fitting(rollout, tags));
+  if (spec.partial() || (tags && !tags->empty()))
+    found.eligible = std::min(found.eligible, count_fitting(rollout, tags));
   found.total = members_in(all) + found.eligible;
   return found;
 }

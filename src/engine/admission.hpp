@@ -25,8 +25,8 @@ class FleetAdmission {
   /// Goes on round the ring for stages that opened; true where there is more to do at once.
   bool walk();
 
-  /// What is to be known of a device before it is admitted: each check in its order, up to the first that fails or, with
-  /// `all`, to the end.
+  /// What is to be known of a device before it is admitted: each check in its order, up to the first that fails or,
+  /// with `all`, to the end.
   struct Findings {
     std::vector<DeviceCheck> checks;
     const Rollout* rollout = nullptr;  ///< that brings it, or would

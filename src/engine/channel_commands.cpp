@@ -30,8 +30,8 @@ Result<void> on_remove_channel(TaskService& service, const std::string& name) {
   if (service.rows.fleet().has_devices(name))
     return fail(Errc::in_use, fmt::format("devices follow channel {}: move them first (POST /devices/move)", name));
   if (const auto* rollout = service.rollouts.any_in(name))
-    return fail(Errc::in_use, fmt::format("rollout {} of channel {} has not ended: cancel it first", rollout->id.str(),
-                                          name));
+    return fail(Errc::in_use,
+                fmt::format("rollout {} of channel {} has not ended: cancel it first", rollout->id.str(), name));
   service.rollouts.remove_channel(name);
   return {};
 }
@@ -50,10 +50,10 @@ Result<Firmware> on_block_firmware(TaskService& service, std::int64_t id, const 
   for (const auto* rollout : service.rollouts.of_firmware(id)) service.rollouts.mark_dirty(rollout->id.number);
   service.trust.note_blocked();
   service.trust.withdraw();
-  auto line = reason ? fmt::format("firmware {} for hardware '{}' is blocked: {}", firmware->version,
-                                   firmware->hardware, *reason)
-                     : fmt::format("firmware {} for hardware '{}' is no longer blocked", firmware->version,
-                                   firmware->hardware);
+  auto line =
+      reason
+          ? fmt::format("firmware {} for hardware '{}' is blocked: {}", firmware->version, firmware->hardware, *reason)
+          : fmt::format("firmware {} for hardware '{}' is no longer blocked", firmware->version, firmware->hardware);
   service.after_commit([line = std::move(line)] { log::warn(line); });
   return *firmware;
 }

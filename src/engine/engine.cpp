@@ -64,19 +64,18 @@ class EngineImpl final : public Engine {
       return kept_within(service, device, message.max_message_bytes, on_request(service, device, who, message));
     };
     loop_.send({[shared, decide, device = device.str()](TaskService& service) {
-                    auto answer = decide(service);
-                    // Digests are on their way: the same request again in a moment brings the offer.
-                    const bool later =
-                        answer && std::holds_alternative<QueuedAnswer>(*answer) &&
-                        service.digests.defer(device, [shared, decide](TaskService& again) {
-                          give(again, shared, decide(again));
-                        });
-                    if (!later) give(service, shared, std::move(answer));
-                  },
-                  [shared](Error error) {
-                    (*shared)(ErrorAnswer{std::move(error), {}});
-                  },
-                  {device.str()}});
+                  auto answer = decide(service);
+                  // Digests are on their way: the same request again in a moment brings the offer.
+                  const bool later = answer && std::holds_alternative<QueuedAnswer>(*answer) &&
+                                     service.digests.defer(device, [shared, decide](TaskService& again) {
+                                       give(again, shared, decide(again));
+                                     });
+                  if (!later) give(service, shared, std::move(answer));
+                },
+                [shared](Error error) {
+                  (*shared)(ErrorAnswer{std::move(error), {}});
+                },
+                {device.str()}});
   }
 
   void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) override {
@@ -96,13 +95,12 @@ class EngineImpl final : public Engine {
 
   void listen(DeviceId device, Credentials who, Done<std::optional<Answer>> done) override {
     submit<std::optional<Answer>>(loop_, std::move(done), {device.str()},
-        [device, who](TaskService& service) { return on_listen(service, device, who); });
+                                  [device, who](TaskService& service) { return on_listen(service, device, who); });
   }
 
   void download(DownloadClaim claim, Done<Admission> done) override {
-    submit<Admission>(loop_, std::move(done), {{}, claim.task.number}, [claim](TaskService& service) {
-      return Result<Admission>{on_download(service, claim)};
-    });
+    submit<Admission>(loop_, std::move(done), {{}, claim.task.number},
+                      [claim](TaskService& service) { return Result<Admission>{on_download(service, claim)}; });
   }
 
   void fetch(DeviceId device, Credentials who, TaskId task, Done<ChunkAccess> done) override {
@@ -116,10 +114,9 @@ class EngineImpl final : public Engine {
 
   void upgrade(UpgradeOrder order, Caller caller, Done<UpgradeOutcome> done) override {
     auto target = order.device + " " + order.version;
-    order_by<UpgradeOutcome>(loop_, std::move(done), caller, "upgrade", std::move(target), {order.device, 0, key_of(order, caller.name)},
-        [order, name = caller.name](TaskService& service) {
-          return on_upgrade(service, order, name);
-        });
+    order_by<UpgradeOutcome>(
+        loop_, std::move(done), caller, "upgrade", std::move(target), {order.device, 0, key_of(order, caller.name)},
+        [order, name = caller.name](TaskService& service) { return on_upgrade(service, order, name); });
   }
 
   void cancel(TaskId task, Caller caller, Done<Task> done) override {
@@ -134,25 +131,22 @@ class EngineImpl final : public Engine {
 
   void set_priority(TaskId task, Priority priority, Caller caller, Done<Task> done) override {
     order_by<Task>(loop_, std::move(done), caller, "task.priority", task.str() + " " + std::string(to_string(priority)),
-        {{}, task.number},
-        [task, priority, name = caller.name](TaskService& service) {
-          return on_set_priority(service, task, priority, name);
-        });
+                   {{}, task.number}, [task, priority, name = caller.name](TaskService& service) {
+                     return on_set_priority(service, task, priority, name);
+                   });
   }
 
   void change_device(DeviceChange change, Caller caller, Done<PutDevice> done) override {
     auto target = change.device;
-    order_by<PutDevice>(loop_, std::move(done), caller, change.may_create ? "device.put" : "device.patch", std::move(target),
-                        {change.device}, [change](TaskService& service) {
-                          return on_change_device(service, change);
-                        });
+    order_by<PutDevice>(loop_, std::move(done), caller, change.may_create ? "device.put" : "device.patch",
+                        std::move(target), {change.device},
+                        [change](TaskService& service) { return on_change_device(service, change); });
   }
 
   void remove_device(std::string device, Caller caller, Done<void> done) override {
-    order_by<void>(loop_, std::move(done), caller, "device.remove", device, {device},
-                   [device, name = caller.name](TaskService& service) {
-                     return on_remove_device(service, device, name);
-                   });
+    order_by<void>(
+        loop_, std::move(done), caller, "device.remove", device, {device},
+        [device, name = caller.name](TaskService& service) { return on_remove_device(service, device, name); });
   }
 
   void set_device_secret(std::string device, Digest secret, Caller caller, Done<void> done) override {
@@ -167,7 +161,8 @@ class EngineImpl final : public Engine {
       if (!result) loop_.image_unneeded(image);
       done(std::move(result));
     };
-    order_by<AddedFirmware>(loop_, std::move(told), caller, "firmware.add", std::move(target), {},
+    order_by<AddedFirmware>(
+        loop_, std::move(told), caller, "firmware.add", std::move(target), {},
         [firmware = std::move(firmware)](TaskService& service) { return on_add_firmware(service, firmware); });
   }
 
@@ -203,10 +198,10 @@ class EngineImpl final : public Engine {
   void from_device(Reply reply, About about, Work work) {
     auto shared = std::make_shared<Reply>(std::move(reply));
     loop_.send({[shared, work = std::move(work)](TaskService& service) { give(service, shared, work(service)); },
-                  [shared](Error error) {
-                    (*shared)(ErrorAnswer{std::move(error), {}});
-                  },
-                  std::move(about)});
+                [shared](Error error) {
+                  (*shared)(ErrorAnswer{std::move(error), {}});
+                },
+                std::move(about)});
   }
 
   const std::shared_ptr<std::atomic<bool>> serving_ = std::make_shared<std::atomic<bool>>(true);

@@ -103,7 +103,7 @@ void EngineLoop::decide(TaskService& service, std::vector<Command>& commands, st
   if (take_new_options()) service.set_options(options());
   // Whose time is up is counted before a contact that came later: silence is seen before good news.
   if (timer_ && *timer_ <= service.clock().now()) {
-    Command timers{[](TaskService& to) { to.scheduler.run_timers(); }, [](const Error&) {}};
+    Command timers{[](TaskService& to) { to.scheduler.run_all_timers(); }, [](const Error&) {}};
     stands(timers);
   }
   // Before the commands, so that an upload which heals an image comes after the word of its damage.
@@ -136,6 +136,7 @@ bool EngineLoop::apart(TaskService& service, Work work, Failed failed) {
     if (breaks_unit(e)) throw;
     service.drop_effects(effects);
     service.rows.unit.discard();
+    service.rollouts.resync();  // the next command decides by it
     resync_ = true;
     failed(e);
     return false;

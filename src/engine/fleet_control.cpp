@@ -24,10 +24,9 @@ void FleetCommands::remove_target(std::string channel, std::string hardware, Cal
 void FleetCommands::block_firmware(std::int64_t id, std::optional<std::string> reason, Caller caller,
                                    Done<Firmware> done) {
   auto action = reason ? "firmware.block" : "firmware.unblock";
-  order_by<Firmware>(loop_, std::move(done), caller, action, std::to_string(id), {},
-                     [id, reason = std::move(reason)](TaskService& service) {
-                       return on_block_firmware(service, id, reason);
-                     });
+  order_by<Firmware>(
+      loop_, std::move(done), caller, action, std::to_string(id), {},
+      [id, reason = std::move(reason)](TaskService& service) { return on_block_firmware(service, id, reason); });
 }
 
 void FleetCommands::move_devices(MoveOrder order, Caller caller, Done<Moved> done) {

@@ -13,8 +13,7 @@ class FleetCommands final : public FleetControl {
   void put_channel(ChannelChange change, Caller caller, Done<PutChannel> done) override;
   void remove_channel(std::string name, Caller caller, Done<void> done) override;
   void remove_target(std::string channel, std::string hardware, Caller caller, Done<void> done) override;
-  void block_firmware(std::int64_t id, std::optional<std::string> reason, Caller caller,
-                      Done<Firmware> done) override;
+  void block_firmware(std::int64_t id, std::optional<std::string> reason, Caller caller, Done<Firmware> done) override;
   void move_devices(MoveOrder order, Caller caller, Done<Moved> done) override;
   RolloutSpec defaults() const override;
   void create_rollout(RolloutOrder order, Caller caller, Done<RolloutOutcome> done) override;

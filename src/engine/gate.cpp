@@ -10,11 +10,11 @@
 namespace ota::engine {
 namespace {
 
-constexpr int kLookedAt = 256;                          // staged tasks in one look
+constexpr int kLookedAt = 256;                           // staged tasks in one look
 constexpr Millis kWindowLook = std::chrono::minutes{1};  // windows in devices' own zones open one after another
-constexpr Millis kGrace{60'000};                        // for devices that could not be heard while the daemon was down
-constexpr int kAskAgain = 60;                           // s
-constexpr int kAskAgainMost = 3'600;                    // s
+constexpr Millis kGrace{60'000};      // for devices that could not be heard while the daemon was down
+constexpr int kAskAgain = 60;         // s
+constexpr int kAskAgainMost = 3'600;  // s
 
 HoldReason reason_of(GateRefusal refusal) {
   switch (refusal) {
@@ -106,7 +106,8 @@ Result<Answer> Gate::verified(Task& task, Device& device) {
     return Answer{service_.replies.success(task)};
   }
   if (task.state != TaskState::staged)
-    if (auto done = service_.lifecycle.change(task, TaskEvent::verified_held, by_device(), std::string(to_string(refusal->reason)));
+    if (auto done = service_.lifecycle.change(task, TaskEvent::verified_held, by_device(),
+                                              std::string(to_string(refusal->reason)));
         !done)
       return done.error();
   return hold(task, *refusal);
@@ -115,8 +116,8 @@ Result<Answer> Gate::verified(Task& task, Device& device) {
 Answer Gate::postpone(Task& task, WallTime until) {
   const auto rollout = service_.rollouts.read(task.rollout);
   const auto since = task.staged_tl.value_or(service_.now());
-  const auto limit = service_.wall() + (since - service_.now()) +
-                     std::chrono::seconds{rollout ? rollout->spec.postpone_s : 0};
+  const auto limit =
+      service_.wall() + (since - service_.now()) + std::chrono::seconds{rollout ? rollout->spec.postpone_s : 0};
   // Longer than that it may not: it is told again what it was told.
   if (limit <= service_.wall())
     return task.state == TaskState::installing ? Answer{service_.replies.success(task)} : hold(task);

@@ -32,8 +32,8 @@ class Gate {
   /// The device doesn't want to install before `until`, which its rollout limits. The answer is `hold`, or `success`
   /// where it may not wait any longer.
   Answer postpone(Task& task, WallTime until);
-  /// Lets those through that wait there, longest first, while there is room. Answers when to look again where time alone
-  /// opens it.
+  /// Lets those through that wait there, longest first, while there is room. Answers when to look again where time
+  /// alone opens it.
   std::optional<Millis> release(const Rollout& rollout);
 
   /// Of a task past the gate: the end of its `soak_s`, and the time from the gate until its device must have been seen.

@@ -33,7 +33,9 @@ bool Housekeeping::prune_tasks() {
   int left = kPruneAtOnce;
   for (const auto& task : oldest) {
     if (task.created >= old) break;  // and so are all after it
-    if (task.ended && *task.ended < old) {
+    // What a rollout decides by stays as long as it goes on.
+    const bool needed = task.rollout != 0 && service_.rollouts.find(task.rollout);
+    if (task.ended && *task.ended < old && !needed) {
       left -= service_.rows.transfer_log().remove_of(task.number, left);
       if (left <= 0) return true;
       service_.rows.unit.remove_task(task.number);

@@ -128,6 +128,9 @@ Result<Firmware> on_remove_firmware(TaskService& service, std::int64_t id) {
   if (service.rows.tasks().needs_firmware(id))
     return fail(Errc::in_use,
                 fmt::format("firmware {} is needed by open tasks: wait for them or cancel them", firmware->version));
+  if (const auto rollouts = service.rollouts.of_firmware(id); !rollouts.empty())
+    return fail(Errc::in_use, fmt::format("firmware {} is needed by rollout {}, which has not ended: cancel it first",
+                                          firmware->version, rollouts.front()->id.str()));
   service.rows.firmware.remove(id);
   service.count_damaged();
   remove_unneeded(service, firmware->checksum);

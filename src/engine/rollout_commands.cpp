@@ -12,9 +12,9 @@ namespace {
 constexpr int kRetriedAtOnce = 500;
 
 Error wrong_state(const Rollout& rollout, std::string_view what) {
-  return fail(Errc::wrong_state, fmt::format("rollout {} of {} in channel {} is {}: {} is not possible now",
-                                             rollout.id.str(), rollout.spec.version, rollout.spec.channel,
-                                             to_string(rollout.state), what));
+  return fail(Errc::wrong_state,
+              fmt::format("rollout {} of {} in channel {} is {}: {} is not possible now", rollout.id.str(),
+                          rollout.spec.version, rollout.spec.channel, to_string(rollout.state), what));
 }
 
 Result<void> approve(TaskService& service, Rollout& rollout, const std::string& actor) {
@@ -31,8 +31,7 @@ Result<void> approve(TaskService& service, Rollout& rollout, const std::string& 
 }
 
 Result<void> resume(TaskService& service, Rollout& rollout, const RolloutCommand& command, const std::string& actor) {
-  if (!is_halted(rollout.state) && rollout.state != RolloutState::paused)
-    return wrong_state(rollout, "resume");
+  if (!is_halted(rollout.state) && rollout.state != RolloutState::paused) return wrong_state(rollout, "resume");
   if (command.max_failures) {
     rollout.spec.max_failures = *command.max_failures;
     rollout.budget = budget_size(rollout.spec.max_failures, rollout.total);

@@ -19,7 +19,8 @@ Error bad_field(const char* field, std::string message) {
 Result<Firmware> firmware_of(TaskService& service, const RolloutSpec& spec) {
   const auto all = service.rows.firmware.with_same_version(spec.version);
   if (all.empty())
-    return fail(Errc::no_such_firmware, fmt::format("there is no firmware {}: POST /firmware uploads it", spec.version));
+    return fail(Errc::no_such_firmware,
+                fmt::format("there is no firmware {}: POST /firmware uploads it", spec.version));
   const Firmware* chosen = nullptr;
   for (const auto& firmware : all)
     if (!spec.hardware || firmware.hardware == *spec.hardware) {
@@ -124,8 +125,8 @@ Result<RolloutOutcome> on_create_rollout(TaskService& service, const RolloutOrde
   }
   auto outcome = create(service, order, actor);
   if (outcome)
-    service.rows.unit.remember(key, {order.body_digest, outcome->rollout.id.number, outcome->created, {},
-                                     service.wall()});
+    service.rows.unit.remember(key,
+                               {order.body_digest, outcome->rollout.id.number, outcome->created, {}, service.wall()});
   return outcome;
 }
 
@@ -149,7 +150,8 @@ Result<RolloutPlan> on_plan_rollout(TaskService& service, const RolloutOrder& or
   plan.failed_before = there.failed_before;
   if (there.eligible == 0) plan.warnings.emplace_back("no device would get it at present");
   if (rollout.spec.max_failures.is_all()) plan.warnings.emplace_back("max_failures of 100% switches the brakes off");
-  if (made->open) plan.warnings.push_back(fmt::format("rollout {} of {} ends first", made->open->id.str(), made->open->spec.version));
+  if (made->open)
+    plan.warnings.push_back(fmt::format("rollout {} of {} ends first", made->open->id.str(), made->open->spec.version));
   return plan;
 }
 
@@ -159,8 +161,8 @@ Result<Rollout> on_rollback(TaskService& service, const RolloutId& id, const std
   if (!bad) return bad;
   const auto back_to = version.value_or(bad->replaces);
   if (back_to.empty())
-    return bad_field("version", fmt::format("is needed: channel {} had no target before rollout {}",
-                                            bad->spec.channel, id.str()));
+    return bad_field("version",
+                     fmt::format("is needed: channel {} had no target before rollout {}", bad->spec.channel, id.str()));
   RolloutOrder order;
   auto& spec = order.spec;
   spec.channel = bad->spec.channel;

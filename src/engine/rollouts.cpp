@@ -11,7 +11,7 @@ namespace ota::engine {
 namespace {
 
 constexpr int kCancelledAtOnce = 500;
-constexpr int kStepsAtOnce = 100;  // a rollout has fewer stages and one end
+constexpr int kStepsAtOnce = 100;                       // a rollout has fewer stages and one end
 constexpr Millis kNewsKept = std::chrono::minutes{10};  // a crash may forget so much
 constexpr Millis kStalledAfter = std::chrono::days{1};
 
@@ -33,6 +33,14 @@ void Rollouts::resync() {
   }
   for (auto& channel : service_.rows.fleet().channels()) channels_.emplace(channel.name, channel);
   targets_ = service_.rows.fleet().targets();
+}
+
+void Rollouts::check_counters() {
+  const int wrong = service_.rows.rollouts().recount();
+  if (wrong == 0) return;
+  log::error(fmt::format("{} counters of rollouts were wrong and were counted again", wrong));
+  service_.rows.unit.discard();
+  for (const auto& [number, rollout] : rollouts_) dirty_.insert(number);
 }
 
 const Channel* Rollouts::channel(const std::string& name) const {
@@ -155,9 +163,9 @@ Result<void> Rollouts::change(Rollout& rollout, RolloutEvent event, Cause by, co
                               const std::string& actor) {
   const auto to = next_state(rollout.state, event, by, rollout.before_halt);
   if (!to)
-    return fail(Errc::wrong_state, fmt::format("rollout {} of {} in channel {} is {}: it can't be {} now",
-                                               rollout.id.str(), rollout.spec.version, rollout.spec.channel,
-                                               to_string(rollout.state), to_string(event)));
+    return fail(Errc::wrong_state,
+                fmt::format("rollout {} of {} in channel {} is {}: it can't be {} now", rollout.id.str(),
+                            rollout.spec.version, rollout.spec.channel, to_string(rollout.state), to_string(event)));
   if (*to == RolloutState::halted && rollout.state != *to) rollout.before_halt = rollout.state;
   const bool starts = *to == RolloutState::running && !rollout.started;
   rollout.state = *to;
@@ -169,7 +177,8 @@ Result<void> Rollouts::change(Rollout& rollout, RolloutEvent event, Cause by, co
   if (event == RolloutEvent::resume || event == RolloutEvent::approve) rollout.walked = 0;
   save(rollout);
   announce(rollout, event, reason, actor);
-  if (is_ended(*to)) cancel_members(rollout.id.number, *to == RolloutState::superseded ? "superseded" : "rollout_cancelled");
+  if (is_ended(*to))
+    cancel_members(rollout.id.number, *to == RolloutState::superseded ? "superseded" : "rollout_cancelled");
   return {};
 }
 
@@ -240,8 +249,7 @@ void Rollouts::settle(std::int64_t number) {
 
 bool Rollouts::take_step(Rollout& rollout) {
   const auto number = rollout.id.number;
-  const auto decision =
-      decide(rollout, counts(number), firmware(rollout), limits(), service_.now(), service_.wall());
+  const auto decision = decide(rollout, counts(number), firmware(rollout), limits(), service_.now(), service_.wall());
   switch (decision.step) {
     case Step::none:
       if (decision.look_again)
@@ -259,9 +267,8 @@ bool Rollouts::take_step(Rollout& rollout) {
       rollout.passed_tl = service_.now();
       rollout.spec.stages[static_cast<std::size_t>(rollout.stage)].passed_at = service_.wall();
       save(rollout);
-      service_.after_commit([line = fmt::format("rollout={} stage {} passed", rollout.id.str(), rollout.stage + 1)] {
-        log::info(line);
-      });
+      service_.after_commit(
+          [line = fmt::format("rollout={} stage {} passed", rollout.id.str(), rollout.stage + 1)] { log::info(line); });
       return true;
     case Step::open_stage:
       open_next_stage(rollout);
@@ -286,8 +293,7 @@ void Rollouts::open_next_stage(Rollout& rollout) {
     return;
   }
   if (*next != rollout.stage + 1) population = service_.admission.population(rollout, *next);
-  open_stage(rollout, *next, population.living, population.eligible, population.total, service_.now(),
-             service_.wall());
+  open_stage(rollout, *next, population.living, population.eligible, population.total, service_.now(), service_.wall());
   static_cast<void>(change(rollout, RolloutEvent::open_stage, Cause::engine));
 }
 
@@ -300,7 +306,8 @@ void Rollouts::make_target(const Rollout& rollout) {
   if (rollout.spec.partial()) return;
   const Target target{rollout.spec.channel, rollout.hardware, rollout.spec.version, rollout.id.number};
   service_.rows.fleet().put(target);
-  std::erase_if(targets_, [&](const Target& t) { return t.channel == target.channel && t.hardware == target.hardware; });
+  std::erase_if(targets_,
+                [&](const Target& t) { return t.channel == target.channel && t.hardware == target.hardware; });
   targets_.push_back(target);
   std::vector<Rollout> before;
   for (const auto& [number, other] : rollouts_)

@@ -1,4 +1,5 @@
-// Rollouts as they go on: their states, stages and brakes (docs/fleet.md). What is decided is domain/rollout_rules.hpp's.
+// Rollouts as they go on: their states, stages and brakes (docs/fleet.md). What is decided is
+// domain/rollout_rules.hpp's.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,8 @@ class Rollouts {
   explicit Rollouts(TaskService& service) : service_(service) {}
 
   void resync();
+  /// At start: the counters are those of a recount.
+  void check_counters();
 
   const Channel* channel(const std::string& name) const;
   void put(const Channel& channel);

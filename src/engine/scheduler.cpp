@@ -11,6 +11,7 @@ namespace {
 
 constexpr Millis kRiseAfter = std::chrono::hours{1};  // a task that waited so long counts one class higher
 constexpr int kTimersAtOnce = 500;
+constexpr int kTimerRounds = 100;
 // Who waits for an image's chunk digests is looked at again after so long, should their making be lost in a crash.
 constexpr Millis kLayoutRetry{10'000};
 
@@ -234,6 +235,14 @@ void Scheduler::run_timers() {
   service_.rollouts.run_timers();
   for (const auto& device : service_.rows.devices().lapsed(service_.now(), kTimersAtOnce)) mark_dirty(device);
   schedule();
+}
+
+void Scheduler::run_all_timers() {
+  for (int round = 0; round < kTimerRounds; ++round) {
+    run_timers();
+    const auto due = service_.rows.tasks().next_due();
+    if (!due || *due > service_.now()) return;
+  }
 }
 
 void Scheduler::on_due(Task& task) {

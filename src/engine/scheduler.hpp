@@ -23,6 +23,8 @@ class Scheduler {
   /// is not pushed: it is the command's answer.
   void schedule(const std::string& asker = {});
   void run_timers();
+  /// The same until nothing is due any more.
+  void run_all_timers();
   std::optional<Millis> next_timer();
   /// After a unit was undone: what was to be looked at is decided again.
   void discard() { dirty_.clear(); }

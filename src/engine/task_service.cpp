@@ -47,7 +47,9 @@ void TaskService::log(const Task& task, LogEntry entry) {
   // What a device can bring about again and again.
   const bool may_repeat = entry.kind == "device" || entry.kind == "mismatch" ||
                           (task.offered && wall_ - *task.offered > std::chrono::hours{1});
-  if (task.unasked && may_repeat && rows.transfer_log().has_lines(task.id.number, kLinesOfStranger)) return;
+  if ((task.unasked || task.rollout != 0) && may_repeat &&
+      rows.transfer_log().has_lines(task.id.number, kLinesOfStranger))
+    return;
   entry.task = task.id.number;
   entry.at = wall_;
   entry.attempt = task.attempt;

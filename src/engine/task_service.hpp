@@ -111,7 +111,7 @@ class TaskService {
   /// After the commit.
   void push(const std::string& device, Answer answer);
 
-  /// A line of the task's log. Of a task that only an unproven device asked for, kLinesOfStranger at most.
+  /// A line of the task's log. Of a task that no operator ordered for its device, kLinesOfStranger at most.
   void log(const Task& task, LogEntry entry);
   void audit(AuditEntry entry);
   /// Brings `stats.damaged` up to date.

@@ -43,7 +43,7 @@ struct Tasks::Statements {
   Query due{db, select_tasks("WHERE due<=? ORDER BY due")};
   Query set_aside{db, "UPDATE tasks SET wait_reason=0, due=NULL WHERE number=?"};
   Query next_due{db, "SELECT MIN(due) FROM tasks WHERE due IS NOT NULL"};
-  Query oldest{db, "SELECT number, created, ended FROM tasks WHERE number>? ORDER BY number LIMIT ?"};
+  Query oldest{db, "SELECT number, created, ended, rollout FROM tasks WHERE number>? ORDER BY number LIMIT ?"};
   Query needs_firmware{db, "SELECT 1 FROM tasks WHERE firmware=? AND " + in(kOpen) + " LIMIT 1"};
   Query with_image{db, select_tasks("WHERE firmware IN (SELECT id FROM firmware WHERE checksum=?) AND " +
                                     kUnverifiedOnes + " LIMIT ?")};
@@ -58,7 +58,8 @@ struct Tasks::Statements {
                        "AND version=?2 AND reason IN ('rolled_back', 'device_failed', 'silent', 'confirm_timeout') AND "
                        "NOT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_device WHERE device=?1 AND retry_of=t.number) "
                        "ORDER BY number DESC LIMIT 1"};
-  Query asked_by_others{db, "SELECT 1 FROM tasks INDEXED BY tasks_device WHERE device=? AND unasked=0 LIMIT 1"};
+  Query asked_by_others{db, "SELECT 1 FROM tasks INDEXED BY tasks_device WHERE device=? AND unasked=0 AND "
+                              "rollout IS NULL LIMIT 1"};
   Query ended_unasked{db, "SELECT number FROM tasks INDEXED BY tasks_device WHERE device=? AND unasked=1 AND " +
                               in(kEnded) + " ORDER BY number DESC LIMIT -1 OFFSET ?"};
 };
@@ -121,6 +122,7 @@ std::vector<Tasks::Age> Tasks::oldest(std::int64_t after, int limit) {
     age.number = rows.integer();
     age.created = rows.time();
     age.ended = rows.maybe(&Rows::time);
+    age.rollout = rows.maybe(&Rows::integer).value_or(0);
     found.push_back(age);
   }
   return found;

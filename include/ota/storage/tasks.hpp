@@ -56,6 +56,7 @@ class Tasks {
     std::int64_t number = 0;
     WallTime created{};
     std::optional<WallTime> ended;
+    std::int64_t rollout = 0;
   };
   /// Oldest first, from the one after `after`.
   std::vector<Age> oldest(std::int64_t after, int limit);
@@ -75,7 +76,7 @@ class Tasks {
   std::vector<ReasonCount> failures(WallTime since);
   /// All that hold a slot or wait for a confirmation, not those that wait at the gate.
   std::vector<Task> all_active();
-  /// Whether anybody but the device itself, unproven, asked for a task of it.
+  /// Whether anybody but the device itself, unproven, asked for a task of it; a rollout asks for all of its channel.
   bool asked_by_others(const std::string& device);
   /// The device's tasks that ended and that nobody but it, unproven, asked for, without the newest `kept` of them.
   std::vector<std::int64_t> ended_unasked(const std::string& device, int kept);

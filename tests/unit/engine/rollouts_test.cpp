@@ -1,6 +1,7 @@
 // Rollouts carried out by the engine (docs/fleet.md). The rules alone: tests/unit/domain.
 #include <gmock/gmock.h>
 
+#include "storage/sqlite_database.hpp"
 #include "unit/engine/fleet_fixture.hpp"
 
 namespace ota::engine {
@@ -323,6 +324,37 @@ TEST_F(FleetTest, WhoLosesTheImageAtTheGateFetchesItAgain) {
   EXPECT_EQ(verify("gw-2", task, 2).index(), Answer{HoldAnswer{}}.index());
   EXPECT_EQ(type_of(verify("gw-2", task, 9)), "queued") << "another image than before";
   EXPECT_EQ(miscounted(), "");
+}
+
+TEST_F(FleetTest, FirmwareOfARolloutStays) {
+  devices(1);
+  const auto id = rollout(spec());
+  ASSERT_TRUE(command(id, RolloutEvent::finish));
+  updates("gw-1");
+  const auto firmware = read(id).firmware_id;
+  EXPECT_EQ(unit([&](auto& s) { return on_remove_firmware(s, firmware); }).error().code, Errc::in_use);
+  ASSERT_TRUE(command(id, RolloutEvent::cancel));
+  EXPECT_TRUE(unit([&](auto& s) { return on_remove_firmware(s, firmware); }));
+}
+
+TEST_F(FleetTest, AStartCountsAgainWhatWasMiscounted) {
+  devices(5);
+  const auto id = rollout(spec());
+  storage::sqlite(*db).handle().exec("UPDATE rollout_counts SET n = n + 7");
+  restart();
+  EXPECT_EQ(in(id, Bucket::assigned), 1);
+  EXPECT_EQ(miscounted(), "");
+}
+
+TEST_F(FleetTest, WhatWasUndoneIsForgottenBeforeTheNextCommand) {
+  devices(5);
+  EXPECT_ANY_THROW(unit([&](auto& s) {
+    RolloutOrder order;
+    order.spec = spec();
+    EXPECT_TRUE(on_create_rollout(s, order, "anna"));
+    throw std::runtime_error("by the test");
+  }));
+  EXPECT_TRUE(create(spec()).value().created) << "the one before is gone";
 }
 
 TEST_F(FleetTest, ARestartForgetsNothing) {
