@@ -16,6 +16,9 @@ namespace ota::engine {
 
 class TaskService;
 
+/// Whether the version is one that the rollout brings forward; empty: unknown.
+bool comes_from(const RolloutSpec& spec, const std::string& version);
+
 class FleetAdmission {
  public:
   explicit FleetAdmission(TaskService& service) : service_(service) {}

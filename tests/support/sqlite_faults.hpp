@@ -9,6 +9,11 @@
 
 namespace ota::test {
 
+/// Makes the counters of all rollouts wrong.
+inline void spoil_counters(storage::Database& db) {
+  storage::sqlite(db).handle().exec("UPDATE rollout_counts SET n = n + 7");
+}
+
 /// Makes a row unreadable, as a bad disk would: of `tasks`, `devices`, `firmware`, `transfer_log`,
 /// `idempotency_keys`, `api_keys`.
 inline void spoil_row(storage::Database& db, const std::string& table, const std::string& key) {

@@ -9,11 +9,6 @@ std::string FleetTest::miscounted() {
   const int wrong = unit([](auto& s) { return s.rows.rollouts().recount(); });
   if (wrong > 0) return std::to_string(wrong) + " counters of rollouts were wrong";
   std::map<std::string, std::int64_t> counted;
-  const auto day = [](const Device& d) {
-    return d.last_seen ? std::chrono::floor<std::chrono::days>(*d.last_seen).time_since_epoch().count()
-                       : std::int64_t{-1};
-  };
-  static_cast<void>(day);
   const auto selected = unit([](auto& s) { return s.rows.devices().list({}, 100'000).rows; });
   for (const auto& device : selected)
     ++counted[device.channel + "/" + device.hardware + "/" + device.current_version + (device.pinned ? "/pinned" : "")];

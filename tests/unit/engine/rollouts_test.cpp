@@ -1,7 +1,7 @@
 // Rollouts carried out by the engine (docs/fleet.md). The rules alone: tests/unit/domain.
 #include <gmock/gmock.h>
 
-#include "storage/sqlite_database.hpp"
+#include "support/sqlite_faults.hpp"
 #include "unit/engine/fleet_fixture.hpp"
 
 namespace ota::engine {
@@ -340,7 +340,7 @@ TEST_F(FleetTest, FirmwareOfARolloutStays) {
 TEST_F(FleetTest, AStartCountsAgainWhatWasMiscounted) {
   devices(5);
   const auto id = rollout(spec());
-  storage::sqlite(*db).handle().exec("UPDATE rollout_counts SET n = n + 7");
+  test::spoil_counters(*db);
   restart();
   EXPECT_EQ(in(id, Bucket::assigned), 1);
   EXPECT_EQ(miscounted(), "");
