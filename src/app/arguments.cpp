@@ -108,6 +108,7 @@ struct CommandLine {
         ->check(CLI::Range(1, 100'000))
         ->option_text("N");
     simulate->add_option("--seed", found.seed, "Seed of the first run (default: 1); the same seed gives the same runs")
+        ->check(CLI::Range(0, 1'000'000'000))
         ->option_text("N");
     simulate->add_flag("--json", found.json, "Print JSON, with each run");
   }

@@ -149,9 +149,10 @@ Decision decide(const Rollout& rollout, const RolloutCounts& counts, const Firmw
 std::optional<int> next_stage(const Rollout& rollout, std::int64_t total) {
   const auto& stages = rollout.spec.stages;
   const auto* present = rollout.open_stage();
-  for (auto i = static_cast<std::size_t>(rollout.stage + 1); i < stages.size(); ++i)
-    if (!present || stages[i].tags != present->tags || stage_size(stages[i].to, total) > present->size)
-      return static_cast<int>(i);
+  for (int i = rollout.stage + 1; i < static_cast<int>(stages.size()); ++i) {
+    const auto& stage = stages[static_cast<std::size_t>(i)];
+    if (!present || stage.tags != present->tags || stage_size(stage.to, total) > present->size) return i;
+  }
   return {};
 }
 

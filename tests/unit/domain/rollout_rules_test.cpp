@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <map>
 
@@ -77,6 +78,14 @@ TEST(RoomWithin, LetsTheBudgetAtRiskAtFirst) {
   EXPECT_EQ(room_within(counts, 10), 33) << "10 / (3 / 10)";
   at(counts, B::healthy) = 300;
   EXPECT_EQ(room_within(counts, 10), 1'000) << "exact, where 10 / (3 / 300) is a whole number";
+}
+
+TEST(RoomWithin, IsExactWhereTheQuotientOfDoublesIsNot) {
+  for (const auto& [budget, healthy, room] : {std::array<std::int64_t, 3>{1, 279, 93}, {1, 297, 99}, {2, 315, 210}}) {
+    BucketCounts counts{};
+    at(counts, B::healthy) = healthy;
+    EXPECT_EQ(room_within(counts, budget), room) << budget << " / (3 / " << healthy << ")";
+  }
 }
 
 TEST(RoomWithin, CountsOverdueAsFailed) {
