@@ -1,4 +1,6 @@
 // How many devices a rollout is for: from the counters of the fleet, without a look at the devices.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "engine/task_service.hpp"
@@ -67,7 +69,7 @@ std::int64_t FleetAdmission::count_fitting(const Rollout& rollout, const std::ma
   texts.push_back("last_seen>=" + to_rfc3339(since));
   if (!rollout.hardware.empty()) texts.push_back("hardware=" + rollout.hardware);
   for (const auto& [name, value] : tags ? *tags : std::map<std::string, std::string>{})
-    texts.push_back("tag." + name + "=" + value);
+    texts.push_back(fmt::format("tag.{}={}", name, value));
   std::vector<std::string> versions;
   for (const auto& from : spec.only_from) versions.push_back("version=" + from);
   if (versions.empty() && spec.force) versions.push_back("version!=" + spec.version);

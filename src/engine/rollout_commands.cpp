@@ -119,7 +119,8 @@ Result<void> retry(TaskService& service, Rollout& rollout, const RolloutCommand&
 /// In place of the stages that have not opened.
 Result<void> replace_stages(Rollout& rollout, const std::vector<Stage>& wanted) {
   auto& stages = rollout.spec.stages;
-  stages.resize(static_cast<std::size_t>(rollout.stage + 1));
+  const auto opened = rollout.stage < 0 ? std::size_t{0} : static_cast<std::size_t>(rollout.stage) + 1;
+  stages.resize(opened);
   stages.insert(stages.end(), wanted.begin(), wanted.end());
   return check_and_complete(rollout.spec);
 }
