@@ -174,6 +174,7 @@ std::vector<ReasonCount> Tasks::failures(WallTime since) {
     by_reason[reason] += rows.integer();
   }
   std::vector<ReasonCount> counts;
+  counts.reserve(by_reason.size());
   for (const auto& [reason, count] : by_reason) counts.push_back({reason, count});
   std::stable_sort(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
   return counts;
