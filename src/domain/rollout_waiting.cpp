@@ -13,6 +13,21 @@ constexpr std::array<std::string_view, 9> kWaitingNames{"",       "proof", "devi
 
 std::string some_devices(std::int64_t n) { return n == 1 ? "1 device" : fmt::format("{} devices", n); }
 
+std::string why_halted(const Rollout& rollout, const BucketCounts& all) {
+  const auto failed = at(all, Bucket::failed);
+  if (rollout.reason == "budget_spent")
+    return fmt::format("{} failed, and the failure budget is {}", some_devices(failed), rollout.budget);
+  if (rollout.reason == "failure_rate")
+    return fmt::format("{} of the {} that installed it failed", failed, some_devices(past_gate(all)));
+  if (rollout.reason == "stage_failed")
+    return fmt::format("{} of the {} in stage {} are healthy, fewer than 90 %", at(all, Bucket::healthy),
+                       some_devices(members_in(all)), rollout.stage + 1);
+  if (rollout.reason == "undeliverable")
+    return fmt::format("{} could not get the image", some_devices(at(all, Bucket::undelivered)));
+  if (rollout.reason == "image_damaged") return "the stored image is corrupt; upload it again";
+  return "an operator blocked the firmware";
+}
+
 Waiting waiting_in_stage(const Rollout& rollout, const RolloutCounts& counts, const Surroundings& around) {
   const auto& all = counts.all();
   const auto size = rollout.open_stage()->size;
@@ -61,7 +76,9 @@ Waiting waiting_for(const Rollout& rollout, const RolloutCounts& counts, const S
       return {WaitingFor::operator_, {}, "an operator paused it"};
     case RolloutState::halted:
     case RolloutState::halted_target:
-      return {WaitingFor::operator_, {}, fmt::format("it halted itself: {}", rollout.reason)};
+      return {WaitingFor::operator_,
+              {},
+              fmt::format("halted by itself ({}): {}", rollout.reason, why_halted(rollout, counts.all()))};
     case RolloutState::running:
       break;
     default:

@@ -34,7 +34,7 @@ TEST(WaitingFor, APerson) {
   auto halted = in_state(RolloutState::halted);
   halted.reason = "budget_spent";
   EXPECT_EQ(waits(halted).what, WaitingFor::operator_);
-  EXPECT_EQ(waits(halted).text, "it halted itself: budget_spent");
+  EXPECT_EQ(waits(halted).text, "halted by itself (budget_spent): 0 devices failed, and the failure budget is " + std::to_string(halted.budget));
 }
 
 TEST(WaitingFor, NothingAtItsEnd) {
