@@ -159,6 +159,15 @@ FleetAdmission::Findings FleetAdmission::look(const Device& device, bool present
   return other.admitted || not_for_it ? other : found;
 }
 
+bool FleetAdmission::concerns(const Device& device, const Rollout& rollout) const {
+  const auto& spec = rollout.spec;
+  if (device.pinned || device.channel != spec.channel) return false;
+  if (!rollout.hardware.empty() && device.hardware != rollout.hardware) return false;
+  if (same_version(device.current_version, spec.version)) return false;
+  if (!spec.force && newer_version(device.current_version, spec.version)) return false;
+  return comes_from(spec, device.current_version) && fits(device, spec.where);
+}
+
 Result<Task> FleetAdmission::admit(const Device& device, const Rollout& rollout, std::int64_t retry_of) {
   const auto firmware = service_.rows.firmware.find(rollout.firmware_id);
   if (!firmware) return fail(Errc::no_such_firmware, fmt::format("there is no firmware {}", rollout.spec.version));

@@ -39,6 +39,8 @@ class FleetAdmission {
     std::string_view failed() const;
   };
   Findings look(const Device& device, bool present_needed = true);
+  /// Whether the rollout is for that device, as both are now; whether it has failed or is in is another matter.
+  bool concerns(const Device& device, const Rollout& rollout) const;
   /// Makes the device's task for that rollout.
   Result<Task> admit(const Device& device, const Rollout& rollout, std::int64_t retry_of = 0);
 

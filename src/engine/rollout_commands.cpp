@@ -72,34 +72,33 @@ Result<void> finish(TaskService& service, Rollout& rollout, const std::string& a
 
 struct Retry {
   std::int64_t rollout = 0;
+  Bucket bucket = Bucket::failed;
   std::string reason;
-  std::vector<std::string> devices;
-  std::string actor;
+  storage::Rollouts::MembersFrom after{};
 };
 
-/// Some of the members in `bucket` start over; true where more are left.
-bool retry_some(TaskService& service, const Retry& retry, Bucket bucket) {
+/// The members in a bucket start over, some at a time. Whoever moved away, is pinned or runs something newer by now stays
+/// as it is.
+void retry_some(TaskService& service, Retry retry) {
   const auto* rollout = service.rollouts.find(retry.rollout);
-  if (!rollout) return false;
-  const auto members = service.rows.rollouts().members(retry.rollout, bucket, retry.reason, {}, kRetriedAtOnce);
+  if (!rollout) return;
+  const auto members =
+      service.rows.rollouts().members(retry.rollout, retry.bucket, retry.reason, retry.after, kRetriedAtOnce);
   for (const auto& member : members) {
+    retry.after = {member.bucket_since, member.id.number};
     const auto device = service.registry.find(member.device);
-    if (device) static_cast<void>(service.admission.admit(*device, *rollout, member.id.number));
+    if (device && service.admission.concerns(*device, *rollout))
+      static_cast<void>(service.admission.admit(*device, *rollout, member.id.number));
   }
-  return members.size() == kRetriedAtOnce;
-}
-
-void retry_all(TaskService& service, const Retry& retry) {
-  bool more = retry_some(service, retry, Bucket::failed);
-  more |= retry_some(service, retry, Bucket::undelivered);
-  if (more) service.later()([retry](TaskService& again) { retry_all(again, retry); });
+  if (members.size() == kRetriedAtOnce) service.later()([retry](TaskService& again) { retry_some(again, retry); });
 }
 
 Result<void> retry(TaskService& service, Rollout& rollout, const RolloutCommand& command, const std::string& actor) {
   if (auto done = service.rollouts.change(rollout, RolloutEvent::retry, Cause::operator_, {}, actor); !done)
     return done;
   if (command.devices.empty()) {
-    retry_all(service, {rollout.id.number, command.reason, {}, actor});
+    for (const auto bucket : {Bucket::failed, Bucket::undelivered})
+      retry_some(service, {rollout.id.number, bucket, command.reason});
     return {};
   }
   for (const auto& id : command.devices) {
@@ -111,6 +110,10 @@ Result<void> retry(TaskService& service, Rollout& rollout, const RolloutCommand&
                    {{"devices", id + " did not fail in this rollout"}}};
     const auto device = service.registry.find(id);
     if (!device) continue;
+    if (!service.admission.concerns(*device, rollout))
+      return Error{Errc::malformed,
+                   fmt::format("rollout {} is not for device {} any more", rollout.id.str(), id),
+                   {{"devices", id + " moved, is pinned, or runs another version by now"}}};
     if (auto made = service.admission.admit(*device, rollout, member->id.number); !made) return made.error();
   }
   return {};
