@@ -142,6 +142,8 @@ bool on_image_damaged(TaskService& service, const Digest& image) {
     if (firmware.damaged) continue;
     firmware.damaged = true;
     service.rows.firmware.update(firmware);
+    for (const auto* rollout : service.rollouts.of_firmware(firmware.id))
+      service.rollouts.mark_dirty(rollout->id.number);  // it halts
     log::error(
         fmt::format("the image of firmware {} for hardware '{}' is corrupted and was quarantined: check the disk, then "
                     "upload it again",
