@@ -114,10 +114,14 @@ Result<Answer> Gate::verified(Task& task, Device& device) {
 }
 
 Answer Gate::postpone(Task& task, WallTime until) {
-  const auto rollout = service_.rollouts.read(task.rollout);
+  const auto* rollout = service_.rollouts.find(task.rollout);
+  if (!rollout) {
+    // Whose rollout has ended and doesn't install now is before the gate again, which never opens any more.
+    static_cast<void>(service_.lifecycle.change(task, TaskEvent::supersede, by_engine(), "rollout_cancelled"));
+    return CancelAnswer{task.id, CancelReason::rollout_cancelled};
+  }
   const auto since = task.staged_tl.value_or(service_.now());
-  const auto limit =
-      service_.wall() + (since - service_.now()) + std::chrono::seconds{rollout ? rollout->spec.postpone_s : 0};
+  const auto limit = service_.wall() + (since - service_.now()) + std::chrono::seconds{rollout->spec.postpone_s};
   // Longer than that it may not: it is told again what it was told.
   if (limit <= service_.wall())
     return task.state == TaskState::installing ? Answer{service_.replies.success(task)} : hold(task);
