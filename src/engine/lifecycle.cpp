@@ -182,6 +182,7 @@ void Lifecycle::supersede_up_to(const std::string& device, const std::string& ve
 void Lifecycle::resume_active() {
   service_.rollouts.check_counters();
   service_.trust.withdraw();
+  service_.rollouts.end_left_members();
   for (auto& task : service_.rows.tasks().all_active()) {
     const auto due = task.state_due;
     arm(task);

@@ -123,6 +123,12 @@ void Rollouts::cancel_members(std::int64_t number, const std::string& reason) {
   service_.later()([number, reason](TaskService& service) { service.rollouts.cancel_members(number, reason); });
 }
 
+void Rollouts::end_left_members() {
+  for (const auto number : service_.rows.rollouts().ended_with_members())
+    if (const auto ended = read(number))
+      cancel_members(number, ended->state == RolloutState::superseded ? "superseded" : "rollout_cancelled");
+}
+
 void Rollouts::run_timers() {
   for (const auto& [number, due] : deadlines_)
     if (due <= service_.now()) dirty_.insert(number);

@@ -66,6 +66,8 @@ class Rollouts {
   void mark_dirty(std::int64_t number) { dirty_.insert(number); }
   /// Ends a command: carries out what follows from the counters that it changed.
   void settle();
+  /// After a start: ends the tasks of ended rollouts that a crash left.
+  void end_left_members();
   void run_timers();
   std::optional<Millis> next_timer() const;
 

@@ -63,6 +63,9 @@ struct Rollouts::Statements {
                              "AND (?5='' OR reason=?5) ORDER BY bucket_since, number")};
   Query report{db, select_tasks("INDEXED BY tasks_rollout WHERE rollout=?1 AND number>?2 ORDER BY number")};
   Query member{db, "SELECT number FROM tasks WHERE rollout=? AND device=?"};
+  Query ended_with_members{db,
+                           "SELECT number FROM rollouts AS r WHERE state>=8 AND EXISTS (SELECT 1 FROM tasks WHERE "
+                           "rollout=r.number AND bucket IN (0, 1, 2))"};
   Query before_gate{db, "SELECT number FROM tasks WHERE rollout=?1 AND bucket IN (0, 1, 2) ORDER BY number LIMIT ?2"};
   Query failures{db,
                  "SELECT reason, COUNT(*) FROM tasks WHERE rollout=? AND bucket IN (6, 7) GROUP BY reason ORDER BY 2 "
@@ -151,6 +154,13 @@ std::vector<Task> Rollouts::report(std::int64_t rollout, std::int64_t after, int
 std::optional<std::int64_t> Rollouts::member(std::int64_t rollout, const std::string& device) {
   auto rows = q_->member.rows(rollout, device);
   return rows.next() ? std::optional{rows.integer()} : std::nullopt;
+}
+
+std::vector<std::int64_t> Rollouts::ended_with_members() {
+  std::vector<std::int64_t> found;
+  auto rows = q_->ended_with_members.rows();
+  while (rows.next()) found.push_back(rows.integer());
+  return found;
 }
 
 std::vector<std::int64_t> Rollouts::before_gate(std::int64_t rollout, int limit) {

@@ -54,6 +54,8 @@ class Rollouts {
   std::int64_t staged_before(const Task& task);
   /// How many devices of its channel and hardware failed the same firmware in other rollouts.
   std::int64_t failed_elsewhere(const Rollout& rollout);
+  /// Rollouts that have ended with tasks before the gate that have not.
+  std::vector<std::int64_t> ended_with_members();
   /// Open tasks before the gate, at most `limit`.
   std::vector<std::int64_t> before_gate(std::int64_t rollout, int limit);
   /// Reasons of failed and undelivered members, most frequent first, at most `limit`, each with up to 10 devices.
