@@ -67,6 +67,8 @@ class EngineDriver {
     do loop.step(std::chrono::steady_clock::now());
     while (loop.queue_.size() > 0);
   }
+  /// Why the engine's own work was undone last; empty: it wasn't.
+  static const std::string& chores_fault(EngineLoop& loop) { return loop.chores_fault_; }
   /// As after a disk fault: the service and the database are opened afresh, the active transfers stay.
   static void reopen(EngineLoop& loop) {
     loop.close("by the test");
