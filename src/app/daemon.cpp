@@ -157,6 +157,7 @@ Result<void> Daemon::build_api() {
   probes.http = [this] { return server_->counters(); };
   probes.devices = [this] { return device_->counters(); };
   probes.present = [this] { return std::chrono::seconds{present_s_.load()}; };
+  probes.living = [this] { return std::chrono::days{living_days_.load()}; };
   rest_ = rest::Api::create(options, clock_, *engine_, *readers_, *store_, trust_, std::move(probes));
   return {};
 }
@@ -254,6 +255,7 @@ void Daemon::reload(const Settings& wanted) {
   options.trust = trust_;
   engine_->apply(options);
   present_s_ = settings_.devices.present_s;
+  living_days_ = settings_.fleet.living_days;
   server_->set_rates(download_rates(settings_.http));
   if (auto reloaded = reload_certificates(); !reloaded)
     log::error(fmt::format("the certificates are unchanged: {}", reloaded.error().message));

@@ -57,6 +57,7 @@ class Daemon {
 
   Settings settings_;
   std::atomic<int> present_s_{settings_.devices.present_s};  ///< read on other threads
+  std::atomic<int> living_days_{settings_.fleet.living_days};  ///< as present_s_
   SystemClock clock_;
   SystemRandom random_;
   std::string listening_;

@@ -1,6 +1,8 @@
 // Why a device is or isn't updated, by the checks that decide it.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/fleet_commands.hpp"
 #include "engine/task_service.hpp"
 
@@ -114,7 +116,7 @@ class Explainer {
       case TaskState::offered:
         return note("downloading", fmt::format("task {} is offered", task.id.str()));
       case TaskState::downloading:
-        return note("downloading", fmt::format("{} of {} chunks", task.chunks_have, task.grid().count()));
+        return about_download(task);
       case TaskState::retry_wait:
         told_.next = "the next attempt";
         if (task.retry_due) told_.next_at = service_.wall() + (*task.retry_due - service_.now());
@@ -127,6 +129,21 @@ class Explainer {
     told_.next_at = task.confirm_by;
     told_.next = "it counts as failed where it doesn't report the version by then";
     note(task.overdue ? "overdue" : "installing", "");
+  }
+
+  void about_download(const Task& task) {
+    const auto live = service_.transfers().view(task.id.number);
+    const auto have = live ? std::max(task.chunks_have, live->chunks_have) : task.chunks_have;
+    const auto by_chunks = static_cast<int>(std::uint64_t{have} * 100 / task.grid().count());
+    const auto percent = std::max(by_chunks, live ? live->percent : task.percent);
+    auto detail = fmt::format("{} % of {} bytes", percent, task.size);
+    if (live && live->rate > 0) {
+      detail += fmt::format(", {:.0f} kB/s", live->rate / 1'000);
+      const auto seconds = static_cast<double>(task.size) * (100 - percent) / 100 / live->rate;
+      told_.next = "the image is complete";
+      told_.next_at = service_.wall() + Millis{static_cast<std::int64_t>(seconds * 1'000)};
+    }
+    note("downloading", std::move(detail));
   }
 
   void about_queue(const Task& task) {

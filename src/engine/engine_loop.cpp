@@ -142,6 +142,7 @@ void EngineLoop::publish(std::string fault) {
   const MutexLock lock(mutex_);
   published_ = service_ ? service_->stats : counters_;
   if (service_) published_.slots_held = slots_held_;
+  published_.slots = options_.tasks.max_active;
   published_.fault = std::move(fault);
 }
 

@@ -167,6 +167,7 @@ void EngineLoop::chores(TaskService& service) {
   service.scheduler.run_timers();
   const bool walks = service.admission.walk();
   service.scheduler.schedule();
+  service.history.run();
   if (now - kept_ >= kHousekeepingEvery) {
     const bool more = service.housekeeping.run();
     kept_ = more ? now - kHousekeepingEvery + kHousekeepingOn : now;

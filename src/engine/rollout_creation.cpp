@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kRollbackDelay = 600;  // s
 
-Error bad_field(const char* field, std::string message) {
+Error wrong_field(const char* field, std::string message) {
   return Error{Errc::malformed, fmt::format("{} {}", field, message), {{field, message}}};
 }
 
@@ -24,7 +24,7 @@ Result<Firmware> firmware_of(TaskService& service, const RolloutSpec& spec) {
   const Firmware* chosen = nullptr;
   for (const auto& firmware : all)
     if (!spec.hardware || firmware.hardware == *spec.hardware) {
-      if (chosen) return bad_field("hardware", fmt::format("is needed: version {} exists for several", spec.version));
+      if (chosen) return wrong_field("hardware", fmt::format("is needed: version {} exists for several", spec.version));
       chosen = &firmware;
     }
   if (!chosen)
@@ -36,12 +36,12 @@ Result<Firmware> firmware_of(TaskService& service, const RolloutSpec& spec) {
 
 Result<void> check_spec(RolloutSpec& spec, WallTime now) {
   if (auto right = check_and_complete(spec); !right) return right;
-  if (spec.expires_at && *spec.expires_at <= now) return bad_field("expires_at", "is in the past");
+  if (spec.expires_at && *spec.expires_at <= now) return wrong_field("expires_at", "is in the past");
   if (spec.where.size() > kMaxConditions)
-    return bad_field("where", fmt::format("must be at most {} conditions", kMaxConditions));
+    return wrong_field("where", fmt::format("must be at most {} conditions", kMaxConditions));
   for (std::size_t i = 0; i < spec.where.size(); ++i)
     if (auto condition = parse_condition(spec.where[i], Selects::devices); !condition)
-      return bad_field(fmt::format("where[{}]", i).c_str(), condition.error().message);
+      return wrong_field(fmt::format("where[{}]", i).c_str(), condition.error().message);
   return {};
 }
 
@@ -161,7 +161,7 @@ Result<Rollout> on_rollback(TaskService& service, const RolloutId& id, const std
   if (!bad) return bad;
   const auto back_to = version.value_or(bad->replaces);
   if (back_to.empty())
-    return bad_field("version",
+    return wrong_field("version",
                      fmt::format("is needed: channel {} had no target before rollout {}", bad->spec.channel, id.str()));
   RolloutOrder order;
   auto& spec = order.spec;

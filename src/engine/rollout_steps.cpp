@@ -17,7 +17,10 @@ constexpr Millis kStalledAfter = std::chrono::days{1};
 
 void Rollouts::settle() {
   for (;;) {
-    for (const auto number : service_.rows.unit.take_moved()) dirty_.insert(number);
+    for (const auto number : service_.rows.unit.take_moved()) {
+      dirty_.insert(number);
+      service_.history.note(number);
+    }
     if (dirty_.empty()) return;
     settle(dirty_.extract(dirty_.begin()).value());
   }

@@ -26,6 +26,7 @@ void Rollouts::resync() {
     const auto number = rollout.id.number;
     if (is_open(rollout.state)) open_[{rollout.spec.channel, rollout.hardware}] = number;
     dirty_.insert(number);
+    service_.history.note(number);
     rollouts_.emplace(number, std::move(rollout));
   }
   for (auto& channel : service_.rows.fleet().channels()) channels_.emplace(channel.name, channel);

@@ -12,6 +12,7 @@
 #include "engine/attempts.hpp"
 #include "engine/device_registry.hpp"
 #include "engine/gate.hpp"
+#include "engine/history.hpp"
 #include "engine/housekeeping.hpp"
 #include "engine/layout_digests.hpp"
 #include "engine/lifecycle.hpp"
@@ -135,6 +136,7 @@ class TaskService {
   Newcomers newcomers{*this};
   Housekeeping housekeeping{*this};
   Rollouts rollouts{*this};
+  History history{*this};
   FleetAdmission admission{*this};
   Gate gate{*this};
 

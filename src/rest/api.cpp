@@ -17,7 +17,8 @@
 namespace ota::rest {
 namespace {
 
-constexpr const char* kPlaces = "/firmware, /tasks, /devices, /summary, /audit, /healthz, /readyz and /metrics";
+constexpr const char* kPlaces =
+    "/firmware, /tasks, /devices, /fleet, /channels, /rollouts, /summary, /audit, /healthz, /readyz and /metrics";
 
 std::string_view name_of(Needs needs) { return needs == Needs::admin ? "admin" : "operator"; }
 

@@ -11,7 +11,7 @@ engine::DeviceChange change_of(wire::JsonFields& fields, std::string device) {
   change.device = std::move(device);
   change.hardware = fields.is_null("hardware") ? std::optional<std::string>("") : fields.text("hardware", 4096);
   if (change.hardware && !valid_hardware(*change.hardware)) fields.errors().add("hardware", kHardwareRule);
-  change.channel = fields.text("channel", 4096);
+  change.channel = fields.is_null("channel") ? kDefaultChannel : fields.text("channel", 4096);
   if (change.channel && !valid_channel(*change.channel)) fields.errors().add("channel", kNoChannelName);
   change.clear_tags = fields.is_null("tags");
   if (!change.clear_tags)

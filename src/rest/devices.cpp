@@ -5,6 +5,7 @@
 
 #include "ota/base/text.hpp"
 #include "ota/base/url.hpp"
+#include "ota/domain/window.hpp"
 #include "ota/firmware/hash.hpp"
 #include "ota/wire/json_fields.hpp"
 #include "rest/device_change.hpp"
@@ -92,6 +93,15 @@ Answering get_device(Context& context, Call& call) {
 
 namespace {
 
+/// `null` clears it.
+std::optional<std::string> timezone_of(wire::JsonFields& fields) {
+  if (fields.is_null("timezone")) return "";
+  auto name = fields.text("timezone", 4096);
+  if (name && !known_timezone(*name))
+    fields.errors().add("timezone", "is no time zone of this machine's database, such as Europe/Berlin");
+  return name;
+}
+
 Answering change_device(Context& context, Call& call, bool may_create) {
   if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
   if (auto json = require_json(call); !json) co_return json.error();
@@ -102,7 +112,9 @@ Answering change_device(Context& context, Call& call, bool may_create) {
   auto fields = wire::JsonFields::parse(body->empty() ? "{}" : *body, Errc::malformed);
   if (!fields) co_return fields.error();
   auto change = change_of(*fields, id->str());
-  fields->refuse_unknown({"hardware", "channel", "tags"});
+  change.pinned = fields->is_null("pinned") ? false : fields->boolean("pinned");
+  change.timezone = timezone_of(*fields);
+  fields->refuse_unknown({"hardware", "channel", "pinned", "timezone", "tags"});
   if (auto checked = fields->check(Errc::malformed); !checked) co_return checked.error();
   change.may_create = may_create;
 

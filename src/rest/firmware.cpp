@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "ota/base/text.hpp"
+#include "rest/body_fields.hpp"
 #include "rest/handlers.hpp"
 #include "rest/json.hpp"
 #include "rest/list_page.hpp"
@@ -10,6 +12,8 @@
 
 namespace ota::rest {
 namespace {
+
+constexpr std::size_t kLongestReason = 1024;
 
 Error no_such_firmware() {
   return fail(Errc::no_such_firmware, "there is no firmware with that id; GET /firmware lists what is there");
@@ -22,7 +26,8 @@ Result<std::int64_t> firmware_id_of(const Call& call) {
 
 constexpr CsvColumn kFirmwareColumns[] = {{"id", "/id"},           {"version", "/version"},   {"hardware", "/hardware"},
                                   {"size", "/size"},       {"checksum", "/checksum"}, {"security", "/security"},
-                                  {"damaged", "/damaged"}, {"notes", "/notes"},       {"created_at", "/created_at"}};
+                                  {"damaged", "/damaged"}, {"blocked", "/blocked"},   {"notes", "/notes"},
+                                  {"created_at", "/created_at"}};
 
 }  // namespace
 
@@ -66,6 +71,31 @@ Answering get_firmware(Context& context, Call& call) {
     return std::move(*found);
   };
   auto firmware = co_await read<Firmware>(context.readers, std::move(job));
+  if (!firmware) co_return firmware.error();
+  co_return wire::json_reply(200, to_text(firmware_json(*firmware)));
+}
+
+/// The emergency brake.
+Answering patch_firmware(Context& context, Call& call) {
+  if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
+  const auto id = firmware_id_of(call);
+  if (!id) co_return id.error();
+  auto fields = co_await fields_of(call);
+  if (!fields) co_return fields.error();
+  fields->require("blocked");
+  const auto blocked = fields->boolean("blocked").value_or(false);
+  auto reason = fields->text("reason", kLongestReason);
+  if (reason && has_control(*reason)) fields->errors().add("reason", "must not hold control characters");
+  if (reason && fields->has("blocked") && !blocked) fields->errors().add("reason", "is only for \"blocked\": true");
+  fields->refuse_unknown({"blocked", "reason"});
+  if (auto checked = fields->check(Errc::malformed); !checked) co_return checked.error();
+  std::optional<std::string> why;
+  if (blocked) why = std::move(reason).value_or("");
+  std::function<void(engine::Done<Firmware>)> start = [&context, id = *id, why = std::move(why),
+                                                       caller = call.caller()](auto done) {
+    context.engine.fleet().block_firmware(id, why, caller, std::move(done));
+  };
+  auto firmware = co_await command<Firmware>(std::move(start));
   if (!firmware) co_return firmware.error();
   co_return wire::json_reply(200, to_text(firmware_json(*firmware)));
 }

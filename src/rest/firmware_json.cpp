@@ -25,6 +25,8 @@ Json firmware_json(const Firmware& firmware) {
       {"signature", signature_json(firmware.signature)},
       {"created_at", to_rfc3339(firmware.created)},
       {"damaged", firmware.damaged},
+      {"blocked", firmware.blocked.has_value()},
+      {"blocked_reason", or_null(firmware.blocked.value_or(""))},
   };
 }
 

@@ -10,6 +10,7 @@ Answering list_firmware(Context& context, Call& call);
 Answering list_orphans(Context& context, Call& call);
 Answering get_firmware(Context& context, Call& call);
 Answering delete_firmware(Context& context, Call& call);
+Answering patch_firmware(Context& context, Call& call);
 
 Answering post_upgrade(Context& context, Call& call);
 
@@ -30,6 +31,33 @@ Answering import_devices(Context& context, Call& call);
 Answering post_device_tags(Context& context, Call& call);
 
 Answering get_summary(Context& context, Call& call);
+Answering explain_device(Context& context, Call& call);
+Answering move_devices(Context& context, Call& call);
+
+Answering get_fleet(Context& context, Call& call);
+
+Answering list_channels(Context& context, Call& call);
+Answering get_channel(Context& context, Call& call);
+Answering put_channel(Context& context, Call& call);
+Answering delete_channel(Context& context, Call& call);
+Answering delete_target(Context& context, Call& call);
+
+Answering post_rollout(Context& context, Call& call);
+Answering list_rollout_devices(Context& context, Call& call);
+Answering list_rollout_history(Context& context, Call& call);
+Answering list_rollout_report(Context& context, Call& call);
+Answering list_rollouts(Context& context, Call& call);
+Answering get_rollout(Context& context, Call& call);
+Answering patch_rollout(Context& context, Call& call);
+Answering pause_rollout(Context& context, Call& call);
+Answering resume_rollout(Context& context, Call& call);
+Answering advance_rollout(Context& context, Call& call);
+Answering finish_rollout(Context& context, Call& call);
+Answering cancel_rollout(Context& context, Call& call);
+Answering approve_rollout(Context& context, Call& call);
+Answering deny_rollout(Context& context, Call& call);
+Answering retry_rollout(Context& context, Call& call);
+Answering rollback_rollout(Context& context, Call& call);
 
 Answering list_audit(Context& context, Call& call);
 

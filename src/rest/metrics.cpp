@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "rest/fleet_metrics.hpp"
 #include "rest/handlers.hpp"
 #include "rest/metrics_text.hpp"
 
@@ -83,6 +84,12 @@ void add_operators(MetricsPage& page, const Context& context) {
 
 using Verdicts = std::array<std::int64_t, 4>;
 
+/// What the database has.
+struct Stored {
+  Verdicts links{};
+  FleetNumbers fleet;
+};
+
 void add_links(MetricsPage& page, const Verdicts& counts) {
   constexpr auto kName = "otad_device_links";
   page.begin(kName, "Devices by link quality", "gauge");
@@ -108,12 +115,13 @@ Answering get_metrics(Context& context, Call&) {
   if (context.probes.broker) add_broker(page, context.probes.broker());
   if (context.probes.http) add_http(page, context.probes.http());
   if (context.probes.devices) add_devices(page, context.probes.devices());
-  std::function<Result<Verdicts>(storage::ReadView&)> count = [](storage::ReadView& view) -> Result<Verdicts> {
-    return view.devices.verdicts();
+  std::function<Result<Stored>(storage::ReadView&)> count = [](storage::ReadView& view) -> Result<Stored> {
+    return Stored{view.devices.verdicts(), fleet_numbers(view)};
   };
   // Left out if the database can't be read.
-  const auto counts = co_await read<Verdicts>(context.readers, std::move(count));
-  if (counts) add_links(page, *counts);
+  const auto counts = co_await read<Stored>(context.readers, std::move(count));
+  if (counts) add_links(page, counts->links);
+  if (counts) add_fleet(page, counts->fleet);
   add_operators(page, context);
   if (const auto free = context.store.free_bytes())
     page.gauge("otad_firmware_free_bytes", "Free bytes on the file system of storage.firmware_dir", real(*free));

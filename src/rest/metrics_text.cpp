@@ -15,6 +15,16 @@ double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
+void append_escaped(std::string& text, std::string_view value) {
+  for (const char c : value) {
+    if (c == '\\' || c == '"') text += '\\';
+    if (c == '\n')
+      text += "\\n";
+    else
+      text += c;
+  }
+}
+
 }  // namespace
 
 void MetricsPage::begin(std::string_view name, std::string_view help, std::string_view type) {
@@ -22,7 +32,19 @@ void MetricsPage::begin(std::string_view name, std::string_view help, std::strin
 }
 
 void MetricsPage::sample(std::string_view name, std::string_view label, std::string_view label_value, double value) {
-  fmt::format_to(std::back_inserter(text_), "{}{{{}=\"{}\"}} {}\n", name, label, label_value, value);
+  sample(name, {{label, std::string(label_value)}}, value);
+}
+
+void MetricsPage::sample(std::string_view name, std::initializer_list<Label> labels, double value) {
+  text_ += name;
+  char before = '{';
+  for (const auto& [label, text] : labels) {
+    fmt::format_to(std::back_inserter(text_), "{}{}=\"", before, label);
+    append_escaped(text_, text);
+    text_ += '"';
+    before = ',';
+  }
+  fmt::format_to(std::back_inserter(text_), "}} {}\n", value);
 }
 
 void MetricsPage::one(std::string_view name, std::string_view help, std::string_view type, double value) {

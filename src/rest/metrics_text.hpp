@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace ota::rest {
 
-/// Collects one page of samples. Names and labels come from this program only, so nothing is escaped.
+/// Collects one page of samples. Names of metrics and labels come from this program only and are not escaped.
 class MetricsPage {
  public:
   void counter(std::string_view name, std::string_view help, double value) { one(name, help, "counter", value); }
@@ -16,6 +18,8 @@ class MetricsPage {
   /// Several samples of one name: begin, then sample each.
   void begin(std::string_view name, std::string_view help, std::string_view type);
   void sample(std::string_view name, std::string_view label, std::string_view label_value, double value);
+  using Label = std::pair<std::string_view, std::string>;
+  void sample(std::string_view name, std::initializer_list<Label> labels, double value);
 
   std::string take() { return std::move(text_); }
 

@@ -16,6 +16,7 @@ constexpr Route kRoutes[] = {
     {Method::post, "/firmware/upgrade", Needs::operator_, post_upgrade},
     {Method::get, "/firmware/orphans", Needs::viewer, list_orphans},
     {Method::get, "/firmware/{}", Needs::viewer, get_firmware},
+    {Method::patch, "/firmware/{}", Needs::operator_, patch_firmware},
     {Method::delete_, "/firmware/{}", Needs::operator_, delete_firmware},
 
     {Method::get, "/tasks", Needs::viewer, list_tasks},
@@ -33,8 +34,36 @@ constexpr Route kRoutes[] = {
     {Method::post, "/devices/import", Needs::admin, import_devices},
     {Method::post, "/devices/tags", Needs::admin, post_device_tags},
     {Method::post, "/devices/{}/token", Needs::admin, issue_device_token},
+    {Method::get, "/devices/{}/explain", Needs::viewer, explain_device},
+    {Method::post, "/devices/move", Needs::operator_, move_devices},
+
+    {Method::get, "/fleet", Needs::viewer, get_fleet},
 
     {Method::get, "/summary", Needs::viewer, get_summary},
+
+    {Method::get, "/channels", Needs::viewer, list_channels},
+    {Method::get, "/channels/{}", Needs::viewer, get_channel},
+    {Method::put, "/channels/{}", Needs::admin, put_channel},
+    {Method::delete_, "/channels/{}", Needs::admin, delete_channel},
+    {Method::delete_, "/channels/{}/targets/{}", Needs::admin, delete_target},
+
+    {Method::post, "/rollouts", Needs::operator_, post_rollout},
+    {Method::get, "/rollouts", Needs::viewer, list_rollouts},
+    {Method::get, "/rollouts/{}", Needs::viewer, get_rollout},
+    {Method::patch, "/rollouts/{}", Needs::operator_, patch_rollout},
+    {Method::get, "/rollouts/{}/devices", Needs::viewer, list_rollout_devices},
+    {Method::get, "/rollouts/{}/history", Needs::viewer, list_rollout_history},
+    {Method::get, "/rollouts/{}/report", Needs::viewer, list_rollout_report},
+    {Method::post, "/rollouts/{}/pause", Needs::operator_, pause_rollout},
+    {Method::post, "/rollouts/{}/resume", Needs::operator_, resume_rollout},
+    {Method::post, "/rollouts/{}/advance", Needs::operator_, advance_rollout},
+    {Method::post, "/rollouts/{}/finish", Needs::operator_, finish_rollout},
+    {Method::post, "/rollouts/{}/cancel", Needs::operator_, cancel_rollout},
+    {Method::post, "/rollouts/{}/approve", Needs::operator_, approve_rollout},
+    {Method::post, "/rollouts/{}/deny", Needs::operator_, deny_rollout},
+    {Method::post, "/rollouts/{}/retry", Needs::operator_, retry_rollout},
+    {Method::post, "/rollouts/{}/rollback", Needs::operator_, rollback_rollout},
+
     {Method::get, "/audit", Needs::admin, list_audit},
 
     {Method::get, "/healthz", Needs::nothing, get_healthz},

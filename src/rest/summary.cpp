@@ -5,6 +5,7 @@
 #include "rest/health.hpp"
 #include "rest/json.hpp"
 #include "rest/or_null.hpp"
+#include "rest/rollout_json.hpp"
 #include "rest/selection.hpp"
 
 namespace ota::rest {
@@ -20,6 +21,7 @@ struct Counts {
   storage::DeviceCounts devices;
   std::array<std::int64_t, kTaskStates> tasks{};
   std::vector<storage::ReasonCount> failures;
+  Json rollouts;
 };
 
 Json devices_json(const storage::DeviceCounts& counts) {
@@ -58,8 +60,10 @@ Answering get_summary(Context& context, Call& call) {
   if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
   const auto now = context.clock.wall();
   const auto since = online_since(context);
-  std::function<Result<Counts>(storage::ReadView&)> job = [now, since](storage::ReadView& view) -> Result<Counts> {
-    return Counts{view.devices.counts(since, now - kLiving), view.tasks.by_state(), view.tasks.failures(now - 24h)};
+  std::function<Result<Counts>(storage::ReadView&)> job = [now, since,
+                                                           moment = moment_of(context)](auto& view) -> Result<Counts> {
+    return Counts{view.devices.counts(since, now - kLiving), view.tasks.by_state(), view.tasks.failures(now - 24h),
+                  open_rollouts_json(view, moment)};
   };
   const auto counts = co_await read<Counts>(context.readers, std::move(job));
   if (!counts) co_return counts.error();
@@ -70,6 +74,7 @@ Answering get_summary(Context& context, Call& call) {
                      {"versions", versions_json(counts->devices)},
                      {"tasks", tasks_json(counts->tasks)},
                      {"failures", failures_json(counts->failures)},
+                     {"rollouts", counts->rollouts},
                      {"health", std::move(health)}};
   co_return wire::json_reply(200, to_text(json));
 }

@@ -1,13 +1,9 @@
 // POST /firmware/upgrade (docs/rest.md, Updates).
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "ota/domain/version.hpp"
 #include "ota/firmware/hash.hpp"
 #include "ota/wire/json_fields.hpp"
+#include "rest/body_fields.hpp"
 #include "rest/handlers.hpp"
 #include "rest/json.hpp"
 #include "rest/task_view.hpp"
@@ -18,19 +14,8 @@
 namespace ota::rest {
 namespace {
 
-constexpr int kRowsForVersions = 20;  ///< newest rows of the catalogue that are searched for versions
-constexpr std::size_t kVersionsInMessage = 5;
 constexpr std::size_t kMaxText = 4096;  ///< large: an invalid text should get its rule's message
-constexpr std::size_t kLongestKey = 255;
 constexpr std::int64_t kMaxChunkKib = kMaxChunkBytes / 1024;
-
-std::optional<WallTime> time_of(wire::JsonFields& fields, std::string_view name) {
-  const auto text = fields.text(name, 64);
-  if (!text) return std::nullopt;
-  const auto time = parse_rfc3339(*text);
-  if (!time) fields.errors().add(name, "must be an RFC 3339 time, such as 2026-11-22T08:30:00Z");
-  return time;
-}
 
 std::string device_of(wire::JsonFields& fields) {
   fields.require("device_id");
@@ -39,22 +24,6 @@ std::string device_of(wire::JsonFields& fields) {
     fields.errors().add("device_id", kDeviceIdRule);
   }
   return std::move(text).value_or("");
-}
-
-std::string version_of(wire::JsonFields& fields) {
-  fields.require("firmware_version");
-  auto text = fields.text("firmware_version", kMaxText);
-  if (text && !valid_version(*text)) {
-    fields.errors().add("firmware_version",
-                        "must be 1 to 128 of A-Z a-z 0-9 . _ + ~ : -, with no . or - in front and no .. inside");
-  }
-  return std::move(text).value_or("");
-}
-
-std::optional<std::string> hardware_of(wire::JsonFields& fields) {
-  auto text = fields.text("hardware", kMaxText);
-  if (text && !valid_hardware(*text)) fields.errors().add("hardware", kHardwareRule);
-  return text;
 }
 
 std::optional<Digest> checksum_of(wire::JsonFields& fields) {
@@ -83,7 +52,7 @@ Result<engine::UpgradeOrder> order_of(std::string_view body) {
   if (!fields) return fields.error();
   engine::UpgradeOrder order;
   order.device = device_of(*fields);
-  order.version = version_of(*fields);
+  order.version = version_of(*fields, "firmware_version");
   order.hardware = hardware_of(*fields);
   if (const auto kib = fields->integer("chunk_size", 1, kMaxChunkKib))
     order.chunk_bytes = static_cast<std::uint32_t>(*kib * 1024);
@@ -93,36 +62,12 @@ Result<engine::UpgradeOrder> order_of(std::string_view body) {
   order.expires_at = time_of(*fields, "expires_at");
   if (const auto confirm = fields->boolean("confirm")) order.confirm = *confirm ? Confirm::always : Confirm::never;
   order.force = fields->boolean("force").value_or(false);
+  order.pin = fields->boolean("pin").value_or(false);
   order.downgrade = downgrade_of(*fields);
   fields->refuse_unknown({"device_id", "firmware_version", "chunk_size", "checksum", "priority", "hardware",
-                          "not_before", "expires_at", "confirm", "force", "downgrade_permission"});
+                          "not_before", "expires_at", "confirm", "force", "pin", "downgrade_permission"});
   if (auto checked = fields->check(Errc::malformed); !checked) return checked.error();
   return order;
-}
-
-Result<std::string> idempotency_key(const http::Request& request) {
-  const auto key = request.header("Idempotency-Key");
-  const auto visible = [](char c) { return c > 0x20 && c < 0x7F; };
-  if (key.size() > kLongestKey || !std::all_of(key.begin(), key.end(), visible))
-    return field_error("Idempotency-Key", "must be 1 to 255 visible ASCII characters");
-  return std::string(key);
-}
-
-/// Adds the newest versions of the catalogue to an error about an unknown version; unchanged if they can't be read.
-boost::asio::awaitable<Error> with_versions(Context& context, Error error) {
-  using Rows = std::vector<Firmware>;
-  std::function<Result<Rows>(storage::ReadView&)> job = [](storage::ReadView& view) -> Result<Rows> {
-    return view.firmware.list(0, kRowsForVersions);
-  };
-  const auto rows = co_await read<Rows>(context.readers, std::move(job));
-  if (!rows) co_return error;
-  std::vector<std::string> versions;
-  for (const auto& row : *rows)
-    if (versions.size() < kVersionsInMessage && std::ranges::find(versions, row.version) == versions.end())
-      versions.push_back(row.version);
-  error.message += versions.empty() ? "; no firmware is uploaded yet"
-                                    : fmt::format("; the newest versions are {}", fmt::join(versions, ", "));
-  co_return error;
 }
 
 }  // namespace

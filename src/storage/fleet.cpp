@@ -45,8 +45,16 @@ struct Fleet::Statements {
              "ring>=?2 AND ring<?3 AND pinned=0 ORDER BY ring LIMIT ?5"};
   Query add_point{db, "INSERT OR REPLACE INTO fleet_points (channel, hardware, version, at, n) VALUES (?,?,?,?,?)"};
   Query points{db,
-               "SELECT channel, hardware, version, at, n FROM fleet_points WHERE at>=?3 AND (?1='' OR channel=?1) AND "
-               "(?2='' OR hardware=?2) ORDER BY at, channel, hardware, version LIMIT ?4"};
+               "SELECT channel, hardware, version, MAX(at), n FROM fleet_points INDEXED BY fleet_points_at WHERE at>=?3 "
+               "AND (?1 IS NULL OR channel=?1) AND (?2 IS NULL OR hardware=?2) GROUP BY channel, hardware, version, "
+               "at/?4 ORDER BY 4, 1, 2, 3 LIMIT ?5"};
+  // From one version to the next, without a look at the points between.
+  Query next_key{db,
+                 "SELECT channel, hardware, version FROM fleet_points WHERE (channel, hardware, version)>(?1, ?2, ?3) "
+                 "ORDER BY channel, hardware, version LIMIT 1"};
+  Query last_point{db,
+                   "SELECT at, n FROM fleet_points WHERE channel=?1 AND hardware=?2 AND version=?3 AND at<?4 ORDER BY "
+                   "at DESC LIMIT 1"};
   Query prune_points{db,
                      "DELETE FROM fleet_points WHERE (channel, hardware, version, at) IN (SELECT channel, hardware, "
                      "version, at FROM fleet_points WHERE at<? LIMIT ?)"};
@@ -131,10 +139,11 @@ void Fleet::add_point(const Point& point) {
   q_->add_point.run(point.channel, point.hardware, point.version, point.at, point.devices);
 }
 
-std::vector<Fleet::Point> Fleet::points(const std::string& channel, const std::string& hardware, WallTime since,
+std::vector<Fleet::Point> Fleet::points(const std::optional<std::string>& channel,
+                                        const std::optional<std::string>& hardware, WallTime since, Millis step,
                                         int limit) {
   std::vector<Point> found;
-  auto rows = q_->points.rows(channel, hardware, since, limit);
+  auto rows = q_->points.rows(channel, hardware, since, step, limit);
   while (rows.next()) {
     Point point;
     point.channel = rows.text();
@@ -143,6 +152,29 @@ std::vector<Fleet::Point> Fleet::points(const std::string& channel, const std::s
     point.at = rows.time();
     point.devices = rows.integer();
     found.push_back(std::move(point));
+  }
+  return found;
+}
+
+std::vector<Fleet::Point> Fleet::last_points(int limit, std::optional<WallTime> before) {
+  std::vector<Point> found;
+  const auto end = before.value_or(WallTime::max());
+  Point at;
+  while (found.size() < static_cast<std::size_t>(limit)) {
+    Point next;
+    {
+      auto keys = q_->next_key.rows(at.channel, at.hardware, at.version);
+      if (!keys.next()) break;
+      next.channel = keys.text();
+      next.hardware = keys.text();
+      next.version = keys.text();
+    }
+    at = next;
+    auto rows = q_->last_point.rows(next.channel, next.hardware, next.version, end);
+    if (!rows.next()) continue;
+    next.at = rows.time();
+    next.devices = rows.integer();
+    found.push_back(std::move(next));
   }
   return found;
 }

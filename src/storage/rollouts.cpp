@@ -26,6 +26,13 @@ BucketCounts counts_of(std::string_view text) {
   return counts;
 }
 
+Rollouts::Point read_point(Rows& rows) {
+  Rollouts::Point point;
+  point.at = rows.time();
+  point.counts = counts_of(rows.text());
+  return point;
+}
+
 }  // namespace
 
 struct Rollouts::Statements {
@@ -74,11 +81,19 @@ struct Rollouts::Statements {
                        "SELECT device FROM tasks WHERE rollout=? AND bucket IN (6, 7) AND reason=? ORDER BY "
                        "bucket_since DESC LIMIT ?"};
   Query add_point{db, "INSERT OR REPLACE INTO rollout_points (rollout, at, counts) VALUES (?,?,?)"};
-  Query points{db, "SELECT at, counts FROM rollout_points WHERE rollout=? AND at>=? ORDER BY at LIMIT ?"};
+  Query points{db,
+               "SELECT MAX(at), counts FROM rollout_points WHERE rollout=?1 AND at>?2 GROUP BY at/?3 ORDER BY 1 LIMIT "
+               "?4"};
+  Query point_before{db, "SELECT at, counts FROM rollout_points WHERE rollout=? AND at<=? ORDER BY at DESC LIMIT 1"};
+  // By the devices that fell silent meanwhile, which are fewer than the healthy ones.
+  Query silent{db,
+               "SELECT COUNT(*) FROM (SELECT 1 FROM (SELECT id FROM devices WHERE seen>=?2 AND seen<?3 LIMIT 100000) "
+               "CROSS JOIN tasks ON rollout=?1 AND device=id WHERE bucket=5 LIMIT ?4)"};
 };
 
-static_assert(static_cast<int>(Bucket::staged) == 2 && static_cast<int>(Bucket::failed) == 6 &&
-              static_cast<int>(Bucket::undelivered) == 7 && static_cast<int>(RolloutState::cancelled) == 8);
+static_assert(static_cast<int>(Bucket::staged) == 2 && static_cast<int>(Bucket::healthy) == 5 &&
+              static_cast<int>(Bucket::failed) == 6 && static_cast<int>(Bucket::undelivered) == 7 &&
+              static_cast<int>(RolloutState::cancelled) == 8);
 
 Rollouts::Rollouts(Database& db) : q_(std::make_unique<Statements>(sqlite(db).handle())) {}
 Rollouts::~Rollouts() = default;
@@ -193,16 +208,21 @@ void Rollouts::add_point(std::int64_t rollout, const Point& point) {
   q_->add_point.run(rollout, point.at, text);
 }
 
-std::vector<Rollouts::Point> Rollouts::points(std::int64_t rollout, WallTime since, int limit) {
+std::vector<Rollouts::Point> Rollouts::points(std::int64_t rollout, WallTime after, Millis step, int limit) {
   std::vector<Point> found;
-  auto rows = q_->points.rows(rollout, since, limit);
-  while (rows.next()) {
-    Point point;
-    point.at = rows.time();
-    point.counts = counts_of(rows.text());
-    found.push_back(point);
-  }
+  auto rows = q_->points.rows(rollout, after, step, limit);
+  while (rows.next()) found.push_back(read_point(rows));
   return found;
+}
+
+std::optional<Rollouts::Point> Rollouts::point_before(std::int64_t rollout, WallTime at) {
+  auto rows = q_->point_before.rows(rollout, at);
+  return rows.next() ? std::optional{read_point(rows)} : std::nullopt;
+}
+
+std::int64_t Rollouts::silent_since(std::int64_t rollout, WallTime since, WallTime before, int most) {
+  auto rows = q_->silent.rows(rollout, since, before, most);
+  return rows.next() ? rows.integer() : 0;
 }
 
 }  // namespace ota::storage

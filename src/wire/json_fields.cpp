@@ -57,6 +57,11 @@ void FieldErrors::add(std::string_view field, std::string message) {
     ++more_;
 }
 
+void FieldErrors::add_nested(std::string_view field, const FieldErrors& inside) {
+  for (const auto& error : inside.errors_) add(fmt::format("{}.{}", field, error.field), error.message);
+  more_ += inside.more_;
+}
+
 Error FieldErrors::to_error(Errc code) const {
   Error error{code, {}, errors_};
   for (const auto& [field, message] : errors_) {
@@ -190,6 +195,30 @@ std::optional<JsonFields::TextMap> JsonFields::text_map(std::string_view name, s
       return std::nullopt;
     }
     found.emplace(key, item.get<std::string>());
+  }
+  return found;
+}
+
+std::optional<std::vector<JsonFields>> JsonFields::objects(std::string_view name, std::size_t max_items,
+                                                           std::string_view short_for) {
+  const json* value = find(name);
+  if (!value) return std::nullopt;
+  const bool one = !value->is_array();
+  const auto count = one ? 1 : value->size();
+  if (count > max_items) {
+    errors_.add(name, fmt::format("must be a list of at most {}", max_items));
+    return std::nullopt;
+  }
+  std::vector<JsonFields> found;
+  for (std::size_t i = 0; i < count; ++i) {
+    const json& item = one ? *value : (*value)[i];
+    const bool is_short = !short_for.empty() && (item.is_string() || item.is_number());
+    if (!item.is_object() && !is_short) {
+      errors_.add(one ? std::string(name) : element(name, i), "must be an object");
+      return std::nullopt;
+    }
+    auto object = is_short ? std::make_unique<json>(json{{std::string(short_for), item}}) : std::make_unique<json>(item);
+    found.push_back(JsonFields(std::move(object), lenient_));
   }
   return found;
 }

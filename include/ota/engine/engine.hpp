@@ -97,6 +97,7 @@ struct Stats {
   std::uint64_t commit_faults = 0;
   double commit_seconds = 0;  ///< spent in COMMIT
   std::int64_t slots_held = 0;
+  std::int64_t slots = 0;  ///< tasks.max_active
   std::uint64_t tasks_created = 0;
   std::uint64_t tasks_succeeded = 0;
   std::uint64_t tasks_failed = 0;

@@ -37,6 +37,7 @@ struct Probes {
   std::function<http::ServerCounters()> http;
   std::function<download::DeviceCounters()> devices;
   std::function<std::chrono::seconds()> present;  ///< devices.present_s
+  std::function<std::chrono::days()> living;      ///< fleet.living_days
 };
 
 /// Thread-safe.

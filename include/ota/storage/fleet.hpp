@@ -63,7 +63,12 @@ class Fleet {
     std::int64_t devices = 0;
   };
   void add_point(const Point& point);
-  std::vector<Point> points(const std::string& channel, const std::string& hardware, WallTime since, int limit);
+  /// The last one of each step (at least 1 ms) of each version, from `since` on, in the order of time; `channel` and
+  /// `hardware` nothing: all.
+  std::vector<Point> points(const std::optional<std::string>& channel, const std::optional<std::string>& hardware,
+                            WallTime since, Millis step, int limit);
+  /// The last one of each version, by their names; `before`: of those before that time.
+  std::vector<Point> last_points(int limit, std::optional<WallTime> before = {});
   void prune_points(WallTime before, int limit);
 
  private:

@@ -71,7 +71,12 @@ class Rollouts {
     BucketCounts counts{};
   };
   void add_point(std::int64_t rollout, const Point& point);
-  std::vector<Point> points(std::int64_t rollout, WallTime since, int limit);
+  /// The last of each `step` (at least 1 ms), after `after`.
+  std::vector<Point> points(std::int64_t rollout, WallTime after, Millis step, int limit);
+  /// The last one up to `at`.
+  std::optional<Point> point_before(std::int64_t rollout, WallTime at);
+  /// Healthy members that were not seen since `before`, counted up to `most`. `since`: all members were seen after it.
+  std::int64_t silent_since(std::int64_t rollout, WallTime since, WallTime before, int most);
 
  private:
   struct Statements;

@@ -37,6 +37,8 @@ std::string unknown_word(std::string_view word, std::span<const std::string_view
 class FieldErrors {
  public:
   void add(std::string_view field, std::string message);
+  /// Those of an object that is the value of `field`: `field.name`.
+  void add_nested(std::string_view field, const FieldErrors& inside);
   bool empty() const noexcept { return errors_.empty(); }
   /// One error with all of them: its message names each field, `fields` has them one by one.
   Error to_error(Errc code) const;
@@ -76,6 +78,10 @@ class JsonFields {
   /// An object whose values are texts, or null.
   std::optional<TextMap> text_map(std::string_view name, std::size_t max_items, std::size_t max_key_bytes,
                                   std::size_t max_bytes);
+  /// A list of objects, or one object for a list of one. With `short_for`, an item that is a string or a number stands for
+  /// the object that has it as that field.
+  std::optional<std::vector<JsonFields>> objects(std::string_view name, std::size_t max_items,
+                                                 std::string_view short_for = {});
   /// `[[first, last], …]`, inclusive, first <= last. Indexes from kMaxChunks on are Errc::bad_chunk_range.
   std::optional<ChunkRanges> ranges(std::string_view name, std::size_t min_items, std::size_t max_items);
   /// One chunk's index; from kMaxChunks on it is Errc::bad_chunk_range.

@@ -43,8 +43,8 @@ TEST(Devices, OneWithItsActiveTask) {
       json,
       Json::parse(
           R"({"device_id":"gw-1","hardware":"gw-a","current_version":"1.3.2","version_confirmed":false,"registered":false,
-    "has_token":true,"tags":{"site":"north"},"last_seen":"2026-11-22T08:30:00Z","transports":["http","mqtt"],
-    "max_chunk_bytes":65536,"link":{"verdict":"unknown","transport":null,"rtt_ms":null,"rssi":null,"loss":null,
+    "has_token":true,"channel":"default","pinned":false,"timezone":null,"tags":{"site":"north"},
+    "last_seen":"2026-11-22T08:30:00Z","transports":["http","mqtt"],"max_chunk_bytes":65536,"link":{"verdict":"unknown","transport":null,"rtt_ms":null,"rssi":null,"loss":null,
     "measured":{"rtt_ms":null,"loss":null,"rate":null},"stalls":0,"resumes":0,"mismatches":0,"cut_replies":0,
     "mqtt_first":false},
     "created_at":"2026-11-22T08:30:00Z"})"));
@@ -103,6 +103,16 @@ TEST(Devices, WhatIsNotGivenStays) {
     EXPECT_TRUE(hardware.tags.empty());
     EXPECT_TRUE(sent(R"({"tags": null})").clear_tags);
     EXPECT_EQ(sent(R"({"hardware": ""})").hardware, "");
+    const auto none = sent("{}");
+    EXPECT_FALSE(none.channel || none.pinned || none.timezone);
+    const auto all = sent(R"({"channel": "beta", "pinned": true, "timezone": "Europe/Berlin"})");
+    EXPECT_EQ(all.channel, "beta");
+    EXPECT_EQ(all.pinned, true);
+    EXPECT_EQ(all.timezone, "Europe/Berlin");
+    const auto cleared = sent(R"({"channel": null, "pinned": null, "timezone": null})");
+    EXPECT_EQ(cleared.channel, "default");
+    EXPECT_EQ(cleared.pinned, false);
+    EXPECT_EQ(cleared.timezone, "");
   }
 }
 
@@ -123,7 +133,8 @@ TEST(Devices, WrongPuts) {
       {"tags", {{"tags", "x"}}},          {"tags", {{"tags", Json::array({"x"})}}},
       {"tags", {{"tags", many}}},         {"tags", {{"tags", {{"a", "b\x1f"}}}}},
       {"tags.a", {{"tags", {{"a", 5}}}}}, {"tags.", {{"tags", {{"", "x"}}}}},
-      {"hardwar", {{"hardwar", "x"}}}};
+      {"hardwar", {{"hardwar", "x"}}},    {"channel", {{"channel", "A"}}},
+      {"pinned", {{"pinned", "yes"}}},    {"timezone", {{"timezone", "Mars/Base"}}}};
   for (const auto& [field, body] : wrong) {
     const auto seen = bench.call(Method::put, "/devices/gw-1", body.dump());
     EXPECT_EQ(seen.reply.status, 422u) << body;

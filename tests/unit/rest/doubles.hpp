@@ -2,7 +2,6 @@
 // requests by hand.
 #pragma once
 
-#include <cstdlib>
 #include <algorithm>
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
@@ -21,8 +20,11 @@
 #include "ota/firmware/hash.hpp"
 #include "ota/rest/api.hpp"
 #include "ota/storage/backend.hpp"
+#include "ota/storage/fleet.hpp"
+#include "ota/storage/rollouts.hpp"
 #include "ota/storage/unit.hpp"
 #include "support/fakes.hpp"
+#include "unit/rest/scripted_fleet.hpp"
 
 namespace ota::rest::test {
 
@@ -44,7 +46,7 @@ class ScriptedEngine final : public engine::Engine {
   void listen(DeviceId, Credentials, engine::Done<std::optional<Answer>>) override {}
   void audit(AuditEntry entry) override { refused.push_back(std::move(entry)); }
   void key_used(std::string name) override { used.push_back(std::move(name)); }
-  engine::FleetControl& fleet() noexcept override { std::abort(); }  // nobody asks here
+  engine::FleetControl& fleet() noexcept override { return fleet_control; }
   engine::ActiveTransfers& transfers() noexcept override { return transfers_; }
   engine::Stats stats() const override { return counters; }
 
@@ -100,6 +102,7 @@ class ScriptedEngine final : public engine::Engine {
   std::optional<Error> trouble;
   bool created = true;
   engine::Stats counters;
+  ScriptedFleet fleet_control;
 
   int commands = 0;
   std::string actor;
@@ -212,6 +215,8 @@ class Bench {
     if (!opened) throw std::runtime_error(opened.error().message);
     db = std::move(*opened);
     unit = std::make_unique<storage::Unit>(*db);
+    rollouts = std::make_unique<storage::Rollouts>(*db);
+    fleet = std::make_unique<storage::Fleet>(*db);
     readers = storage->open_readers(2).value();
     firmware::StoreOptions store_options;
     store_options.dir = dir.path() / "firmware";
@@ -302,6 +307,8 @@ class Bench {
   const std::unique_ptr<storage::Backend> storage = storage::make_backend({.database = database_path()});
   std::unique_ptr<storage::Database> db;
   std::unique_ptr<storage::Unit> unit;  ///< devices and tasks that write() writes
+  std::unique_ptr<storage::Rollouts> rollouts;
+  std::unique_ptr<storage::Fleet> fleet;
   std::unique_ptr<firmware::Store> store;
   std::unique_ptr<storage::Readers> readers;
   ScriptedEngine engine{clock};

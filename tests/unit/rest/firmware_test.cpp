@@ -204,7 +204,7 @@ TEST(Catalogue, ListAndOne) {
                                             checksum(image(11)) +
                                             R"(","security":false,"notes":"","signature":{"algorithm":"ed25519",)"
                                             R"("key_id":"vendor","value":"c2ln"},"created_at":"2026-11-22T08:30:00Z",)"
-                                            R"("damaged":false})"));
+                                            R"("damaged":false,"blocked":false,"blocked_reason":null})"));
   for (const auto* id : {"99", "x", "-1", "01", "99999999999999999999"})
     EXPECT_EQ(bench.get(std::string("/firmware/") + id).code(), "no_such_firmware") << id;
 }

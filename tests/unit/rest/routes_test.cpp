@@ -21,7 +21,7 @@ using testing::Not;
 
 std::string path_of(const Route& route) {
   std::string path(route.pattern);
-  if (const auto hole = path.find("{}"); hole != std::string::npos) path.replace(hole, 2, "nothing-there");
+  while (path.find("{}") != std::string::npos) path.replace(path.find("{}"), 2, "nothing-there");
   return path;
 }
 
@@ -35,7 +35,8 @@ TEST(Routes, EachIsFoundByItsOwnPath) {
   for (const auto& route : routes()) {
     const auto match = match_route(route.method, path_of(route));
     ASSERT_EQ(match.route, &route) << route.pattern;
-    EXPECT_EQ(match.arguments.size(), route.pattern.find("{}") == std::string_view::npos ? 0u : 1u);
+    const auto holes = std::count(route.pattern.begin(), route.pattern.end(), '{');
+    EXPECT_EQ(match.arguments.size(), static_cast<std::size_t>(holes));
   }
 }
 
@@ -52,7 +53,16 @@ TEST(Routes, EverySettledCallIsThere) {
       {Method::post, "/tasks/T/retry"},   {Method::patch, "/tasks/T"},         {Method::get, "/devices"},
       {Method::get, "/devices/d"},        {Method::put, "/devices/d"},         {Method::delete_, "/devices/d"},
       {Method::post, "/devices/d/token"}, {Method::get, "/healthz"},           {Method::get, "/readyz"},
-      {Method::get, "/metrics"},          {Method::get, "/firmware/orphans"},  {Method::patch, "/devices/d"}};
+      {Method::get, "/metrics"},          {Method::get, "/firmware/orphans"},  {Method::patch, "/devices/d"},
+      {Method::get, "/channels"},         {Method::get, "/channels/c"},        {Method::put, "/channels/c"},
+      {Method::delete_, "/channels/c"},   {Method::delete_, "/channels/c/targets/h"},
+      {Method::post, "/rollouts"},        {Method::get, "/rollouts"},          {Method::get, "/rollouts/R"},
+      {Method::patch, "/rollouts/R"},     {Method::post, "/rollouts/R/pause"}, {Method::post, "/rollouts/R/resume"},
+      {Method::post, "/rollouts/R/advance"}, {Method::post, "/rollouts/R/finish"}, {Method::post, "/rollouts/R/cancel"},
+      {Method::post, "/rollouts/R/approve"}, {Method::post, "/rollouts/R/deny"}, {Method::post, "/rollouts/R/retry"},
+      {Method::post, "/rollouts/R/rollback"}, {Method::get, "/rollouts/R/devices"}, {Method::get, "/rollouts/R/history"},
+      {Method::get, "/rollouts/R/report"}, {Method::patch, "/firmware/1"},     {Method::get, "/devices/d/explain"},
+      {Method::post, "/devices/move"},    {Method::get, "/fleet"}};
   for (const auto& [method, path] : calls) EXPECT_NE(match_route(method, path).route, nullptr) << path;
 }
 
@@ -142,6 +152,14 @@ TEST(Routes, RolesAreAsSettled) {
   EXPECT_EQ(needs(Method::put, "/devices/d"), Needs::admin);
   EXPECT_EQ(needs(Method::delete_, "/devices/d"), Needs::admin);
   EXPECT_EQ(needs(Method::post, "/devices/d/token"), Needs::admin);
+  EXPECT_EQ(needs(Method::put, "/channels/c"), Needs::admin);
+  EXPECT_EQ(needs(Method::delete_, "/channels/c"), Needs::admin);
+  EXPECT_EQ(needs(Method::delete_, "/channels/c/targets/h"), Needs::admin);
+  EXPECT_EQ(needs(Method::post, "/rollouts"), Needs::operator_);
+  EXPECT_EQ(needs(Method::patch, "/firmware/1"), Needs::operator_);
+  EXPECT_EQ(needs(Method::post, "/devices/move"), Needs::operator_);
+  EXPECT_EQ(needs(Method::patch, "/rollouts/R"), Needs::operator_);
+  EXPECT_EQ(needs(Method::post, "/rollouts/R/rollback"), Needs::operator_);
   EXPECT_EQ(needs(Method::get, "/metrics"), Needs::viewer);
   EXPECT_EQ(needs(Method::get, "/healthz"), Needs::nothing);
   EXPECT_EQ(needs(Method::get, "/readyz"), Needs::nothing);

@@ -149,6 +149,28 @@ TEST(JsonFields, ListsAndMapsAreRead) {
   EXPECT_TRUE(fields.check(Errc::malformed));
 }
 
+TEST(JsonFields, ObjectsInListsAreReadWithTheirPlaces) {
+  auto fields = JsonFields::parse(R"({"list": ["25%", 40, {"to": "x", "y": 1}], "one": {"to": 5}, "wrong": [{}, true],
+                                      "many": [{}, {}, {}, {}]})",
+                                  Errc::malformed)
+                    .value();
+  auto list = fields.objects("list", 3, "to").value();
+  ASSERT_EQ(list.size(), 3u);
+  EXPECT_EQ(list[0].text("to", 9), "25%");
+  EXPECT_EQ(list[1].integer("to", 0, 99), 40);
+  EXPECT_EQ(fields.objects("one", 3)->at(0).integer("to", 0, 99), 5);
+  EXPECT_FALSE(fields.objects("none", 3));
+  EXPECT_TRUE(fields.check(Errc::malformed));
+  list[2].refuse_unknown({"to"});
+  fields.errors().add_nested("list[2]", list[2].errors());
+  EXPECT_FALSE(fields.objects("wrong", 3));
+  EXPECT_FALSE(fields.objects("list", 3)) << "no short form";
+  EXPECT_FALSE(fields.objects("many", 3));
+  std::vector<std::string> named;
+  for (const auto& error : fields.check(Errc::malformed).error().fields) named.push_back(error.field);
+  EXPECT_EQ(named, (std::vector<std::string>{"list[2].y", "wrong[1]", "list[0]", "many"}));
+}
+
 TEST(JsonFields, ManyErrorsAreCountedNotKept) {
   std::string text = "{";
   for (int i = 0; i < 1000; ++i) text += "\"" + std::string(100, 'k') + std::to_string(i) + "\":1,";

@@ -1,0 +1,116 @@
+// POST /devices/move: devices follow another channel (docs/rest.md, Devices).
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "ota/domain/ids.hpp"
+#include "rest/body_fields.hpp"
+#include "rest/handlers.hpp"
+#include "rest/json.hpp"
+#include "rest/query.hpp"
+#include "rest/selection.hpp"
+
+namespace ota::rest {
+namespace {
+
+constexpr std::size_t kUnknownDevicesNamed = 1'000;
+
+struct MoveRequest {
+  engine::MoveOrder move;  ///< its devices, or those of the selection
+  std::optional<storage::Selection> selection;
+};
+
+Result<MoveRequest> move_request_of(wire::JsonFields fields, const Context& context) {
+  MoveRequest order;
+  fields.require("channel");
+  order.move.channel = fields.text("channel", kMaxText).value_or("");
+  auto devices = fields.texts("devices", engine::MoveOrder::kMaxDevices, kMaxText);
+  const auto where = fields.texts("where", kMaxConditions, kMaxCondition);
+  fields.refuse_unknown({"channel", "devices", "where"});
+  if (fields.has("devices") == fields.has("where"))
+    fields.errors().add("devices", "or \"where\" must be given, and not both");
+  if (devices) order.move.devices = std::move(*devices);
+  if (where) {
+    if (where->empty()) fields.errors().add("where", "needs a condition; id~* selects all devices");
+    auto& selection = order.selection.emplace();
+    selection.conditions = conditions_of(*where, Selects::devices, fields.errors());
+    selection.online_since = online_since(context);
+    // Each device once, although moving it may change whether it is selected.
+    selection.sort_by = &selection_fields().front();
+  }
+  if (auto checked = fields.check(Errc::malformed); !checked) return checked.error();
+  return order;
+}
+
+void add(engine::Moved& sum, engine::Moved more) {
+  sum.moved += more.moved;
+  sum.will_update += more.will_update;
+  for (auto& id : more.unknown)
+    if (sum.unknown.size() < kUnknownDevicesNamed) sum.unknown.push_back(std::move(id));
+}
+
+boost::asio::awaitable<Result<engine::Moved>> move(Context& context, Caller caller, engine::MoveOrder order) {
+  std::function<void(engine::Done<engine::Moved>)> start = [&context, order = std::move(order),
+                                                            caller = std::move(caller)](auto done) {
+    context.engine.fleet().move_devices(order, caller, std::move(done));
+  };
+  auto moving = command<engine::Moved>(std::move(start));
+  co_return co_await std::move(moving);
+}
+
+using DevicePage = storage::Selected<Device>;
+
+boost::asio::awaitable<Result<DevicePage>> device_page(Context& context, storage::Selection selection,
+                                              std::optional<storage::Place> after) {
+  std::function<Result<DevicePage>(storage::ReadView&)> job = [selection = std::move(selection),
+                                                          after = std::move(after)](auto& view) -> Result<DevicePage> {
+    return view.devices.list(selection, engine::MoveOrder::kMaxDevices, after);
+  };
+  auto reading = read<DevicePage>(context.readers, std::move(job));
+  co_return co_await std::move(reading);
+}
+
+/// As many at once as the engine takes; other commands go between.
+boost::asio::awaitable<Result<engine::Moved>> move_selected(Context& context, Caller caller, MoveRequest order) {
+  engine::Moved sum;
+  std::optional<storage::Place> at;
+  bool first = true;
+  do {
+    auto reading = device_page(context, *order.selection, at);
+    auto page = co_await std::move(reading);
+    if (!page) co_return page.error();
+    order.move.devices.clear();
+    for (const auto& device : page->rows) order.move.devices.push_back(device.id);
+    at = std::move(page->next);
+    // None at all: the engine still says whether the channel exists.
+    if (order.move.devices.empty() && !first) continue;
+    first = false;
+    auto moving = move(context, caller, order.move);
+    auto moved = co_await std::move(moving);
+    if (!moved) co_return moved.error();
+    add(sum, std::move(*moved));
+  } while (at);
+  co_return sum;
+}
+
+}  // namespace
+
+Answering move_devices(Context& context, Call& call) {
+  auto query = QueryFields::parse(call.request.query(), {"dry_run"});
+  if (!query) co_return query.error();
+  const bool dry_run = query->boolean("dry_run").value_or(false);
+  if (auto checked = query->check(); !checked) co_return checked.error();
+  auto fields = co_await fields_of(call);
+  if (!fields) co_return fields.error();
+  auto order = move_request_of(std::move(*fields), context);
+  if (!order) co_return order.error();
+  order->move.dry_run = dry_run;
+  auto moving = order->selection ? move_selected(context, call.caller(), std::move(*order))
+                                 : move(context, call.caller(), std::move(order->move));
+  const auto moved = co_await std::move(moving);
+  if (!moved) co_return moved.error();
+  const Json json = {{"moved", moved->moved}, {"unknown", moved->unknown}, {"will_update", moved->will_update}};
+  co_return wire::json_reply(200, to_text(json));
+}
+
+}  // namespace ota::rest
