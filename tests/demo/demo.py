@@ -1,4 +1,4 @@
-"""The demonstration behind ./run.sh: routine upgrades, a security upgrade in their midst, and the proof at the end."""
+"""The demonstration behind ./run.sh: routine upgrades and a security upgrade among them, then the rollouts of a fleet."""
 import argparse
 import filecmp
 import json
@@ -14,6 +14,7 @@ import urllib.request
 
 import firmware
 from programs import Failed, Programs, start_broker, start_daemon
+from rollouts import Rollouts
 from screen import ACTIVE, ENDED, Bars, table
 
 SLOTS = 3
@@ -49,7 +50,7 @@ class Server:
         done = subprocess.run(["curl", "-sS", "--fail-with-body", *options, self.url + path], capture_output=True,
                               text=True, check=False)
         if done.returncode:
-            raise Failed(f"POST {path}: {done.stdout}{done.stderr}")
+            raise Failed(f"{path}: {done.stdout}{done.stderr}")
         return json.loads(done.stdout)
 
     def upload(self, image):
@@ -83,6 +84,7 @@ class Demo:
             print(f"  uploaded {kind} {image.hardware} {image.version}: {image.file} ({image.size} bytes)")
         self.start_devices()
         good = self.upgrade_all()
+        good = Rollouts(self.server, self.programs, self.build / "ota-agent", self.broker, self.topic_root).show() and good
         if not self.options.once:
             self.stay()
         return 0 if good else 1

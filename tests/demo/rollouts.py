@@ -7,6 +7,7 @@ from programs import Failed
 DEVICES = 30
 LAB = 5                # so many of them get the bad firmware without harm
 HARDWARE = "gw-fleet"
+LINE_SECONDS = 3
 QUIET_SECONDS = 120    # without any change in a rollout, the demonstration gives up
 BUCKETS = ("assigned", "staged", "soaking", "overdue", "healthy", "failed")
 MARK = b"this firmware fails to install"
@@ -34,7 +35,7 @@ class Rollouts:
         bad = self.roll_out("1.2.0", [{"to": 3, "tags": {"site": "lab"}}, "50%", "100%"])
         halted = self.watch(bad)
         buckets = halted["buckets"]
-        print(f"  {bad} of 1.2.0 {halted['waiting_for']['text']}\n"
+        print(f"  {bad} of 1.2.0 {halted['waiting_for']['text']}.\n"
               f"  {buckets['failed']} of {halted['living']} devices failed, {buckets['healthy']} run it, the failure "
               f"budget is {halted['budget']}; nobody else installs it\n")
         if halted["state"] != "halted":
@@ -52,7 +53,7 @@ class Rollouts:
         self.programs.start("fleet", [
             self.agent, "--id", "fleet", "--count", DEVICES, "--broker", self.broker, "--topic-root", self.topic_root,
             "--state-dir", self.programs.folder / "fleet", "--hardware", HARDWARE, "--current-version", "1.0.0",
-            "--channel", "stable", "--poll", "1", "--install", INSTALL, "--report", "json"],
+            "--channel", "stable", "--poll", "1", "--install", INSTALL, "--allow-downgrade", "--report", "json"],
             out=self.programs.folder / "fleet.json")
         self.programs.wait(lambda: len(self.fleet()) == DEVICES, "every device of the fleet was heard")
         self.post("/devices/tags", {"where": [f"hardware={HARDWARE}", f"id<=fleet-{LAB:03}"], "set": {"site": "lab"}})
@@ -77,13 +78,16 @@ class Rollouts:
 
     def watch(self, rollout, advance=False):
         """Prints what changes until it ends, completes or halts; with `advance`, an operator cuts its delay short."""
-        before, since = None, time.monotonic()
+        before, since, shown, printed = None, time.monotonic(), None, 0.0
         while True:
             now = self.server.get(f"/rollouts/{rollout}")
             buckets = {name: now["buckets"][name] for name in BUCKETS}
             seen = (now["state"], now["stage"], tuple(buckets.values()))
             if seen != before:
                 before, since = seen, time.monotonic()
+            # A line for each stage and state, and one every few seconds.
+            if seen != shown and (not shown or seen[:2] != shown[:2] or time.monotonic() - printed > LINE_SECONDS):
+                shown, printed = seen, time.monotonic()
                 counts = " ".join(f"{name} {count:2}" for name, count in buckets.items())
                 print(f"  {rollout} {now['version']} {now['state']:9} stage {now['stage'] or 0}  {counts}")
             if now["state"] not in ("running", "scheduled"):
