@@ -148,6 +148,7 @@ std::optional<Millis> Gate::release(const Rollout& rollout) {
     if (room(rollout, service_.rollouts.counts(number)) == 0) break;
     auto device = service_.registry.find(found.device);
     if (!device) continue;
+    found.contact = contact_class(device->gap);  // as pass() counts it
     const auto refusal = check(found, *device);
     if (refusal && refusal->until) look_at(*refusal->until);
     // One that is absent asks by itself when it comes back.

@@ -88,7 +88,7 @@ void device_topic(std::string_view bytes) {
   const auto before = w.api->counters();
   w.api->on_message(topic, bytes);
   const auto after = w.api->counters();
-  require(after.messages - before.messages == w.engine.heard() + w.engine.fetched.size(),
+  require(after.messages - before.messages == w.engine.received() + w.engine.fetched.size(),
           "what was understood went to the engine");
   for (const auto& sent : w.published) {
     require(sent.topic.starts_with("/ota/") && sent.topic.ends_with("/error"), "only refusals are answered here");
