@@ -10,8 +10,9 @@ usage() {
 ./run.sh [--firmware FILE]... [--devices N] [--broker URL] [--once]
 
 Builds otad and ota-agent, starts Mosquitto and otad on free loopback ports with fresh data, uploads firmware, starts
-devices, posts routine upgrades and, while they run, a security upgrade, shows every download, and finally checks that
-each device has its image, bit for bit (exit status 0 only then). Then it runs until Ctrl-C.
+devices, posts routine upgrades and, while they run, a security upgrade, shows every download, and checks that each
+device has its image, bit for bit. Then 30 more devices get a good rollout and one whose firmware fails on install, which
+halts by itself and is rolled back. Exit status 0 only if all of this went as it should. Then it runs until Ctrl-C.
 
   --firmware FILE  image to send; may be repeated: one version each, the last one is the security upgrade
                    (default: boot loaders for QEMU machines from the Debian packages u-boot-qemu and opensbi)
