@@ -114,7 +114,9 @@ class Size:
     def pages(self):
         first = "/tasks?state=queued&limit=100"
         # Lists go from the newest to the oldest: what is below number 151 are the last hundred and those that ended.
-        last = first + "&cursor=" + base64.urlsafe_b64encode(b"tasks:151").decode().rstrip("=")
+        following = self.call("GET", first).json["next"]
+        place = base64.urlsafe_b64decode(following + "=" * (-len(following) % 4)).rsplit(b":", 1)[0] + b":151"
+        last = first + "&cursor=" + base64.urlsafe_b64encode(place).decode().rstrip("=")
         return {"first page": self.step(lambda: self.call("GET", first)),
                 "last page": self.step(lambda: self.call("GET", last))}
 
