@@ -19,6 +19,7 @@ std::vector<FleetNumbers::OfRollout> rollouts(storage::ReadView& view) {
     shown.emplace(rollout.id.number, std::move(rollout));
   for (auto& rollout : view.rollouts.list({}, 0, kLast)) shown.emplace(rollout.id.number, std::move(rollout));
   std::vector<FleetNumbers::OfRollout> found;
+  found.reserve(shown.size());
   for (auto& [number, rollout] : shown) found.push_back({std::move(rollout), view.rollouts.counts(number).all()});
   return found;
 }
