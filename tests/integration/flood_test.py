@@ -150,7 +150,7 @@ class FloodCase(ServerCase):
             return took, self.quiet()
 
         took, after = self.watched(f"{MESSAGES} messages", flood)
-        rise = {name: int(after[name] - before[name]) for name in after if name.startswith("otad_")}
+        rise = {name: int(after[name] - before.get(name, 0)) for name in after if name.startswith("otad_")}
         print(
             f"the good device took {took:.1f} s; received {rise['otad_mqtt_received_total']}, dropped with the queue full "
             f"{rise['otad_device_dropped_total']}, answers published {rise['otad_mqtt_published_total']}",
