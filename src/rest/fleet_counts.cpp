@@ -7,9 +7,13 @@
 
 namespace ota::rest {
 
-std::int64_t living_since_day(const Context& context) {
+WallTime living_since(const Context& context) {
   const auto living = context.probes.living ? context.probes.living() : std::chrono::days{7};
-  return std::chrono::floor<std::chrono::days>(context.clock.wall() - living).time_since_epoch().count();
+  return context.clock.wall() - living;
+}
+
+std::int64_t living_since_day(const Context& context) {
+  return std::chrono::floor<std::chrono::days>(living_since(context)).time_since_epoch().count();
 }
 
 std::vector<storage::FleetCount> largest(std::vector<storage::FleetCount> counts, std::size_t most) {

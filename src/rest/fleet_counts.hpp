@@ -11,7 +11,9 @@
 
 namespace ota::rest {
 
-/// The UTC day (since 1970) from which on a device must have been seen to be living.
+/// Since when a device must have been seen to be living.
+WallTime living_since(const Context& context);
+/// The same as UTC day since 1970.
 std::int64_t living_since_day(const Context& context);
 
 /// Those that most devices run; what is beyond `most` rows is summed up in the last one, of the version `(others)`.

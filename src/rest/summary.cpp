@@ -1,6 +1,7 @@
 // GET /summary (docs/rest.md, Summary).
 #include <nlohmann/json.hpp>
 
+#include "rest/fleet_counts.hpp"
 #include "rest/handlers.hpp"
 #include "rest/health.hpp"
 #include "rest/json.hpp"
@@ -15,7 +16,6 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kVersionsShown = 200;
 constexpr std::size_t kReasonsShown = 50;
-constexpr std::chrono::days kLiving{7};
 
 struct Counts {
   storage::DeviceCounts devices;
@@ -59,10 +59,10 @@ Json failures_json(const std::vector<storage::ReasonCount>& counts) {
 Answering get_summary(Context& context, Call& call) {
   if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
   const auto now = context.clock.wall();
-  const auto since = online_since(context);
-  std::function<Result<Counts>(storage::ReadView&)> job = [now, since,
-                                                           moment = moment_of(context)](auto& view) -> Result<Counts> {
-    return Counts{view.devices.counts(since, now - kLiving), view.tasks.by_state(), view.tasks.failures(now - 24h),
+  std::function<Result<Counts>(storage::ReadView&)> job =
+      [now, online = online_since(context), living = living_since(context),
+       moment = moment_of(context)](auto& view) -> Result<Counts> {
+    return Counts{view.devices.counts(online, living), view.tasks.by_state(), view.tasks.failures(now - 24h),
                   open_rollouts_json(view, moment)};
   };
   const auto counts = co_await read<Counts>(context.readers, std::move(job));

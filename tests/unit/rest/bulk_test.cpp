@@ -228,5 +228,18 @@ TEST_F(Bulk, Summary) {
   EXPECT_THAT(bench.get("/summary?x=1").fields(), ElementsAre("x"));
 }
 
+TEST_F(Bulk, TheSummaryCountsLivingDevicesByTheSetting) {
+  Device device;
+  device.id = "gw-1";
+  device.last_seen = bench.clock.wall() - std::chrono::days{10};
+  bench.write([&] { bench.unit->put(device); });
+  EXPECT_EQ(bench.get("/summary").json["devices"]["living"], 0);
+  bench.living = std::chrono::days{14};
+  const auto json = bench.get("/summary").json;
+  EXPECT_EQ(json["devices"]["living"], 1);
+  EXPECT_EQ(json["versions"][0]["living"], 1);
+  EXPECT_EQ(json["devices"]["living"], bench.get("/fleet").json["living"]);
+}
+
 }  // namespace
 }  // namespace ota::rest::test

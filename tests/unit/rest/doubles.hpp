@@ -226,6 +226,7 @@ class Bench {
     probes.broker = [this] { return broker; };
     probes.http = [] { return http::ServerCounters{}; };
     probes.devices = [] { return download::DeviceCounters{}; };
+    probes.living = [this] { return living; };
     api = Api::create(options, clock, engine, *readers, *store, trust, std::move(probes));
   }
 
@@ -304,6 +305,7 @@ class Bench {
   ota::test::TempDir dir;
   ota::test::FakeClock clock;
   mqtt::Status broker{true, "", 1, 0, 0, 0, 0};
+  std::chrono::days living{7};
   const std::unique_ptr<storage::Backend> storage = storage::make_backend({.database = database_path()});
   std::unique_ptr<storage::Database> db;
   std::unique_ptr<storage::Unit> unit;  ///< devices and tasks that write() writes
