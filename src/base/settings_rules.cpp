@@ -8,6 +8,7 @@
 
 #include "ota/base/text.hpp"
 #include "ota/base/url.hpp"
+#include "ota/base/value_forms.hpp"
 
 namespace ota {
 namespace {
@@ -65,24 +66,7 @@ bool is_topic_root(std::string_view text) {
          text.find("//") == std::string_view::npos;
 }
 
-bool is_channel(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
-  });
-}
-
-/// From 0.01% to 100%.
-bool is_percentage(std::string_view text) {
-  if (!text.ends_with('%')) return false;
-  text.remove_suffix(1);
-  const auto dot = std::min(text.find('.'), text.size());
-  const auto whole = parse_decimal<std::int64_t>(text.substr(0, dot));
-  if (!whole || *whole > 100) return false;
-  if (dot == text.size()) return *whole > 0;
-  const auto digits = text.substr(dot + 1);
-  const auto fraction = parse_decimal<std::int64_t>(digits);
-  return fraction && digits.size() <= 2 && (*whole < 100 ? *whole + *fraction > 0 : *fraction == 0);
-}
+bool is_percentage(std::string_view text) { return parse_percentage(text).has_value(); }
 
 bool is_number_or_percentage(std::string_view text) {
   const auto number = parse_decimal<std::int64_t>(text);
@@ -117,7 +101,7 @@ constinit const Rule kMaybeName{0, 0, [](std::string_view text) { return text.si
 constinit const Rule kTopicRoot{
     0, 0, is_topic_root,
     "a topic such as /ota of up to 256 bytes: no + or #, no $ at its start, no slash at its end, no //"};
-constinit const Rule kChannel{0, 0, is_channel, "1 to 64 of a-z 0-9 _ -"};
+constinit const Rule kChannel{0, 0, is_channel_name, "1 to 64 of a-z 0-9 _ -"};
 constinit const Rule kStages{0, 0,
                              [](std::string_view text) {
                                return text == "canary" || is_number_or_percentage(text);

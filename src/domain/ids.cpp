@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "ota/base/text.hpp"
+#include "ota/base/value_forms.hpp"
 
 namespace ota {
 namespace {
@@ -59,9 +60,6 @@ std::string TaskId::str() const { return fmt::format("OTA_{:08}_{:06}", day, num
 
 bool valid_hardware(std::string_view text) { return text.empty() || is_name(text, 64); }
 
-bool valid_channel(std::string_view text) {
-  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || is_digit(c) || c == '_' || c == '-'; };
-  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), allowed);
-}
+bool valid_channel(std::string_view text) { return is_channel_name(text); }
 
 }  // namespace ota

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ota/base/text.hpp"
+#include "ota/base/value_forms.hpp"
 #include "ota/domain/version.hpp"
 
 namespace ota {
@@ -17,23 +18,6 @@ constexpr std::size_t kMostVersions = 100;
 
 std::int64_t rounded_up(std::int64_t total, std::int64_t hundredths) {
   return (total * hundredths + kWhole - 1) / kWhole;
-}
-
-/// `25`, `0.5`, `33.33`; in hundredths.
-std::optional<std::int64_t> parse_percent(std::string_view text) {
-  const auto dot = text.find('.');
-  const auto whole = parse_decimal<std::int64_t>(text.substr(0, dot));
-  if (!whole || *whole > 100) return {};
-  std::int64_t fraction = 0;
-  if (dot != std::string_view::npos) {
-    const auto digits = text.substr(dot + 1);
-    const auto read = digits.size() > 2 ? std::nullopt : parse_decimal<std::int64_t>(digits);
-    if (!read) return {};
-    fraction = digits.size() == 1 ? *read * 10 : *read;
-  }
-  const auto value = *whole * 100 + fraction;
-  if (value < 1 || value > kWhole) return {};
-  return value;
 }
 
 class Problems {
@@ -76,10 +60,7 @@ void check_stages(Problems& problems, RolloutSpec& spec) {
 
 std::optional<Share> Share::parse(std::string_view text) {
   if (text == "canary") return Share{Kind::canary, 0};
-  if (text.ends_with('%')) {
-    const auto percent = parse_percent(text.substr(0, text.size() - 1));
-    return percent ? std::optional{Share{Kind::percent, *percent}} : std::nullopt;
-  }
+  if (const auto percent = parse_percentage(text)) return Share{Kind::percent, *percent};
   const auto count = parse_decimal<std::int64_t>(text);
   if (!count || *count < 1 || *count > kMostDevices) return {};
   return Share{Kind::count, *count};

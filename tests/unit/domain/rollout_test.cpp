@@ -62,7 +62,7 @@ TEST(Share, IsReadInOtherSpellingsToo) {
 TEST(Share, RefusesWhatIsNone) {
   for (const char* text : {"", "0", "-1", "1.5", "1000000001", "99999999999999999999", "0%", "0.0%", "0.00%", "0.001%",
                            "100.01%", "101%", "-1%", "%", ".5%", "1.%", "1 %", " 1%", "+1%", "Canary", "all", "1e2",
-                           "1%%", "1,5%", "0x10"})
+                           "1%%", "1,5%", "0x10", "-0.5%", "-1.5%", "9.-5%"})
     EXPECT_FALSE(Share::parse(text)) << text;
 }
 
