@@ -17,29 +17,31 @@ BELOW = {
     "engine": {"base", "domain", "storage", "firmware"},
     "http": {"base"},
     "mqtt": {"base"},
+    "curl": set(),
     "wire": {"base", "domain", "http"},
     "download": {"base", "domain", "firmware", "engine", "http", "wire"},
     "device": {"base", "domain", "firmware", "engine", "http", "wire", "download"},
     "rest": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download"},
     "app": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download", "device", "rest",
             "simulate"},
-    "agent": {"base", "domain", "firmware", "mqtt"},
+    "agent": {"base", "curl", "domain", "firmware", "mqtt"},
 }
 LEVELS = [["app", "agent"], ["device", "rest"], ["download"], ["wire"], ["engine", "http", "mqtt"],
-          ["storage", "firmware", "simulate"], ["domain"], ["base"]]
+          ["storage", "firmware", "simulate"], ["domain"], ["base", "curl"]]
 # Which modules' src/ may include a library.
 OWNERS = {
     "spdlog/": {"base"}, "toml++/": {"base", "agent", "simulate"}, "SQLiteCpp/": {"storage"}, "sqlite3.h": {"storage"},
     "openssl/": {"firmware", "http"}, "boost/url": {"base"}, "boost/beast": {"http"},
     "boost/asio": {"http", "download", "device", "rest"},
     "mqtt/async": {"mqtt"}, "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"wire", "rest", "agent"},
-    "zlib.h": {"rest"}, "cctz/": {"domain"}, "CLI/": {"app", "agent"}, "curl/": {"agent"},
+    "zlib.h": {"rest"}, "cctz/": {"domain"}, "CLI/": {"app", "agent"}, "curl/": {"agent", "curl"},
 }
 # Besides, these may show in interfaces.
 IN_INTERFACES = re.compile(r"boost/(system/result|asio/awaitable)\.hpp$")
-# And these in one interface each: the await that is a template, the type that json_fields points to.
+# And these in one interface each: the await that is a template, the type that json_fields points to, what handles are.
 IN_ONE_INTERFACE = {("include/ota/http/await.hpp", "boost/asio"),
-                    ("include/ota/wire/json_fields.hpp", "nlohmann/json_fwd.hpp")}
+                    ("include/ota/wire/json_fields.hpp", "nlohmann/json_fwd.hpp"),
+                    ("include/ota/curl/handle.hpp", "curl/curl.h")}
 
 
 # SQL and SQLite's types are the storage's own. The engine's models read the tables themselves, so that they don't trust

@@ -19,7 +19,8 @@ constexpr int kPollMs = 1000;
 
 }  // namespace
 
-GatewayChannel::GatewayChannel(TlsFiles tls, std::string path, std::string token, Events events, Random& random)
+GatewayChannel::GatewayChannel(curl::TlsFiles tls, std::string path, std::string token, Events events,
+                               Random& random)
     : tls_(std::move(tls)),
       path_(std::move(path)),
       token_(std::move(token)),
@@ -88,7 +89,7 @@ void GatewayChannel::drain(milliseconds grace) {
 // --- own thread ---
 
 void GatewayChannel::run() {
-  CurlMulti multi(curl_multi_init());
+  curl::Multi multi(curl_multi_init());
   prepare(post_);
   prepare(next_);
   {
@@ -116,7 +117,7 @@ void GatewayChannel::run() {
 }
 
 void GatewayChannel::prepare(Exchange& exchange) const {
-  exchange.handle = make_handle(tls_);
+  exchange.handle = curl::make_handle(tls_, "ota-agent/" OTAD_VERSION);
   auto* headers = curl_slist_append(nullptr, "Content-Type: application/json");
   if (!token_.empty()) headers = curl_slist_append(headers, ("Authorization: Bearer " + token_).c_str());
   exchange.headers.reset(headers);
@@ -161,7 +162,7 @@ bool GatewayChannel::begin_post(void* multi) {
   }
   auto* handle = post_.handle.get();
   post_.body = {{}, kMaxAnswer};
-  receive_into(handle, post_.body);
+  curl::receive_into(handle, post_.body);
   curl_easy_setopt(handle, CURLOPT_URL, post_.url.c_str());
   curl_easy_setopt(handle, CURLOPT_POST, 1L);
   curl_easy_setopt(handle, CURLOPT_POSTFIELDS, post_.payload.data());
@@ -179,7 +180,7 @@ bool GatewayChannel::begin_next(void* multi) {
   }
   auto* handle = next_.handle.get();
   next_.body = {{}, kMaxAnswer};
-  receive_into(handle, next_.body);
+  curl::receive_into(handle, next_.body);
   curl_easy_setopt(handle, CURLOPT_URL, next_.url.c_str());
   curl_easy_setopt(handle, CURLOPT_HTTPGET, 1L);
   curl_easy_setopt(handle, CURLOPT_TIMEOUT, kNextSeconds + kPostSeconds);

@@ -8,9 +8,9 @@
 #include <thread>
 #include <utility>
 
-#include "agent/curl_handle.hpp"
 #include "ota/base/mutex.hpp"
 #include "ota/base/random.hpp"
+#include "ota/curl/handle.hpp"
 
 namespace ota::agent {
 
@@ -29,7 +29,7 @@ class GatewayChannel {
   };
 
   /// `path` is the topic root and the device: `/ota/gw-17`. `token` may be empty.
-  GatewayChannel(TlsFiles tls, std::string path, std::string token, Events events, Random& random);
+  GatewayChannel(curl::TlsFiles tls, std::string path, std::string token, Events events, Random& random);
   ~GatewayChannel();
 
   /// Any thread, all of these. `http://gw:8080`; empty: none.
@@ -48,9 +48,9 @@ class GatewayChannel {
 
  private:
   struct Exchange {
-    CurlHandle handle;
-    CurlHeaders headers;
-    Body body;
+    curl::Handle handle;
+    curl::Headers headers;
+    curl::Body body;
     std::string url, payload;
     bool running = false;
   };
@@ -63,7 +63,7 @@ class GatewayChannel {
   void cut(void* multi);
   void failed();
 
-  const TlsFiles tls_;
+  const curl::TlsFiles tls_;
   const std::string path_, token_;
   const Events events_;
   Random& random_;

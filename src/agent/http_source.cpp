@@ -52,7 +52,7 @@ std::string url_of(const Assignment& task, const HttpPiece& piece) {
 
 class HttpSource final : public ChunkSource {
  public:
-  HttpSource(const TlsFiles& tls, const std::atomic<bool>& interrupted)
+  HttpSource(const curl::TlsFiles& tls, const std::atomic<bool>& interrupted)
       : multi_(curl_multi_init()),
         binary_(curl_slist_append(nullptr, "Accept: application/octet-stream")),
         first_(tls, interrupted),
@@ -155,8 +155,8 @@ class HttpSource final : public ChunkSource {
     return fetched;
   }
 
-  const CurlMulti multi_;
-  const CurlHeaders binary_;
+  const curl::Multi multi_;
+  const curl::Headers binary_;
   seconds silence_ = kMinSilence;
   bool runs_ = false;            // chunks are asked for several at once
   bool no_ranges_ = false;       // the server doesn't know how
@@ -165,7 +165,7 @@ class HttpSource final : public ChunkSource {
 
 }  // namespace
 
-std::unique_ptr<ChunkSource> make_http_source(const TlsFiles& tls, const std::atomic<bool>& interrupted) {
+std::unique_ptr<ChunkSource> make_http_source(const curl::TlsFiles& tls, const std::atomic<bool>& interrupted) {
   return std::make_unique<HttpSource>(tls, interrupted);
 }
 

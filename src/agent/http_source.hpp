@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "agent/chunk_source.hpp"
-#include "agent/curl_handle.hpp"
+#include "ota/curl/handle.hpp"
 
 namespace ota::agent {
 
@@ -13,6 +13,6 @@ namespace ota::agent {
 /// first chunk of `ahead` is requested on a second connection when the current one is nearly complete. After a stall,
 /// consecutive chunks are requested as one range of the image, up to 1 MiB. When `interrupted` becomes true, a running
 /// transfer ends within a second as aborted.
-std::unique_ptr<ChunkSource> make_http_source(const TlsFiles& tls, const std::atomic<bool>& interrupted);
+std::unique_ptr<ChunkSource> make_http_source(const curl::TlsFiles& tls, const std::atomic<bool>& interrupted);
 
 }  // namespace ota::agent

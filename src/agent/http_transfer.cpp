@@ -36,12 +36,13 @@ double round_trip(CURL* handle) {
 
 }  // namespace
 
-HttpTransfer::HttpTransfer(const TlsFiles& tls, const std::atomic<bool>& interrupted) : handle_(make_handle(tls)) {
+HttpTransfer::HttpTransfer(const curl::TlsFiles& tls, const std::atomic<bool>& interrupted)
+    : handle_(curl::make_handle(tls, "ota-agent/" OTAD_VERSION)) {
   curl_easy_setopt(handle_.get(), CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(handle_.get(), CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(handle_.get(), CURLOPT_XFERINFOFUNCTION, &look);
   curl_easy_setopt(handle_.get(), CURLOPT_XFERINFODATA, const_cast<std::atomic<bool>*>(&interrupted));
-  receive_into(handle_.get(), body_);
+  curl::receive_into(handle_.get(), body_);
 }
 
 void HttpTransfer::start(CURLM* multi, const HttpPiece& piece, const std::string& url, curl_slist* headers,

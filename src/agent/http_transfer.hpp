@@ -9,7 +9,7 @@
 #include <string>
 
 #include "agent/chunk_source.hpp"
-#include "agent/curl_handle.hpp"
+#include "ota/curl/handle.hpp"
 #include "ota/domain/digest.hpp"
 
 namespace ota::agent {
@@ -34,7 +34,7 @@ struct HttpPiece {
 class HttpTransfer {
  public:
   /// While `interrupted` is true, what runs ends as aborted.
-  HttpTransfer(const TlsFiles& tls, const std::atomic<bool>& interrupted);
+  HttpTransfer(const curl::TlsFiles& tls, const std::atomic<bool>& interrupted);
   HttpTransfer(const HttpTransfer&) = delete;
   ~HttpTransfer() { stop(); }
 
@@ -69,12 +69,12 @@ class HttpTransfer {
   Fetched later(const std::string& why) const;
   Fetched refused(long status) const;
 
-  const CurlHandle handle_;
+  const curl::Handle handle_;
   CURLM* multi_ = nullptr;
   HttpPiece piece_;
   std::string url_;
   std::string begun_;   // the piece's first bytes
-  Body body_;           // what this request brought
+  curl::Body body_;     // what this request brought
   bool moved_ = false;  // and whether that was anything
   std::optional<CURLcode> code_;
 };

@@ -90,7 +90,7 @@ Assignment task_at(const ReplyingServer& server) {
 class HttpSource : public ::testing::Test {
  protected:
   std::atomic<bool> interrupted_ = false;
-  std::unique_ptr<ChunkSource> source_ = make_http_source(TlsFiles{}, interrupted_);
+  std::unique_ptr<ChunkSource> source_ = make_http_source(curl::TlsFiles{}, interrupted_);
 };
 
 TEST_F(HttpSource, AsksForTheRestAloneOfAChunkThatBrokeOff) {

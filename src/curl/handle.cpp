@@ -1,6 +1,6 @@
-#include "agent/curl_handle.hpp"
+#include "ota/curl/handle.hpp"
 
-namespace ota::agent {
+namespace ota::curl {
 namespace {
 
 constexpr long kConnectSeconds = 8;
@@ -14,13 +14,13 @@ std::size_t take(char* data, std::size_t, std::size_t size, void* to) {
 
 }  // namespace
 
-CurlHandle make_handle(const TlsFiles& tls) {
-  CurlHandle handle(curl_easy_init());
+Handle make_handle(const TlsFiles& tls, const char* program) {
+  Handle handle(curl_easy_init());
   curl_easy_setopt(handle.get(), CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(handle.get(), CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(handle.get(), CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
   curl_easy_setopt(handle.get(), CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(handle.get(), CURLOPT_USERAGENT, "ota-agent/" OTAD_VERSION);
+  curl_easy_setopt(handle.get(), CURLOPT_USERAGENT, program);
   curl_easy_setopt(handle.get(), CURLOPT_WRITEFUNCTION, &take);
   if (!tls.ca_file.empty()) curl_easy_setopt(handle.get(), CURLOPT_CAINFO, tls.ca_file.c_str());
   if (!tls.cert_file.empty()) curl_easy_setopt(handle.get(), CURLOPT_SSLCERT, tls.cert_file.c_str());
@@ -30,4 +30,4 @@ CurlHandle make_handle(const TlsFiles& tls) {
 
 void receive_into(CURL* handle, Body& body) { curl_easy_setopt(handle, CURLOPT_WRITEDATA, &body); }
 
-}  // namespace ota::agent
+}  // namespace ota::curl

@@ -1,4 +1,4 @@
-// Common parts of the agent's HTTP transfers.
+// What the HTTP clients of this project have in common: libcurl's objects that free themselves, TLS files, bodies.
 #pragma once
 
 #include <curl/curl.h>
@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-namespace ota::agent {
+namespace ota::curl {
 
 struct CloseHandle {
   void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
@@ -18,9 +18,9 @@ struct CloseMulti {
 struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
-using CurlHandle = std::unique_ptr<CURL, CloseHandle>;
-using CurlMulti = std::unique_ptr<CURLM, CloseMulti>;
-using CurlHeaders = std::unique_ptr<curl_slist, FreeList>;
+using Handle = std::unique_ptr<CURL, CloseHandle>;
+using Multi = std::unique_ptr<CURLM, CloseMulti>;
+using Headers = std::unique_ptr<curl_slist, FreeList>;
 
 /// Empty if there is none. The certificate and key are for servers that require one.
 struct TlsFiles {
@@ -33,9 +33,10 @@ struct Body {
   std::size_t limit = 0;
 };
 
-/// For http and https; gives up a connection that isn't made in some seconds.
-CurlHandle make_handle(const TlsFiles& tls);
+/// For http and https, without redirects; gives up a connection that isn't made in some seconds. `program`: the
+/// User-Agent.
+Handle make_handle(const TlsFiles& tls, const char* program);
 /// Where the next transfer's body goes; must live as long as that.
 void receive_into(CURL* handle, Body& body);
 
-}  // namespace ota::agent
+}  // namespace ota::curl
