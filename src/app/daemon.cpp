@@ -67,6 +67,7 @@ Result<void> Daemon::open_data() {
   firmware::StoreEvents events;
   events.damaged = [this](const Digest& image) { engine_->image_damaged(image); };
   events.missing = events.whole = [this](const Digest& image) { engine_->image_changed(image); };
+  events.hashed = [this](const firmware::Stored& image) { engine_->image_hashed(image); };
   auto store = firmware::Store::open(store_options, std::move(events));
   if (!store) return store.error();
   store_ = std::move(*store);
@@ -111,7 +112,7 @@ Result<void> Daemon::reconcile_images() {
   if (!db) return db.error();
   std::vector<firmware::KnownImage> known;
   try {
-    for (const auto& row : (*db)->firmware().all()) known.push_back({row.checksum, row.size, row.damaged});
+    for (const auto& row : (*db)->firmware().all()) known.push_back({row.checksum, row.size, row.damaged, !row.file});
   } catch (const storage::Fault& fault) {
     return fail(Errc::server_fault, fmt::format("the catalogue can't be read: {}", fault.what()));
   }

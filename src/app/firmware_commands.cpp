@@ -128,6 +128,8 @@ int adopt_orphan(const Settings& settings, const Arguments& arguments) {
                                   to_hex(examined->checksum)));
     firmware.checksum = examined->checksum;
     firmware.size = examined->size;
+    firmware.file =
+        FirmwareFile{default_filename(firmware, examined->swupdate), examined->sha1, examined->md5};
     return insert(data, firmware, name);
   });
 }

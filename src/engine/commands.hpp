@@ -51,6 +51,8 @@ struct TaskCursor {
 /// Its file is gone or there again. False where tasks of that image are left for another command; `at` is where it goes
 /// on.
 bool on_image_changed(TaskService& service, const Digest& image, TaskCursor& at);
+/// Firmware of that image without a file gets one.
+void on_image_hashed(TaskService& service, const firmware::Stored& image);
 /// After the commit removes the image where no firmware has it.
 void remove_unneeded(TaskService& service, const Digest& image);
 

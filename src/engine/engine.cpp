@@ -173,6 +173,7 @@ class EngineImpl final : public Engine {
 
   void image_damaged(Digest image) override { loop_.image_damaged(image); }
   void image_changed(Digest image) override { loop_.image_changed(image); }
+  void image_hashed(const firmware::Stored& image) override { loop_.image_hashed(image); }
 
   void audit(AuditEntry entry) override {
     loop_.send({[entry = std::move(entry)](TaskService& service) { service.audit(entry); }, [](const Error&) {}});

@@ -72,6 +72,11 @@ void EngineLoop::image_changed(const Digest& image) {
   queue_.wake();
 }
 
+void EngineLoop::image_hashed(const firmware::Stored& image) {
+  image_events_.note_hashed(image);
+  queue_.wake();
+}
+
 void EngineLoop::image_unneeded(const Digest& image) {
   image_events_.note_unneeded(image);
   queue_.wake();

@@ -40,6 +40,7 @@ class EngineLoop {
   void apply(const Options& options);
   void image_damaged(const Digest& image);
   void image_changed(const Digest& image);
+  void image_hashed(const firmware::Stored& image);
   void image_unneeded(const Digest& image);
 
   ActiveTransfers& transfers() noexcept { return transfers_; }

@@ -14,6 +14,11 @@ void PendingImageEvents::note_changed(const Digest& image) {
   noted_.changed[image] = {{}, ++notes_, false};
 }
 
+void PendingImageEvents::note_hashed(const firmware::Stored& image) {
+  const MutexLock lock(mutex_);
+  noted_.hashed[image.checksum] = image;
+}
+
 void PendingImageEvents::note_unneeded(const Digest& image) {
   const MutexLock lock(mutex_);
   noted_.unneeded.insert(image);
@@ -22,7 +27,7 @@ void PendingImageEvents::note_unneeded(const Digest& image) {
 bool PendingImageEvents::take() {
   const MutexLock lock(mutex_);
   taken_ = noted_;
-  return !taken_.damaged.empty() || !taken_.changed.empty() || !taken_.unneeded.empty();
+  return !taken_.damaged.empty() || !taken_.changed.empty() || !taken_.hashed.empty() || !taken_.unneeded.empty();
 }
 
 void PendingImageEvents::see_to(TaskService& service) {
@@ -34,6 +39,8 @@ void PendingImageEvents::see_to(TaskService& service) {
     changed.finished = on_image_changed(service, image, changed.at);
     done_.changed[image] = changed;
   }
+  for (const auto& [image, stored] : taken_.hashed) on_image_hashed(service, stored);
+  done_.hashed = taken_.hashed;
   service.scheduler.schedule();
   for (const auto& image : taken_.unneeded) remove_unneeded(service, image);
   done_.unneeded = taken_.unneeded;
@@ -50,6 +57,7 @@ bool PendingImageEvents::committed() {
     at->second = changed;
     if (changed.finished) noted_.changed.erase(at);
   }
+  for (const auto& [image, stored] : done_.hashed) noted_.hashed.erase(image);
   for (const auto& image : done_.unneeded) noted_.unneeded.erase(image);
   done_ = {};
   return !noted_.damaged.empty() || !noted_.changed.empty();

@@ -7,6 +7,7 @@
 
 #include "engine/commands.hpp"
 #include "ota/base/mutex.hpp"
+#include "ota/firmware/hash.hpp"
 
 namespace ota::engine {
 
@@ -17,6 +18,8 @@ class PendingImageEvents {
   void note_damaged(const Digest& image);
   /// Its file is gone, or there again: its tasks wait, or take their turn.
   void note_changed(const Digest& image);
+  /// Its digests were computed, which its firmware lacks.
+  void note_hashed(const firmware::Stored& image);
   /// It may belong to no firmware.
   void note_unneeded(const Digest& image);
 
@@ -38,6 +41,7 @@ class PendingImageEvents {
   struct Notes {
     std::set<Digest> damaged;
     std::map<Digest, Changed> changed;
+    std::map<Digest, firmware::Stored> hashed;
     std::set<Digest> unneeded;
   };
 

@@ -179,4 +179,12 @@ bool on_image_changed(TaskService& service, const Digest& image, TaskCursor& at)
   return true;
 }
 
+void on_image_hashed(TaskService& service, const firmware::Stored& image) {
+  for (auto& firmware : service.rows.firmware.with_image(image.checksum)) {
+    if (firmware.file) continue;
+    firmware.file = FirmwareFile{default_filename(firmware, image.swupdate), image.sha1, image.md5};
+    service.rows.firmware.update(firmware);
+  }
+}
+
 }  // namespace ota::engine

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,10 +50,13 @@ class DiskStore final : public Store, public ImageKeeper {
   bool stopping() const noexcept override { return stopping_.load(std::memory_order_acquire); }
   Result<std::shared_ptr<const Manifest>> block_digests(StoredImage& image) override;
   Error quarantine(StoredImage& image, const Error& why) override OTA_EXCLUDES(changes_);
+  bool unhashed(const Digest& image) const override OTA_EXCLUDES(images_mutex_);
+  void hashed(const Stored& image) override OTA_EXCLUDES(images_mutex_);
 
   std::shared_ptr<StoredImage> look_up(const Digest& digest) const OTA_EXCLUDES(images_mutex_);
   bool is_current(const StoredImage& image) const OTA_REQUIRES(changes_);
   void insert(const Digest& digest, std::uint64_t size) OTA_REQUIRES(changes_);
+  void note_unhashed(const Digest& image) OTA_EXCLUDES(images_mutex_);
   void put_aside(const KnownImage& image, std::uint64_t found) OTA_REQUIRES(changes_);
   void tell_of_missing(std::size_t known, const std::vector<Digest>& missing) const;
   void tell_of_orphans(bool empty_catalogue) const;
@@ -84,6 +88,7 @@ class DiskStore final : public Store, public ImageKeeper {
   Mutex changes_ OTA_ACQUIRED_BEFORE(images_mutex_);
   mutable Mutex images_mutex_;
   std::map<Digest, std::shared_ptr<StoredImage>> images_ OTA_GUARDED_BY(images_mutex_);
+  std::set<Digest> unhashed_ OTA_GUARDED_BY(images_mutex_);  // KnownImage::unhashed, not read since
 
   AbsentImages absent_;
 

@@ -26,6 +26,7 @@ Reconciled DiskStore::reconcile(const std::vector<KnownImage>& known) {
   {
     const MutexLock lock(changes_);
     for (const auto& image : known) {
+      if (image.unhashed) note_unhashed(image.checksum);
       if (!seen.insert(image.checksum).second) continue;
       const auto path = image_path(options_.dir, image.checksum);
       const auto file = mark_of(path);
@@ -46,6 +47,24 @@ Reconciled DiskStore::reconcile(const std::vector<KnownImage>& known) {
   tell_of_missing(seen.size(), found.missing);
   tell_of_orphans(known.empty());
   return found;
+}
+
+void DiskStore::note_unhashed(const Digest& image) {
+  const MutexLock lock(images_mutex_);
+  unhashed_.insert(image);
+}
+
+bool DiskStore::unhashed(const Digest& image) const {
+  const MutexLock lock(images_mutex_);
+  return unhashed_.contains(image);
+}
+
+void DiskStore::hashed(const Stored& image) {
+  {
+    const MutexLock lock(images_mutex_);
+    unhashed_.erase(image.checksum);
+  }
+  if (events_.hashed) events_.hashed(image);
 }
 
 void DiskStore::put_aside(const KnownImage& image, std::uint64_t found) {
@@ -132,19 +151,17 @@ Result<Stored> DiskStore::examine(const std::string& name) const {
 Result<Stored> DiskStore::digest_of(const fs::path& path) const {
   const auto file = File::open(path, O_RDONLY | O_NOFOLLOW);
   if (!file) return file.error();
-  Sha256 whole;
-  Stored stored;
+  ImageHasher whole;
+  std::uint64_t size = 0;
   const auto buffer = block_buffer();
   for (;;) {
     if (stopping()) return fail(Errc::cancelled, "the image store is closing");
-    const auto got = read_at(file->descriptor(), buffer, stored.size, path);
+    const auto got = read_at(file->descriptor(), buffer, size, path);
     if (!got) return got.error();
-    if (*got == 0) break;
+    if (*got == 0) return whole.finish();
     whole.update(buffer.first(*got));
-    stored.size += *got;
+    size += *got;
   }
-  stored.checksum = whole.finish();
-  return stored;
 }
 
 Error DiskStore::lose(StoredImage& image, const std::string& why) {

@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 
@@ -16,10 +17,23 @@ void require(bool good, const char* what) {
   if (!good) throw std::runtime_error(std::string("OpenSSL failed: ") + what);
 }
 
+const EVP_MD* fetch(const char* name) {
+  const EVP_MD* const md = EVP_MD_fetch(nullptr, name, nullptr);
+  require(md != nullptr, name);
+  return md;
+}
+
 /// Fetched once: a fetch costs more than hashing a kilobyte.
-const EVP_MD* algorithm() {
-  static const EVP_MD* const md = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  require(md != nullptr, "no SHA-256");
+const EVP_MD* sha256_algorithm() {
+  static const EVP_MD* const md = fetch("SHA256");
+  return md;
+}
+const EVP_MD* sha1_algorithm() {
+  static const EVP_MD* const md = fetch("SHA1");
+  return md;
+}
+const EVP_MD* md5_algorithm() {
+  static const EVP_MD* const md = fetch("MD5");
   return md;
 }
 
@@ -34,14 +48,17 @@ Context make_context() {
   return context;
 }
 
-void start(EVP_MD_CTX* context) { require(EVP_DigestInit_ex2(context, algorithm(), nullptr) == 1, "EVP_DigestInit"); }
+void start(EVP_MD_CTX* context, const EVP_MD* algorithm = sha256_algorithm()) {
+  require(EVP_DigestInit_ex2(context, algorithm, nullptr) == 1, "EVP_DigestInit");
+}
 
 void feed(EVP_MD_CTX* context, const void* bytes, std::size_t size) {
   require(EVP_DigestUpdate(context, bytes, size) == 1, "EVP_DigestUpdate");
 }
 
-Digest finish(EVP_MD_CTX* context) {
-  Digest digest;
+template <class D = Digest>
+D finish(EVP_MD_CTX* context) {
+  D digest;
   require(EVP_DigestFinal_ex(context, digest.data(), nullptr) == 1, "EVP_DigestFinal");
   return digest;
 }
@@ -56,6 +73,17 @@ struct FreeMac {
   void operator()(EVP_MAC* mac) const { EVP_MAC_free(mac); }
   void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
 };
+
+// An image of SWUpdate is a cpio archive in the ASCII formats "newc" and "crc" (cpio(5)): a header of 110 bytes, the
+// magic first, then the name of its first file.
+constexpr std::size_t kCpioHeader = 110;
+constexpr std::string_view kSwupdateFile = "sw-description";
+constexpr std::size_t kSwupdateBytes = kCpioHeader + kSwupdateFile.size();
+
+bool begins_as_swupdate(std::string_view bytes) {
+  return (bytes.starts_with("070701") || bytes.starts_with("070702")) && bytes.size() == kSwupdateBytes &&
+         bytes.ends_with(kSwupdateFile);
+}
 
 char digest_name[] = "SHA256";  // OpenSSL's parameters aren't const
 
@@ -116,6 +144,38 @@ Digest Sha256::finish() {
   const auto digest = firmware::finish(state_->context.get());
   start(state_->context.get());
   return digest;
+}
+
+struct ImageHasher::State {
+  Sha256 sha256;
+  Context sha1 = make_context();
+  Context md5 = make_context();
+  std::string beginning;
+  std::uint64_t size = 0;
+};
+
+ImageHasher::ImageHasher() : state_(std::make_unique<State>()) {
+  start(state_->sha1.get(), sha1_algorithm());
+  start(state_->md5.get(), md5_algorithm());
+}
+ImageHasher::~ImageHasher() = default;
+ImageHasher::ImageHasher(ImageHasher&&) noexcept = default;
+ImageHasher& ImageHasher::operator=(ImageHasher&&) noexcept = default;
+
+void ImageHasher::update(std::span<const char> bytes) {
+  auto& state = *state_;
+  if (state.beginning.size() < kSwupdateBytes)
+    state.beginning.append(bytes.data(), std::min(bytes.size(), kSwupdateBytes - state.beginning.size()));
+  state.sha256.update(bytes);
+  feed(state.sha1.get(), bytes.data(), bytes.size());
+  feed(state.md5.get(), bytes.data(), bytes.size());
+  state.size += bytes.size();
+}
+
+Stored ImageHasher::finish() {
+  auto& state = *state_;
+  return {state.sha256.finish(), state.size, firmware::finish<Sha1Digest>(state.sha1.get()),
+          firmware::finish<Md5Digest>(state.md5.get()), begins_as_swupdate(state.beginning)};
 }
 
 Digest hmac_sha256(std::string_view key, std::string_view message) {

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "ota/base/log.hpp"
@@ -76,18 +77,23 @@ Result<void> Scrubber::scrub_blocks(StoredImage& image) {
   if (const auto opened = image.open(); !opened) return opened;
   const auto digests = keeper_.block_digests(image);
   if (!digests) return digests.error();
+  std::optional<ImageHasher> whole;
+  if (keeper_.unhashed(image.digest())) whole.emplace();
   auto next = Steady::now();
   for (std::uint32_t block = 0; block < image.blocks().count() && !image.damaged(); ++block) {
     if (!wait_until(next)) return fail(Errc::cancelled, "the image store is closing");
     // What the kernel holds in memory says nothing about the disk; and a cold image is not to push hot ones out.
     drop_from_page_cache(image, block);
-    if (const auto bytes = image.verify_block(block, **digests, block_buffer()); !bytes) return bytes.error();
+    const auto bytes = image.verify_block(block, **digests, block_buffer());
+    if (!bytes) return bytes.error();
+    if (whole) whole->update(*bytes);
     drop_from_page_cache(image, block);
     if (pace_.bytes_per_s > 0) {
       next = std::max(next, Steady::now() - std::chrono::seconds(1)) +
              std::chrono::nanoseconds(std::uint64_t{kBlockBytes} * 1'000'000'000 / pace_.bytes_per_s);
     }
   }
+  if (whole && !image.damaged()) keeper_.hashed(whole->finish());
   return {};
 }
 

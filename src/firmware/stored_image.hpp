@@ -33,6 +33,9 @@ class ImageKeeper {
   /// Removes a corrupt image, or (Errc::not_found) one whose file is missing, from the store, reports it by the store's
   /// events, and returns Errc::image_damaged.
   virtual Error quarantine(StoredImage& image, const Error& why) = 0;
+  /// Whoever reads all of the image is to compute its digests, and hand them to hashed().
+  virtual bool unhashed(const Digest& image) const = 0;
+  virtual void hashed(const Stored& image) = 0;
 };
 
 /// Thread-safe. Must not be checked once the store is gone.

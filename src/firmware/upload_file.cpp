@@ -78,7 +78,7 @@ Result<Stored> UploadFile::finish() {
     return *failed_;
   }
   file_.start_writeback(writeback_from_, written_ - writeback_from_);
-  stored_ = Stored{whole_.finish(), written_};
+  stored_ = whole_.finish();
   return *stored_;
 }
 

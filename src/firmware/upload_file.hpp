@@ -36,7 +36,7 @@ class UploadFile final : public Upload {
   std::vector<char> block_;             // what is not on the file yet
   std::uint64_t written_ = 0;
   std::uint64_t writeback_from_ = 0;
-  Sha256 whole_;
+  ImageHasher whole_;
   ChunkHasher blocks_;
   std::optional<Error> failed_;
   std::optional<Stored> stored_;

@@ -24,10 +24,11 @@ Result<std::int64_t> firmware_id_of(const Call& call) {
   return no_such_firmware();
 }
 
-constexpr CsvColumn kFirmwareColumns[] = {{"id", "/id"},           {"version", "/version"},   {"hardware", "/hardware"},
-                                  {"size", "/size"},       {"checksum", "/checksum"}, {"security", "/security"},
-                                  {"damaged", "/damaged"}, {"blocked", "/blocked"},   {"notes", "/notes"},
-                                  {"created_at", "/created_at"}};
+constexpr CsvColumn kFirmwareColumns[] = {
+    {"id", "/id"},           {"version", "/version"},   {"hardware", "/hardware"}, {"size", "/size"},
+    {"checksum", "/checksum"}, {"filename", "/filename"}, {"sha1", "/sha1"},         {"md5", "/md5"},
+    {"security", "/security"}, {"damaged", "/damaged"},   {"blocked", "/blocked"},   {"notes", "/notes"},
+    {"created_at", "/created_at"}};
 
 }  // namespace
 

@@ -21,6 +21,7 @@ constexpr std::uint64_t kSpareBytes = 16u << 20;  ///< kept free for the databas
 /// What the query announces about the image.
 struct Announced {
   Firmware firmware;
+  std::string filename;  ///< empty: the default
   std::optional<Digest> checksum;
 };
 
@@ -63,10 +64,15 @@ void read_signature(QueryFields& query, Firmware& firmware) {
 
 Result<Announced> announced_by(const http::Request& request, WallTime now) {
   auto query = QueryFields::parse(request.query(),
-                                  {"version", "hardware", "checksum", "security", "notes", "signature", "key_id"});
+                                  {"version", "hardware", "filename", "checksum", "security", "notes", "signature",
+                                   "key_id"});
   if (!query) return query.error();
   Announced announced;
   read_names(*query, announced.firmware);
+  if (const auto filename = query->text("filename")) {
+    if (!valid_filename(*filename)) query->errors().add("filename", kFilenameRule);
+    announced.filename = *filename;
+  }
   read_notes(*query, announced.firmware);
   read_signature(*query, announced.firmware);
   announced.firmware.security = query->boolean("security").value_or(false);
@@ -175,6 +181,8 @@ Answering upload_firmware(Context& context, Call& call) {
   if (!finished) co_return finished.error();
   firmware.checksum = stored->checksum;
   firmware.size = stored->size;
+  if (announced->filename.empty()) announced->filename = default_filename(firmware, stored->swupdate);
+  firmware.file = FirmwareFile{announced->filename, stored->sha1, stored->md5};
   if (auto good = judge(context, call, *announced); !good) co_return good.error();
   auto fits = co_await check_version(context, firmware);
   if (!fits) co_return fits.error();

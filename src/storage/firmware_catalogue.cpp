@@ -9,8 +9,8 @@ namespace {
 
 std::string select(const char* rest) {
   return std::string(
-             "SELECT id, version, hardware, size, checksum, security, notes, key_id, signature, created, damaged, blocked FROM "
-             "firmware ") +
+             "SELECT id, version, hardware, size, checksum, security, notes, key_id, signature, created, damaged, "
+             "blocked, filename, sha1, md5 FROM firmware ") +
          rest;
 }
 
@@ -29,6 +29,10 @@ Firmware read(Rows& r) {
   f.created = r.time();
   f.damaged = r.flag();
   f.blocked = r.maybe(&Rows::text);
+  auto filename = r.maybe(&Rows::text);
+  const auto sha1 = r.maybe(&Rows::bytes<Sha1Digest>);
+  const auto md5 = r.maybe(&Rows::bytes<Md5Digest>);
+  if (filename && sha1 && md5) f.file = FirmwareFile{std::move(*filename), *sha1, *md5};
   return f;
 }
 
@@ -44,17 +48,24 @@ std::optional<std::string> signature(const Firmware& f) {
   return f.signature ? std::optional{f.signature->value} : std::nullopt;
 }
 
+template <class T>
+std::optional<T> of_file(const Firmware& f, T FirmwareFile::* field) {
+  return f.file ? std::optional{(*f.file).*field} : std::nullopt;
+}
+
 class SqliteFirmwareCatalogue final : public FirmwareCatalogue {
  public:
   explicit SqliteFirmwareCatalogue(SQLite::Database& db) : db_(db) {}
 
   void insert(Firmware& f) override {
     insert_.run(f.version, f.hardware, f.size, f.checksum, f.security, f.notes, key_id(f), signature(f), f.created,
-                f.damaged);
+                f.damaged, of_file(f, &FirmwareFile::name), of_file(f, &FirmwareFile::sha1),
+                of_file(f, &FirmwareFile::md5));
     f.id = db_.getLastInsertRowid();
   }
   void update(const Firmware& f) override {
-    update_.run(f.id, f.security, f.notes, key_id(f), signature(f), f.damaged, f.blocked);
+    update_.run(f.id, f.security, f.notes, key_id(f), signature(f), f.damaged, f.blocked,
+                of_file(f, &FirmwareFile::name), of_file(f, &FirmwareFile::sha1), of_file(f, &FirmwareFile::md5));
   }
   bool remove(std::int64_t id) override { return remove_.rows(id).next(); }
 
@@ -77,9 +88,10 @@ class SqliteFirmwareCatalogue final : public FirmwareCatalogue {
   SQLite::Database& db_;
   Query insert_{db_,
                 "INSERT INTO firmware (version, hardware, size, checksum, security, notes, key_id, signature, created, "
-                "damaged) VALUES (?,?,?,?,?,?,?,?,?,?)"};
+                "damaged, filename, sha1, md5) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"};
   Query update_{db_,
-                "UPDATE firmware SET security=?2, notes=?3, key_id=?4, signature=?5, damaged=?6, blocked=?7 WHERE id=?1"};
+                "UPDATE firmware SET security=?2, notes=?3, key_id=?4, signature=?5, damaged=?6, blocked=?7, "
+                "filename=?8, sha1=?9, md5=?10 WHERE id=?1"};
   Query remove_{db_, "DELETE FROM firmware WHERE id=? RETURNING 1"};
   Query by_id_{db_, select("WHERE id=?")};
   Query by_version_{db_, select("WHERE version=? AND hardware=?")};

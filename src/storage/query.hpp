@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <array>
 #include <climits>
 #include <optional>
 #include <stdexcept>
@@ -108,13 +109,17 @@ class Rows {
     const auto* data = static_cast<const std::uint8_t*>(column.getBlob());
     return data ? std::vector<std::uint8_t>(data, data + column.getBytes()) : std::vector<std::uint8_t>{};
   }
-  Digest digest() {
-    Digest digest{};
-    const auto bytes = blob();
-    if (bytes.size() != digest.size()) bad("no SHA-256: " + std::to_string(bytes.size()) + " bytes");
-    std::copy(bytes.begin(), bytes.end(), digest.begin());
-    return digest;
+  /// A blob of exactly that many bytes.
+  template <class Array>
+  Array bytes() {
+    Array array{};
+    const auto found = blob();
+    if (found.size() != array.size())
+      bad("not " + std::to_string(array.size()) + " bytes, but " + std::to_string(found.size()));
+    std::copy(found.begin(), found.end(), array.begin());
+    return array;
   }
+  Digest digest() { return bytes<Digest>(); }
   WallTime time() { return WallTime{Millis{integer()}}; }
   Millis millis() { return Millis{integer()}; }
   template <class E>
@@ -266,7 +271,8 @@ class Query {
     static constexpr std::uint8_t kNothing = 0;  // a null pointer would be NULL
     statement_->bindNoCopy(at, value.empty() ? &kNothing : value.data(), static_cast<int>(value.size()));
   }
-  void bind(int at, const Digest& value) const {
+  template <std::size_t N>
+  void bind(int at, const std::array<std::uint8_t, N>& value) const {
     statement_->bindNoCopy(at, value.data(), static_cast<int>(value.size()));
   }
   void bind(int at, WallTime value) const { bind(at, value.time_since_epoch().count()); }

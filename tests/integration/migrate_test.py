@@ -114,6 +114,11 @@ class Migrate(ServerCase):
         self.assertEqual((device["hardware"], device["current_version"]), ("gw-a", "1.0.0"))
         self.assertEqual(device["tags"], {"site": "north"})
         self.assertEqual(rest.items("/firmware")[0]["notes"], "of the first days")
+        first = wait_until(lambda: next((i for i in rest.items("/firmware") if i["md5"]), None), "the scrub reads the image")
+        self.assertEqual(
+            (first["filename"], first["sha1"], first["md5"]),
+            ("gw-a-2.0.0.bin", hashlib.sha1(database.data).hexdigest(), hashlib.md5(database.data).hexdigest()),
+        )
         self.assertEqual(len(rest.items("/tasks", state="queued", limit=1000)), DEVICES - 3)
 
         going_on = self.device("old-1", hardware="gw-a", version="1.0.0")

@@ -25,9 +25,14 @@ class Upload(ServerCase):
             (first.json["version"], first.json["hardware"], first.json["size"], first.json["checksum"]),
             ("1.0.0", "up-a", len(data), digest(data)),
         )
+        self.assertEqual(
+            (first.json["filename"], first.json["sha1"], first.json["md5"]),
+            ("up-a-1.0.0.bin", hashlib.sha1(data).hexdigest(), hashlib.md5(data).hexdigest()),
+        )
         self.assertEqual(self.rest.upload("1.0.0", data, "up-a").status, 200)
         self.assert_problem(self.rest.upload("1.0.0", data + b"x", "up-a"), 409)
-        self.assertEqual(self.rest.upload("1.0.0", data + b"x", "up-b").status, 201)  # other hardware, other firmware
+        other = self.rest.upload("1.0.0", data + b"x", "up-b", filename="up.swu")  # other hardware, other firmware
+        self.assertEqual((other.status, other.json["filename"]), (201, "up.swu"))
 
     def test_chunked_length(self):
         data = image("chunked", 2 * MIB + 5)

@@ -12,6 +12,10 @@ namespace ota {
 
 using Digest = std::array<std::uint8_t, 32>;
 
+// For clients that don't check SHA-256. Neither resists an attacker: SHA-256 and signatures protect an image.
+using Sha1Digest = std::array<std::uint8_t, 20>;
+using Md5Digest = std::array<std::uint8_t, 16>;
+
 /// 64 lower-case hex digits, as in the names of files and URLs, where each digest has exactly one spelling.
 std::string to_hex(const Digest& digest);
 std::optional<Digest> digest_from_hex(std::string_view hex);

@@ -20,6 +20,7 @@
 #include "ota/domain/task.hpp"
 #include "ota/engine/active_transfers.hpp"
 #include "ota/engine/fleet_control.hpp"
+#include "ota/firmware/hash.hpp"
 #include "ota/firmware/manifest_provider.hpp"
 #include "ota/firmware/trust.hpp"
 
@@ -193,6 +194,8 @@ class Engine {
   /// Its file is gone, or there again and right; which of both Images says. Gone: its tasks wait in the queue, devices
   /// that download are sent `cancel` `preempted`. There: firmware marked damaged is good again, tasks take their turn.
   virtual void image_changed(Digest image) = 0;
+  /// The store computed the digests of an image: firmware that lacks them gets its file.
+  virtual void image_hashed(const firmware::Stored& image) = 0;
 
   /// Writes a call that was refused, here or before it came here, into the audit log. Dropped, and counted, when the
   /// queue is full.

@@ -31,6 +31,30 @@ class Sha256 {
   std::unique_ptr<State> state_;
 };
 
+/// What is known of an image once all its bytes were seen.
+struct Stored {
+  Digest checksum{};
+  std::uint64_t size = 0;
+  Sha1Digest sha1{};
+  Md5Digest md5{};
+  bool swupdate = false;  ///< it begins as SWUpdate's images do: a cpio archive whose first file is sw-description
+};
+
+/// All digests of an image in one pass. Not reusable.
+class ImageHasher {
+ public:
+  ImageHasher();
+  ~ImageHasher();
+  ImageHasher(ImageHasher&&) noexcept;
+  ImageHasher& operator=(ImageHasher&&) noexcept;
+  void update(std::span<const char> bytes);
+  Stored finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 /// RFC 2104. Each thread keeps the last key that it used; `key` is not null.
 Digest hmac_sha256(std::string_view key, std::string_view message);
 

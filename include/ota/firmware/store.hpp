@@ -15,6 +15,7 @@
 #include "ota/base/clock.hpp"
 #include "ota/base/result.hpp"
 #include "ota/domain/digest.hpp"
+#include "ota/firmware/hash.hpp"
 #include "ota/firmware/manifest_provider.hpp"
 
 namespace ota::firmware {
@@ -35,11 +36,6 @@ class Image {
   virtual void invalidate(std::uint64_t offset, std::uint64_t length) noexcept = 0;
 };
 
-struct Stored {
-  Digest checksum{};
-  std::uint64_t size = 0;
-};
-
 /// One upload in progress: a temporary file and the digests of its content. Not thread-safe; its calls block on disk
 /// I/O. If it is destroyed without commit(), it leaves no file.
 class Upload {
@@ -47,7 +43,7 @@ class Upload {
   virtual ~Upload() = default;
   /// Errc::too_large, Errc::disk_full, Errc::server_fault.
   virtual Result<void> write(std::span<const char> bytes) = 0;
-  /// Digest and size of the content; ends the writes. Errc::malformed for an empty image.
+  /// Digests and size of the content; ends the writes. Errc::malformed for an empty image.
   virtual Result<Stored> finish() = 0;
   /// After finish(): syncs, renames the file to its digest, syncs the folder, adds the image to the store. Repairs a
   /// corrupt image with the same content.
@@ -68,13 +64,15 @@ struct StoreEvents {
   std::function<void(const Digest&)> damaged;  ///< found corrupt, and quarantined
   std::function<void(const Digest&)> missing;  ///< its file is gone: its folder may have been unmounted
   std::function<void(const Digest&)> whole;    ///< a damaged or missing image is intact again
+  std::function<void(const Stored&)> hashed;   ///< the scrub read an image that is KnownImage::unhashed
 };
 
 /// An image in the catalogue.
 struct KnownImage {
   Digest checksum{};
   std::uint64_t size = 0;
-  bool damaged = false;  ///< it was found corrupt before
+  bool damaged = false;   ///< it was found corrupt before
+  bool unhashed = false;  ///< its SHA-1 and MD5 are not known: the scrub computes them
 };
 
 /// What reconcile() could not take.

@@ -16,7 +16,7 @@ class FirmwareCatalogue {
 
   /// Gives it its id. Fault::Kind::constraint where that version for that hardware is there.
   virtual void insert(Firmware& firmware) = 0;
-  virtual void update(const Firmware& firmware) = 0;  ///< security, notes, signature, damaged, blocked
+  virtual void update(const Firmware& firmware) = 0;  ///< security, notes, signature, damaged, blocked, file
   virtual bool remove(std::int64_t id) = 0;           ///< whether it was there
 
   virtual std::optional<Firmware> find(std::int64_t id) const = 0;

@@ -110,5 +110,24 @@ TEST_F(MissingImages, ManyTasksAreLookedAtBitByBit) {
   EXPECT_EQ(service->rows.tasks().ready_before(last, 10'000), tasks - 2);
 }
 
+TEST_F(TaskServiceTest, FirmwareWithoutAFileGetsOneWhenItsImageWasRead) {
+  const auto old = add_firmware("2.0.0", "gw-a");
+  const auto twin = add_firmware("2.0.0", "");
+  const auto other = add_firmware("2.1.0", "gw-a", 2);
+  const firmware::Stored image{old.checksum, old.size, {1}, {2}, true};
+  unit([&](auto& s) { on_image_hashed(s, image); return 0; });
+  const auto& catalogue = service->rows.firmware;
+  EXPECT_EQ(catalogue.find(old.id)->file->name, "gw-a-2.0.0.swu");
+  EXPECT_EQ(catalogue.find(old.id)->file->sha1, image.sha1);
+  EXPECT_EQ(catalogue.find(twin.id)->file->md5, image.md5);
+  EXPECT_FALSE(catalogue.find(other.id)->file);
+
+  auto named = *catalogue.find(old.id);
+  named.file->name = "mine.swu";
+  service->rows.firmware.update(named);
+  unit([&](auto& s) { on_image_hashed(s, image); return 0; });
+  EXPECT_EQ(catalogue.find(old.id)->file->name, "mine.swu") << "it has one";
+}
+
 }  // namespace
 }  // namespace ota::engine

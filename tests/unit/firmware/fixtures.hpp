@@ -79,37 +79,40 @@ class Answer {
   std::future<T> future_ = promise_->get_future();
 };
 
-/// The images that one of the store's events named.
-class Reports {
+/// What one of the store's events named.
+template <class T>
+class ReportsOf {
  public:
-  std::function<void(const Digest&)> callback() {
-    return [this](const Digest& digest) {
+  std::function<void(const T&)> callback() {
+    return [this](const T& named) {
       const std::lock_guard lock(mutex_);
-      digests_.push_back(digest);
+      named_.push_back(named);
       changed_.notify_all();
     };
   }
   bool wait_for(std::size_t count) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, kPatience, [&] { return digests_.size() >= count; });
+    return changed_.wait_for(lock, kPatience, [&] { return named_.size() >= count; });
   }
-  std::vector<Digest> all() const {
+  std::vector<T> all() const {
     const std::lock_guard lock(mutex_);
-    return digests_;
+    return named_;
   }
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<Digest> digests_;
+  std::vector<T> named_;
 };
+using Reports = ReportsOf<Digest>;
 
 class StoreTest : public testing::Test {
  protected:
   void open() {
     store_.reset();
     options_.dir = dir_.path() / "images";
-    auto store = Store::open(options_, {damages_.callback(), losses_.callback(), returns_.callback()});
+    auto store = Store::open(options_, {damages_.callback(), losses_.callback(), returns_.callback(),
+                                        hashed_.callback()});
     ASSERT_TRUE(store) << store.error().message;
     store_ = std::move(*store);
   }
@@ -166,6 +169,7 @@ class StoreTest : public testing::Test {
   Reports damages_;
   Reports losses_;
   Reports returns_;
+  ReportsOf<Stored> hashed_;
   std::unique_ptr<Store> store_;
 };
 

@@ -51,6 +51,36 @@ TEST(Hash, PiecesMakeTheSameAsTheWhole) {
   EXPECT_EQ(moved.finish(), sha256("abc"));
 }
 
+TEST(Hash, AllDigestsOfAnImageInOnePass) {
+  // RFC 3174 section 7.3 and RFC 1321 appendix A.5.
+  ImageHasher hasher;
+  hasher.update(std::string_view("a"));
+  hasher.update(std::string_view("bc"));
+  const auto stored = hasher.finish();
+  EXPECT_EQ(stored.checksum, sha256("abc"));
+  EXPECT_EQ(stored.size, 3u);
+  EXPECT_EQ(to_hex(stored.sha1), "a9993e364706816aba3e25717850c26c9cd0d89d");
+  EXPECT_EQ(to_hex(stored.md5), "900150983cd24fb0d6963f7d28e17f72");
+  EXPECT_FALSE(stored.swupdate);
+}
+
+TEST(Hash, AnImageOfSwupdateIsKnownByItsFirstFile) {
+  const auto is_swupdate = [](const std::string& bytes, std::size_t piece) {
+    ImageHasher hasher;
+    for (std::size_t at = 0; at < bytes.size(); at += piece)
+      hasher.update(std::span(bytes).subspan(at, std::min(piece, bytes.size() - at)));
+    return hasher.finish().swupdate;
+  };
+  const auto header = "070702" + std::string(104, '0');
+  for (const std::size_t piece : {1u, 7u, 1000u}) {
+    EXPECT_TRUE(is_swupdate(header + "sw-description" + std::string(500, '\0'), piece));
+    EXPECT_TRUE(is_swupdate("070701" + header.substr(6) + "sw-description", piece));
+    EXPECT_FALSE(is_swupdate(header + "sw-descriptio", piece)) << "cut off";
+    EXPECT_FALSE(is_swupdate(header + "another-file-of-it", piece));
+    EXPECT_FALSE(is_swupdate("070707" + header.substr(6) + "sw-description", piece)) << "another format";
+  }
+}
+
 TEST(Hash, HmacAgreesWithOpenSsl) {
   for (std::size_t key = 0; key < 140; ++key) {
     const auto secret = text_of(key, static_cast<unsigned>(key));

@@ -40,6 +40,40 @@ TEST_F(ScrubTest, ComesAgainAndSeesWhatCameLater) {
   }
 }
 
+TEST_F(ScrubTest, ComputesTheDigestsThatTheCatalogueLacks) {
+  const auto old = upload(random_image(3 * kScrubBlock + 1, 1));
+  const auto known = upload(random_image(1000, 2));
+  options_.scrub_every = std::chrono::hours(24);
+  open();
+  // Of two firmwares with one image, one may have them.
+  store_->reconcile({{old.checksum, old.size, false, false},
+                     {old.checksum, old.size, false, true},
+                     {known.checksum, known.size, false, false}});
+  store_->start_scrub();
+  ASSERT_TRUE(hashed_.wait_for(1));
+  const auto image = store_->image(known.checksum);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!image->checked(0, known.size) && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  store_.reset();
+  ASSERT_EQ(hashed_.all().size(), 1u);
+  const auto hashed = hashed_.all().front();
+  EXPECT_EQ(hashed.checksum, old.checksum);
+  EXPECT_EQ(hashed.size, old.size);
+  EXPECT_EQ(hashed.sha1, old.sha1);
+  EXPECT_EQ(hashed.md5, old.md5);
+}
+
+TEST_F(ScrubTest, DigestsOfARottenImageAreNotTaken) {
+  const auto stored = upload(random_image(3 * kScrubBlock));
+  open();
+  store_->reconcile({{stored.checksum, stored.size, false, true}});
+  flip(file(stored.checksum, ".img"), 2 * kScrubBlock);
+  store_->start_scrub();
+  ASSERT_TRUE(damages_.wait_for(1));
+  store_.reset();
+  EXPECT_TRUE(hashed_.all().empty());
+}
+
 TEST_F(ScrubTest, CountsAsACheck) {
   const auto stored = upload(random_image(3 * kScrubBlock));
   const auto image = store_->image(stored.checksum);

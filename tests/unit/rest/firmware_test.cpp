@@ -49,11 +49,27 @@ TEST(Upload, StreamsTheBodyIntoTheStore) {
     EXPECT_EQ(seen.json["security"], true);
     EXPECT_EQ(seen.json["notes"], "first light");
     EXPECT_EQ(seen.json["damaged"], false);
+    EXPECT_EQ(seen.json["filename"], "gw-a-1.0.0+b" + std::to_string(piece) + ".bin");
+    EXPECT_EQ(seen.json["sha1"].get<std::string>().size(), 40u);
+    EXPECT_EQ(seen.json["md5"].get<std::string>().size(), 32u);
     EXPECT_TRUE(seen.json["signature"].is_null());
   }
   const auto stored = bench.store->image(firmware::sha256(bytes));
   ASSERT_TRUE(stored);
   EXPECT_EQ(stored->size(), bytes.size());
+}
+
+TEST(Upload, NamesTheFile) {
+  Bench bench;
+  EXPECT_EQ(bench.call(Method::post, "/firmware?version=1.0.0&filename=gw.raucb", image(10)).json["filename"],
+            "gw.raucb");
+  const auto seen = bench.call(Method::post, "/firmware?version=2:1~rc", "abc");
+  EXPECT_EQ(seen.json["filename"], "firmware-2_1_rc.bin");
+  EXPECT_EQ(seen.json["sha1"], "a9993e364706816aba3e25717850c26c9cd0d89d");
+  EXPECT_EQ(seen.json["md5"], "900150983cd24fb0d6963f7d28e17f72");
+  const auto swu = "070702" + std::string(104, '0') + "sw-description";
+  EXPECT_EQ(bench.call(Method::post, "/firmware?version=1.0.0&hardware=gw-a", swu).json["filename"],
+            "gw-a-1.0.0.swu");
 }
 
 TEST(Upload, SameContentAgainIs200) {
@@ -145,6 +161,14 @@ TEST(Upload, WrongQueriesNameTheField) {
       {"version=1+2", "version"},
       {"version=1&hardware=a%20b", "hardware"},
       {"version=1&checksum=abc", "checksum"},
+      {"version=1&filename=", "filename"},
+      {"version=1&filename=.swu", "filename"},
+      {"version=1&filename=-a", "filename"},
+      {"version=1&filename=a%2Fb", "filename"},
+      {"version=1&filename=a%20b", "filename"},
+      {"version=1&filename=a%22b", "filename"},
+      {"version=1&filename=a%0Ab", "filename"},
+      {"version=1&filename=" + std::string(201, 'a'), "filename"},
       {"version=1&checksum=sha512:" + std::string(64, 'a'), "checksum"},
       {"version=1&checksum=sha256:" + std::string(64, 'g'), "checksum"},
       {"version=1&security=yes", "security"},
@@ -204,7 +228,8 @@ TEST(Catalogue, ListAndOne) {
                                             checksum(image(11)) +
                                             R"(","security":false,"notes":"","signature":{"algorithm":"ed25519",)"
                                             R"("key_id":"vendor","value":"c2ln"},"created_at":"2026-11-22T08:30:00Z",)"
-                                            R"("damaged":false,"blocked":false,"blocked_reason":null})"));
+                                            R"("damaged":false,"blocked":false,"blocked_reason":null,)"
+                                            R"("filename":null,"sha1":null,"md5":null})"));
   for (const auto* id : {"99", "x", "-1", "01", "99999999999999999999"})
     EXPECT_EQ(bench.get(std::string("/firmware/") + id).code(), "no_such_firmware") << id;
 }
