@@ -6,6 +6,16 @@ endif()
 if(TARGET ota-agent)
   install(TARGETS ota-agent RUNTIME)
 endif()
+if(TARGET otactl)
+  install(TARGETS otactl RUNTIME)
+  # The program writes its own man page; where it can't run here, there is none.
+  set(otactl_page ${PROJECT_BINARY_DIR}/generated/otactl.1)
+  if(NOT CMAKE_CROSSCOMPILING OR CMAKE_CROSSCOMPILING_EMULATOR)
+    add_custom_command(OUTPUT ${otactl_page} COMMAND otactl manual > ${otactl_page} DEPENDS otactl VERBATIM)
+    add_custom_target(otactl_page ALL DEPENDS ${otactl_page})
+  endif()
+  install(FILES ${otactl_page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL)
+endif()
 
 # GNUInstallDirs knows only in the full path that etc of /usr is /etc; relative ones follow `--prefix`.
 set(sysconfdir ${CMAKE_INSTALL_SYSCONFDIR})

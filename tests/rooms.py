@@ -24,17 +24,18 @@ BELOW = {
     "rest": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download"},
     "app": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download", "device", "rest",
             "simulate"},
+    "otactl": {"base", "curl"},
     "agent": {"base", "curl", "domain", "firmware", "mqtt"},
 }
-LEVELS = [["app", "agent"], ["device", "rest"], ["download"], ["wire"], ["engine", "http", "mqtt"],
+LEVELS = [["app", "agent", "otactl"], ["device", "rest"], ["download"], ["wire"], ["engine", "http", "mqtt"],
           ["storage", "firmware", "simulate"], ["domain"], ["base", "curl"]]
 # Which modules' src/ may include a library.
 OWNERS = {
-    "spdlog/": {"base"}, "toml++/": {"base", "agent", "simulate"}, "SQLiteCpp/": {"storage"}, "sqlite3.h": {"storage"},
-    "openssl/": {"firmware", "http"}, "boost/url": {"base"}, "boost/beast": {"http"},
+    "spdlog/": {"base"}, "toml++/": {"base", "agent", "otactl", "simulate"}, "SQLiteCpp/": {"storage"}, "sqlite3.h": {"storage"},
+    "openssl/": {"firmware", "http", "otactl"}, "boost/url": {"base"}, "boost/beast": {"http"},
     "boost/asio": {"http", "download", "device", "rest"},
-    "mqtt/async": {"mqtt"}, "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"wire", "rest", "agent"},
-    "zlib.h": {"rest"}, "cctz/": {"domain"}, "CLI/": {"app", "agent"}, "curl/": {"agent", "curl"},
+    "mqtt/async": {"mqtt"}, "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"wire", "rest", "agent", "otactl"},
+    "zlib.h": {"rest"}, "cctz/": {"domain"}, "CLI/": {"app", "agent", "otactl"}, "curl/": {"agent", "curl", "otactl"},
 }
 # Besides, these may show in interfaces.
 IN_INTERFACES = re.compile(r"boost/(system/result|asio/awaitable)\.hpp$")

@@ -27,8 +27,10 @@ class Install(unittest.TestCase):
         # The build's own targets as they are, with the prefix of a distribution.
         run("cmake", "-S", ROOT, "-B", cls.folder / "build", "-G", "Ninja", "-DCMAKE_INSTALL_PREFIX=/usr",
             "-DOTAD_TESTS=OFF")
-        for program in ("otad", "ota-agent"):
+        for program in ("otad", "ota-agent", "otactl"):
             shutil.copy2(BUILD / program, cls.folder / "build" / program)
+        page = cls.folder / "build/generated/otactl.1"
+        page.write_text(run(BUILD / "otactl", "manual"))
         cls.root = cls.folder / "root"
         cls.install()
 
@@ -39,7 +41,8 @@ class Install(unittest.TestCase):
     def test_everything_is_where_it_belongs(self):
         installed = {str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file()}
         self.assertEqual(installed, {
-            "usr/bin/otad", "usr/bin/ota-agent", "etc/otad/otad.toml", "usr/share/otad/otad.toml",
+            "usr/bin/otad", "usr/bin/ota-agent", "usr/bin/otactl", "usr/share/man/man1/otactl.1",
+            "etc/otad/otad.toml", "usr/share/otad/otad.toml",
             "usr/lib/systemd/system/otad.service", "usr/lib/sysusers.d/otad.conf",
             "etc/ota-agent.toml", "usr/share/otad/agent/ota-agent.toml", "usr/lib/systemd/system/ota-agent.service",
             *(f"usr/share/otad/agent/install-{kind}" for kind in ("dd", "mender", "rauc", "swupdate")),
@@ -51,6 +54,7 @@ class Install(unittest.TestCase):
     def test_the_installed_programs_run_and_take_the_installed_settings(self):
         self.assertRegex(run(self.root / "usr/bin/otad", "--version"), r"\d+\.\d+\.\d+")
         self.assertRegex(run(self.root / "usr/bin/ota-agent", "--help"), "--broker")
+        self.assertRegex(run(self.root / "usr/bin/otactl", "--help"), "rollout")
         run(self.root / "usr/bin/otad", "--config", self.root / "etc/otad/otad.toml", "--check-config")
         agent = [str(self.root / "usr/bin/ota-agent"), "--config", str(self.root / "etc/ota-agent.toml")]
         told = subprocess.run(agent, capture_output=True, text=True, check=False, env=ENVIRONMENT)
@@ -71,7 +75,7 @@ class Install(unittest.TestCase):
 
     @unittest.skipIf(SANITIZED, "sanitizers build otherwise")
     def test_the_programs_are_hardened(self):
-        for program in ("otad", "ota-agent"):
+        for program in ("otad", "ota-agent", "otactl"):
             with self.subTest(program):
                 told = run("readelf", "-hldW", self.root / "usr/bin" / program)
                 self.assertRegex(told, r"Type: +DYN \(Position-Independent Executable")

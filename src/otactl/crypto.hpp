@@ -1,0 +1,39 @@
+// Digests, signatures and secrets that an operator's machine makes, over OpenSSL.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace ota::otactl {
+
+/// SHA-256 of an open file's first `size` bytes, as 64 hexadecimal digits. `seen` is called with the bytes so far.
+/// Failure if the file can't be read or is shorter.
+std::string digest_of(int descriptor, std::uint64_t size, const std::function<void(std::uint64_t)>& seen);
+
+/// `bytes` random bytes, base64url without padding.
+std::string random_text(std::size_t bytes);
+
+/// An Ed25519 key pair in PEM (PKCS #8, SubjectPublicKeyInfo).
+struct SigningKey {
+  std::string secret_pem;
+  std::string public_pem;
+};
+SigningKey new_signing_key();
+
+/// What a vendor signs (docs/device-protocol.md, Signatures).
+struct SignedFirmware {
+  std::string hardware;
+  std::string version;
+  std::uint64_t size = 0;
+  std::string sha256;  ///< hexadecimal
+};
+/// Base64 of the signature by the key in that PEM file, which only its user may read. Failure for another kind of key.
+std::string sign(const SignedFirmware& firmware, const std::filesystem::path& key_file);
+
+/// A line of Mosquitto's password file: PBKDF2-SHA512 with a random salt, as mosquitto_passwd writes it.
+std::string mosquitto_line(std::string_view user, std::string_view password);
+
+}  // namespace ota::otactl

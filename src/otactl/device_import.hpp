@@ -1,0 +1,10 @@
+// otactl device import.
+#pragma once
+
+#include "otactl/verb.hpp"
+
+namespace ota::otactl {
+
+Verb import_verb();
+
+}  // namespace ota::otactl

@@ -1,0 +1,27 @@
+// The verbs without a noun.
+#include "otactl/nouns.hpp"
+#include "otactl/call.hpp"
+#include "otactl/manual.hpp"
+#include "otactl/output.hpp"
+#include "otactl/status.hpp"
+
+namespace ota::otactl {
+namespace {
+
+int print_manual(Call&) {
+  write_out(man_page());
+  return kDone;
+}
+
+}  // namespace
+
+Noun plain_verbs() {
+  return {"",
+          "",
+          {
+              status_verb(),
+              {"manual", "", {}, print_manual},
+          }};
+}
+
+}  // namespace ota::otactl
