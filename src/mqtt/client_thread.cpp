@@ -92,14 +92,19 @@ bool ClientImpl::should_warn(const std::string& cause) {
 }
 
 bool ClientImpl::connect_once(Version version) {
+  const bool fresh = std::exchange(link_used_, false) || !link_ || link_version_ != version;
+  bool begun = true;
+  if (fresh) {
+    const MutexUnlock unlocked(mutex_);
+    begun = renew_link(version);
+  }
+  // After that: until its end the link before may still report a loss, which isn't this one's.
   state_ = State::connecting;
   reason_ = 0;
   unanswered_ = options_.subscriptions.size() + 1;  // the additional one is removed when all subscriptions are sent
-  const bool fresh = std::exchange(link_used_, false) || !link_ || link_version_ != version;
-  bool begun = false;
-  {
+  if (begun) {
     const MutexUnlock unlocked(mutex_);
-    begun = (!fresh || renew_link(version)) && link_->connect();
+    begun = link_->connect();
   }
   if (begun) {
     const auto until = steady_clock::now() + kConnectPatience;
