@@ -107,8 +107,7 @@ Rollout read_rollout(Rows& r) {
 
 RolloutWriter::RolloutWriter(SQLite::Database& db)
     : db_(db),
-      insert_(db, fmt::format("INSERT INTO rollouts ({}) VALUES (NULL,{})", kColumns,
-                              "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?")),
+      insert_(db, fmt::format("INSERT INTO rollouts ({}) VALUES ({})", kColumns, marks(kColumns))),
       update_(db,
               "UPDATE rollouts SET state=?2, before_halt=?3, reason=?4, approved_by=?5, started=?6, ended=?7, "
               "max_failures=?8, max_soaking=?9, stage_delay_s=?10, priority=?11, expires_at=?12, ignore_window=?13, "
@@ -125,7 +124,7 @@ RolloutWriter::RolloutWriter(SQLite::Database& db)
 
 void RolloutWriter::insert(Rollout& o) {
   const auto& s = o.spec;
-  insert_.run(o.id.day, s.channel, o.hardware, o.firmware_id, s.version, o.replaces, o.replaces_rollout, o.state,
+  insert_.run(std::optional<std::int64_t>{}, o.id.day, s.channel, o.hardware, o.firmware_id, s.version, o.replaces, o.replaces_rollout, o.state,
               o.before_halt, o.reason, o.created_by, o.approved_by, o.created, o.started, o.ended,
               to_string(s.max_failures), s.max_soaking, s.soak_s, s.stage_delay_s, joined(s.only_from), joined(s.where),
               s.priority, s.not_before, s.expires_at, s.ignore_window, s.postpone_s, s.force, s.notes, o.stage,
