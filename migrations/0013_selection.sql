@@ -13,7 +13,7 @@ CREATE INDEX tasks_version ON tasks (version_key, number);
 CREATE INDEX tasks_created ON tasks (created, number);
 CREATE INDEX tasks_created_by ON tasks (created_by, number);
 
--- Counters, kept by triggers: rows that count nothing go.
+-- Counters, changed in the transaction that changes what they count: rows that count nothing go.
 CREATE TABLE device_minutes (
   minute INTEGER PRIMARY KEY,            -- of last_seen since 1970; 0: never seen
   n      INTEGER NOT NULL
@@ -30,7 +30,7 @@ CREATE TABLE failure_counts (
   n      INTEGER NOT NULL,
   PRIMARY KEY (hour, reason)
 ) WITHOUT ROWID;
--- The state of each device's newest task, once that ended.
+-- The state of each device's newest task, once that ended; kept by triggers.
 CREATE TABLE device_outcomes (
   device TEXT PRIMARY KEY,
   task   INTEGER NOT NULL,
@@ -45,37 +45,10 @@ INSERT INTO failure_counts SELECT COALESCE(ended, updated) / 3600000, reason, CO
 INSERT INTO device_outcomes SELECT device, number, state FROM (SELECT device, MAX(number) AS number, state FROM tasks
   GROUP BY device) WHERE state BETWEEN 5 AND 8;
 
-CREATE TRIGGER devices_counted AFTER INSERT ON devices
+CREATE TRIGGER tasks_outcome_open AFTER INSERT ON tasks
 BEGIN
-  INSERT INTO device_minutes VALUES (COALESCE(NEW.last_seen, 0) / 60000, 1) ON CONFLICT DO UPDATE SET n = n + 1;
-END;
-CREATE TRIGGER devices_not_counted AFTER DELETE ON devices
-BEGIN
-  UPDATE device_minutes SET n = n - 1 WHERE minute = COALESCE(OLD.last_seen, 0) / 60000;
-  DELETE FROM device_minutes WHERE minute = COALESCE(OLD.last_seen, 0) / 60000 AND n = 0;
-END;
-CREATE TRIGGER devices_minute_counted AFTER UPDATE OF last_seen ON devices
-WHEN COALESCE(OLD.last_seen, 0) / 60000 <> COALESCE(NEW.last_seen, 0) / 60000
-BEGIN
-  UPDATE device_minutes SET n = n - 1 WHERE minute = COALESCE(OLD.last_seen, 0) / 60000;
-  DELETE FROM device_minutes WHERE minute = COALESCE(OLD.last_seen, 0) / 60000 AND n = 0;
-  INSERT INTO device_minutes VALUES (COALESCE(NEW.last_seen, 0) / 60000, 1) ON CONFLICT DO UPDATE SET n = n + 1;
-END;
-
-CREATE TRIGGER tasks_counted AFTER INSERT ON tasks
-BEGIN
-  INSERT INTO task_counts VALUES (NEW.state, NEW.version, 1) ON CONFLICT DO UPDATE SET n = n + 1;
-  INSERT INTO failure_counts SELECT COALESCE(NEW.ended, NEW.updated) / 3600000, NEW.reason, 1 WHERE NEW.state = 6
-    ON CONFLICT DO UPDATE SET n = n + 1;
   DELETE FROM device_outcomes WHERE device = NEW.device;
   INSERT INTO device_outcomes SELECT NEW.device, NEW.number, NEW.state WHERE NEW.state BETWEEN 5 AND 8;
-END;
-CREATE TRIGGER tasks_state_counted AFTER UPDATE OF state ON tasks
-WHEN OLD.state <> NEW.state
-BEGIN
-  UPDATE task_counts SET n = n - 1 WHERE state = OLD.state AND version = OLD.version;
-  DELETE FROM task_counts WHERE state = OLD.state AND version = OLD.version AND n = 0;
-  INSERT INTO task_counts VALUES (NEW.state, NEW.version, 1) ON CONFLICT DO UPDATE SET n = n + 1;
 END;
 CREATE TRIGGER tasks_outcome_kept AFTER UPDATE OF state ON tasks
 WHEN OLD.state <> NEW.state AND (OLD.state BETWEEN 5 AND 8 OR NEW.state BETWEEN 5 AND 8)
@@ -83,23 +56,6 @@ BEGIN
   DELETE FROM device_outcomes WHERE device = NEW.device AND task = NEW.number;
   INSERT INTO device_outcomes SELECT NEW.device, NEW.number, NEW.state
     WHERE NEW.state BETWEEN 5 AND 8 AND NEW.number = (SELECT MAX(number) FROM tasks WHERE device = NEW.device);
-END;
-CREATE TRIGGER tasks_failure_counted AFTER UPDATE OF state, reason, ended, updated ON tasks
-WHEN OLD.state = 6 OR NEW.state = 6
-BEGIN
-  UPDATE failure_counts SET n = n - 1
-    WHERE OLD.state = 6 AND hour = COALESCE(OLD.ended, OLD.updated) / 3600000 AND reason = OLD.reason;
-  DELETE FROM failure_counts WHERE hour = COALESCE(OLD.ended, OLD.updated) / 3600000 AND reason = OLD.reason AND n = 0;
-  INSERT INTO failure_counts SELECT COALESCE(NEW.ended, NEW.updated) / 3600000, NEW.reason, 1 WHERE NEW.state = 6
-    ON CONFLICT DO UPDATE SET n = n + 1;
-END;
-CREATE TRIGGER tasks_not_counted AFTER DELETE ON tasks
-BEGIN
-  UPDATE task_counts SET n = n - 1 WHERE state = OLD.state AND version = OLD.version;
-  DELETE FROM task_counts WHERE state = OLD.state AND version = OLD.version AND n = 0;
-  UPDATE failure_counts SET n = n - 1
-    WHERE OLD.state = 6 AND hour = COALESCE(OLD.ended, OLD.updated) / 3600000 AND reason = OLD.reason;
-  DELETE FROM failure_counts WHERE hour = COALESCE(OLD.ended, OLD.updated) / 3600000 AND reason = OLD.reason AND n = 0;
 END;
 CREATE TRIGGER tasks_outcome_gone AFTER DELETE ON tasks
 WHEN OLD.number > COALESCE((SELECT MAX(number) FROM tasks WHERE device = OLD.device), 0)

@@ -31,7 +31,7 @@ std::vector<Transport> unpack_transports(int packed) {
   return transports;
 }
 
-// In the order of read_device() and of the parameters of DeviceWriter::save().
+// In the order of read_device() and of the parameters of write_row().
 constexpr const char* kColumns =
     "id, hardware, current_version, registered, tagged, secret, transports, max_chunk_bytes, created, "
     "last_seen, present_until_tl, transport, rtt_ms, rssi, loss, link_verdict, link_leaning, link_looks, "
@@ -45,7 +45,7 @@ bool is_key(std::string_view column) {
          column == "ring";
 }
 
-/// `column=?N` for each column of kColumns (from ?1 on) that can change.
+/// `column=?N` for each column of kColumns (from ?1 on) that can change, but for those with an index unless `keys`.
 std::string changes(bool keys) {
   std::string text;
   std::string_view left = kColumns;
@@ -70,6 +70,18 @@ std::pair<std::string, std::string> read_tag(Rows& r) {
   r.text();  // the device
   auto key = r.text();
   return {std::move(key), r.text()};
+}
+
+void write_row(const Query& statement, const DeviceRow& row) {
+  const auto& d = row.device;
+  const auto& q = d.quality;
+  const auto uplink = d.held_uplink.empty() ? std::nullopt : std::optional{d.held_uplink};
+  statement.run(d.id, d.hardware, d.current_version, d.registered, !d.tags.empty(), d.secret, pack(d.transports),
+                d.max_chunk_bytes, d.created, d.last_seen, d.present_until_tl, d.transport, d.link.rtt_ms, d.link.rssi,
+                d.link.loss, q.verdict, q.leaning, q.looks, q.rtt_ms, q.loss, q.rate, q.trouble, q.trouble_at, q.stalls,
+                q.resumes, q.mismatches, q.broken, q.mqtt_heard, q.mqtt_first_until, d.version_confirmed,
+                d.tells_version, d.last_update, d.max_message_bytes, uplink, d.certified, d.claimed, d.channel,
+                d.pinned, d.timezone, d.gap, d.ring, row.ready_task, row.held_task);
 }
 
 }  // namespace
@@ -127,20 +139,36 @@ DeviceRow read_device(Rows& r) {
   return row;
 }
 
-DeviceWriter::DeviceWriter(SQLite::Database& db)
-    : save_(db, upsert()), update_(db, fmt::format("UPDATE devices SET {} WHERE id=?1", changes(false))) {}
+DeviceKeys& DeviceKeys::operator|=(const DeviceKeys& other) {
+  hardware |= other.hardware;
+  version |= other.version;
+  link |= other.link;
+  channel |= other.channel;
+  return *this;
+}
 
-void DeviceWriter::save(const DeviceRow& row, bool new_keys) {
+DeviceKeys changed_keys(const Device& before, const Device& now) {
+  return {before.hardware != now.hardware, before.current_version != now.current_version,
+          before.quality.verdict != now.quality.verdict, before.channel != now.channel};
+}
+
+DeviceWriter::DeviceWriter(SQLite::Database& db)
+    : insert_(db, upsert()),
+      update_(db, fmt::format("UPDATE devices SET {} WHERE id=?1", changes(false))),
+      hardware_(db, "UPDATE devices SET hardware=?2 WHERE id=?1"),
+      version_(db, "UPDATE devices SET current_version=?2, version_key=version_key(?2) WHERE id=?1"),
+      link_(db, "UPDATE devices SET link_verdict=?2 WHERE id=?1"),
+      channel_(db, "UPDATE devices SET channel=?2 WHERE id=?1") {}
+
+void DeviceWriter::insert(const DeviceRow& row) { write_row(insert_, row); }
+
+void DeviceWriter::update(const DeviceRow& row, const DeviceKeys& changed) {
   const auto& d = row.device;
-  const auto& q = d.quality;
-  const auto uplink = d.held_uplink.empty() ? std::nullopt : std::optional{d.held_uplink};
-  const auto& statement = new_keys ? save_ : update_;
-  statement.run(d.id, d.hardware, d.current_version, d.registered, !d.tags.empty(), d.secret, pack(d.transports),
-                d.max_chunk_bytes, d.created, d.last_seen, d.present_until_tl, d.transport, d.link.rtt_ms, d.link.rssi,
-                d.link.loss, q.verdict, q.leaning, q.looks, q.rtt_ms, q.loss, q.rate, q.trouble, q.trouble_at, q.stalls,
-                q.resumes, q.mismatches, q.broken, q.mqtt_heard, q.mqtt_first_until, d.version_confirmed,
-                d.tells_version, d.last_update, d.max_message_bytes, uplink, d.certified, d.claimed, d.channel,
-                d.pinned, d.timezone, d.gap, d.ring, row.ready_task, row.held_task);
+  write_row(update_, row);
+  if (changed.hardware) hardware_.run(d.id, d.hardware);
+  if (changed.version) version_.run(d.id, d.current_version);
+  if (changed.link) link_.run(d.id, d.quality.verdict);
+  if (changed.channel) channel_.run(d.id, d.channel);
 }
 
 DeviceTags::DeviceTags(SQLite::Database& db)

@@ -22,16 +22,33 @@ struct DeviceRow {
 std::string select_devices(const std::string& rest);
 DeviceRow read_device(Rows& rows);
 
+/// Columns that an index for selection is over. An UPDATE that names one writes its indexes, changed or not.
+struct DeviceKeys {
+  bool hardware = false;
+  bool version = false;
+  bool link = false;
+  bool channel = false;
+  DeviceKeys& operator|=(const DeviceKeys& other);
+};
+/// Which of them differ.
+DeviceKeys changed_keys(const Device& before, const Device& now);
+
+/// Writes all but the tags, of which it only stores whether there are any.
 class DeviceWriter {
  public:
   explicit DeviceWriter(SQLite::Database& db);
-  /// Inserts or replaces all but its tags, of which it only stores whether there are any. Without `new_keys`, what
-  /// indexes for selection are over (hardware, version, link quality) is as it was, and those indexes aren't written.
-  void save(const DeviceRow& row, bool new_keys);
+  /// Or replaces it, where it is there and can't be read.
+  void insert(const DeviceRow& row);
+  /// All that can change; of the keys, those in `changed`.
+  void update(const DeviceRow& row, const DeviceKeys& changed);
 
  private:
-  Query save_;
+  Query insert_;
   Query update_;
+  Query hardware_;
+  Query version_;
+  Query link_;
+  Query channel_;
 };
 
 /// The rows of `device_tags`.

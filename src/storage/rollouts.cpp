@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ota/base/text.hpp"
+#include "storage/counters.hpp"
 #include "storage/rollout_row.hpp"
 #include "storage/sqlite_database.hpp"
 #include "storage/task_row.hpp"
@@ -55,11 +56,11 @@ struct Rollouts::Statements {
                       "number)<(?2, ?3) LIMIT 1000)"};
   Query find{db, select_rollouts("WHERE number=?")};
   Query living{db, select_rollouts("WHERE state<8 ORDER BY number")};
-  Query counts{db, "SELECT from_version, contact, bucket, n FROM rollout_counts WHERE rollout=?"};
+  Query counts{db, kSelectRolloutCounts};
   Query wrong{db,
               "SELECT COUNT(*) FROM (SELECT * FROM (SELECT rollout, from_version, contact, bucket, COUNT(*) FROM tasks "
-              "WHERE rollout IS NOT NULL GROUP BY 1, 2, 3, 4 EXCEPT SELECT * FROM rollout_counts WHERE n<>0) UNION ALL "
-              "SELECT * FROM (SELECT * FROM rollout_counts WHERE n<>0 EXCEPT SELECT rollout, from_version, contact, "
+              "WHERE rollout IS NOT NULL GROUP BY 1, 2, 3, 4 EXCEPT SELECT * FROM rollout_counts) UNION ALL "
+              "SELECT * FROM (SELECT * FROM rollout_counts EXCEPT SELECT rollout, from_version, contact, "
               "bucket, COUNT(*) FROM tasks WHERE rollout IS NOT NULL GROUP BY 1, 2, 3, 4))"};
   Query empty{db, "DELETE FROM rollout_counts"};
   Query fill{db,
@@ -69,7 +70,6 @@ struct Rollouts::Statements {
                 select_tasks("WHERE rollout=?1 AND bucket=?2 AND (bucket_since>?3 OR bucket_since=?3 AND number>?4) "
                              "AND (?5='' OR reason=?5) ORDER BY bucket_since, number")};
   Query report{db, select_tasks("INDEXED BY tasks_rollout WHERE rollout=?1 AND number>?2 ORDER BY number")};
-  Query member{db, "SELECT number FROM tasks WHERE rollout=? AND device=?"};
   Query ended_with_members{db,
                            "SELECT number FROM rollouts AS r WHERE state>=8 AND EXISTS (SELECT 1 FROM tasks WHERE "
                            "rollout=r.number AND bucket IN (0, 1, 2))"};
@@ -85,7 +85,7 @@ struct Rollouts::Statements {
                "SELECT MAX(at), counts FROM rollout_points WHERE rollout=?1 AND at>?2 GROUP BY at/?3 ORDER BY 1 LIMIT "
                "?4"};
   Query point_before{db, "SELECT at, counts FROM rollout_points WHERE rollout=? AND at<=? ORDER BY at DESC LIMIT 1"};
-  // By the devices that fell silent meanwhile, which are fewer than the healthy ones.
+  // By the devices that went offline since, which are fewer than the healthy ones.
   Query silent{db,
                "SELECT COUNT(*) FROM (SELECT 1 FROM (SELECT id FROM devices WHERE seen>=?2 AND seen<?3 LIMIT 100000) "
                "CROSS JOIN tasks ON rollout=?1 AND device=id WHERE bucket=5 LIMIT ?4)"};
@@ -104,13 +104,13 @@ void Rollouts::update(const Rollout& rollout) { q_->writer.update(rollout); }
 void Rollouts::set_walked(std::int64_t rollout, std::uint64_t walked) { q_->set_walked.run(rollout, walked); }
 
 std::int64_t Rollouts::failed_elsewhere(const Rollout& rollout) {
-  auto rows = q_->failed_elsewhere.rows(rollout.spec.channel, rollout.hardware, rollout.firmware_id, rollout.id.number);
-  return rows.next() ? rows.integer() : 0;
+  return q_->failed_elsewhere
+      .value(&Rows::integer, rollout.spec.channel, rollout.hardware, rollout.firmware_id, rollout.id.number)
+      .value_or(0);
 }
 
 std::int64_t Rollouts::staged_before(const Task& task) {
-  auto rows = q_->staged_before.rows(task.rollout, task.bucket_since, task.id.number);
-  return rows.next() ? rows.integer() : 0;
+  return q_->staged_before.value(&Rows::integer, task.rollout, task.bucket_since, task.id.number).value_or(0);
 }
 
 std::optional<Rollout> Rollouts::find(std::int64_t number) {
@@ -135,22 +135,11 @@ std::vector<Rollout> Rollouts::list(const RolloutFilter& filter, std::int64_t be
 }
 
 RolloutCounts Rollouts::counts(std::int64_t rollout) {
-  RolloutCounts counts;
-  auto rows = q_->counts.rows(rollout);
-  while (rows.next()) {
-    Membership of;
-    of.rollout = rollout;
-    of.from_version = rows.text();
-    of.contact = rows.word<ContactClass>();
-    of.bucket = rows.word<Bucket>();
-    counts.add(of, rows.integer());
-  }
-  return counts;
+  return read_rollout_counts(q_->counts.rows(rollout), rollout);
 }
 
 int Rollouts::recount() {
-  int wrong = 0;
-  if (auto rows = q_->wrong.rows(); rows.next()) wrong = rows.small();
+  const int wrong = q_->wrong.value(&Rows::small).value_or(0);
   if (wrong == 0) return 0;
   q_->empty.run();
   q_->fill.run();
@@ -164,11 +153,6 @@ std::vector<Task> Rollouts::members(std::int64_t rollout, Bucket bucket, const s
 
 std::vector<Task> Rollouts::report(std::int64_t rollout, std::int64_t after, int limit) {
   return readable_rows(q_->report.rows(rollout, after), "tasks", read_task, limit);
-}
-
-std::optional<std::int64_t> Rollouts::member(std::int64_t rollout, const std::string& device) {
-  auto rows = q_->member.rows(rollout, device);
-  return rows.next() ? std::optional{rows.integer()} : std::nullopt;
 }
 
 std::vector<std::int64_t> Rollouts::ended_with_members() {
@@ -221,8 +205,7 @@ std::optional<Rollouts::Point> Rollouts::point_before(std::int64_t rollout, Wall
 }
 
 std::int64_t Rollouts::silent_since(std::int64_t rollout, WallTime since, WallTime before, int most) {
-  auto rows = q_->silent.rows(rollout, since, before, most);
-  return rows.next() ? rows.integer() : 0;
+  return q_->silent.value(&Rows::integer, rollout, since, before, most).value_or(0);
 }
 
 }  // namespace ota::storage

@@ -15,12 +15,6 @@ void drop_duplicates(std::vector<T>& values) {
   values.erase(std::unique(values.begin(), values.end()), values.end());
 }
 
-/// In a column with an index for selection.
-bool other_keys(const Device& a, const Device& b) {
-  return a.hardware != b.hardware || a.current_version != b.current_version ||
-         a.quality.verdict != b.quality.verdict || a.channel != b.channel || a.ring != b.ring;
-}
-
 }  // namespace
 
 Unit::Unit(Database& db) : impl_(std::make_unique<Impl>(db)) {}
@@ -49,7 +43,7 @@ void Unit::flush() {
   impl_->write_tasks();
   impl_->write_devices();
   impl_->write_log();
-  impl_->write_counts();
+  impl_->counters.write();
 }
 
 void Unit::discard() {
@@ -65,9 +59,11 @@ std::optional<Device> Unit::device(const std::string& id) {
 
 void Unit::put(const Device& device) {
   auto& entry = impl_->device(device.id);
-  const bool is_new = !entry.row;
-  if (is_new) entry.row.emplace();
-  if (is_new || other_keys(entry.row->device, device)) entry.keys_changed = true;
+  if (!entry.row) {
+    entry.row.emplace();
+    entry.is_new = true;
+  }
+  entry.keys_changed |= changed_keys(entry.row->device, device);
   if (entry.row->device.tags != device.tags) entry.tags_changed = true;
   auto uplink = std::move(entry.row->device.held_uplink);
   entry.row->device = device;
@@ -77,14 +73,15 @@ void Unit::put(const Device& device) {
 
 void Unit::remove_device(const std::string& id) {
   flush();
-  auto& entry = impl_->device(id);  // before its row is gone
+  impl_->counters.leave_device(id);
+  impl_->counters.write();
   impl_->remove_device.run(id);
   impl_->device_tags.remove(id);
-  if (entry.counted) --impl_->moved_devices[*entry.counted];
-  impl_->write_counts();
+  auto& entry = impl_->devices[id];
   entry.row.reset();
   entry.counted.reset();
   entry.bad.reset();
+  entry.read = true;
 }
 
 void Unit::hold(const std::string& device, const std::string& uplink, std::int64_t task) {
@@ -144,7 +141,8 @@ void Unit::put(const Task& task) {
 
 void Unit::remove_task(std::int64_t number) {
   flush();
-  impl_->uncount(impl_->membership_of.rows(number));
+  impl_->counters.leave_task(number);
+  impl_->counters.write();
   impl_->drop_bitmap.run(number);
   impl_->remove_task.run(number);
   impl_->forget();
@@ -152,7 +150,8 @@ void Unit::remove_task(std::int64_t number) {
 
 void Unit::remove_tasks_of(const std::string& device) {
   flush();
-  impl_->uncount(impl_->memberships_of.rows(device));
+  impl_->counters.leave_tasks_of(device);
+  impl_->counters.write();
   impl_->remove_logs.run(device);
   impl_->remove_bitmaps.run(device);
   impl_->remove_tasks.run(device);
@@ -206,17 +205,7 @@ const RolloutCounts& Unit::counts(std::int64_t rollout) {
   const auto found = impl_->counts.find(rollout);
   if (found != impl_->counts.end()) return found->second;
   flush();
-  auto& counts = impl_->counts[rollout];
-  Membership of;
-  of.rollout = rollout;
-  auto rows = impl_->rollout_counts.rows(rollout);
-  while (rows.next()) {
-    of.from_version = rows.text();
-    of.contact = rows.word<ContactClass>();
-    of.bucket = rows.word<Bucket>();
-    counts.add(of, rows.integer());
-  }
-  return counts;
+  return impl_->counts[rollout] = read_rollout_counts(impl_->rollout_counts.rows(rollout), rollout);
 }
 
 std::vector<std::int64_t> Unit::take_moved() {

@@ -12,13 +12,6 @@ bool is_ready(const Task& task) { return task.state == TaskState::queued && task
 void append_json(std::string& json, const std::string& text) { append_json_string(json, text); }
 void append_json(std::string& json, std::int64_t number) { json += std::to_string(number); }
 
-FleetKey fleet_key(const Device& device) {
-  const auto day = device.last_seen
-                       ? std::chrono::floor<std::chrono::days>(*device.last_seen).time_since_epoch().count()
-                       : std::int64_t{-1};
-  return {device.channel, device.hardware, device.current_version, device.pinned, day};
-}
-
 template <class T>
 std::string array_of(const std::vector<T>& values) {
   std::string json = "[";
@@ -39,7 +32,7 @@ void Unit::Impl::read_devices(const std::vector<std::string>& ids) {
     auto& entry = devices[rows.key()];
     try {
       entry.row = read_row(rows, "devices", read_device);
-      entry.counted = fleet_key(entry.row->device);
+      entry.counted = counted_as(entry.row->device);
       if (entry.row->tagged) entry.row->device.tags = device_tags.of(entry.row->device.id);
     } catch (const BadRow& e) {
       entry.bad = e;
@@ -112,7 +105,7 @@ Unit::Impl::TaskEntry& Unit::Impl::keep(Task task) {
     devices[task.device].tasks.push_back(number);
     entry.has_bitmap = task.chunks_have > 0;
   }
-  entry.counted = membership(task);
+  entry.counted = counted_as(task);
   entry.row = std::move(task);
   return entry;
 }
@@ -170,25 +163,6 @@ void Unit::Impl::follow(const std::optional<Membership>& before, const std::opti
   add(now, 1);
 }
 
-void Unit::Impl::uncount(Rows&& memberships) {
-  while (memberships.next()) {
-    Membership of;
-    of.rollout = memberships.integer();
-    of.from_version = memberships.text();
-    of.contact = memberships.word<ContactClass>();
-    of.bucket = memberships.word<Bucket>();
-    --moved[of];
-  }
-  write_counts();
-}
-
-void Unit::Impl::write_counts() {
-  for (const auto& [of, n] : std::exchange(moved, {}))
-    if (n != 0) move_count.run(of.rollout, of.from_version, of.contact, of.bucket, n);
-  for (const auto& [of, n] : std::exchange(moved_devices, {}))
-    if (n != 0) move_device.run(of.channel, of.hardware, of.version, of.pinned, of.day, n);
-}
-
 std::int64_t Unit::Impl::next_number() {
   if (!last_number) last_number = newest_number.value(&Rows::integer).value_or(0);
   return ++*last_number;
@@ -213,12 +187,8 @@ void Unit::Impl::write_task(TaskEntry& entry) {
   } else {
     task_writer.update(entry.row);
   }
-  auto now = membership(entry.row);
-  if (now != entry.counted) {
-    if (entry.counted) --moved[*entry.counted];
-    if (now) ++moved[*now];
-    entry.counted = std::move(now);
-  }
+  counters.move(entry.counted, counted_as(entry.row));
+  entry.counted = counted_as(entry.row);
   if (std::exchange(entry.bitmap_changed, false)) write_bitmap(entry);
 }
 
@@ -235,13 +205,16 @@ void Unit::Impl::write_devices() {
   for (const auto& id : changed_devices) {
     auto& entry = devices.at(id);
     if (!std::exchange(entry.changed, false) || !entry.row) continue;
-    device_writer.save(*entry.row, std::exchange(entry.keys_changed, false));
-    auto now = fleet_key(entry.row->device);
-    if (now != entry.counted) {
-      if (entry.counted) --moved_devices[*entry.counted];
-      ++moved_devices[now];
-      entry.counted = std::move(now);
+    if (std::exchange(entry.is_new, false)) {
+      if (entry.bad) counters.leave_device(id);
+      entry.bad.reset();
+      device_writer.insert(*entry.row);
+    } else {
+      device_writer.update(*entry.row, entry.keys_changed);
     }
+    entry.keys_changed = {};
+    counters.move(entry.counted, counted_as(entry.row->device));
+    entry.counted = counted_as(entry.row->device);
     if (std::exchange(entry.tags_changed, false)) device_tags.replace(id, entry.row->device.tags);
   }
   changed_devices.clear();
@@ -257,8 +230,7 @@ void Unit::Impl::forget() {
   tasks.clear();
   answers.clear();
   counts.clear();
-  moved.clear();
-  moved_devices.clear();
+  counters.forget();
   changed_devices.clear();
   changed_tasks.clear();
   log.clear();

@@ -11,6 +11,7 @@
 
 #include "ota/storage/transfer_log.hpp"
 #include "ota/storage/unit.hpp"
+#include "storage/counters.hpp"
 #include "storage/device_row.hpp"
 #include "storage/sqlite_database.hpp"
 #include "storage/state_sets.hpp"
@@ -18,20 +19,10 @@
 
 namespace ota::storage {
 
-/// Which counter of `fleet` a device is in.
-struct FleetKey {
-  std::string channel;
-  std::string hardware;
-  std::string version;
-  bool pinned = false;
-  std::int64_t day = -1;  ///< UTC day of its last contact, since 1970; -1: none yet
-  auto operator<=>(const FleetKey&) const = default;
-};
-
 struct Unit::Impl {
   struct TaskEntry {
     Task row;
-    std::optional<Membership> counted;  // in rollout_counts
+    std::optional<TaskCounted> counted;  // as it was written
     bool is_new = false;
     bool changed = false;
     bool has_bitmap = false;            // in the database
@@ -40,12 +31,13 @@ struct Unit::Impl {
   };
   struct DeviceEntry {
     std::optional<DeviceRow> row;
-    std::optional<FleetKey> counted;  // in fleet
+    std::optional<DeviceCounted> counted;  // as it was written
     std::optional<BadRow> bad;        // its row can't be read
     bool read = false;  // that it isn't there is known
+    bool is_new = false;
     bool changed = false;
     bool tags_changed = false;
-    bool keys_changed = false;  // DeviceWriter::save()
+    DeviceKeys keys_changed;
     bool has_tasks = false;            // `tasks` are all that were open when they were read, and those made since
     std::vector<std::int64_t> tasks;   // also those that ended since
     std::optional<BadRow> bad_active;  // the row of its active task can't be read
@@ -74,10 +66,7 @@ struct Unit::Impl {
   void write_bitmap(TaskEntry& entry);
   void write_devices();
   void write_log();
-  void write_counts();
   void follow(const std::optional<Membership>& before, const std::optional<Membership>& now);
-  /// Tasks that are about to be removed leave their counters.
-  void uncount(Rows&& memberships);
   void forget();
 
   // Rows.
@@ -88,9 +77,7 @@ struct Unit::Impl {
   std::vector<std::int64_t> changed_tasks;
   std::vector<LogEntry> log;
   std::map<std::int64_t, RolloutCounts> counts;  // as the rows in memory have them
-  std::map<Membership, std::int64_t> moved;      // since they were written
-  std::map<FleetKey, std::int64_t> moved_devices;
-  std::set<std::int64_t> moved_rollouts;  // since take_moved()
+  std::set<std::int64_t> moved_rollouts;         // since take_moved()
   std::optional<std::int64_t> last_number;
   std::optional<std::int64_t> slots;
   std::int64_t ready = 0;            // of the tasks in memory
@@ -103,6 +90,7 @@ struct Unit::Impl {
   TaskWriter task_writer{db};
   DeviceWriter device_writer{db};
   DeviceTags device_tags{db};
+  Counters counters{db};
   TransferLog transfer_log;
   IdempotencyKeys& keys;
   Query find_device{db, select_devices("WHERE id=?")};
@@ -121,20 +109,8 @@ struct Unit::Impl {
   Query newest_number{db, "SELECT seq FROM sqlite_sequence WHERE name='tasks'"};
   Query slots_held{db, "SELECT COUNT(*) FROM tasks INDEXED BY tasks_slots WHERE " + in(kHoldsSlot)};
   Query ready_any{db, "SELECT 1 FROM tasks WHERE wait_reason=1 LIMIT 1"};
-  Query rollout_counts{db, "SELECT from_version, contact, bucket, n FROM rollout_counts WHERE rollout=?"};
-  Query move_count{db,
-                   "INSERT INTO rollout_counts (rollout, from_version, contact, bucket, n) VALUES (?,?,?,?,?) ON CONFLICT "
-                   "(rollout, from_version, contact, bucket) DO UPDATE SET n=n+excluded.n"};
-  Query move_device{db,
-                    "INSERT INTO fleet (channel, hardware, version, pinned, day, n) VALUES (?,?,?,?,?,?) ON CONFLICT "
-                    "(channel, hardware, version, pinned, day) DO UPDATE SET n=n+excluded.n"};
+  Query rollout_counts{db, kSelectRolloutCounts};
   Query member{db, select_tasks("INDEXED BY tasks_rollout WHERE rollout=? AND device=?")};
-  Query memberships_of{db,
-                       "SELECT rollout, from_version, contact, bucket FROM tasks WHERE device=? AND rollout IS NOT "
-                       "NULL"};
-  Query membership_of{db,
-                      "SELECT rollout, from_version, contact, bucket FROM tasks WHERE number=? AND rollout IS NOT "
-                      "NULL"};
   Query remove_task{db, "DELETE FROM tasks WHERE number=?"};
   Query remove_logs{db, "DELETE FROM transfer_log WHERE task IN (SELECT number FROM tasks WHERE device=?)"};
   Query remove_bitmaps{db, "DELETE FROM task_chunks WHERE task IN (SELECT number FROM tasks WHERE device=?)"};

@@ -34,7 +34,8 @@ class Cost final : public FleetTest {
     sql.exec("WITH RECURSIVE numbers (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers WHERE n < " +
              std::to_string(count) + ") INSERT INTO devices (" + columns + ") SELECT " + values +
              " FROM devices, numbers WHERE id = 'gw-1'");
-    sql.exec("UPDATE fleet SET n = " + std::to_string(count) + " WHERE n = 1");
+    for (const auto* counters : {"fleet", "device_minutes"})
+      sql.exec(std::string("UPDATE ") + counters + " SET n = " + std::to_string(count) + " WHERE n = 1");
     sql.exec("COMMIT");
     count_ = count;
   }

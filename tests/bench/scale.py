@@ -46,6 +46,7 @@ def fill(database, count):
         for _, sql in indexes:
             db.execute(sql)
         db.execute("COMMIT")
+        harness.count_again(db)
 
 
 class Size:

@@ -81,6 +81,19 @@ def free_port():
     raise AssertionError("no free port")
 
 
+def count_again(database):
+    """The counters that otad keeps beside devices and tasks (migrations 0013 and 0014), after rows were written by SQL."""
+    database.executescript("""
+        DELETE FROM device_minutes; DELETE FROM task_counts; DELETE FROM failure_counts; DELETE FROM fleet;
+        INSERT INTO device_minutes SELECT COALESCE(last_seen, 0) / 60000, COUNT(*) FROM devices GROUP BY 1;
+        INSERT INTO task_counts SELECT state, version, COUNT(*) FROM tasks GROUP BY 1, 2;
+        INSERT INTO failure_counts SELECT COALESCE(ended, updated) / 3600000, reason, COUNT(*) FROM tasks
+            WHERE state = 6 GROUP BY 1, 2;
+        INSERT INTO fleet (channel, hardware, version, pinned, day, n)
+            SELECT channel, hardware, current_version, pinned, COALESCE(last_seen / 86400000, -1), COUNT(*)
+            FROM devices GROUP BY 1, 2, 3, 4, 5;""")
+
+
 class Process:
     """One program that the test started, its output in a file."""
 

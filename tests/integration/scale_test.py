@@ -3,7 +3,7 @@ import contextlib
 import sqlite3
 import time
 
-from harness import MIB, PATIENCE, SANITIZED, ServerCase, main, wait_until
+from harness import MIB, PATIENCE, SANITIZED, ServerCase, count_again, main, wait_until
 
 TASKS, DEVICES, PRESENT, ACTIVE = 1_000_000, 100_000, 20_000, 100
 GRID = 65536
@@ -75,6 +75,7 @@ class Scale(ServerCase):
             for _, sql in indexes:
                 database.execute(sql)
             database.execute("COMMIT")
+            count_again(database)
             assert database.execute("SELECT COUNT(*) FROM tasks").fetchone() == (TASKS,)
 
     def started(self):

@@ -48,8 +48,6 @@ class Rollouts {
                             int limit);
   /// All members in the order of their tasks' numbers, after `after`.
   std::vector<Task> report(std::int64_t rollout, std::int64_t after, int limit);
-  /// The device's task in that rollout.
-  std::optional<std::int64_t> member(std::int64_t rollout, const std::string& device);
   /// How many members wait at the gate longer than that task, counted up to 1,000.
   std::int64_t staged_before(const Task& task);
   /// How many devices of its channel and hardware failed the same firmware in other rollouts.

@@ -293,10 +293,17 @@ TEST_F(SelectionTest, IndexedConditionsSeek) {
 }
 
 TEST_F(SelectionTest, APageLooksAtABoundedNumberOfRows) {
-  sqlite(*db).handle().exec(
-      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<45000) INSERT INTO devices (id, hardware, "
-      "current_version, registered, transports, created, present_until_tl, version_key) SELECT printf('d-%06d', i), "
-      "'gw-a', '1.0.0', 0, 0, 0, 0, version_key('1.0.0') FROM n");
+  db->begin();
+  for (int i = 1; i <= 45000; ++i) {
+    Device device;
+    device.id = fmt::format("d-{:06}", i);
+    device.hardware = "gw-a";
+    device.current_version = "1.0.0";
+    unit.put(device);
+  }
+  unit.flush();
+  db->commit();
+  unit.discard();
   const auto selection = devices_where({"id~d-04500?"});
   auto page = devices.list(selection, 10);
   EXPECT_TRUE(page.rows.empty());
