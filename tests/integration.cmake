@@ -10,7 +10,8 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
     set(timeout 900)
     set(long_timeout 1800)
   endif()
-  foreach(suite settings simulate flow fleet_truth rollout_api rollout_kill otactl timers operator queue download links upload
+  foreach(suite settings simulate flow fleet_truth rollout_api rollout_kill otactl otactl_rollouts
+      otactl_access timers operator queue download links upload
       bad_messages bad_calls restart broker twin
       stop clock scale install broker_config
       mqtt_chunks foreign sites slow tls secrets signing agent agent_gate install_commands

@@ -27,12 +27,12 @@ std::vector<std::string> words_of(std::string_view words) {
 
 /// Lines of at most 80 columns.
 std::string wrapped(std::string_view text) {
-  constexpr std::size_t kColumns = 80;
+  constexpr std::size_t kHelpColumns = 80;
   std::string lines;
   std::size_t column = 0;
   while (!text.empty()) {
     const auto end = std::min(text.find_first_of(" \n"), text.size());
-    if (column + end > kColumns && column > 0) {
+    if (column + end > kHelpColumns && column > 0) {
       lines.back() = '\n';
       column = 0;
     }

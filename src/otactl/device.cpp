@@ -21,7 +21,7 @@ std::string as_active(const Json& value, WallTime now) {
   return text;
 }
 
-constexpr Column kColumns[] = {
+constexpr Column kDeviceColumns[] = {
     {"DEVICE", "/device_id"},
     {"HARDWARE", "/hardware"},
     {"VERSION", "/current_version"},
@@ -37,7 +37,7 @@ constexpr Column kColumns[] = {
     {"TAGS", "/tags", as_tags},
 };
 
-constexpr Field kFields[] = {
+constexpr Field kDeviceFields[] = {
     {"device", "/device_id"},
     {"hardware", "/hardware"},
     {"runs", "/current_version"},
@@ -57,11 +57,11 @@ constexpr Field kFields[] = {
     {"known since", "/created_at", as_time},
 };
 
-int list_devices(Call& call) { return select(call, "/devices", {}, kColumns); }
+int list_devices(Call& call) { return select(call, "/devices", {}, kDeviceColumns); }
 
 int show_device(Call& call) {
   const auto reply = call.client().get(path_of({"devices", call.argument("DEVICE")}));
-  answer(call, reply, call.json() ? "" : lines_of(call, reply.json(), kFields));
+  answer(call, reply, call.json() ? "" : lines_of(call, reply.json(), kDeviceFields));
   return kDone;
 }
 

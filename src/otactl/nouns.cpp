@@ -3,7 +3,8 @@
 namespace ota::otactl {
 
 const std::vector<Noun>& nouns() {
-  static const std::vector<Noun> all{plain_verbs(), device_noun(), context_noun()};
+  static const std::vector<Noun> all{plain_verbs(), rollout_noun(), channel_noun(), device_noun(),
+                                     firmware_noun(), task_noun(), key_noun(),   context_noun()};
   return all;
 }
 

@@ -29,14 +29,15 @@ void write_out(std::string_view text) {
   }
 }
 
-void write_note(std::string_view line) {
-  const auto text = std::string(line) + "\n";
-  for (std::string_view left = text; !left.empty();) {
-    const auto written = ::write(STDERR_FILENO, left.data(), left.size());
+void write_error(std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(STDERR_FILENO, text.data(), text.size());
     if (written <= 0 && errno != EINTR) return;
-    if (written > 0) left.remove_prefix(static_cast<std::size_t>(written));
+    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
   }
 }
+
+void write_note(std::string_view line) { write_error(std::string(line) + "\n"); }
 
 void confirm(bool yes_given, std::string_view question, std::string_view nothing_done) {
   if (yes_given) return;

@@ -10,7 +10,9 @@ namespace ota::otactl {
 /// gone, the process ends by SIGPIPE, as other programs do.
 void write_out(std::string_view text);
 
-/// A line on standard error; failures are ignored.
+/// On standard error; failures are ignored.
+void write_error(std::string_view text);
+/// The same, a line.
 void write_note(std::string_view line);
 
 /// Asks on the terminal, and throws Failure unless the answer is yes: kUsage without a terminal, kRefused for no.

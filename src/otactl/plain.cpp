@@ -4,6 +4,7 @@
 #include "otactl/manual.hpp"
 #include "otactl/output.hpp"
 #include "otactl/status.hpp"
+#include "otactl/upgrade.hpp"
 
 namespace ota::otactl {
 namespace {
@@ -20,6 +21,7 @@ Noun plain_verbs() {
           "",
           {
               status_verb(),
+              upgrade_verb(),
               {"manual", "", {}, print_manual},
           }};
 }

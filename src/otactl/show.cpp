@@ -13,6 +13,9 @@ namespace {
 
 constexpr std::int64_t kUsualLimit = 100;
 constexpr std::int64_t kLargestPage = 1000;
+constexpr std::size_t kBar = 24;
+constexpr std::size_t kNarrowBar = 10;
+constexpr std::size_t kNarrowTerminal = 80;
 
 void add_query(const Call& call, Query& query, const char* name) {
   if (const auto value = call.text(name)) query.emplace_back(name, *value);
@@ -141,6 +144,15 @@ std::string lines_of(const Call& call, const Json& json, std::span<const Field> 
     text += fmt::format("{:<{}}  {}\n", field.label, width, field.form(value, now));
   }
   return text;
+}
+
+std::size_t bar_columns(const Call& call) {
+  return call.columns() != 0 && call.columns() < kNarrowTerminal ? kNarrowBar : kBar;
+}
+
+std::string fitted(const Call& call, std::string text, std::size_t drawn) {
+  if (call.columns() == 0) return text;
+  return cut(std::move(text), call.columns() - std::min(call.columns(), drawn), call.terminal().style);
 }
 
 void answer(const Call& call, const Reply& reply, const std::string& text) {

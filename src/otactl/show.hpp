@@ -46,6 +46,11 @@ struct Field {
 /// A line for each field that is there.
 std::string lines_of(const Call& call, const Json& json, std::span<const Field> fields);
 
+/// Columns of a bar: fewer on a narrow terminal.
+std::size_t bar_columns(const Call& call);
+/// Text without colours behind `drawn` columns, cut to the terminal.
+std::string fitted(const Call& call, std::string text, std::size_t drawn = 0);
+
 /// With -o json the body as it came, else `text`.
 void answer(const Call& call, const Reply& reply, const std::string& text);
 

@@ -9,24 +9,17 @@
 #include "otactl/buckets.hpp"
 #include "otactl/format.hpp"
 #include "otactl/output.hpp"
+#include "otactl/rollout_view.hpp"
 #include "otactl/show.hpp"
 
 namespace ota::otactl {
 namespace {
 
-constexpr std::size_t kBarWidth = 24;
-constexpr std::size_t kNarrowBar = 10;
-constexpr std::size_t kNarrow = 70;  ///< columns of a terminal with narrow bars
 constexpr std::size_t kVersionsShown = 12;
-
-std::size_t bar_width(const Call& call) {
-  return call.columns() != 0 && call.columns() < kNarrow ? kNarrowBar : kBarWidth;
-}
 
 /// One line, as wide as the terminal.
 void add_line(const Call& call, std::string& text, std::string line, Colour colour = Colour::none) {
-  if (call.columns() != 0) line = cut(std::move(line), call.columns(), call.terminal().style);
-  text += painted(call.terminal().style, colour, line) + "\n";
+  text += painted(call.terminal().style, colour, fitted(call, std::move(line))) + "\n";
 }
 
 /// What needs a person.
@@ -55,11 +48,11 @@ void add_rollouts(const Call& call, std::string& text, const Json& json) {
   for (const auto& rollout : at(json, "/rollouts")) {
     ++shown;
     const auto& buckets = at(rollout, "/buckets");
-    text += fmt::format("  {}  {} to {} {}  {}\n    {}  {}\n", text_at(rollout, "/rollout_id"),
-                        text_at(rollout, "/version"), text_at(rollout, "/channel"),
-                        as_text(at(rollout, "/hardware"), {}), text_at(rollout, "/state"),
-                        bucket_bar(buckets, members_of(buckets), bar_width(call), call.terminal().style),
-                        bucket_words(buckets));
+    const auto width = bar_columns(call);
+    add_line(call, text, fmt::format("  {}  {}  {}", text_at(rollout, "/rollout_id"), text_at(rollout, "/state"),
+                                     rollout_name(rollout)));
+    text += "    " + bucket_bar(buckets, members_of(buckets), width, call.terminal().style) +
+            fitted(call, "  " + bucket_words(buckets), width + 4) + "\n";
     if (const auto waits = text_at(rollout, "/waiting_for/text"); !waits.empty()) add_line(call, text, "    " + waits);
   }
   if (shown == 0) text += "  none is open\n";
@@ -76,7 +69,7 @@ void add_versions(const Call& call, std::string& text, const Json& json) {
                          as_text(at(one, "/hardware"), {}),
                          at(one, "/version").is_null() ? "unknown" : text_at(one, "/version"), grouped(devices),
                          progress_bar(static_cast<std::uint64_t>(devices), static_cast<std::uint64_t>(total),
-                                      bar_width(call), call.terminal().style)));
+                                      bar_columns(call), call.terminal().style)));
   }
   if (shown > kVersionsShown && !call.wide()) text += "  more with -o wide\n";
 }
