@@ -258,9 +258,14 @@ void FleetHistory::check_explained(const DeviceExplanation& before, const Body& 
   if (!before.checks.front().detail.starts_with(verify->task.str())) return;
   const auto* hold = std::get_if<HoldAnswer>(&answer);
   const bool passes = std::holds_alternative<SuccessAnswer>(answer);
-  const bool at_gate = verdict == "window" || verdict == "postponed" || verdict == "paused";
-  if (at_gate && passes) fault(about + " and was let through");
-  if (at_gate && hold && to_string(hold->reason) != verdict)
+  static const std::map<std::string, HoldReason> kAtGate{
+      {"window", HoldReason::window}, {"postponed", HoldReason::postponed}, {"paused", HoldReason::paused},
+      {"halted", HoldReason::halted}, {"waiting_approval", HoldReason::approval}, {"pace", HoldReason::pace}};
+  const auto expected = kAtGate.find(verdict);
+  if (expected == kAtGate.end()) return;
+  ++seen["held_" + verdict];
+  if (passes) fault(about + " and was let through");
+  if (hold && hold->reason != expected->second)
     fault(about + " and was held for " + std::string(to_string(hold->reason)));
 }
 
