@@ -9,7 +9,7 @@ namespace ota::engine {
 namespace {
 
 constexpr Millis kRolloutsEvery = std::chrono::minutes{1};
-constexpr auto kKeepFleet = std::chrono::days{366};
+constexpr auto kKeep = std::chrono::days{366};  ///< of fleets; of rollouts, after their end
 constexpr int kFleetPoints = 10'000;  ///< in an hour; devices choose their versions, so there may be many
 constexpr int kPointsPrunedAtOnce = 20'000;
 
@@ -67,7 +67,8 @@ void History::add_fleet_points(WallTime hour) {
     else
       fleet_.erase(key);
   }
-  service_.rows.fleet().prune_points(hour - kKeepFleet, kPointsPrunedAtOnce);
+  service_.rows.fleet().prune_points(hour - kKeep, kPointsPrunedAtOnce);
+  service_.rows.rollouts().prune_points(hour - kKeep, kPointsPrunedAtOnce);
   fleet_hour_ = hour;
 }
 

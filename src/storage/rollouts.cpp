@@ -85,6 +85,9 @@ struct Rollouts::Statements {
                "SELECT MAX(at), counts FROM rollout_points WHERE rollout=?1 AND at>?2 GROUP BY at/?3 ORDER BY 1 LIMIT "
                "?4"};
   Query point_before{db, "SELECT at, counts FROM rollout_points WHERE rollout=? AND at<=? ORDER BY at DESC LIMIT 1"};
+  Query prune_points{db,
+                     "DELETE FROM rollout_points WHERE (rollout, at) IN (SELECT rollout, at FROM rollouts CROSS JOIN "
+                     "rollout_points ON rollout=number WHERE ended<? LIMIT ?)"};
   // By the devices that went offline since, which are fewer than the healthy ones.
   Query silent{db,
                "SELECT COUNT(*) FROM (SELECT 1 FROM (SELECT id FROM devices WHERE seen>=?2 AND seen<?3 LIMIT 100000) "
@@ -203,6 +206,8 @@ std::optional<Rollouts::Point> Rollouts::point_before(std::int64_t rollout, Wall
   auto rows = q_->point_before.rows(rollout, at);
   return rows.next() ? std::optional{read_point(rows)} : std::nullopt;
 }
+
+void Rollouts::prune_points(WallTime ended_before, int limit) { q_->prune_points.run(ended_before, limit); }
 
 std::int64_t Rollouts::silent_since(std::int64_t rollout, WallTime since, WallTime before, int most) {
   return q_->silent.value(&Rows::integer, rollout, since, before, most).value_or(0);

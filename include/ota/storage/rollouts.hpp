@@ -73,6 +73,8 @@ class Rollouts {
   std::vector<Point> points(std::int64_t rollout, WallTime after, Millis step, int limit);
   /// The last one up to `at`.
   std::optional<Point> point_before(std::int64_t rollout, WallTime at);
+  /// Removes at most `limit` points of rollouts that ended before that.
+  void prune_points(WallTime ended_before, int limit);
   /// Healthy members that were not seen since `before`, counted up to `most`. `since`: all members were seen after it.
   std::int64_t silent_since(std::int64_t rollout, WallTime since, WallTime before, int most);
 

@@ -243,6 +243,24 @@ TEST_P(RolloutRows, PointsOfARollout) {
   EXPECT_EQ(at(rollouts.point_before(of.id.number, WallTime{1003'500ms})->counts, Bucket::healthy), 3);
 }
 
+TEST_P(RolloutRows, PointsOfRolloutsThatEndedLongAgoGo) {
+  auto over = rollout();
+  over.state = RolloutState::cancelled;
+  over.ended = WallTime{1000s};
+  rollouts.update(over);
+  const auto goes_on = rollout();
+  for (const auto& of : {over, goes_on})
+    for (int second = 0; second < 3; ++second) rollouts.add_point(of.id.number, {WallTime{std::chrono::seconds{second}}, {}});
+  const auto left = [&](const Rollout& of) { return rollouts.points(of.id.number, WallTime{-1s}, 1ms, 10).size(); };
+  rollouts.prune_points(WallTime{1000s}, 10);
+  EXPECT_EQ(left(over), 3u);
+  rollouts.prune_points(WallTime{1001s}, 2);
+  EXPECT_EQ(left(over), 1u) << "so many at once";
+  rollouts.prune_points(WallTime{1001s}, 2);
+  EXPECT_EQ(left(over), 0u);
+  EXPECT_EQ(left(goes_on), 3u);
+}
+
 TEST_P(RolloutRows, ChannelsAndTargets) {
   EXPECT_TRUE(fleet.channel("default"));
   Channel channel{"stable", windows_from_text("sat 23:00-04:00 Europe/Berlin").value(), true, "n"};
