@@ -13,6 +13,7 @@ engine::Options engine_options(const Settings& settings) {
   engine::Options options;
   options.tasks = settings.tasks;
   options.devices = settings.devices;
+  options.ddi = settings.ddi;
   options.rollouts = settings.rollouts;
   options.fleet = settings.fleet;
   options.keep_logs_days = settings.storage.keep_logs_days;

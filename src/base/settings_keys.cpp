@@ -123,6 +123,11 @@ const Key kKeys[] = {
 
     {OTAD_KEY(devices, default_channel), kChannel, kLive, "Channel of a device that is new; it must exist."},
 
+    {OTAD_KEY(ddi, version_attribute), kMaybeName, kLive,
+     "Attribute (configData) in which devices report the version that they run; empty: none."},
+    {OTAD_KEY(ddi, hardware_attribute), kMaybeName, kLive,
+     "Attribute (configData) in which devices report their hardware type; empty: none."},
+
     {OTAD_KEY(rollouts, stages), kStages, kLive,
      "Stages of a rollout whose order has none: canary (the lesser of 10 devices and 1 %), numbers, percentages."},
     {OTAD_KEY(rollouts, max_failures), kMaxFailures, kLive,

@@ -17,6 +17,7 @@ Credentials token_credentials(std::string_view token) {
 Credentials http_credentials(const http::Request& request, const DeviceId& device, Credentials message) {
   const auto token = wire::bearer_token(request.header("Authorization"));
   if (!token.empty()) message = token_credentials(token);
+  message.client = fit_client(request.header("User-Agent"));
   message.certified = request.client_name() == device.str();
   if (message.token_digest) message.remote = request.remote();
   return message;

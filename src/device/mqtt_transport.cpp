@@ -29,7 +29,7 @@ void MqttTransport::on_message(std::string_view topic, std::string_view payload)
   if (!address->type) return on_chunk_get(address->device, payload);
   auto decoded = decode_message(*address->type, payload);
   if (!decoded.message) return refuse(address->device, decoded.task, std::move(decoded.message).error());
-  decoded.who.via_broker = true;
+  decoded.who.protocol = Protocol::mqtt;
   if (auto error =
           context_.throttle.refuse(address->device.str(), decoded.who, *address->type == MessageType::progress))
     return drop(address->device, decoded.task, std::move(*error));
@@ -44,7 +44,7 @@ void MqttTransport::on_chunk_get(const DeviceId& device, std::string_view payloa
   auto decoded = decode_chunk_request(payload);
   if (!decoded.message) return refuse(device, decoded.task, std::move(decoded.message).error());
   const auto task = decoded.message->task;
-  decoded.who.via_broker = true;
+  decoded.who.protocol = Protocol::mqtt;
   if (auto error = context_.throttle.refuse(device.str(), decoded.who)) return drop(device, task, std::move(*error));
   ++context_.messages;
   context_.engine.fetch(device, decoded.who, task,
@@ -118,7 +118,7 @@ void MqttTransport::refuse(const DeviceId& device, const std::optional<TaskId>& 
   ++context_.bad_messages;
   // The sender of an unreadable message isn't authenticated; answering each one would double a flood.
   Credentials who;
-  who.via_broker = true;
+  who.protocol = Protocol::mqtt;
   if (auto slower = context_.throttle.refuse(device.str(), who)) return drop(device, task, std::move(*slower));
   context_.refusals.write(device.str(), task, error);
   context_.notifier.send(device.str(), ErrorAnswer{std::move(error), task, kMinMessageBytes});

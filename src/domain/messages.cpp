@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "ota/base/text.hpp"
+
 namespace ota {
 namespace {
 
@@ -30,6 +32,24 @@ std::optional<Transport> parse_transport(std::string_view text) { return parse<T
 bool fit_secret(std::string_view token) {
   const auto visible = [](char c) { return c > ' ' && c <= '~'; };
   return token.size() >= 16 && token.size() <= 128 && std::all_of(token.begin(), token.end(), visible);
+}
+
+std::string_view to_string(Protocol protocol) {
+  constexpr std::string_view kProtocols[] = {"mqtt", "http", "ddi", "latest"};
+  return kProtocols[static_cast<std::size_t>(protocol)];
+}
+
+std::string fit_client(std::string_view text) {
+  constexpr std::size_t kLongest = 64;
+  std::string fit(trim(text.substr(0, kLongest)));
+  for (char& c : fit)
+    if (c < ' ' || c > '~') c = '?';
+  return fit;
+}
+
+bool fit_attribute(std::string_view key, std::string_view value) {
+  return !key.empty() && key.size() <= AttributeReport::kLongest && is_utf8(key) && !has_control(key) &&
+         value.size() <= AttributeReport::kLongest && is_utf8(value) && value.find('\0') == std::string_view::npos;
 }
 
 bool fit_timezone(std::string_view text) {

@@ -36,10 +36,12 @@ Fact online_of(const Subject& s, const std::string&) {
 Fact outcome_of(const Subject& s, const std::string&) {
   return s.device && s.outcome ? word_of(*s.outcome) : Fact{};
 }
-Fact tag_of(const Subject& s, const std::string& key) {
+/// Of the tags, or of the attributes.
+template <auto texts>
+Fact keyed_text(const Subject& s, const std::string& key) {
   return device_fact(s, [&](const Device& d) {
-    const auto found = d.tags.find(key);
-    return found == d.tags.end() ? Fact{} : text_of(found->second);
+    const auto found = (d.*texts).find(key);
+    return found == (d.*texts).end() ? Fact{} : text_of(found->second);
   });
 }
 
@@ -56,7 +58,8 @@ constexpr Field kFields[] = {
     {"link", Compared::link, false,
      [](const Subject& s, auto&) { return device_fact(s, [](auto& d) { return word_of(d.quality.verdict); }); }},
     {"outcome", Compared::state, false, outcome_of},
-    {"tag", Compared::text, false, tag_of},
+    {"tag", Compared::text, false, keyed_text<&Device::tags>, true},
+    {"attr", Compared::text, false, keyed_text<&Device::attributes>, true},
     {"state", Compared::state, true, [](const Subject& s, auto&) { return word_of(s.task->state); }},
     {"reason", Compared::text, true, [](const Subject& s, auto&) { return text_of(s.task->reason); }},
     {"created_at", Compared::time, true, [](const Subject& s, auto&) { return time_of(s.task->created); }},
@@ -67,8 +70,6 @@ constexpr Field kFields[] = {
 
 // --- parsing
 
-constexpr std::string_view kTagPrefix = "tag.";
-
 Error refuse(std::string_view text, std::string message) {
   return fail(Errc::malformed, fmt::format("condition \"{}\": {}", text, message));
 }
@@ -78,10 +79,11 @@ std::string meant(std::string_view word, std::span<const std::string_view> known
   return found.empty() ? std::string() : fmt::format(" (did you mean {}?)", found);
 }
 
-std::vector<std::string_view> names_of(Selects what) {
-  std::vector<std::string_view> names;
+std::vector<std::string> names_of(Selects what) {
+  std::vector<std::string> names;
   for (const auto& field : kFields)
-    if (what == Selects::tasks || !field.of_task) names.push_back(field.name == "tag" ? "tag.KEY" : field.name);
+    if (what == Selects::tasks || !field.of_task)
+      names.push_back(fmt::format("{}{}", field.name, field.keyed ? ".KEY" : ""));
   return names;
 }
 
@@ -104,15 +106,17 @@ bool has_operator(Compared as, Op op) {
 }
 
 Result<const Field*> find_field(std::string_view text, std::string_view name, Selects what) {
-  const auto plain = name.starts_with(kTagPrefix) ? kTagPrefix.substr(0, 3) : name;
+  const auto dot = std::min(name.find('.'), name.size());
   for (const auto& field : kFields) {
-    if (field.name != plain || (field.of_task && what != Selects::tasks)) continue;
-    if (field.name == "tag" && name.size() <= kTagPrefix.size())
-      return refuse(text, "a tag is named by its key: tag.KEY");
+    if (field.name != (field.keyed ? name.substr(0, dot) : name)) continue;
+    if (field.of_task && what != Selects::tasks) continue;
+    if (field.keyed && dot + 1 >= name.size())
+      return refuse(text, fmt::format("{} needs a key: {}.KEY", field.name, field.name));
     return &field;
   }
   const auto names = names_of(what);
-  return refuse(text, fmt::format("field \"{}\" is unknown{}; known are {}", name, meant(name, names),
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  return refuse(text, fmt::format("field \"{}\" is unknown{}; known are {}", name, meant(name, views),
                                   fmt::join(names, ", ")));
 }
 
@@ -196,7 +200,7 @@ bool text_holds(const FieldCondition& condition, std::string_view text) {
 }
 
 bool condition_holds(const FieldCondition& condition, const Subject& subject) {
-  const auto fact = condition.field->of(subject, condition.tag_key);
+  const auto fact = condition.field->of(subject, condition.key);
   if (const auto* text = std::get_if<std::string_view>(&fact)) return text_holds(condition, *text);
   if (const auto* number = std::get_if<std::int64_t>(&fact))
     return condition.number ? holds(condition.op, *number <=> *condition.number) : condition.op == Op::not_equal;
@@ -257,7 +261,7 @@ Result<FieldCondition> parse_condition(std::string_view text, Selects what) {
   if (!field) return field.error();
   FieldCondition condition;
   condition.field = *field;
-  if (condition.field->name == "tag") condition.tag_key = name.substr(kTagPrefix.size());
+  if (condition.field->keyed) condition.key = name.substr(condition.field->name.size() + 1);
   const auto found = std::find(std::begin(kOperators), std::end(kOperators), sign);
   if (found == std::end(kOperators))
     return refuse(text, fmt::format("operator \"{}\" is unknown; known are {}; a value that begins with one of their "

@@ -32,7 +32,7 @@ std::uint64_t AuthThrottle::speaker(std::string_view name, const Credentials& wh
     with_token.append(reinterpret_cast<const char*>(who.token_digest->data()), who.token_digest->size());
     return hash_(with_token);
   }
-  return hash_(name) ^ (who.via_broker ? kBroker : kStranger);
+  return hash_(name) ^ (who.via_broker() ? kBroker : kStranger);
 }
 
 std::optional<Error> AuthThrottle::refuse(std::string_view name, const Credentials& who, bool report) {
@@ -46,7 +46,7 @@ std::optional<Error> AuthThrottle::refuse(std::string_view name, const Credentia
 
 std::optional<Error> AuthThrottle::record_result(std::string_view name, const Credentials& who, bool believed) {
   if (believed) return std::nullopt;
-  if (const int wait = failures_.take(hash_(name) ^ (who.via_broker ? kBroker : kStranger)); wait > 0)
+  if (const int wait = failures_.take(hash_(name) ^ (who.via_broker() ? kBroker : kStranger)); wait > 0)
     return wire::overloaded(
         fmt::format("too many failed authentications as {}: send the valid token", name), wait);
   if (!who.token_digest) return std::nullopt;

@@ -199,7 +199,7 @@ bool ActiveTransfers::report(const std::string& device, const Credentials& who, 
   if (std::any_of(progress.chunks.begin(), progress.chunks.end(), outside)) return false;
   for (const auto& range : progress.chunks) add(*entry, range, progress.transport);
   entry->change.heard = true;
-  entry->change.heard_mqtt |= who.via_broker;
+  entry->change.heard_mqtt |= who.via_broker();
   entry->change.link.merge(progress.link);
   mark_changed(*entry);
   return true;

@@ -16,7 +16,7 @@ Result<void> prove(const TaskService& service, const Device& device, const Crede
                                                   "(POST /devices/{}/token)",
                                                   device.id, device.id));
   }
-  const bool required = service.options().devices.token_required || (device.secret && !who.via_broker);
+  const bool required = service.options().devices.token_required || (device.secret && !who.via_broker());
   if (!required) return {};
   if (!device.secret)
     return fail(
@@ -57,7 +57,7 @@ Result<void> admit(TaskService& service, const Device& device, const Credentials
     busy.retry_after_s = wait;
     return busy;
   }
-  if (device.claimed) service.newcomers.audit_claim(device.id, who.via_broker ? "mqtt" : who.remote);
+  if (device.claimed) service.newcomers.audit_claim(device.id, who.via_broker() ? "mqtt" : who.remote);
   return {};
 }
 
@@ -79,7 +79,9 @@ Result<Device> authenticate_device(TaskService& service, const DeviceId& id, con
     device->certified = true;
     if (!is_new) service.registry.vouch_for(device->id);
   }
-  if (who.via_broker) device->quality.mqtt_heard = service.now();
+  device->protocol = who.protocol;
+  device->client = who.client;
+  if (who.via_broker()) device->quality.mqtt_heard = service.now();
   return *device;
 }
 

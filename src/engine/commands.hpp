@@ -19,6 +19,8 @@ std::optional<Answer> on_progress(TaskService& service, const DeviceId& id, cons
 std::optional<Answer> on_verify(TaskService& service, const DeviceId& id, const Credentials& who,
                                 const VerifyReport& message);
 /// Errc::unknown_device, Errc::not_authorized.
+std::optional<Answer> on_set_attributes(TaskService& service, const DeviceId& id, const Credentials& who,
+                                        const AttributeReport& report);
 Result<std::optional<Answer>> on_listen(TaskService& service, const DeviceId& id, const Credentials& who);
 ChunkAccess on_fetch(TaskService& service, const DeviceId& id, const Credentials& who, const TaskId& task_id);
 /// A refusal keeps within what the device takes: what it said with this message, or before. Offers do by themselves.

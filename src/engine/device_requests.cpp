@@ -41,6 +41,34 @@ std::optional<ErrorAnswer> learn(TaskService& service, Device& device, const Dev
                 id);
 }
 
+/// The part of a report that the settings take for the device's version and hardware.
+DeviceRequest request_in(const DdiSettings& settings, const AttributeReport& report) {
+  const auto value_of = [&](const std::string& key) -> std::optional<std::string> {
+    const auto found = report.values.find(key);
+    if (key.empty() || found == report.values.end() || found->second.empty()) return std::nullopt;
+    return found->second;
+  };
+  DeviceRequest request;
+  if (report.mode == AttributeReport::Mode::remove) return request;
+  request.current_version = value_of(settings.version_attribute);
+  request.hardware = value_of(settings.hardware_attribute);
+  if (request.hardware && !valid_hardware(*request.hardware)) request.hardware.reset();
+  return request;
+}
+
+using Attributes = std::map<std::string, std::string>;
+
+Attributes changed_by(const AttributeReport& report, Attributes attributes) {
+  if (report.mode == AttributeReport::Mode::replace) return report.values;
+  for (const auto& [key, value] : report.values) {
+    if (report.mode == AttributeReport::Mode::remove)
+      attributes.erase(key);
+    else
+      attributes[key] = value;
+  }
+  return attributes;
+}
+
 /// A task at normal priority for the version that a device names; nothing where there is no need.
 Result<void> make_task(TaskService& service, const Device& device, const std::string& version) {
   auto firmware = choose_firmware(service, version, device.hardware);
@@ -112,6 +140,25 @@ std::optional<Answer> on_request(TaskService& service, const DeviceId& id, const
   service.scheduler.schedule(id.str());
   if (const auto granted = service.lifecycle.load_active(id.str())) return service.replies.offer(*granted);
   return waiting_or_up_to_date(service, *device);
+}
+
+std::optional<Answer> on_set_attributes(TaskService& service, const DeviceId& id, const Credentials& who,
+                                        const AttributeReport& report) {
+  auto device = authenticate_device(service, id, who);
+  if (!device) return ErrorAnswer{device.error(), {}};
+  auto attributes = changed_by(report, device->attributes);
+  if (attributes.size() > AttributeReport::kMost)
+    return refuse(Errc::malformed, fmt::format("device {} would have {} attributes, more than {}: remove some",
+                                               id.str(), attributes.size(), AttributeReport::kMost));
+  device->attributes = std::move(attributes);
+  service.rows.unit.put(*device);
+  const auto request = request_in(service.options().ddi, report);
+  if (auto refused = learn(service, *device, request)) return refused;
+  service.registry.mark_seen(*device);
+  auto active = service.lifecycle.load_active(id.str());
+  if (request.current_version) version_reported(service, *device, active, *request.current_version);
+  service.admission.on_contact(id.str());
+  return std::nullopt;
 }
 
 Result<std::optional<Answer>> on_listen(TaskService& service, const DeviceId& id, const Credentials& who) {

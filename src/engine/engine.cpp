@@ -93,6 +93,12 @@ class EngineImpl final : public Engine {
     from_device(std::move(reply), {device.str()}, std::move(work));
   }
 
+  void set_attributes(DeviceId device, Credentials who, AttributeReport report, Reply reply) override {
+    from_device(std::move(reply), {device.str()}, [device, who, report = std::move(report)](TaskService& service) {
+      return on_set_attributes(service, device, who, report);
+    });
+  }
+
   void listen(DeviceId device, Credentials who, Done<std::optional<Answer>> done) override {
     submit<std::optional<Answer>>(loop_, std::move(done), {device.str()},
                                   [device, who](TaskService& service) { return on_listen(service, device, who); });

@@ -42,8 +42,6 @@ Json link_json(const Device& device) {
 
 Json device_json(const Device& device, const std::optional<Task>& active,
                  const std::optional<engine::TransferView>& live) {
-  auto tags = Json::object();
-  for (const auto& [name, value] : device.tags) tags[name] = value;
   return {
       {"device_id", device.id},
       {"hardware", or_null(device.hardware)},
@@ -54,8 +52,10 @@ Json device_json(const Device& device, const std::optional<Task>& active,
       {"channel", device.channel},
       {"pinned", device.pinned},
       {"timezone", or_null(device.timezone)},
-      {"tags", std::move(tags)},
+      {"tags", device.tags},
       {"last_seen", or_null(device.last_seen)},
+      {"protocol", or_null(device.protocol)},
+      {"client", or_null(device.client)},
       {"transports", transports_json(device.transports)},
       {"max_chunk_bytes", or_null(device.max_chunk_bytes)},
       {"link", link_json(device)},

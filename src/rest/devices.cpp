@@ -29,6 +29,8 @@ constexpr CsvColumn kDeviceColumns[] = {{"id", "/device_id"},
                                   {"version", "/current_version"},
                                   {"version_confirmed", "/version_confirmed"},
                                   {"last_seen", "/last_seen"},
+                                  {"protocol", "/protocol"},
+                                  {"client", "/client"},
                                   {"link", "/link/verdict"},
                                   {"registered", "/registered"},
                                   {"has_token", "/has_token"},
@@ -88,7 +90,9 @@ Answering get_device(Context& context, Call& call) {
   };
   auto row = co_await read<Listed>(context.readers, std::move(job));
   if (!row) co_return row.error();
-  co_return wire::json_reply(200, to_text(json_of(context, *row)));
+  auto json = json_of(context, *row);
+  json["attributes"] = row->device.attributes;  // up to 25 KB: not in lists
+  co_return wire::json_reply(200, to_text(json));
 }
 
 namespace {

@@ -33,9 +33,9 @@ std::vector<Transport> unpack_transports(int packed) {
 
 // In the order of read_device() and of the parameters of write_row().
 constexpr const char* kColumns =
-    "id, hardware, current_version, registered, tagged, secret, transports, max_chunk_bytes, created, "
-    "last_seen, present_until_tl, transport, rtt_ms, rssi, loss, link_verdict, link_leaning, link_looks, "
-    "link_rtt_ms, link_loss, link_rate, link_trouble, link_trouble_at_tl, link_stalls, link_resumes, "
+    "id, hardware, current_version, registered, tagged, attributed, secret, transports, max_chunk_bytes, created, "
+    "last_seen, present_until_tl, transport, protocol, client, rtt_ms, rssi, loss, link_verdict, link_leaning, "
+    "link_looks, link_rtt_ms, link_loss, link_rate, link_trouble, link_trouble_at_tl, link_stalls, link_resumes, "
     "link_mismatches, link_broken, mqtt_heard_tl, mqtt_first_until_tl, version_confirmed, tells_version, "
     "last_update, max_message_bytes, held_uplink, certified, claimed, channel, pinned, timezone, gap_ms, ring, "
     "ready_task, held_task";
@@ -66,7 +66,7 @@ std::string upsert() {
                      kColumns, marks(kColumns), changes(true));
 }
 
-std::pair<std::string, std::string> read_tag(Rows& r) {
+std::pair<std::string, std::string> read_text(Rows& r) {
   r.text();  // the device
   auto key = r.text();
   return {std::move(key), r.text()};
@@ -76,12 +76,12 @@ void write_row(const Query& statement, const DeviceRow& row) {
   const auto& d = row.device;
   const auto& q = d.quality;
   const auto uplink = d.held_uplink.empty() ? std::nullopt : std::optional{d.held_uplink};
-  statement.run(d.id, d.hardware, d.current_version, d.registered, !d.tags.empty(), d.secret, pack(d.transports),
-                d.max_chunk_bytes, d.created, d.last_seen, d.present_until_tl, d.transport, d.link.rtt_ms, d.link.rssi,
-                d.link.loss, q.verdict, q.leaning, q.looks, q.rtt_ms, q.loss, q.rate, q.trouble, q.trouble_at, q.stalls,
-                q.resumes, q.mismatches, q.broken, q.mqtt_heard, q.mqtt_first_until, d.version_confirmed,
-                d.tells_version, d.last_update, d.max_message_bytes, uplink, d.certified, d.claimed, d.channel,
-                d.pinned, d.timezone, d.gap, d.ring, row.ready_task, row.held_task);
+  statement.run(d.id, d.hardware, d.current_version, d.registered, !d.tags.empty(), !d.attributes.empty(), d.secret,
+                pack(d.transports), d.max_chunk_bytes, d.created, d.last_seen, d.present_until_tl, d.transport,
+                d.protocol, d.client, d.link.rtt_ms, d.link.rssi, d.link.loss, q.verdict, q.leaning, q.looks, q.rtt_ms,
+                q.loss, q.rate, q.trouble, q.trouble_at, q.stalls, q.resumes, q.mismatches, q.broken, q.mqtt_heard,
+                q.mqtt_first_until, d.version_confirmed, d.tells_version, d.last_update, d.max_message_bytes, uplink,
+                d.certified, d.claimed, d.channel, d.pinned, d.timezone, d.gap, d.ring, row.ready_task, row.held_task);
 }
 
 }  // namespace
@@ -96,6 +96,7 @@ DeviceRow read_device(Rows& r) {
   d.current_version = r.text();
   d.registered = r.flag();
   row.tagged = r.flag();
+  row.attributed = r.flag();
   d.secret = r.maybe(&Rows::digest);
   d.transports = unpack_transports(r.small());
   d.max_chunk_bytes = r.maybe(&Rows::unsigned32);
@@ -103,6 +104,8 @@ DeviceRow read_device(Rows& r) {
   d.last_seen = r.maybe(&Rows::time);
   d.present_until_tl = r.millis();
   d.transport = r.maybe(&Rows::word<Transport>);
+  d.protocol = r.maybe(&Rows::word<Protocol>);
+  d.client = r.text();
   d.link.rtt_ms = r.maybe(&Rows::real);
   d.link.rssi = r.maybe(&Rows::real);
   d.link.loss = r.maybe(&Rows::real);
@@ -171,22 +174,23 @@ void DeviceWriter::update(const DeviceRow& row, const DeviceKeys& changed) {
   if (changed.channel) channel_.run(d.id, d.channel);
 }
 
-DeviceTags::DeviceTags(SQLite::Database& db)
-    : of_(db, "SELECT device, key, value FROM device_tags WHERE device=?"),
-      add_(db, "INSERT INTO device_tags (device, key, value) VALUES (?,?,?)"),
-      remove_(db, "DELETE FROM device_tags WHERE device=?") {}
+DeviceTexts::DeviceTexts(SQLite::Database& db, const char* table)
+    : table_(table),
+      of_(db, fmt::format("SELECT device, key, value FROM {} WHERE device=?", table)),
+      add_(db, fmt::format("INSERT INTO {} (device, key, value) VALUES (?,?,?)", table)),
+      remove_(db, fmt::format("DELETE FROM {} WHERE device=?", table)) {}
 
-std::map<std::string, std::string> DeviceTags::of(const std::string& device) const {
-  std::map<std::string, std::string> tags;
-  for (auto& tag : readable_rows(of_.rows(device), "device_tags", read_tag)) tags.insert(std::move(tag));
-  return tags;
+std::map<std::string, std::string> DeviceTexts::of(const std::string& device) const {
+  std::map<std::string, std::string> texts;
+  for (auto& text : readable_rows(of_.rows(device), table_, read_text)) texts.insert(std::move(text));
+  return texts;
 }
 
-void DeviceTags::replace(const std::string& device, const std::map<std::string, std::string>& tags) {
+void DeviceTexts::replace(const std::string& device, const std::map<std::string, std::string>& texts) {
   remove(device);
-  for (const auto& [key, value] : tags) add_.run(device, key, value);
+  for (const auto& [key, value] : texts) add_.run(device, key, value);
 }
 
-void DeviceTags::remove(const std::string& device) { remove_.run(device); }
+void DeviceTexts::remove(const std::string& device) { remove_.run(device); }
 
 }  // namespace ota::storage

@@ -12,8 +12,9 @@
 namespace ota::storage {
 
 struct DeviceRow {
-  Device device;                           ///< its tags are read by DeviceTags
+  Device device;                           ///< its tags and attributes are read by DeviceTexts
   bool tagged = false;                     ///< it has tags
+  bool attributed = false;                 ///< it has attributes
   std::optional<std::int64_t> ready_task;  ///< its task that stands in the queue
   std::optional<std::int64_t> held_task;   ///< its task that waits behind device.held_uplink
 };
@@ -33,7 +34,7 @@ struct DeviceKeys {
 /// Which of them differ.
 DeviceKeys changed_keys(const Device& before, const Device& now);
 
-/// Writes all but the tags, of which it only stores whether there are any.
+/// Writes all but tags and attributes, of which it only stores whether there are any.
 class DeviceWriter {
  public:
   explicit DeviceWriter(SQLite::Database& db);
@@ -51,16 +52,20 @@ class DeviceWriter {
   Query channel_;
 };
 
-/// The rows of `device_tags`.
-class DeviceTags {
+inline constexpr const char* kTagsTable = "device_tags";
+inline constexpr const char* kAttributesTable = "device_attributes";
+
+/// The rows of a table of texts by device and key.
+class DeviceTexts {
  public:
-  explicit DeviceTags(SQLite::Database& db);
+  DeviceTexts(SQLite::Database& db, const char* table);
   /// Those that can be read.
   std::map<std::string, std::string> of(const std::string& device) const;
-  void replace(const std::string& device, const std::map<std::string, std::string>& tags);
+  void replace(const std::string& device, const std::map<std::string, std::string>& texts);
   void remove(const std::string& device);
 
  private:
+  const char* table_;
   Query of_;
   Query add_;
   Query remove_;

@@ -14,13 +14,15 @@ namespace ota::storage {
 struct Devices::Statements {
   explicit Statements(SQLite::Database& d) : db(d) {}
 
-  Device with_tags(DeviceRow row) const {
+  Device with_texts(DeviceRow row) const {
     if (row.tagged) row.device.tags = tags.of(row.device.id);
+    if (row.attributed) row.device.attributes = attributes.of(row.device.id);
     return std::move(row.device);
   }
 
   SQLite::Database& db;
-  const DeviceTags tags{db};
+  const DeviceTexts tags{db, kTagsTable};
+  const DeviceTexts attributes{db, kAttributesTable};
   Query find{db, select_devices("WHERE id=?")};
   Query first_held{db, "SELECT id FROM devices WHERE held_uplink=? ORDER BY held_task LIMIT 1"};
   Query verdicts{db, "SELECT link_verdict, COUNT(*) FROM devices GROUP BY link_verdict"};
@@ -42,7 +44,7 @@ Devices::~Devices() = default;
 
 std::optional<Device> Devices::find(const std::string& id) {
   auto row = first_row(q_->find.rows(id), "devices", read_device);
-  return row ? std::optional{q_->with_tags(std::move(*row))} : std::nullopt;
+  return row ? std::optional{q_->with_texts(std::move(*row))} : std::nullopt;
 }
 
 std::optional<std::string> Devices::first_held(const std::string& uplink) {

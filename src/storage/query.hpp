@@ -54,6 +54,7 @@ constexpr std::int64_t last_value(WaitReason) { return static_cast<std::int64_t>
 constexpr std::int64_t last_value(TaskState) { return static_cast<std::int64_t>(kTaskStates) - 1; }
 constexpr std::int64_t last_value(LinkVerdict) { return static_cast<std::int64_t>(LinkVerdict::poor); }
 constexpr std::int64_t last_value(Transport) { return static_cast<std::int64_t>(Transport::mqtt); }
+constexpr std::int64_t last_value(Protocol) { return static_cast<std::int64_t>(Protocol::latest); }
 constexpr std::int64_t last_value(ContactClass) { return static_cast<std::int64_t>(kContactClasses) - 1; }
 constexpr std::int64_t last_value(RolloutState) { return static_cast<std::int64_t>(kRolloutStates) - 1; }
 constexpr std::int64_t last_value(Bucket) { return static_cast<std::int64_t>(kBuckets) - 1; }

@@ -14,7 +14,7 @@ inline constexpr std::int64_t kNone = -1;
 enum class Index : std::uint8_t {
   none,
   own,      ///< one on (column, key of the row)
-  tags,     ///< device_tags_value
+  texts,    ///< on (key, value) of the table `sql`, which has a row for each key of a device (DeviceTexts)
   outcomes  ///< device_outcomes_state, of ended tasks
 };
 
@@ -37,7 +37,8 @@ inline constexpr Column kDeviceColumns[] = {
     {"outcome",
      "COALESCE((SELECT state FROM tasks INDEXED BY tasks_device WHERE device=d.id ORDER BY number DESC LIMIT 1), -1)",
      Index::outcomes, 4},
-    {"tag", "", Index::tags, 3},
+    {"tag", "device_tags", Index::texts, 3},
+    {"attr", "device_attributes", Index::texts, 3},
 };
 
 inline constexpr Column kTaskColumns[] = {

@@ -80,10 +80,11 @@ Sql version_holds(const FieldCondition& condition, const Column& column) {
 
 // --- conditions
 
-/// The column of a device; a tag's key is a parameter of its own.
+/// The column of a device; the key of a tag or an attribute is a parameter of its own.
 Sql column_sql(const FieldCondition& condition, const Column& column) {
-  if (condition.field->name != "tag") return {std::string(column.sql)};
-  return {"COALESCE((SELECT value FROM device_tags WHERE device=d.id AND key=?), '')", {condition.tag_key}};
+  if (column.index != Index::texts) return {std::string(column.sql)};
+  return {fmt::format("COALESCE((SELECT value FROM {} WHERE device=d.id AND key=?), '')", column.sql),
+          {condition.key}};
 }
 
 Sql text_holds(const FieldCondition& condition, const Sql& text) {
@@ -190,7 +191,7 @@ bool has_index(const FieldCondition& condition, Selects what) {
   if (condition.op == Op::like || (condition.op == Op::not_equal && !flag)) return false;
   const auto* column = find_column(*condition.field, what);
   if (!column || column->index == Index::none) return false;
-  if (column->index == Index::tags) return !condition.value.empty();
+  if (column->index == Index::texts) return !condition.value.empty();
   if (column->index == Index::outcomes)
     return condition.op == Op::equal && condition.number && kEnded.contains(static_cast<TaskState>(*condition.number));
   return true;
@@ -232,12 +233,12 @@ Walk walk_of(const Selection& selection, Selects what) {
   walk.id = tasks ? "t.number" : "d.id";
   walk.column = column ? std::string(column->sql) : walk.id;
   walk.from = {tasks ? "FROM tasks t WHERE " : "FROM devices d WHERE "};
-  if (column && (column->index == Index::tags || column->index == Index::outcomes)) {
-    const bool tags = column->index == Index::tags;
+  if (column && (column->index == Index::texts || column->index == Index::outcomes)) {
+    const bool texts = column->index == Index::texts;
     walk.from = {fmt::format("FROM {} x CROSS JOIN devices d ON d.id=x.device WHERE ",
-                             tags ? "device_tags" : "device_outcomes")};
-    if (tags) walk.from += {"x.key=? AND ", {best->tag_key}};
-    walk.column = tags ? "x.value" : "x.state";
+                             texts ? column->sql : "device_outcomes")};
+    if (texts) walk.from += {"x.key=? AND ", {best->key}};
+    walk.column = texts ? "x.value" : "x.state";
     walk.id = "x.device";
   }
   walk.spans = best ? spans_of(*best, selection.online_since) : std::vector<Span>{Span{}};

@@ -65,6 +65,7 @@ void Unit::put(const Device& device) {
   }
   entry.keys_changed |= changed_keys(entry.row->device, device);
   if (entry.row->device.tags != device.tags) entry.tags_changed = true;
+  if (entry.row->device.attributes != device.attributes) entry.attributes_changed = true;
   auto uplink = std::move(entry.row->device.held_uplink);
   entry.row->device = device;
   entry.row->device.held_uplink = std::move(uplink);
@@ -77,6 +78,7 @@ void Unit::remove_device(const std::string& id) {
   impl_->counters.write();
   impl_->remove_device.run(id);
   impl_->device_tags.remove(id);
+  impl_->device_attributes.remove(id);
   auto& entry = impl_->devices[id];
   entry.row.reset();
   entry.counted.reset();

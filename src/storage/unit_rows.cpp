@@ -33,7 +33,9 @@ void Unit::Impl::read_devices(const std::vector<std::string>& ids) {
     try {
       entry.row = read_row(rows, "devices", read_device);
       entry.counted = counted_as(entry.row->device);
-      if (entry.row->tagged) entry.row->device.tags = device_tags.of(entry.row->device.id);
+      auto& device = entry.row->device;
+      if (entry.row->tagged) device.tags = device_tags.of(device.id);
+      if (entry.row->attributed) device.attributes = device_attributes.of(device.id);
     } catch (const BadRow& e) {
       entry.bad = e;
     }
@@ -216,6 +218,7 @@ void Unit::Impl::write_devices() {
     counters.move(entry.counted, counted_as(entry.row->device));
     entry.counted = counted_as(entry.row->device);
     if (std::exchange(entry.tags_changed, false)) device_tags.replace(id, entry.row->device.tags);
+    if (std::exchange(entry.attributes_changed, false)) device_attributes.replace(id, entry.row->device.attributes);
   }
   changed_devices.clear();
 }

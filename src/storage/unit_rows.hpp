@@ -37,6 +37,7 @@ struct Unit::Impl {
     bool is_new = false;
     bool changed = false;
     bool tags_changed = false;
+    bool attributes_changed = false;
     DeviceKeys keys_changed;
     bool has_tasks = false;            // `tasks` are all that were open when they were read, and those made since
     std::vector<std::int64_t> tasks;   // also those that ended since
@@ -89,7 +90,8 @@ struct Unit::Impl {
   SQLite::Database& db = sqlite_db.handle();
   TaskWriter task_writer{db};
   DeviceWriter device_writer{db};
-  DeviceTags device_tags{db};
+  DeviceTexts device_tags{db, kTagsTable};
+  DeviceTexts device_attributes{db, kAttributesTable};
   Counters counters{db};
   TransferLog transfer_log;
   IdempotencyKeys& keys;

@@ -71,6 +71,12 @@ struct DeviceSettings {
   std::string default_channel = "default";  ///< of a device that is new
 };
 
+/// hawkBit's device interface.
+struct DdiSettings {
+  std::string version_attribute;   ///< the attribute that says which version a device runs; empty: none
+  std::string hardware_attribute;  ///< the same of its hardware type
+};
+
 /// What a rollout has where its order doesn't say.
 struct RolloutSettings {
   std::vector<std::string> stages{"canary", "1%", "10%", "100%"};
@@ -103,6 +109,7 @@ struct Settings {
   StorageSettings storage;
   TaskSettings tasks;
   DeviceSettings devices;
+  DdiSettings ddi;
   RolloutSettings rollouts;
   FleetSettings fleet;
   SecuritySettings security;

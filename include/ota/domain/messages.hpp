@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,13 +22,25 @@ enum class Transport : std::uint8_t { http, mqtt };
 std::string_view to_string(Transport transport);
 std::optional<Transport> parse_transport(std::string_view text);
 
-/// A device's credentials, as they came with the message.
+/// How a device reached the server: messages over MQTT or HTTP, hawkBit's device interface, or GET /firmware/latest.
+/// Stored as numbers in the database.
+enum class Protocol : std::uint8_t { mqtt, http, ddi, latest };
+std::string_view to_string(Protocol protocol);
+
+/// What a client calls itself (User-Agent, RFC 9110 section 10.1.5): its first 64 bytes, each that is no visible ASCII
+/// character or blank replaced by `?`.
+std::string fit_client(std::string_view text);
+
+/// A device's credentials, as they came with the message, and by which way.
 struct Credentials {
   std::optional<Digest> token_digest;  ///< SHA-256 of the token that it sent
   bool token_fit = false;              ///< the token is acceptable as the first one of a new device (fit_secret)
   bool certified = false;              ///< a client certificate with its id as common name
-  bool via_broker = false;             ///< over MQTT, where the broker may have authenticated it
+  Protocol protocol = Protocol::http;
+  std::string client;                  ///< fit_client(); empty: it doesn't say
   std::string remote;                  ///< over HTTP with a token: the address of the client
+
+  bool via_broker() const { return protocol == Protocol::mqtt; }  ///< which may have authenticated it
 };
 
 /// Whether a device may choose this token: 16 to 128 visible ASCII characters, which an HTTP header can carry too.
@@ -48,6 +61,20 @@ struct DeviceRequest {
   std::optional<std::string> timezone;             ///< fit_timezone
   std::optional<std::string> channel;              ///< valid_channel; need not exist
 };
+
+/// What a device says of itself, beside what the server understands.
+struct AttributeReport {
+  static constexpr std::size_t kMost = 100;    ///< of one device
+  static constexpr std::size_t kLongest = 128;  ///< bytes of a key, and of a value
+
+  enum class Mode : std::uint8_t { merge, replace, remove };
+  Mode mode = Mode::merge;
+  std::map<std::string, std::string> values;  ///< fit_attribute() each; with Mode::remove their texts don't matter
+};
+
+/// Whether a device may have that attribute: a key of 1 to 128 bytes without control characters and a value of at most
+/// 128 bytes without NUL, both UTF-8.
+bool fit_attribute(std::string_view key, std::string_view value);
 
 /// The minimum of `max_message_bytes`: every message except an offer fits into it.
 inline constexpr std::uint32_t kMinMessageBytes = 256;

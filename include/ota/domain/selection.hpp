@@ -39,10 +39,11 @@ enum class Compared : std::uint8_t {
 
 /// A field that conditions can name. Adding one takes a row in selection.cpp, and one in storage/selection_sql.cpp.
 struct Field {
-  std::string_view name;  ///< `tag` stands for `tag.KEY`
+  std::string_view name;
   Compared as = Compared::text;
   bool of_task = false;  ///< only tasks have it
-  Fact (*of)(const Subject& subject, const std::string& tag_key) = nullptr;
+  Fact (*of)(const Subject& subject, const std::string& key) = nullptr;
+  bool keyed = false;  ///< `tag` stands for `tag.KEY`
 };
 std::span<const Field> selection_fields();
 
@@ -52,7 +53,7 @@ std::string_view to_string(Op op);
 /// A value; made by parse_condition().
 struct FieldCondition {
   const Field* field = nullptr;
-  std::string tag_key;  ///< of the field `tag`
+  std::string key;  ///< of a field that is keyed
   Op op = Op::equal;
   std::string value;                   ///< of texts and versions; empty: unknown
   std::optional<std::int64_t> number;  ///< of the others; nothing: `never`, `none`

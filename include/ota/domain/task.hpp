@@ -124,6 +124,7 @@ struct Device {
   std::int64_t last_update = 0;    ///< number of the task whose image it verified last; 0: none
   bool registered = false;         ///< by an operator; then its reports don't change its hardware
   std::map<std::string, std::string> tags;
+  std::map<std::string, std::string> attributes;  ///< what it says of itself (AttributeReport)
   std::optional<Digest> secret;       ///< SHA-256 of its token
   bool claimed = false;               ///< it chose that token itself, in its first message
   bool certified = false;             ///< it has authenticated by a client certificate with its id
@@ -134,6 +135,8 @@ struct Device {
   std::optional<WallTime> last_seen;
   Millis present_until_tl{0};          ///< by the engine's clock
   std::optional<Transport> transport;  ///< of its last chunk
+  std::optional<Protocol> protocol;    ///< of its last message; nothing: none since schema 16
+  std::string client;                  ///< Credentials::client of that; empty: unknown
   LinkReport link;                     ///< its last report
   LinkRecord quality;                  ///< link quality
   std::string held_uplink;             ///< its task waits for others on this uplink; empty: it doesn't wait

@@ -82,6 +82,7 @@ class DeviceNotifier {
 struct Options {
   TaskSettings tasks;
   DeviceSettings devices;
+  DdiSettings ddi;
   RolloutSettings rollouts;
   FleetSettings fleet;
   int keep_logs_days = 90;
@@ -152,6 +153,10 @@ class Engine {
   virtual void request(DeviceId device, Credentials who, DeviceRequest message, Reply reply) = 0;
   virtual void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) = 0;
   virtual void verify(DeviceId device, Credentials who, VerifyReport message, Reply reply) = 0;
+  /// Keeps what the device says of itself. Attributes that the settings name (ddi.version_attribute,
+  /// ddi.hardware_attribute) count as what a request says. Answers nothing, or the error of a request's version and
+  /// hardware; Errc::malformed beyond AttributeReport::kMost, where all stays as it was.
+  virtual void set_attributes(DeviceId device, Credentials who, AttributeReport report, Reply reply) = 0;
   /// The device waits for what is pushed to it, which counts as contact. Answers what it was told last and has not
   /// begun: its offer or its retry. Errc::unknown_device, Errc::not_authorized.
   virtual void listen(DeviceId device, Credentials who, Done<std::optional<Answer>> done) = 0;

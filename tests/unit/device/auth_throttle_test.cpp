@@ -86,7 +86,7 @@ TEST_F(Gate, AStrangersNoiseIsNotTheDevicesOwn) {
   certified.certified = true;
   EXPECT_EQ(until_refused("gw-1", certified), download::AuthThrottle::kMessageBurst);
   Credentials via_broker;
-  via_broker.via_broker = true;
+  via_broker.protocol = Protocol::mqtt;
   EXPECT_EQ(until_refused("gw-1", via_broker), download::AuthThrottle::kMessageBurst) << "the broker knows who it is";
 }
 
@@ -101,7 +101,7 @@ TEST_F(Gate, WrongSecretsAreSlowedDown) {
   EXPECT_TRUE(!gate.record_result("gw-2", with("guess"), false) || !gate.record_result("gw-3", with("guess"), false) ||
               !gate.record_result("gw-4", with("guess"), false));
   Credentials via_broker;
-  via_broker.via_broker = true;
+  via_broker.protocol = Protocol::mqtt;
   EXPECT_FALSE(gate.record_result("gw-1", via_broker, false)) << "strangers over HTTP are counted apart";
   clock.steady_time += Millis{2'000};
   EXPECT_FALSE(gate.record_result("gw-1", with("next guess"), false));

@@ -216,7 +216,7 @@ TEST_F(DeviceChunks, OfAnotherTaskOrDeviceAreTheEnginesToJudge) {
       engine::ChunkAccess{Answer{ErrorAnswer{fail(Errc::unknown_task, "device gw-17 has no such task"), kTask}}};
   get("[[0,0]]");
   EXPECT_EQ(world.engine.fetched, std::vector<TaskId>{kTask});
-  EXPECT_TRUE(world.engine.last_who.via_broker);
+  EXPECT_TRUE(world.engine.last_who.via_broker());
   expect_error("unknown_task", "no such task");
   world.engine.chunk_access = engine::ChunkAccess{Answer{QueuedAnswer{kTask, 3, 9}}};
   get("[[0,0]]");

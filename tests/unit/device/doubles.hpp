@@ -80,6 +80,7 @@ class TestEngine final : public engine::Engine {
   void audit(AuditEntry) override {}
   void image_damaged(Digest) override {}
   void image_changed(Digest) override {}
+  void set_attributes(DeviceId, Credentials, AttributeReport, engine::Reply) override {}
   void image_hashed(const firmware::Stored&) override {}
   void key_used(std::string) override {}
   engine::FleetControl& fleet() noexcept override { std::abort(); }  // nobody asks here

@@ -50,13 +50,15 @@ TEST(HttpTransport, AnswersWithThePayloadOfTheTopic) {
   DeviceWorld world;
   world.engine.answer = UpToDateAnswer{"1.4.0"};
   TestRequest request(Method::post, "/ota/gw-17/request", {}, R"({"current_version":"1.4.0"})");
+  request.headers["User-Agent"] = "curl/7.88.1";
   const auto reply = world.handle(request);
   EXPECT_EQ(reply.status, 200u);
   EXPECT_EQ(reply.content_type, "application/json");
   EXPECT_EQ(reply.body, R"({"type":"up_to_date","version":"1.4.0"})");
   EXPECT_EQ(header_of(reply, "Cache-Control"), "no-store");
   EXPECT_EQ(world.engine.requests.at(0).second.current_version, "1.4.0");
-  EXPECT_FALSE(world.engine.last_who.via_broker);
+  EXPECT_EQ(world.engine.last_who.protocol, Protocol::http);
+  EXPECT_EQ(world.engine.last_who.client, "curl/7.88.1");
   EXPECT_TRUE(world.published.empty());
 }
 

@@ -34,7 +34,7 @@ TEST(MqttTransport, HandsEachMessageToTheEngine) {
   DeviceWorld world;
   world.api->on_message("/ota/gw-17/request", R"({"version":"1.4.0","token":"t"})");
   EXPECT_TRUE(world.engine.last_who.token_digest);
-  EXPECT_TRUE(world.engine.last_who.via_broker);
+  EXPECT_TRUE(world.engine.last_who.via_broker());
   EXPECT_FALSE(world.engine.last_who.certified);
   world.api->on_message("/ota/gw-18/progress", R"({"task_id":"OTA_20261122_000042","chunk":3})");
   world.api->on_message("/ota/gw-19/verify", kVerify);

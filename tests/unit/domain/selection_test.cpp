@@ -13,6 +13,7 @@ Device a_device() {
   device.hardware = "gw-a";
   device.current_version = "1.4.0";
   device.tags = {{"site", "Berlin"}, {"a.b", "x y"}};
+  device.attributes = {{"soc.rev", "B1"}};
   device.quality.verdict = LinkVerdict::fair;
   device.last_seen = *parse_rfc3339("2026-11-22T08:30:00Z");
   return device;
@@ -36,7 +37,8 @@ TEST(Selection, ComparesTextsByteByByte) {
   const auto device = a_device();
   for (const auto* text : {"id=gw-17", "id = gw-17", "id!=gw-1", "id<gw-2", "id <= gw-17", "id>gw-1", "id>=gw-17",
                            "hardware=gw-a", "tag.site=Berlin", "tag.site!=berlin", "tag.a.b=x y", "tag.site>A",
-                           "tag.none=", "tag.none!=x", "tag.site!=", "hardware!="})
+                           "tag.none=", "tag.none!=x", "tag.site!=", "hardware!=", "attr.soc.rev=B1",
+                           "attr.site=", "attr.soc.rev~b"})
     EXPECT_TRUE(holds(text, device)) << text;
   for (const auto* text : {"id=GW-17", "id!=gw-17", "id<gw-17", "id>gw-17", "hardware=gw", "hardware=", "tag.site=",
                            "tag.none!=", "tag.none<x", "tag.none>a", "tag.none~*"})
@@ -128,11 +130,13 @@ TEST(Selection, ComparesTasksAndTheirDevices) {
 TEST(Selection, RefusesByNameAndSaysWhatThereIs) {
   EXPECT_EQ(refusal("hardwar=x"),
             "condition \"hardwar=x\": field \"hardwar\" is unknown (did you mean hardware?); known are id, hardware, "
-            "version, channel, online, last_seen, link, outcome, tag.KEY");
+            "version, channel, online, last_seen, link, outcome, tag.KEY, attr.KEY");
   EXPECT_THAT(refusal("state=failed"), HasSubstr("field \"state\" is unknown"));
   EXPECT_EQ(refusal("state=failed", Selects::tasks), "accepted");
   EXPECT_THAT(refusal("tag=x"), HasSubstr("tag.KEY"));
   EXPECT_THAT(refusal("tag.=x"), HasSubstr("tag.KEY"));
+  EXPECT_THAT(refusal("attr.=x"), HasSubstr("attr.KEY"));
+  EXPECT_THAT(refusal("id.x=x"), HasSubstr("unknown"));
   EXPECT_THAT(refusal("id==x"), HasSubstr("operator \"==\" is unknown; known are = != < <= > >= ~;"));
   EXPECT_EQ(refusal("tag.x= =y"), "accepted");
   EXPECT_THAT(refusal("link<fair"), HasSubstr("link has no operator <; it has = !="));

@@ -38,6 +38,27 @@ TEST(Messages, ANameOfATimeZone) {
     EXPECT_FALSE(fit_timezone(unfit)) << unfit;
 }
 
+TEST(Messages, AnAttribute) {
+  const std::string longest(128, 'x');
+  EXPECT_TRUE(fit_attribute(longest, longest));
+  EXPECT_TRUE(fit_attribute("hw rev=\xc3\xa4", "a\nb"));
+  EXPECT_TRUE(fit_attribute("k", ""));
+  EXPECT_FALSE(fit_attribute("", "v"));
+  EXPECT_FALSE(fit_attribute(longest + "x", "v"));
+  EXPECT_FALSE(fit_attribute("k", longest + "x"));
+  EXPECT_FALSE(fit_attribute("k\n", "v"));
+  EXPECT_FALSE(fit_attribute("\xff", "v"));
+  EXPECT_FALSE(fit_attribute("k", "\xff"));
+  EXPECT_FALSE(fit_attribute("k", std::string_view("\0", 1)));
+}
+
+TEST(Messages, TheNameOfAClient) {
+  EXPECT_EQ(fit_client(" rauc-hawkbit-updater/1.2 "), "rauc-hawkbit-updater/1.2");
+  EXPECT_EQ(fit_client("a\r\nb\xc3\xa4\x7f"), "a??b???");
+  EXPECT_EQ(fit_client(std::string(100, 'x')), std::string(64, 'x'));
+  EXPECT_EQ(fit_client(""), "");
+}
+
 TEST(Messages, ANameOfAChannel) {
   for (const auto& valid : {std::string("default"), std::string("b"), std::string("x_1-2"), std::string(64, 'c')})
     EXPECT_TRUE(valid_channel(valid)) << valid;

@@ -393,8 +393,8 @@ TEST_F(DeviceCommands, TokensAreAskedForWhereTheyMustBe) {
   Credentials none, good, bad, broker, cert;
   good.token_digest = right;
   bad.token_digest = digest_of(8);
-  bad.via_broker = true;
-  broker.via_broker = true;
+  bad.protocol = Protocol::mqtt;
+  broker.protocol = Protocol::mqtt;
   cert.certified = true;
   EXPECT_EQ(error_in(ask(none)).error.code, Errc::not_authorized);
   EXPECT_EQ(error_in(ask(bad)).error.code, Errc::not_authorized);
@@ -405,6 +405,89 @@ TEST_F(DeviceCommands, TokensAreAskedForWhereTheyMustBe) {
   service->set_options(options);
   EXPECT_EQ(error_in(ask(broker)).error.code, Errc::not_authorized);
   EXPECT_TRUE(std::holds_alternative<UpToDateAnswer>(ask(good)));
+}
+
+class AttributesTest : public TaskServiceTest {
+ protected:
+  using Mode = AttributeReport::Mode;
+  using Texts = std::map<std::string, std::string>;
+
+  std::optional<Answer> report(Mode mode, Texts values) {
+    return unit([&](auto& s) {
+      return on_set_attributes(s, *DeviceId::parse("gw-1"), {}, {mode, std::move(values)});
+    });
+  }
+  Device device() { return service->rows.devices().find("gw-1").value(); }
+};
+
+TEST_F(AttributesTest, AreMergedReplacedAndRemoved) {
+  EXPECT_FALSE(report(Mode::merge, {{"serial", "7"}, {"rev", "A"}}));
+  EXPECT_EQ(device().attributes, (Texts{{"serial", "7"}, {"rev", "A"}}));
+  EXPECT_TRUE(device().last_seen);
+  report(Mode::merge, {{"rev", "B"}, {"mac", ""}});
+  EXPECT_EQ(device().attributes, (Texts{{"serial", "7"}, {"rev", "B"}, {"mac", ""}}));
+  report(Mode::remove, {{"serial", ""}, {"unknown", "x"}});
+  EXPECT_EQ(device().attributes, (Texts{{"rev", "B"}, {"mac", ""}}));
+  report(Mode::replace, {{"only", "this"}});
+  EXPECT_EQ(device().attributes, (Texts{{"only", "this"}}));
+  report(Mode::replace, {});
+  EXPECT_TRUE(device().attributes.empty());
+}
+
+TEST_F(AttributesTest, OneTooManyChangesNothing) {
+  Texts most;
+  for (std::size_t i = 0; i < AttributeReport::kMost; ++i) most[std::to_string(i)] = "x";
+  EXPECT_FALSE(report(Mode::replace, most));
+  const auto refused = report(Mode::merge, {{"0", "y"}, {"another", "y"}});
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(error_in(*refused).error.code, Errc::malformed);
+  EXPECT_EQ(device().attributes, most);
+  EXPECT_FALSE(report(Mode::merge, {{"0", "y"}})) << "those that are there may change";
+}
+
+TEST_F(AttributesTest, SomeAreVersionAndHardware) {
+  options.ddi.version_attribute = "version";
+  options.ddi.hardware_attribute = "board";
+  service->set_options(options);
+  report(Mode::merge, {{"version", "1.0.0"}, {"board", "gw-a"}});
+  EXPECT_EQ(device().current_version, "1.0.0");
+  EXPECT_TRUE(device().version_confirmed);
+  EXPECT_EQ(device().hardware, "gw-a");
+  report(Mode::remove, {{"version", "9"}, {"board", "gw-b"}});
+  report(Mode::merge, {{"version", ""}, {"board", "no hardware"}});
+  EXPECT_EQ(device().current_version, "1.0.0") << "nothing is said there";
+  EXPECT_EQ(device().hardware, "gw-a");
+
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  report(Mode::merge, {{"version", "2.0.0"}});
+  EXPECT_EQ(state_of(id), TaskState::succeeded) << "as a request says it";
+  unit([&](auto& s) {
+    auto known = s.registry.find("gw-1").value();
+    known.registered = true;
+    s.rows.unit.put(known);
+    return 0;
+  });
+  const auto refused = report(Mode::merge, {{"board", "gw-b"}});
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(error_in(*refused).error.code, Errc::wrong_hardware);
+  EXPECT_EQ(device().attributes.at("board"), "gw-b") << "what it says is kept";
+  EXPECT_EQ(device().hardware, "gw-a");
+}
+
+TEST_F(DeviceCommands, TheWayAndTheClientOfTheLastMessageAreKept) {
+  request("gw-1");
+  Credentials who;
+  who.protocol = Protocol::ddi;
+  who.client = "libcurl-agent/1.0";
+  unit([&](auto& s) { return on_request(s, *DeviceId::parse("gw-1"), who, {}); });
+  auto device = service->rows.devices().find("gw-1").value();
+  EXPECT_EQ(device.protocol, Protocol::ddi);
+  EXPECT_EQ(device.client, "libcurl-agent/1.0");
+  request("gw-1");
+  device = service->rows.devices().find("gw-1").value();
+  EXPECT_EQ(device.protocol, Protocol::http);
+  EXPECT_EQ(device.client, "");
 }
 
 class FirstContact : public TaskServiceTest {
@@ -497,7 +580,7 @@ TEST_F(FirstContact, WhereTokensAreRequiredOnlyAFitOneLetsANewDeviceIn) {
   EXPECT_FALSE(welcome("gw-1", with(7, false)));
   EXPECT_FALSE(row_of("gw-1")) << "a refused one is not taken in";
   auto over_mqtt = with(7);
-  over_mqtt.via_broker = true;
+  over_mqtt.protocol = Protocol::mqtt;
   EXPECT_TRUE(welcome("gw-1", over_mqtt));
   EXPECT_EQ(service->rows.audit_log.list({}, {}, 0, 100).at(0).caller.remote, "mqtt");
   over_mqtt.token_digest = digest_of(8);
@@ -634,7 +717,7 @@ TEST_F(DeviceCommands, ADownloadIsProvenByItsOwnDevice) {
 TEST_F(DeviceCommands, ChunksGoOnlyToTheDeviceOfATaskWhoseTurnItIs) {
   add_firmware("2.0.0");
   auto fetch = [&](const std::string& device, TaskId id, Credentials who = {}) {
-    who.via_broker = true;
+    who.protocol = Protocol::mqtt;
     return unit([&](auto& s) { return on_fetch(s, *DeviceId::parse(device), who, id); });
   };
   auto refusal = [&](const ChunkAccess& access) { return std::get<ErrorAnswer>(std::get<Answer>(access)).error.code; };

@@ -10,7 +10,7 @@ class Links : public TaskServiceTest {
  protected:
   static Credentials over_mqtt() {
     Credentials who;
-    who.via_broker = true;
+    who.protocol = Protocol::mqtt;
     return who;
   }
   Answer request_mqtt(const std::string& device) {

@@ -47,7 +47,24 @@ TEST(Devices, OneWithItsActiveTask) {
     "last_seen":"2026-11-22T08:30:00Z","transports":["http","mqtt"],"max_chunk_bytes":65536,"link":{"verdict":"unknown","transport":null,"rtt_ms":null,"rssi":null,"loss":null,
     "measured":{"rtt_ms":null,"loss":null,"rate":null},"stalls":0,"resumes":0,"mismatches":0,"cut_replies":0,
     "mqtt_first":false},
+    "protocol":null,"client":null,"attributes":{},
     "created_at":"2026-11-22T08:30:00Z"})"));
+}
+
+TEST(Devices, OneWithWhatItSaysOfItself) {
+  Bench bench;
+  auto device = known("gw-1");
+  device.attributes = {{"hwRevision", "2"}};
+  device.protocol = Protocol::ddi;
+  device.client = "libcurl-agent/1.0";
+  bench.write([&] { bench.unit->put(device); });
+  const auto json = bench.get("/devices/gw-1").json;
+  EXPECT_EQ(json["attributes"], Json::parse(R"({"hwRevision":"2"})"));
+  EXPECT_EQ(json["protocol"], "ddi");
+  EXPECT_EQ(json["client"], "libcurl-agent/1.0");
+  const auto listed = bench.get("/devices").json["items"][0];
+  EXPECT_EQ(listed["client"], "libcurl-agent/1.0");
+  EXPECT_FALSE(listed.contains("attributes"));
 }
 
 TEST(Devices, ListInTheOrderOfIds) {

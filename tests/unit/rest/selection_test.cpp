@@ -128,10 +128,11 @@ TEST_F(SelectedLists, AsCsv) {
   EXPECT_EQ(seen.reply.status, 200u);
   EXPECT_EQ(seen.reply.content_type, "text/csv; charset=utf-8");
   EXPECT_EQ(seen.reply.body,
-            "id,hardware,version,version_confirmed,last_seen,link,registered,has_token,active_task,tags,created_at\r\n"
-            "gw-4,gw-a,1.8.0,false,2026-11-22T08:23:20Z,unknown,false,false,,\"{\"\"site\"\":\"\"so\\\"\"uth, "
+            "id,hardware,version,version_confirmed,last_seen,protocol,client,link,registered,has_token,active_task,"
+            "tags,created_at\r\n"
+            "gw-4,gw-a,1.8.0,false,2026-11-22T08:23:20Z,,,unknown,false,false,,\"{\"\"site\"\":\"\"so\\\"\"uth, "
             "1\"\"}\",2026-11-22T08:30:00Z\r\n"
-            "gw-5,gw-b,1.10.0,false,2026-11-22T08:21:40Z,unknown,false,false,,\"{\"\"site\"\":\"\"north\"\"}\","
+            "gw-5,gw-b,1.10.0,false,2026-11-22T08:21:40Z,,,unknown,false,false,,\"{\"\"site\"\":\"\"north\"\"}\","
             "2026-11-22T08:30:00Z\r\n");
   const auto link = seen.header("Link");
   ASSERT_THAT(link, HasSubstr("</devices?limit=2&where="));

@@ -16,6 +16,9 @@ TEST_P(DeviceRows, DevicesComeBackAndLapse) {
   d.current_version = "1.0";
   d.registered = true;
   d.tags = {{"site", "north"}, {"note", ""}};
+  d.attributes = {{"site", "south"}, {"hwRevision", ""}};
+  d.protocol = Protocol::ddi;
+  d.client = "libcurl-agent/1.0";
   d.secret = digest_of(4);
   d.transports = {Transport::mqtt, Transport::http};
   d.max_chunk_bytes = 65'536;
@@ -29,6 +32,9 @@ TEST_P(DeviceRows, DevicesComeBackAndLapse) {
   put(d);
   const auto back = devices.find("gw-1").value();
   EXPECT_EQ(back.tags, d.tags);
+  EXPECT_EQ(back.attributes, d.attributes);
+  EXPECT_EQ(back.protocol, d.protocol);
+  EXPECT_EQ(back.client, d.client);
   EXPECT_EQ(back.secret, d.secret);
   EXPECT_EQ(back.transports, d.transports);
   EXPECT_EQ(back.max_chunk_bytes, d.max_chunk_bytes);
@@ -108,6 +114,24 @@ TEST_P(DeviceRows, TheOldestTaskBehindAnUplinkIsFirst) {
   hold("b", {}, 0);
   EXPECT_EQ(devices.first_held("mast"), "a");
   EXPECT_EQ(devices.find("b")->held_uplink, "");
+}
+
+TEST_P(DeviceRows, AttributesAreRowsOfTheirOwn) {
+  auto d = device("gw-1");
+  d.tags = {{"site", "north"}};
+  d.attributes = {{"site", "south"}, {"rev", "7"}};
+  put(d);
+  unit.discard();
+  EXPECT_EQ(unit.device("gw-1")->attributes, d.attributes);
+  EXPECT_EQ(unit.device("gw-1")->tags, d.tags);
+  EXPECT_EQ(devices.find("gw-1")->attributes, d.attributes);
+  d.attributes.erase("rev");
+  put(d);
+  unit.discard();
+  EXPECT_EQ(devices.list({}, 10).rows.at(0).attributes, d.attributes);
+  unit.remove_device("gw-1");
+  device("gw-1");
+  EXPECT_TRUE(devices.find("gw-1")->attributes.empty()) << "a new device of that id has none of them";
 }
 
 TEST_P(DeviceRows, TagsAreReplacedAsAWholeAndGoWithTheirDevice) {

@@ -37,6 +37,8 @@ class SelectionTest : public ::testing::Test, protected Store {
     if (below(5) > 0) d.last_seen = WallTime{Millis{1'000 * below(10)}};
     for (const auto* key : {"site", "rack"})
       if (below(2) == 0) d.tags[key] = one_of(kWords);
+    for (const auto* key : {"site", "soc.rev"})
+      if (below(2) == 0) d.attributes[key] = one_of(kWords);
     return d;
   }
 
@@ -94,7 +96,7 @@ class SelectionTest : public ::testing::Test, protected Store {
         value = below(4) == 0 ? "none" : std::string(to_string(static_cast<TaskState>(below(kTaskStates))));
         break;
     }
-    const std::string name = field.name == "tag" ? "tag.site" : std::string(field.name);
+    const std::string name = std::string(field.name) + (field.keyed ? one_of({".site", ".soc.rev"}) : "");
     auto text = fmt::format("{} {} {}", name, *op, value);
     return parse_condition(text, what) ? text : any_condition(what);
   }
@@ -257,6 +259,7 @@ TEST_F(SelectionTest, IndexedConditionsSeek) {
       {Selects::devices, "link=poor", "devices_link (link_verdict=?)"},
       {Selects::devices, "outcome=failed", "device_outcomes_state (state=?)"},
       {Selects::devices, "tag.site=north", "device_tags_value (key=? AND value=?)"},
+      {Selects::devices, "attr.soc.rev=north", "device_attributes_value (key=? AND value=?)"},
       {Selects::tasks, "id=a", "tasks_device (device=?)"},
       {Selects::tasks, "state=failed", "tasks_state (state=?)"},
       {Selects::tasks, "version>=1.0.0", "tasks_version (version_key>? AND version_key<?)"},
