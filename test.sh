@@ -8,13 +8,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 usage() {
   cat <<'END'
 ./test.sh [--fresh] [--sanitize address|thread] [--docker] [--fuzz SECONDS] [--crash N] [--soak MINUTES] [--brokers]
-          [--fleet N] [--filter REGEX]
+          [--packages] [--fleet N] [--filter REGEX]
   --fresh                    make a minimal Debian 12 (debootstrap, as root), clone HEAD into it, and there run
                              ./test.sh with the other options, and ./run.sh --once
   --sanitize address|thread  build with ASan and UBSan, or with TSan, and run the same tests
   --docker                   also build the container image and bring the compose file up (minutes; as root)
   --fuzz SECONDS             also fuzz each parser of external data with libFuzzer for SECONDS (60 is a good start)
   --crash N                  kill -9 the daemon N times in the crash campaign instead of 50 (1000: about an hour)
+  --packages                 also install, upgrade, remove and purge the Debian packages in a minimal Debian 12 (as root)
   --fleet N                  play the large simulated fleets that take long N times instead of 20 (300: 5 minutes)
   --soak MINUTES             also run a mixed load for MINUTES: memory, descriptors and database must not grow
   --brokers                  also run the whole flow over RabbitMQ, ejabberd and aedes: installs them (80 MB, and npm)
@@ -40,6 +41,7 @@ crash=50
 soak=''
 fleet=20
 brokers=''
+packages=''
 for option; do
   [[ $option == --fresh ]] && fresh=yes || given+=("$option")
 done
@@ -63,6 +65,7 @@ while (($#)); do
       [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
       fleet=$2; shift ;;
     --brokers) brokers=yes ;;
+    --packages) packages=yes ;;
     --filter)
       [[ -n ${2:-} ]] || { usage >&2; exit 2; }
       filter=(-R "$2"); shift ;;
@@ -77,7 +80,7 @@ done
 say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*"; }
 
 # shellcheck disable=SC2086
-install_missing $build_packages $test_packages ${docker:+$docker_packages} ${fuzz:+$fuzz_packages}
+install_missing $build_packages $test_packages ${docker:+$docker_packages} ${fuzz:+$fuzz_packages} ${packages:+debootstrap}
 # shellcheck disable=SC2086
 install_idle $idle_packages
 export PATH=$PATH:/usr/sbin
@@ -97,6 +100,7 @@ cmake --build --preset "$preset" -j "$jobs" >"$build/build.log" 2>&1 ||
   { grep -E -A20 'error|FAILED' "$build/build.log" | head -200; echo "0 passed, 1 failed"; exit 1; }
 
 export OTAD_BUILD=$build OTAD_CRASH_KILLS=$crash OTAD_FLEET_RUNS=$fleet OTAD_JOBS=$jobs
+[[ ! $packages ]] || export OTAD_PACKAGES=1
 if [[ $brokers ]]; then
   say "installing other brokers"
   install_brokers "$build/brokers"

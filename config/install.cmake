@@ -1,20 +1,20 @@
 # What `cmake --install` puts where. The unit holds paths, so the prefix is to be given when configuring:
 # -DCMAKE_INSTALL_PREFIX=/usr is what a distribution does, with settings in /etc.
 if(TARGET otad)
-  install(TARGETS otad RUNTIME)
+  install(TARGETS otad RUNTIME COMPONENT otad)
 endif()
 if(TARGET ota-agent)
-  install(TARGETS ota-agent RUNTIME)
+  install(TARGETS ota-agent RUNTIME COMPONENT ota-agent)
 endif()
 if(TARGET otactl)
-  install(TARGETS otactl RUNTIME)
+  install(TARGETS otactl RUNTIME COMPONENT otactl)
   # The program writes its own man page; where it can't run here, there is none.
   set(otactl_page ${PROJECT_BINARY_DIR}/generated/otactl.1)
   if(NOT CMAKE_CROSSCOMPILING OR CMAKE_CROSSCOMPILING_EMULATOR)
     add_custom_command(OUTPUT ${otactl_page} COMMAND otactl manual > ${otactl_page} DEPENDS otactl VERBATIM)
     add_custom_target(otactl_page ALL DEPENDS ${otactl_page})
   endif()
-  install(FILES ${otactl_page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL)
+  install(FILES ${otactl_page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT otactl OPTIONAL)
 endif()
 
 # GNUInstallDirs knows only in the full path that etc of /usr is /etc; relative ones follow `--prefix`.
@@ -27,8 +27,8 @@ set(OTAD_CONFIG_FILE ${CMAKE_INSTALL_FULL_SYSCONFDIR}/otad/otad.toml)
 set(OTAD_AGENT_CONFIG_FILE ${CMAKE_INSTALL_FULL_SYSCONFDIR}/ota-agent.toml)
 
 # Settings that somebody changed are never overwritten; the defaults are in share/otad.
-function(install_settings sample folder share)
-  install(FILES ${sample} DESTINATION ${share})
+function(install_settings component sample folder share)
+  install(FILES ${sample} DESTINATION ${share} COMPONENT ${component})
   get_filename_component(name ${sample} NAME)
   install(CODE "
     set(folder \"${folder}\")
@@ -37,21 +37,22 @@ function(install_settings sample folder share)
     endif()
     if(NOT EXISTS \"\$ENV{DESTDIR}\${folder}/${name}\")
       file(INSTALL \"${PROJECT_SOURCE_DIR}/${sample}\" DESTINATION \"\${folder}\")
-    endif()")
+    endif()" COMPONENT ${component})
 endfunction()
-install_settings(config/otad.toml ${sysconfdir}/otad ${CMAKE_INSTALL_DATADIR}/otad)
-install_settings(config/agent/ota-agent.toml ${sysconfdir} ${CMAKE_INSTALL_DATADIR}/otad/agent)
+install_settings(otad config/otad.toml ${sysconfdir}/otad ${CMAKE_INSTALL_DATADIR}/otad)
+install_settings(ota-agent config/agent/ota-agent.toml ${sysconfdir} ${CMAKE_INSTALL_DATADIR}/otad/agent)
 install(PROGRAMS config/agent/install-dd config/agent/install-mender config/agent/install-rauc
-  config/agent/install-swupdate DESTINATION ${CMAKE_INSTALL_DATADIR}/otad/agent)
+  config/agent/install-swupdate DESTINATION ${CMAKE_INSTALL_DATADIR}/otad/agent COMPONENT ota-agent)
 
 foreach(unit otad ota-agent)
   configure_file(config/systemd/${unit}.service.in ${PROJECT_BINARY_DIR}/generated/${unit}.service @ONLY)
-  install(FILES ${PROJECT_BINARY_DIR}/generated/${unit}.service DESTINATION lib/systemd/system)
+  install(FILES ${PROJECT_BINARY_DIR}/generated/${unit}.service DESTINATION lib/systemd/system COMPONENT ${unit})
 endforeach()
-install(FILES config/sysusers.d/otad.conf DESTINATION lib/sysusers.d)
+install(FILES config/sysusers.d/otad.conf DESTINATION lib/sysusers.d COMPONENT otad)
 install(FILES config/mosquitto/otad.conf config/mosquitto/otad-secure.conf config/mosquitto/otad.acl
-  DESTINATION ${CMAKE_INSTALL_DATADIR}/otad/mosquitto)
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/otad/mosquitto COMPONENT otad)
 install(FILES config/simulate/fleet.toml config/simulate/rollout.toml
-  DESTINATION ${CMAKE_INSTALL_DATADIR}/otad/simulate)
-install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
-install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/otad/simulate COMPONENT otad)
+install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT otad OPTIONAL)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT licence OPTIONAL)  # Debian's packages name theirs
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT otad OPTIONAL)

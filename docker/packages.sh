@@ -6,12 +6,15 @@ build_packages="g++ cmake ninja-build ccache python3
   libpaho-mqttpp-dev libspdlog-dev libsqlite3-dev libsqlitecpp-dev libssl-dev libtomlplusplus-dev
   nlohmann-json3-dev zlib1g-dev"
 
+# For the Debian packages of otad itself, besides.
+package_packages="dpkg-dev help2man"
+
 # What ./run.sh starts, calls and sends.
 run_packages="mosquitto curl python3 tzdata u-boot-qemu opensbi"
 
 test_packages="mosquitto mosquitto-clients curl wget aria2 openssl python3 python3-paho-mqtt systemd faketime iproute2
   iptables e2fsprogs mount slowhttptest sslscan binutils wrk
-  zsync zchunk cpio tzdata clang-tidy-14"
+  zsync zchunk cpio tzdata clang-tidy-14 dpkg-dev help2man lintian"
 
 # Called by tests too, but their packages bring services, which stay off: swupdate-progress even reboots the machine.
 idle_packages="swupdate"

@@ -1,0 +1,215 @@
+"""The Debian packages: what is in them, and installing, upgrading, removing and purging them in a minimal Debian 12.
+
+The latter takes minutes and is done by root with `test.sh --packages` (OTAD_PACKAGES).
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from harness import ENVIRONMENT, OTAD, ROOT, SANITIZED, Broker, Process, Rest, digest, free_port, image, main, \
+    wait_until
+
+BUILD = pathlib.Path(OTAD).resolve().parent
+PROGRAMS = ("otad", "otactl", "ota-agent")
+VERSION = "0.1.0"
+NEXT = "0.1.1"
+
+
+def run(*command, status=0, **options):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, **options)
+    assert done.returncode == status, f"{command}: {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+    return done.stdout + done.stderr
+
+
+def make_packages(folder):
+    """Of the programs that were built, in `folder`; a package's path by its name."""
+    run("cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", "-DCMAKE_INSTALL_PREFIX=/usr", "-DOTAD_TESTS=OFF",
+        "-DOTAD_PACKAGES=ON", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", env=ENVIRONMENT)
+    for program in PROGRAMS:
+        shutil.copy2(BUILD / program, folder / program)
+    # The pages follow from the programs; nothing is compiled.
+    (folder / "generated/otactl.1").write_text(run(BUILD / "otactl", "manual"))
+    for program, what in (("otad", "server"), ("ota-agent", "device client")):
+        run("help2man", "--no-info", "--section=1", f"--name={what}", f"--version-string={VERSION}",
+            f"--output={folder}/debian/{program}.1", BUILD / program)
+    run("cpack", "-G", "DEB", cwd=folder, env=ENVIRONMENT)
+    return {path.name.partition("_")[0]: path for path in folder.glob("*.deb")}
+
+
+@unittest.skipIf(SANITIZED, "sanitizers build otherwise")
+class Packages(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="otad-packages-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        cls.packages = make_packages(cls.folder)
+
+    def field(self, package, name):
+        return run("dpkg-deb", "-f", self.packages[package], name).strip()
+
+    def files(self, package):
+        listed = run("dpkg-deb", "-c", self.packages[package]).splitlines()
+        return {line.split()[5].removeprefix("."): line.split()[0] for line in listed if not line.startswith("d")}
+
+    def test_one_package_for_each_program(self):
+        self.assertEqual(set(self.packages), set(PROGRAMS))
+        architecture = run("dpkg", "--print-architecture").strip()
+        for name, path in self.packages.items():
+            with self.subTest(name):
+                self.assertEqual(path.name, f"{name}_{VERSION}_{architecture}.deb")
+                self.assertIn("libc6", self.field(name, "Depends"))
+                self.assertIn(f"/usr/bin/{name}", self.files(name))
+                self.assertIn(f"/usr/share/man/man1/{name}.1.gz", self.files(name))
+                self.assertIn(f"/usr/share/doc/{name}/copyright", self.files(name))
+                self.assertTrue((self.folder / f"{name}-dbgsym_{VERSION}_{architecture}.ddeb").exists())
+
+    def test_only_what_debian_12_has(self):
+        for name in self.packages:
+            run("apt-get", "satisfy", "-s", "-qq", self.field(name, "Depends"))
+
+    def test_settings_are_kept_by_dpkg(self):
+        for name, settings in (("otad", "/etc/otad/otad.toml"), ("ota-agent", "/etc/ota-agent.toml")):
+            self.assertIn(settings, self.files(name))
+            self.assertEqual(run("dpkg-deb", "-I", self.packages[name], "conffiles").split(), [settings])
+
+    def test_no_file_is_in_two_packages(self):
+        seen = {}
+        for name in self.packages:
+            for path in self.files(name):
+                self.assertNotIn(path, seen, f"{name} and {seen.get(path)}")
+                seen[path] = name
+
+    def test_lintian_finds_nothing(self):
+        told = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", *map(str, self.packages.values())],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual((told.returncode, told.stdout), (0, ""), told.stderr)
+
+
+@unittest.skipUnless(os.environ.get("OTAD_PACKAGES"), "test.sh --packages makes a minimal Debian 12 for this")
+class InAMinimalDebian(unittest.TestCase):
+    """One after the other, as their names are sorted."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="otad-root-", dir="/var/tmp"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        cls.root = cls.folder / "root"
+        cls.root.mkdir()
+        run("bash", "-c", '. tests/debian.sh; make_debian "$@"', "bash", cls.root, cls.folder / "log", cwd=ROOT)
+        (cls.root / "etc/resolv.conf").write_bytes(pathlib.Path("/etc/resolv.conf").read_bytes())
+        for name in ("proc", "dev"):
+            run("mount", "--rbind", f"/{name}", cls.root / name)
+            cls.addClassCleanup(run, "umount", "-l", cls.root / name)
+        packages = cls.folder / "packages"
+        packages.mkdir()
+        cls.old = make_packages(packages)
+        cls.new = {name: cls.raise_version(path) for name, path in cls.old.items()}
+        for path in (*cls.old.values(), *cls.new.values()):
+            shutil.copy2(path, cls.root / "tmp")
+        cls.inside("apt-get", "update", "-qq")
+        cls.broker = Broker(cls.folder).start()
+        cls.addClassCleanup(cls.broker.kill)
+        cls.rest = Rest(free_port())
+
+    @classmethod
+    def raise_version(cls, path):
+        """The same package as it would be in the version after."""
+        tree = cls.folder / "tree"
+        shutil.rmtree(tree, ignore_errors=True)
+        run("dpkg-deb", "-R", path, tree)
+        for name in ("control", "preinst"):
+            control = tree / "DEBIAN" / name
+            if control.exists():
+                control.write_text(control.read_text().replace(VERSION, NEXT))
+        raised = path.with_name(path.name.replace(VERSION, NEXT))
+        run("dpkg-deb", "--root-owner-group", "-b", tree, raised)
+        return raised
+
+    @classmethod
+    def inside(cls, *command, status=0, **variables):
+        settings = [f"{key}={value}" for key, value in variables.items()]
+        proxies = [f"{key}={value}" for key, value in os.environ.items() if key.lower().endswith("_proxy")]
+        return run("chroot", cls.root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive",
+                   *proxies, *settings, *command, status=status)
+
+    def install(self, packages, status=0):
+        return self.inside("apt-get", "install", "-y", "-qq", "--no-install-recommends",
+                           *(f"/tmp/{path.name}" for path in packages.values()), status=status)
+
+    def start(self):
+        self.daemon = Process(self.folder / "otad.log")
+        self.daemon.launch(["chroot", "--userspec=otad:otad", str(self.root), "env", "PATH=/usr/bin",
+                            f"OTAD_HTTP_LISTEN=127.0.0.1:{self.rest.port}",
+                            f"OTAD_MQTT_URL=tcp://127.0.0.1:{self.broker.port}", "otad"])
+        self.addCleanup(self.daemon.kill)
+        wait_until(lambda: self.answers(), "the installed daemon answers", 30)
+
+    def answers(self):
+        try:
+            return self.rest.call("GET", "/healthz").status == 200
+        except OSError:
+            return False
+
+    def update(self, version):
+        """By the installed agent."""
+        data = image(version, 300_000)
+        self.assertEqual(self.rest.upload(version, data, "gw-a").status, 201)
+        self.assertEqual(self.rest.upgrade("gw-1", version, hardware="gw-a").status, 201)
+        (self.root / "tmp/version").write_text("0.0.1")
+        self.inside("ota-agent", "--id", "gw-1", "--broker", f"tcp://127.0.0.1:{self.broker.port}", "--hardware", "gw-a",
+                    "--state-dir", "/tmp/agent", "--once", "--version-file", "/tmp/version", "--install",
+                    f"cp $1 /tmp/installed; echo {version} >/tmp/version")
+        self.assertEqual(digest((self.root / "tmp/installed").read_bytes()), digest(data))
+
+    def test_1_install_and_first_update(self):
+        told = self.install(self.old)
+        self.assertIn("otad keys add", told, "the next step")
+        self.assertRegex(self.inside("stat", "-c", "%U %a", "/var/lib/otad"), "otad 750")
+        self.assertTrue((self.root / "etc/systemd/system/multi-user.target.wants/otad.service").is_symlink())
+        self.start()
+        self.update("1.0.0")
+        self.assertIn("1.0.0", self.inside("otactl", "firmware", "list",
+                                           OTACTL_URL=f"http://127.0.0.1:{self.rest.port}"))
+        self.daemon.stop()
+
+    def test_2_upgrade_keeps_data_and_settings(self):
+        settings = self.root / "etc/otad/otad.toml"
+        settings.write_text(settings.read_text() + "\n# ours\n")
+        self.install(self.new)
+        self.assertIn(f"Version: {NEXT}", self.inside("dpkg", "-s", "otad"))
+        self.assertTrue(settings.read_text().endswith("# ours\n"))
+        self.start()
+        self.assertEqual([firmware["version"] for firmware in self.rest.items("/firmware")], ["1.0.0"])
+        self.update("1.1.0")
+        self.daemon.stop()
+
+    def test_3_downgrade_is_refused_clearly(self):
+        told = self.inside("dpkg", "-i", f"/tmp/{self.old['otad'].name}", status=1)
+        self.assertIn("a downgrade is not possible", told)
+        self.assertRegex(self.inside("dpkg", "-s", "otad"), rf"Status: install ok installed(.|\n)*Version: {NEXT}")
+        self.start()
+        self.daemon.stop()
+
+    def test_4_remove_keeps_data_and_purge_removes_it(self):
+        self.inside("apt-get", "remove", "-y", "-qq", *PROGRAMS)
+        self.assertTrue((self.root / "var/lib/otad/otad.db").exists())
+        self.assertTrue((self.root / "etc/otad/otad.toml").exists())
+        self.assertFalse((self.root / "usr/bin/otad").exists())
+        self.inside("apt-get", "purge", "-y", "-qq", *PROGRAMS)
+        left = self.inside("find", "/etc", "/var/lib", "/usr", "-xdev", "(", "-name", "*otad*", "-o", "-name",
+                           "*ota-agent*", "-o", "-name", "*otactl*", ")").split()
+        self.assertEqual([path for path in left if "/dpkg/" not in path and "/apt/" not in path], [])
+        self.assertNotRegex(self.inside("getent", "passwd"), "otad")
+
+    def test_5_install_again(self):
+        self.install(self.new)
+        self.start()
+        self.assertEqual(self.rest.items("/firmware"), [])
+        self.daemon.stop()
+
+
+if __name__ == "__main__":
+    main()
