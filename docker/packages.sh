@@ -2,7 +2,7 @@
 # The Debian 12 packages that otad needs, for run.sh, test.sh and the Dockerfile: the one list of them. For any sh.
 
 build_packages="g++ cmake ninja-build ccache python3
-  libboost1.81-dev libcctz-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgtest-dev libpaho-mqtt-dev
+  libarchive-dev libboost1.81-dev libcctz-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgtest-dev libpaho-mqtt-dev
   libpaho-mqttpp-dev libspdlog-dev libsqlite3-dev libsqlitecpp-dev libssl-dev libtomlplusplus-dev
   nlohmann-json3-dev zlib1g-dev"
 
@@ -14,7 +14,7 @@ run_packages="mosquitto curl python3 tzdata u-boot-qemu opensbi"
 
 test_packages="mosquitto mosquitto-clients curl wget aria2 openssl python3 python3-paho-mqtt systemd faketime iproute2
   iptables e2fsprogs mount slowhttptest sslscan binutils wrk
-  zsync zchunk cpio tzdata clang-tidy-14 dpkg-dev help2man lintian"
+  libarchive-tools zsync zchunk cpio tzdata clang-tidy-14 dpkg-dev help2man lintian"
 
 # Called by tests too, but their packages bring services, which stay off: swupdate-progress even reboots the machine.
 idle_packages="swupdate"
@@ -33,7 +33,7 @@ broker_packages="rabbitmq-server ejabberd nodejs"
 broker_npm_packages="aedes@0.51.3"
 
 # What the built programs are linked with.
-runtime_packages="ca-certificates libcctz2 libcurl4 libfmt9 libpaho-mqtt1.3 libpaho-mqttpp3-1 libspdlog1.10 libsqlite3-0
+runtime_packages="ca-certificates libarchive13 libcctz2 libcurl4 libfmt9 libpaho-mqtt1.3 libpaho-mqttpp3-1 libspdlog1.10 libsqlite3-0
   libssl3 libtomlplusplus3 tzdata zlib1g"
 
 # install_missing NAME...: as root or by sudo; says nothing where nothing is missing.

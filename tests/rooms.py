@@ -15,6 +15,7 @@ BELOW = {
     "firmware": {"base", "domain"},
     "simulate": {"base", "domain"},
     "engine": {"base", "domain", "storage", "firmware"},
+    "backup": {"base", "domain", "storage", "firmware"},
     "http": {"base"},
     "mqtt": {"base"},
     "curl": set(),
@@ -23,19 +24,19 @@ BELOW = {
     "device": {"base", "domain", "firmware", "engine", "http", "wire", "download"},
     "rest": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download"},
     "app": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download", "device", "rest",
-            "simulate"},
+            "simulate", "backup"},
     "otactl": {"base", "curl"},
     "agent": {"base", "curl", "domain", "firmware", "mqtt"},
 }
-LEVELS = [["app", "agent", "otactl"], ["device", "rest"], ["download"], ["wire"], ["engine", "http", "mqtt"],
+LEVELS = [["app", "agent", "otactl"], ["device", "rest"], ["download"], ["wire"], ["engine", "http", "mqtt", "backup"],
           ["storage", "firmware", "simulate"], ["domain"], ["base", "curl"]]
 # Which modules' src/ may include a library.
 OWNERS = {
     "spdlog/": {"base"}, "toml++/": {"base", "agent", "otactl", "simulate"}, "SQLiteCpp/": {"storage"}, "sqlite3.h": {"storage"},
     "openssl/": {"firmware", "http", "otactl"}, "boost/url": {"base"}, "boost/beast": {"http"},
     "boost/asio": {"http", "download", "device", "rest"},
-    "mqtt/async": {"mqtt"}, "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"wire", "rest", "agent", "otactl"},
-    "zlib.h": {"rest"}, "cctz/": {"domain"}, "CLI/": {"app", "agent", "otactl"}, "curl/": {"agent", "curl", "otactl"},
+    "mqtt/async": {"mqtt"}, "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"wire", "backup", "rest", "agent", "otactl"},
+    "archive": {"backup"}, "zlib.h": {"rest"}, "cctz/": {"domain"}, "CLI/": {"app", "agent", "otactl"}, "curl/": {"agent", "curl", "otactl"},
 }
 # Besides, these may show in interfaces.
 IN_INTERFACES = re.compile(r"boost/(system/result|asio/awaitable)\.hpp$")

@@ -34,6 +34,7 @@ struct CommandLine {
   CLI::App* list = nullptr;
   CLI::App* remove = nullptr;
   CLI::App* backup = nullptr;
+  CLI::App* restore = nullptr;
   CLI::App* firmware = nullptr;
   CLI::App* orphans = nullptr;
   CLI::App* adopt = nullptr;
@@ -53,8 +54,7 @@ struct CommandLine {
     app.fallthrough();
     add_keys();
     add_firmware();
-    backup = app.add_subcommand("backup", "Write a consistent copy of the database; the daemon may run");
-    backup->add_option("FILE", found.file, "File to create; it must not exist")->required()->option_text("");
+    add_backup();
     add_simulate();
   }
 
@@ -93,6 +93,17 @@ struct CommandLine {
     purge->add_option("IMAGE", found.images, "Names as listed by orphans")->required()->option_text("...");
   }
 
+  void add_backup() {
+    backup = app.add_subcommand("backup", "Write database, keys, settings and images into one archive; the daemon may run");
+    backup->footer("");
+    backup->add_option("FILE", found.file, "File to create; it must not exist")->required()->option_text("");
+    backup->add_flag("--without-images", found.without_images, "Leave the images out");
+    restore = app.add_subcommand("restore", "Put a backup into an empty data folder; the daemon must be stopped");
+    restore->footer("");
+    restore->add_option("FILE", found.file, "A backup")->required()->check(CLI::ExistingFile)->option_text("");
+    restore->add_flag("--check", found.only_check, "Read the backup, say what is in it, and change nothing");
+  }
+
   void add_simulate() {
     simulate = app.add_subcommand("simulate", "Print what a rollout's settings would do to a fleet; needs no daemon");
     simulate->footer("");
@@ -121,6 +132,7 @@ struct CommandLine {
     if (list->parsed()) found.action = Action::keys_list;
     if (remove->parsed()) found.action = Action::keys_remove;
     if (backup->parsed()) found.action = Action::backup;
+    if (restore->parsed()) found.action = Action::restore;
     if (orphans->parsed()) found.action = Action::firmware_orphans;
     if (adopt->parsed()) found.action = Action::firmware_adopt;
     if (purge->parsed()) found.action = Action::firmware_purge;

@@ -16,6 +16,7 @@ enum class Action {
   keys_list,
   keys_remove,
   backup,
+  restore,
   firmware_orphans,
   firmware_adopt,
   firmware_purge,
@@ -28,6 +29,8 @@ struct Arguments {
   std::string name;                 ///< of a key
   std::string role;                 ///< viewer, operator or admin
   std::string file;                 ///< of a backup
+  bool without_images = false;
+  bool only_check = false;          ///< the backup
   std::vector<std::string> images;  ///< names of orphans
   std::string version;              ///< of the firmware that an orphan becomes
   std::string hardware;

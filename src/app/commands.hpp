@@ -1,5 +1,5 @@
 // Subcommands of `otad`. `keys` and `backup` may run beside the daemon, because WAL permits several processes;
-// `firmware` requires that the daemon is stopped; `simulate` has nothing to do with it.
+// `firmware` and `restore` require that the daemon is stopped; `simulate` has nothing to do with it.
 #pragma once
 
 #include <string>
@@ -14,6 +14,7 @@ int add_key(const Settings& settings, const Arguments& arguments);
 int list_keys(const Settings& settings);
 int remove_key(const Settings& settings, const Arguments& arguments);
 int backup(const Settings& settings, const Arguments& arguments);
+int restore(const Settings& settings, const Arguments& arguments);
 int list_orphans(const Settings& settings);
 int adopt_orphan(const Settings& settings, const Arguments& arguments);
 int purge_orphans(const Settings& settings, const Arguments& arguments);

@@ -43,6 +43,8 @@ int perform(const app::Arguments& arguments, const Settings& settings) {
       return app::remove_key(settings, arguments);
     case app::Action::backup:
       return app::backup(settings, arguments);
+    case app::Action::restore:
+      return app::restore(settings, arguments);
     case app::Action::firmware_orphans:
       return app::list_orphans(settings);
     case app::Action::firmware_adopt:

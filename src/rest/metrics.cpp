@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <optional>
+#include <string>
 
+#include "ota/base/text.hpp"
 #include "rest/fleet_metrics.hpp"
 #include "rest/handlers.hpp"
 #include "rest/metrics_text.hpp"
@@ -88,6 +91,7 @@ using Verdicts = std::array<std::int64_t, 4>;
 struct Stored {
   Verdicts links{};
   FleetNumbers fleet;
+  std::optional<std::string> last_backup;  ///< milliseconds since 1970
 };
 
 void add_links(MetricsPage& page, const Verdicts& counts) {
@@ -116,12 +120,15 @@ Answering get_metrics(Context& context, Call&) {
   if (context.probes.http) add_http(page, context.probes.http());
   if (context.probes.devices) add_devices(page, context.probes.devices());
   std::function<Result<Stored>(storage::ReadView&)> count = [](storage::ReadView& view) -> Result<Stored> {
-    return Stored{view.devices.verdicts(), fleet_numbers(view)};
+    return Stored{view.devices.verdicts(), fleet_numbers(view), view.metadata.value("last_backup")};
   };
   // Left out if the database can't be read.
   const auto counts = co_await read<Stored>(context.readers, std::move(count));
   if (counts) add_links(page, counts->links);
   if (counts) add_fleet(page, counts->fleet);
+  if (const auto at = counts ? parse_decimal<std::int64_t>(counts->last_backup.value_or("")) : std::nullopt)
+    page.gauge("otad_last_backup_timestamp_seconds", "Time of the last backup by otad backup, since 1970",
+               static_cast<double>(*at) / 1'000);
   add_operators(page, context);
   if (const auto free = context.store.free_bytes())
     page.gauge("otad_firmware_free_bytes", "Free bytes on the file system of storage.firmware_dir", real(*free));

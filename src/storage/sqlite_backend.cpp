@@ -8,6 +8,7 @@
 
 #include "ota/storage/backend.hpp"
 #include "storage/migrate.hpp"
+#include "storage/migrations.hpp"
 #include "storage/sqlite_connection.hpp"
 #include "storage/sqlite_database.hpp"
 #include "storage/sqlite_readers.hpp"
@@ -80,6 +81,17 @@ Result<void> SqliteBackend::copy(SQLite::Database& db, const std::string& file) 
 }
 
 }  // namespace
+
+Result<int> schema_of_file(const std::string& file) {
+  try {
+    SQLite::Database db(file, SQLite::OPEN_READONLY | SQLite::OPEN_NOMUTEX);
+    return schema_of(db);
+  } catch (const SQLite::Exception& e) {
+    return cannot_open(file, e);
+  }
+}
+
+int newest_schema() { return migrations().back().number; }
 
 std::unique_ptr<Backend> make_backend(const StorageSettings& settings) {
   return std::make_unique<SqliteBackend>(settings.database);

@@ -1,4 +1,4 @@
-"""Copies of the database: made, refused with a reason, put back; and databases that are not what they should be."""
+"""Backups: made, refused with a reason, restored; and databases that are not what they should be."""
 import contextlib
 import os
 import pathlib
@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import unittest
 
-from harness import BUILD, ENVIRONMENT, OTAD, PATIENCE, ServerCase, main, wait_until
+from harness import BUILD, ENVIRONMENT, OTAD, PATIENCE, ServerCase, database_of, main, wait_until
 
 
 def number_of(task_id):
@@ -58,7 +58,8 @@ class Backup(ServerCase):
 
         order("numbers-1")
         copy = self.folder / "copy.db"
-        self.otad("backup", str(copy))
+        self.otad("backup", str(self.folder / "copy.otad"))
+        database_of(self.folder / "copy.otad", copy)
         raw = self.folder / "raw.db"
         self.assertEqual(self.daemon.stop(), 0)
         shutil.copy(self.database, raw)

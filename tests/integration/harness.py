@@ -81,6 +81,13 @@ def free_port():
     raise AssertionError("no free port")
 
 
+def database_of(backup, target):
+    """Writes the database of a backup of `otad backup` to `target`."""
+    with open(target, "wb") as out:
+        subprocess.run(["bsdtar", "-xOf", str(backup), "otad.db"], stdout=out, check=True)
+    return target
+
+
 def count_again(database):
     """The counters that otad keeps beside devices and tasks (migrations 0013 and 0014), after rows were written by SQL."""
     database.executescript("""

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import time
 
-from harness import ENVIRONMENT, OTAD, ROOT, Daemon, ServerCase, digest, image, main, wait_until
+from harness import ENVIRONMENT, OTAD, ROOT, Daemon, ServerCase, database_of, digest, image, main, wait_until
 
 GRID = 65536
 MIGRATIONS = sorted((ROOT / "migrations").glob("[0-9]*.sql"))
@@ -164,9 +164,9 @@ class Migrate(ServerCase):
                 self.assertIn(f"schema {old}", done.stderr)
                 self.assertIn("restart the daemon", done.stderr)
                 self.assertEqual(schema(database.path), old)
-        copy = database.folder / "copy.db"
+        copy = database.folder / "copy.otad"
         self.assertEqual(self.otad(daemon, "backup", str(copy)).returncode, 0, "a copy before the new version starts")
-        self.assertEqual(schema(copy), old)
+        self.assertEqual(schema(database_of(copy, database.folder / "copy.db")), old)
         daemon.start(ready=False)
         self.assertTrue(daemon.log_lines(f"went from {old} to {len(MIGRATIONS)} in "))
         kept = database.path.with_name(f"{database.path.name}.before-{len(MIGRATIONS):04d}")
@@ -195,7 +195,7 @@ class Migrate(ServerCase):
         luck = random.Random(12)
         database, daemon = self.first_database("copied")
         daemon.start(ready=False)
-        copy = database.folder / "copy.db"
+        copy = database.folder / "copy.otad"
         command = [OTAD, "--config", str(daemon.config), "backup", str(copy)]
         whole = 0
         for _ in range(15):
@@ -205,12 +205,12 @@ class Migrate(ServerCase):
             program.communicate()
             if copy.exists():  # it was faster
                 whole += 1
-                self.assert_migrated(copy)
+                self.assert_migrated(database_of(copy, database.folder / "copy.db"))
                 copy.unlink()
         self.assertLess(whole, 15, "some were killed in time")
         done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assert_migrated(copy)
+        self.assert_migrated(database_of(copy, database.folder / "copy.db"))
         self.assertEqual(daemon.rest.call("GET", "/healthz").status, 200)
 
 

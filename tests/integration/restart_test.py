@@ -10,7 +10,7 @@ import threading
 import time
 
 from device import Refused
-from harness import ENVIRONMENT, Daemon, MIB, OTAD, PATIENCE, ServerCase, digest, image, main, wait_until
+from harness import ENVIRONMENT, Daemon, MIB, OTAD, PATIENCE, ServerCase, database_of, digest, image, main, wait_until
 
 GRID = 65536
 
@@ -187,9 +187,9 @@ class Restart(ServerCase):
             for number in range(3):
                 wait_until(lambda count=len(posted): len(posted) > count + 20, "upgrades are posted")
                 before = len(posted)
-                copy = self.folder / f"backup-{number}.db"
+                backup, copy = self.folder / f"backup-{number}.otad", self.folder / f"backup-{number}.db"
                 done = subprocess.run(
-                    [OTAD, "--config", str(self.daemon.config), "backup", str(copy)],
+                    [OTAD, "--config", str(self.daemon.config), "backup", str(backup)],
                     capture_output=True,
                     text=True,
                     timeout=60,
@@ -197,7 +197,7 @@ class Restart(ServerCase):
                     check=False,
                 )
                 self.assertEqual(done.returncode, 0, done.stderr)
-                with contextlib.closing(sqlite3.connect(copy)) as database:
+                with contextlib.closing(sqlite3.connect(database_of(backup, copy))) as database:
                     self.assertEqual(database.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
                     self.assertEqual(database.execute("PRAGMA foreign_key_check").fetchall(), [])
         finally:

@@ -14,7 +14,7 @@ import unittest
 from urllib.parse import quote, urlsplit
 
 from device import Device
-from harness import ENVIRONMENT, OTAD, PATIENCE, Broker, Daemon, Rest, digest, image, main, wait_until
+from harness import ENVIRONMENT, OTAD, PATIENCE, Broker, Daemon, Rest, digest, image, database_of, main, wait_until
 
 PASSWORD = "pass+word/of=the broker 7261"
 
@@ -146,12 +146,14 @@ class Secrets(unittest.TestCase):
 
     def test_no_secret_is_written_or_said(self):
         self.use_everything()
-        self.otad("backup", str(self.folder / "backup.db"))
+        backup = self.folder / "backup.otad"
+        self.otad("backup", str(backup))
+        database_of(backup, self.folder / "of-the-backup.db")
         self.assertEqual(self.daemon.stop(), 0)
         places = {"what the programs said": self.said, "the log": self.daemon.log()}
         for what, answer in self.rest.answers:
             places[f"{what} -> {answer.status}"] = str(answer.headers) + answer.body.decode("latin-1")
-        own = {"download.key", "broker.password", "passwords", "mosquitto.conf"}
+        own = {"download.key", backup.name, "broker.password", "passwords", "mosquitto.conf"}
         for file in self.folder.rglob("*"):
             if file.is_file() and file.name not in own and "firmware/" not in str(file):
                 places[file.name] = file.read_bytes().decode("latin-1")

@@ -41,6 +41,11 @@ class Backend {
   virtual Result<void> backup_to(const std::string& file) = 0;
 };
 
+/// Of a database file, also of a copy. Errc::server_fault: it can't be read.
+Result<int> schema_of_file(const std::string& file);
+/// That this program works with.
+int newest_schema();
+
 /// Of the kind that the settings name. Opens nothing yet.
 std::unique_ptr<Backend> make_backend(const StorageSettings& settings);
 

@@ -10,7 +10,7 @@ import threading
 from urllib.parse import urlencode
 
 from books import ENDED
-from harness import ENVIRONMENT, OTAD, digest
+from harness import ENVIRONMENT, OTAD, database_of, digest
 
 AWAY = (OSError, http.client.HTTPException, AttributeError)  # the last: http.client after its socket was closed
 PIECE = 65536
@@ -242,14 +242,17 @@ class Operators:
         self.pace.sleep(luck.uniform(2.0, 5.0))
         with self.books.lock:
             facts = [task_id for task_id, task in self.books.tasks.items() if task.fields]
+        backup = self.daemon.folder / f"copy-{self.backups}.otad"
         copy = self.daemon.folder / f"copy-{self.backups}.db"
         self.backups += 1
         self.books.happened("…a backup begins")
-        command = [OTAD, "--config", str(self.config), "backup", str(copy)]
+        command = [OTAD, "--config", str(self.config), "backup", str(backup)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=ENVIRONMENT, check=False)
         if done.returncode:
             self.books.fault(f"backup: {done.returncode} {done.stderr}")
             return
+        database_of(backup, copy)
+        backup.unlink()
         with contextlib.closing(sqlite3.connect(copy)) as database:
             whole = database.execute("PRAGMA integrity_check").fetchall()
             self.books.check(whole == [("ok",)], f"{copy.name}: {whole}")
