@@ -49,7 +49,8 @@ class Install(unittest.TestCase):
             "usr/share/otad/mosquitto/otad.conf", "usr/share/otad/mosquitto/otad-secure.conf",
             "usr/share/otad/mosquitto/otad.acl", "usr/share/otad/simulate/fleet.toml",
             "usr/share/otad/simulate/rollout.toml", "usr/share/doc/otad/README.md", "usr/share/doc/otad/LICENSE",
-            *(f"usr/share/doc/otad/docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))})
+            *(f"usr/share/doc/otad/docs/{path.relative_to(ROOT / 'docs')}" for path in (ROOT / "docs").rglob("*")
+              if path.is_file())})
 
     def test_the_installed_programs_run_and_take_the_installed_settings(self):
         self.assertRegex(run(self.root / "usr/bin/otad", "--version"), r"\d+\.\d+\.\d+")
