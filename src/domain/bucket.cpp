@@ -37,7 +37,9 @@ Bucket bucket_of(const Task& task) {
     case TaskState::expired:
       return Bucket::dropped;
     default:
-      return Bucket::assigned;
+      // Whose device only polls passed the gate before it had the image.
+      if (!task.passed_tl) return Bucket::assigned;
+      return task.overdue ? Bucket::overdue : Bucket::soaking;
   }
 }
 

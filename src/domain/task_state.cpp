@@ -83,6 +83,8 @@ constexpr Transition kTable[] = {
     {S::staged,      E::expire,           Cause::timer,     S::expired},
 
     {S::installing,  E::confirmed,        Cause::device,    S::succeeded},
+    {S::installing,  E::attempt_failed,   Cause::device,    S::queued},      // one that only polls has it all again
+    {S::installing,  E::attempts_used_up, Cause::device,    S::failed},
     {S::installing,  E::postpone,         Cause::device,    S::staged},
     {S::installing,  E::device_lost,      Cause::timer,     S::failed},
     {S::installing,  E::rolled_back,      Cause::device,    S::failed},

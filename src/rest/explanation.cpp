@@ -56,6 +56,10 @@ std::string explain_queued(const Task& task, const QueueFacts& facts) {
       break;
     case WaitReason::digests:
       return "waits for the digests of its chunks, which are being computed";
+    case WaitReason::poll:
+      return "gets a slot when the device polls next, if one is free then";
+    case WaitReason::gate:
+      return "waits for the gate of its rollout: the device installs the image once it has it";
     case WaitReason::none:
     case WaitReason::device_offline:
       break;

@@ -18,6 +18,8 @@ namespace {
 constexpr std::int64_t kBeyondFile = 1'000;      ///< what the file may have missed when the power went
 constexpr std::int64_t kBeyondCopy = 1'000'000;  ///< what may have been given out since a copy that came without a file
 
+constexpr std::int64_t kActionsOfTask = 4;
+
 std::int64_t last_of(SQLite::Database& db) {
   SQLite::Statement query(db, "SELECT seq FROM sqlite_sequence WHERE name='tasks'");
   return query.executeStep() ? query.getColumn(0).getInt64() : 0;
@@ -54,6 +56,10 @@ void TaskNumbers::go_on(SQLite::Database& db, const std::string& path) {
   SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
   db.exec("DELETE FROM sqlite_sequence WHERE name='tasks'");
   db.exec(fmt::format("INSERT INTO sqlite_sequence (name, seq) VALUES ('tasks', {})", next));
+  // A task has an action for each of its attempts, mostly three at most.
+  db.exec("INSERT INTO sqlite_sequence (name, seq) SELECT 'actions', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence "
+          "WHERE name='actions')");
+  db.exec(fmt::format("UPDATE sqlite_sequence SET seq=seq+{} WHERE name='actions'", kActionsOfTask * (next - last)));
   db.exec(fmt::format("DELETE FROM kept_values WHERE name='{}'", kCopiedAt));
   transaction.commit();
   log::warn(fmt::format(

@@ -1,6 +1,7 @@
 // A task, a device and an entry of the transfer log, as stored in the database.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -40,7 +41,9 @@ enum class WaitReason : std::uint8_t {
   digests,         ///< the digests of its chunks are being made
   uplink,          ///< others with poor links behind its device's uplink go first
   device_busy,     ///< another task holds its device
-  behind_own       ///< another task of its device stands in the queue
+  behind_own,      ///< another task of its device stands in the queue
+  poll,            ///< its device only polls, and gets a slot when it does
+  gate             ///< the same, and the gate of its rollout is closed: once it has the image it installs it
 };
 
 /// One firmware for one device. It has a copy of the firmware's properties, so that a task can be read by itself.
@@ -139,8 +142,14 @@ struct Device {
   std::string client;                  ///< Credentials::client of that; empty: unknown
   LinkReport link;                     ///< its last report
   LinkRecord quality;                  ///< link quality
+  std::chrono::seconds poll{0};        ///< how often it was told to poll; 0: it is sent messages, too
+  bool wants_attributes = false;       ///< one that only polls is asked for its attributes
   std::string held_uplink;             ///< its task waits for others on this uplink; empty: it doesn't wait
 
+  /// It is told nothing but what it asks for, and installs an image once it has it (docs/hawkbit.md).
+  bool only_polls() const { return poll.count() > 0; }
+  /// How long to wait for one that only polls: two polls and a half.
+  Millis patience() const { return poll * 5 / 2; }
   /// Identified by an operator or a certificate authority. A self-chosen token only shows that it is the same device.
   bool proven() const { return registered || certified || (secret && !claimed); }
   /// The tag `uplink`: the uplink that it shares with others; empty: unknown.

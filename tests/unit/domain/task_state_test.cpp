@@ -69,6 +69,8 @@ const std::map<Key, std::string_view> kExpected = {
     {{"retry_wait", "expire", "timer"}, "expired"},
     {{"retry_wait", "damage", "engine"}, "failed"},
     {{"installing", "confirmed", "device"}, "succeeded"},
+    {{"installing", "attempt_spent", "device"}, "queued"},
+    {{"installing", "attempts_used_up", "device"}, "failed"},
     {{"installing", "rolled_back", "device"}, "failed"},
     {{"installing", "install_failed", "device"}, "failed"},
     {{"installing", "other_version", "device"}, "failed"},

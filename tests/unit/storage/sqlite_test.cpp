@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "ota/storage/actions.hpp"
 #include "ota/storage/unit.hpp"
 #include "unit/storage/sqlite_fixture.hpp"
 
@@ -33,6 +34,7 @@ TEST_F(SqliteTest, NoStatementScansATable) {
   const Tasks tasks(*db);
   const Devices devices(*db);
   const TransferLog log(*db);
+  const Actions actions(*db);
   const Unit unit(*db);
   // Read whole on purpose: a handful of rows, or bounded by LIMIT in the order of the key.
   const std::vector<std::string> whole = {

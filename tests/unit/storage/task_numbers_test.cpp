@@ -1,6 +1,7 @@
 // Task numbers are given out once, also where an older copy was put back.
 #include <filesystem>
 
+#include "ota/storage/actions.hpp"
 #include "ota/storage/unit.hpp"
 #include "unit/storage/sqlite_fixture.hpp"
 
@@ -77,6 +78,9 @@ TEST_F(TaskNumbersTest, ACopyGivesNoneOutTwiceOnAnotherMachineToo) {
   const auto first = make_tasks(*moved, 1);
   EXPECT_GT(first, 100'000);
   EXPECT_EQ(make_tasks(*moved, 1), first + 1);
+  Action action;
+  EXPECT_TRUE(Actions(*moved).insert(action));
+  EXPECT_GT(action.id, 100'000) << "nor an action";
 }
 
 TEST_F(TaskNumbersTest, AFreshDatabaseInTheSamePlaceGoesOn) {
