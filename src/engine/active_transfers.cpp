@@ -175,7 +175,8 @@ ActiveTransfers::Entry* ActiveTransfers::believed(const std::string& device, con
   if (!entry || entry->id != task || entry->device != device) return nullptr;
   const bool token_fits =
       entry->secret && who.token_digest && firmware::equal_secrets(*entry->secret, *who.token_digest);
-  return entry->must_prove && !who.certified && !token_fits ? nullptr : entry;
+  const bool proven = who.certified || token_fits || (who.gateway && !entry->secret);
+  return entry->must_prove && !proven ? nullptr : entry;
 }
 
 std::optional<ChunkGrant> ActiveTransfers::fetch(const std::string& device, const Credentials& who,
@@ -187,6 +188,18 @@ std::optional<ChunkGrant> ActiveTransfers::fetch(const std::string& device, cons
   entry->change.heard_mqtt = true;
   mark_changed(*entry);
   return ChunkGrant{entry->image, entry->chunk_bytes};
+}
+
+std::optional<ArtifactGrant> ActiveTransfers::artifact(const std::string& device, const Credentials& who,
+                                                       std::int64_t firmware) {
+  const MutexLock lock(mutex_);
+  const auto found = of_device_.find(device);
+  auto* held = found == of_device_.end() ? nullptr : find(found->second);
+  auto* entry = held ? believed(device, who, held->id) : nullptr;
+  if (!entry || entry->firmware != firmware || entry->filename.empty()) return {};
+  entry->change.heard = true;
+  entry->dirty = true;
+  return ArtifactGrant{entry->id, entry->image, entry->chunk_bytes, entry->filename};
 }
 
 bool ActiveTransfers::report(const std::string& device, const Credentials& who, const ProgressReport& progress) {

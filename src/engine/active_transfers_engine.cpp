@@ -21,6 +21,8 @@ void ActiveTransfers::open(Transfer transfer) {
   entry.allowance = transfer.allowance;
   entry.transfer_class.repeats = transfer.bytes_sent > transfer.allowance;
   entry.signature = std::move(transfer.signature);
+  entry.firmware = transfer.firmware;
+  entry.filename = std::move(transfer.filename);
   entry.change.percent = transfer.percent;
   entry.rate_since = clock_.steady();
   const MutexLock lock(mutex_);

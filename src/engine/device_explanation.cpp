@@ -153,6 +153,7 @@ class Explainer {
       const auto firmware = service_.rows.firmware.find(task.firmware_id);
       return note("blocked", firmware && firmware->blocked ? *firmware->blocked : "the firmware is not trusted");
     }
+    if (task.wait_reason == WaitReason::gate) return about_gate(task);
     note("queued", fmt::format("place {}", service_.rows.tasks().ready_before(task, 1'000) + 1));
   }
 

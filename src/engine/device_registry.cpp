@@ -1,5 +1,6 @@
 #include "engine/device_registry.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/task_service.hpp"
@@ -38,7 +39,8 @@ void DeviceRegistry::note_contact(Device& device) {
   if (device.last_seen)
     device.gap = next_gap(device.gap, *device.last_seen - device.created, service_.wall() - *device.last_seen);
   device.last_seen = service_.wall();
-  device.present_until_tl = service_.now() + std::chrono::seconds{service_.options().devices.present_s};
+  const Millis present = std::chrono::seconds{service_.options().devices.present_s};
+  device.present_until_tl = service_.now() + std::max(present, device.patience());
   service_.rows.unit.put(device);
 }
 

@@ -19,6 +19,8 @@ std::optional<ErrorAnswer> learn(TaskService& service, Device& device, const Dev
   if (message.transports) device.transports = *message.transports;
   if (message.max_chunk_bytes) device.max_chunk_bytes = message.max_chunk_bytes;
   if (message.max_message_bytes) device.max_message_bytes = message.max_message_bytes;
+  if (message.polls.count() > 0 && !device.only_polls()) device.wants_attributes = true;
+  device.poll = message.polls;
   if (message.timezone) device.timezone = *message.timezone;
   // Only where it is registered by this message: from then on an operator decides.
   if (message.channel && !device.last_seen && !device.registered && service.rollouts.channel(*message.channel))
@@ -123,7 +125,7 @@ std::optional<Answer> on_request(TaskService& service, const DeviceId& id, const
   active = service.lifecycle.load_active(id.str());
   if (active) {
     if (active->state == TaskState::installing) return service.replies.success(*active);
-    const bool came_back = active->state == TaskState::downloading && active->chunks_have > 0;
+    const bool came_back = !device->only_polls() && active->state == TaskState::downloading && active->chunks_have > 0;
     if (came_back && service.now() - device->quality.trouble_at >= kBetweenResumes)
       service.transports.note_trouble(id.str(), LinkTrouble::resume);
     service.lifecycle.record_activity(*active);
@@ -151,8 +153,10 @@ std::optional<Answer> on_set_attributes(TaskService& service, const DeviceId& id
     return refuse(Errc::malformed, fmt::format("device {} would have {} attributes, more than {}: remove some",
                                                id.str(), attributes.size(), AttributeReport::kMost));
   device->attributes = std::move(attributes);
+  device->wants_attributes = false;
   service.rows.unit.put(*device);
-  const auto request = request_in(service.options().ddi, report);
+  auto request = request_in(service.options().ddi, report);
+  request.polls = device->poll;
   if (auto refused = learn(service, *device, request)) return refused;
   service.registry.mark_seen(*device);
   auto active = service.lifecycle.load_active(id.str());

@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "engine/action_commands.hpp"
 #include "engine/commands.hpp"
 #include "engine/engine_loop.hpp"
 #include "engine/fleet_control.hpp"
@@ -189,6 +190,7 @@ class EngineImpl final : public Engine {
     loop_.later([name = std::move(name)](TaskService& service) { service.rows.api_keys.used(name, service.wall()); });
   }
 
+  Actions& actions() noexcept override { return actions_; }
   FleetControl& fleet() noexcept override { return fleet_; }
   ActiveTransfers& transfers() noexcept override { return loop_.transfers(); }
   Stats stats() const override { return loop_.stats(); }
@@ -213,6 +215,7 @@ class EngineImpl final : public Engine {
 
   const std::shared_ptr<std::atomic<bool>> serving_ = std::make_shared<std::atomic<bool>>(true);
   EngineLoop loop_;
+  ActionCommands actions_{loop_};
   FleetCommands fleet_{loop_};
 };
 

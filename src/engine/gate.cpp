@@ -69,6 +69,13 @@ Result<void> Gate::pass(Task& task, Device& device, TaskEvent event) {
   return {};
 }
 
+void Gate::passed_unseen(Task& task, const Device& device) {
+  task.passed_tl = service_.now();
+  task.contact = contact_class(device.gap);
+  task.overdue = task.reported = false;
+  service_.rollouts.note_news(task.rollout);
+}
+
 Answer Gate::hold(const Task& task, const Refusal& refusal) const {
   HoldAnswer answer;
   answer.task = task.id;

@@ -27,6 +27,8 @@ class Gate {
 
   /// The image of a rollout's task is verified: it passes the gate, or waits there. The answer is `success` or `hold`.
   Result<Answer> verified(Task& task, Device& device);
+  /// The same of one that only polls, before it is shown the task: check() lets it pass. The caller saves it.
+  void passed_unseen(Task& task, const Device& device);
   /// `hold`, as it waits there now.
   Answer hold(const Task& task);
   /// The device doesn't want to install before `until`, which its rollout limits. The answer is `hold`, or `success`

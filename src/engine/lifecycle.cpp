@@ -84,10 +84,12 @@ Task& Lifecycle::insert(Task& task, const std::string& actor) {
 void Lifecycle::arm(Task& task) {
   using std::chrono::seconds;
   const auto& times = service_.options().tasks;
+  const auto device = service_.registry.find(task.device);
+  const auto patience = device ? device->patience() : Millis{0};
   task.state_due.reset();
   switch (task.state) {
     case TaskState::offered:
-      task.state_due = service_.now() + seconds{times.offer_timeout_s};
+      task.state_due = service_.now() + std::max<Millis>(seconds{times.offer_timeout_s}, patience);
       break;
     case TaskState::downloading:
       task.state_due = service_.now() + service_.transports.stall_time(task);
@@ -97,7 +99,8 @@ void Lifecycle::arm(Task& task) {
           std::max(task.retry_due.value_or(service_.now()), service_.now()) + service_.transports.stall_time(task);
       break;
     case TaskState::installing:
-      task.state_due = task.rollout == 0 ? service_.now() + seconds{times.confirm_timeout_s} : service_.gate.soak_end(task);
+      task.state_due = task.rollout == 0 ? service_.now() + seconds{times.confirm_timeout_s} + patience
+                                         : service_.gate.soak_end(task);
       break;
     case TaskState::staged:
       if (task.postponed_until) task.state_due = service_.clock().at(*task.postponed_until);
@@ -117,6 +120,11 @@ Result<void> Lifecycle::change(Task& task, TaskEvent event, const Actor& by, con
   if (!reason.empty()) task.reason = reason;
   if (*to != TaskState::queued) task.wait_reason = WaitReason::none;
   if (from != *to || event != TaskEvent::chunk) log_change(task, event, from, by, reason);
+  // Whose device only polls passed the gate before it had the image, and goes before it again.
+  if (kUnverified.contains(from) && (*to == TaskState::queued || is_ended(*to))) {
+    task.passed_tl.reset();
+    task.overdue = false;
+  }
   task.stalls = 0;
   task.heard = false;
   arm(task);

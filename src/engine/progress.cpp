@@ -59,6 +59,7 @@ void Progress::stalled(Task& task) {
 void Progress::collect(Task& task) {
   if (!holds_slot(task.state)) return;
   if (const auto change = service_.transfers().collect(task.id.number)) merge(task, *change);
+  service_.actions.image_sent(task);
 }
 
 void Progress::merge(Task& task, const TransferChange& change) {

@@ -34,7 +34,20 @@ WaitReason Scheduler::gate(Task& task, bool present) {
   return service_.digests.awaited(task) ? WaitReason::digests : WaitReason::none;
 }
 
+/// It gets a slot when it polls, not before; and passes the gate of its rollout before it is shown the task.
+WaitReason Scheduler::poll_gate(Task& task, const Device& device, const std::string& asker) {
+  if (task.rollout != 0 && !service_.rollouts.find(task.rollout)) {
+    static_cast<void>(service_.lifecycle.change(task, TaskEvent::supersede, by_engine(), "rollout_cancelled"));
+    return WaitReason::gate;
+  }
+  const auto firmware = service_.rows.firmware.find(task.firmware_id);
+  if (!firmware || !firmware->file) return WaitReason::digests;
+  if (!service_.actions.may_be_shown(task, device)) return WaitReason::gate;
+  return device.id == asker ? WaitReason::none : WaitReason::poll;
+}
+
 void Scheduler::set_wait(Task& task, WaitReason reason) {
+  if (task.state != TaskState::queued) return;
   if (std::exchange(task.wait_reason, reason) != reason) service_.rows.unit.put(task);
 }
 
@@ -79,7 +92,7 @@ bool Scheduler::is_free_for(const Task& best) {
   return true;
 }
 
-std::optional<Task> Scheduler::update_readiness(const std::string& id, bool alone) {
+std::optional<Task> Scheduler::update_readiness(const std::string& id, const std::string& asker, bool alone) {
   auto& unit = service_.rows.unit;
   const auto device = service_.registry.find(id);
   const bool present = device && device->present_until_tl > service_.now();
@@ -88,6 +101,7 @@ std::optional<Task> Scheduler::update_readiness(const std::string& id, bool alon
   Task* best = nullptr;
   for (auto& task : queued) {
     reasons.push_back(gate(task, present));
+    if (reasons.back() == WaitReason::none && device->only_polls()) reasons.back() = poll_gate(task, *device, asker);
     if (reasons.back() == WaitReason::none && (!best || rank(task) < rank(*best))) best = &task;
   }
   auto others = WaitReason::none;  // why those wait that only wait for their device
@@ -103,7 +117,7 @@ std::optional<Task> Scheduler::update_readiness(const std::string& id, bool alon
   const bool direct = best && alone && best->wait_reason != WaitReason::slot && slot_is_free() && unit.queue_is_empty();
   for (std::size_t i = 0; i < queued.size(); ++i) {
     const bool of_device = reasons[i] == WaitReason::none || reasons[i] == WaitReason::device_offline ||
-                           reasons[i] == WaitReason::digests;
+                           reasons[i] == WaitReason::digests || reasons[i] == WaitReason::poll;
     if (&queued[i] == best)
       reasons[i] = direct ? best->wait_reason : WaitReason::slot;
     else if (of_device && others != WaitReason::none)
@@ -141,6 +155,7 @@ void Scheduler::dispatch(Task& task, const std::string& asker) {
     await_digests(task);
     return;
   }
+  if (device->only_polls() && task.rollout != 0) service_.gate.passed_unseen(task, *device);
   if (!task.offered) task.offered = service_.wall();
   if (task.reason == kUntrusted) task.reason.clear();
   task.percent = 0;
@@ -164,7 +179,7 @@ void Scheduler::fill_slots(const std::string& asker) {
     auto best = full && urgent ? heads.begin()
                                : std::min_element(heads.begin(), heads.end(),
                                                   [this](const Task& x, const Task& y) { return rank(x) < rank(y); });
-    if (!is_still_ready(*best)) continue;
+    if (!is_still_ready(*best, asker)) continue;
     if (full && !free_slot_for(*best)) {
       if (best->wait_reason == WaitReason::slot) return;
       continue;
@@ -175,9 +190,9 @@ void Scheduler::fill_slots(const std::string& asker) {
 }
 
 /// Another task of its device may have risen since this one took its place.
-bool Scheduler::is_still_ready(Task& task) {
+bool Scheduler::is_still_ready(Task& task, const std::string& asker) {
   try {
-    update_readiness(task.device);
+    update_readiness(task.device, asker);
   } catch (const storage::BadRow&) {
     leave_queue(task, WaitReason::none);
     return false;
@@ -209,7 +224,7 @@ void Scheduler::schedule(const std::string& asker) {
     while (!dirty_.empty()) {
       const auto device = std::move(dirty_.extract(dirty_.begin()).value());
       try {
-        if (auto next = update_readiness(device, dirty_.empty())) dispatch(*next, asker);
+        if (auto next = update_readiness(device, asker, dirty_.empty())) dispatch(*next, asker);
       } catch (const storage::BadRow&) {
         // One of its tasks can't be read, and is named; the others of the fleet go on.
       }

@@ -32,15 +32,18 @@ class Scheduler {
  private:
   /// Brings the device's place in the queue up to date, and why each of its tasks waits. Where it is `alone` to be
   /// looked at, a slot is free and nobody waits, answers the task that is next, in place of putting it into the queue.
-  std::optional<Task> update_readiness(const std::string& device, bool alone = false);
+  /// `asker`: as in schedule().
+  std::optional<Task> update_readiness(const std::string& device, const std::string& asker, bool alone = false);
   /// Why the task can't start, beside other tasks and other devices; none: it could.
   WaitReason gate(Task& task, bool present);
+  /// The same for a device that only polls.
+  WaitReason poll_gate(Task& task, const Device& device, const std::string& asker);
   void set_wait(Task& task, WaitReason reason);
   void leave_queue(Task& task, WaitReason reason);
   void await_digests(Task& task);
   bool waits_for_uplink(const Device& device, const Task* best);
   bool is_free_for(const Task& best);
-  bool is_still_ready(Task& task);
+  bool is_still_ready(Task& task, const std::string& asker);
   bool free_slot_for(Task& task);
   bool slot_is_free();
   void fill_slots(const std::string& asker);

@@ -40,6 +40,7 @@ void TaskService::set_clock() {
 }
 
 void TaskService::push(const std::string& device, Answer answer) {
+  if (const auto found = registry.find(device); found && found->only_polls()) return actions.told(answer);
   after_commit([this, device, answer = std::move(answer)] { notifier_.push(device, answer); });
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/action_book.hpp"
 #include "engine/admission.hpp"
 #include "engine/attempts.hpp"
 #include "engine/device_registry.hpp"
@@ -26,6 +27,7 @@
 #include "engine/transport_policy.hpp"
 #include "engine/trust_gate.hpp"
 #include "ota/engine/engine.hpp"
+#include "ota/storage/actions.hpp"
 #include "ota/storage/database.hpp"
 #include "ota/storage/devices.hpp"
 #include "ota/storage/fleet.hpp"
@@ -43,6 +45,7 @@ class Rows {
  public:
   explicit Rows(storage::Database& db)
       : unit(db),
+        actions(db),
         firmware(db.firmware()),
         audit_log(db.audit_log()),
         api_keys(db.api_keys()),
@@ -62,6 +65,7 @@ class Rows {
   storage::Fleet& fleet() { return up_to_date(fleet_); }
 
   storage::Unit unit;  ///< rows of devices and tasks
+  storage::Actions actions;
   storage::FirmwareCatalogue& firmware;
   storage::AuditLog& audit_log;
   storage::ApiKeys& api_keys;
@@ -139,6 +143,7 @@ class TaskService {
   History history{*this};
   FleetAdmission admission{*this};
   Gate gate{*this};
+  ActionBook actions{*this};
 
  private:
   Options options_;

@@ -23,7 +23,11 @@ void TransferRuns::register_transfer(const Task& task, const std::optional<Devic
   transfer.allowance = download_allowance(task);
   transfer.percent = task.percent;
   transfer.priority = task.priority;
-  if (const auto image = service_.rows.firmware.find(task.firmware_id)) transfer.signature = image->signature;
+  transfer.firmware = task.firmware_id;
+  if (const auto firmware = service_.rows.firmware.find(task.firmware_id)) {
+    transfer.signature = firmware->signature;
+    if (firmware->file) transfer.filename = firmware->file->name;
+  }
   service_.transfers().open(std::move(transfer));
 }
 

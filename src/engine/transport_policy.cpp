@@ -26,7 +26,9 @@ void TransportPolicy::note_trouble(const std::string& id, LinkTrouble trouble) {
 }
 
 Millis TransportPolicy::stall_time(const Task& task) const {
-  const Millis least = std::chrono::seconds{service_.options().tasks.stall_timeout_s};
+  const auto device = service_.registry.find(task.device);
+  const Millis least = std::max<Millis>(std::chrono::seconds{service_.options().tasks.stall_timeout_s},
+                                        device ? device->patience() : Millis{0});
   const auto* run = service_.runs.find(task.id.number);
   if (!run || run->rate <= 0) return least;
   const double needed = kChunksOfPatience * 1'000.0 * task.chunk_bytes / run->rate;

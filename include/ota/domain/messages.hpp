@@ -1,6 +1,7 @@
 // Messages from and to devices as values (docs/device-protocol.md). The device module converts them from and to JSON.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -36,6 +37,7 @@ struct Credentials {
   std::optional<Digest> token_digest;  ///< SHA-256 of the token that it sent
   bool token_fit = false;              ///< the token is acceptable as the first one of a new device (fit_secret)
   bool certified = false;              ///< a client certificate with its id as common name
+  bool gateway = false;                ///< its token speaks for every device that has none of its own
   Protocol protocol = Protocol::http;
   std::string client;                  ///< fit_client(); empty: it doesn't say
   std::string remote;                  ///< over HTTP with a token: the address of the client
@@ -60,6 +62,7 @@ struct DeviceRequest {
   std::optional<std::uint32_t> max_message_bytes;  ///< of an answer's payload, at least kMinMessageBytes
   std::optional<std::string> timezone;             ///< fit_timezone
   std::optional<std::string> channel;              ///< valid_channel; need not exist
+  std::chrono::seconds polls{0};                   ///< it only polls, and was told to do so that often
 };
 
 /// What a device says of itself, beside what the server understands.

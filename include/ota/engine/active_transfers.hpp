@@ -68,6 +68,8 @@ struct Transfer {
   int percent = 0;                  ///< what its device said last in this attempt
   Priority priority = Priority::normal;
   std::optional<FirmwareSignature> signature;  ///< of its firmware, for manifests
+  std::int64_t firmware = 0;                   ///< id
+  std::string filename{};                      ///< of its firmware; empty: unknown yet
 };
 
 /// What a download without a signed URL shows.
@@ -85,6 +87,14 @@ struct DownloadGrant {
 
 /// Whether a download's proof is that of the device with this name and secret. Compares in constant time.
 bool proves(const DownloadProof& proof, const std::string& device, const std::optional<Digest>& secret);
+
+/// A download by the name of its file.
+struct ArtifactGrant {
+  TaskId task;
+  Digest image{};
+  std::uint32_t chunk_bytes = 0;
+  std::string filename;
+};
 
 /// What a device may be sent chunks of over MQTT.
 struct ChunkGrant {
@@ -130,6 +140,10 @@ class ActiveTransfers {
   /// not here, a secret to check.
   std::optional<ChunkGrant> fetch(const std::string& device, const Credentials& who, const TaskId& task);
 
+  /// The device downloads the file of that firmware, which counts as contact; nothing where the engine must look at
+  /// it: not its active task, a secret to check.
+  std::optional<ArtifactGrant> artifact(const std::string& device, const Credentials& who, std::int64_t firmware);
+
   // The engine's side.
 
   void open(Transfer transfer);
@@ -166,6 +180,8 @@ class ActiveTransfers {
     ByteCover parts;  // that went of chunks which aren't whole
     std::uint64_t allowance = 0;
     std::optional<FirmwareSignature> signature;
+    std::int64_t firmware = 0;
+    std::string filename;
     double rate = 0;
     Millis rate_since{0};
     std::uint64_t rate_bytes = 0;

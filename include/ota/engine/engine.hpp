@@ -18,6 +18,7 @@
 #include "ota/domain/audit.hpp"
 #include "ota/domain/firmware.hpp"
 #include "ota/domain/task.hpp"
+#include "ota/engine/actions.hpp"
 #include "ota/engine/active_transfers.hpp"
 #include "ota/engine/fleet_control.hpp"
 #include "ota/firmware/hash.hpp"
@@ -208,6 +209,7 @@ class Engine {
   /// An operator's key was used just now. Call it now and then, not for every request.
   virtual void key_used(std::string name) = 0;
 
+  virtual Actions& actions() noexcept = 0;
   virtual FleetControl& fleet() noexcept = 0;
   virtual ActiveTransfers& transfers() noexcept = 0;
   virtual Stats stats() const = 0;
