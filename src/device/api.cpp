@@ -38,6 +38,7 @@ class ApiParts final : public Api {
     }
     return download ? context_.downloads->handle(request) : http_.handle(request);
   }
+  download::Shared shared() override { return {*context_.downloads, context_.throttle, context_.refusals}; }
   download::DeviceCounters counters() const override {
     auto counters = context_.downloads->counters();
     counters.messages = context_.messages;

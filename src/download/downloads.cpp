@@ -116,6 +116,25 @@ asio::awaitable<http::Reply> Downloads::handle(http::Request& request) {
   co_return manifest_reply(request, *image, grant, *digests, signature);
 }
 
+Result<http::Reply> Downloads::file(const http::Request& request, const engine::ArtifactGrant& artifact) {
+  auto image = context_.store.image(artifact.image);
+  if (!image) return fail(Errc::image_damaged, "the stored image is corrupted or missing; an operator must upload it again");
+  UrlGrant grant;
+  grant.task = artifact.task;
+  grant.chunk_bytes = artifact.chunk_bytes;
+  const bool head = request.method() == http::Method::head;
+  context_.downloads.fetch_add(head ? 0 : 1, std::memory_order_relaxed);
+  const auto hex = to_hex(artifact.image);
+  DownloadPath path;
+  path.hex = hex;
+  path.digest = artifact.image;
+  const auto size = image->size();
+  auto reply = file_reply(path, std::move(image), grant, artifact.image, 0, size, head);
+  reply.headers.push_back({"Content-Disposition", fmt::format("attachment;filename={}", artifact.filename)});
+  reply.headers.push_back({"X-Content-Type-Options", "nosniff"});
+  return reply;
+}
+
 std::optional<Error> Downloads::refuse_url(const http::Request& request, const DownloadPath& path,
                                            UrlGrant& grant) const {
   const auto now = std::chrono::floor<std::chrono::seconds>(context_.clock.wall()).time_since_epoch().count();

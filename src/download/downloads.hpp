@@ -19,6 +19,8 @@ class Downloads {
 
   /// As Service::handle.
   boost::asio::awaitable<http::Reply> handle(http::Request& request);
+  /// As Service::file.
+  Result<http::Reply> file(const http::Request& request, const engine::ArtifactGrant& artifact);
 
  private:
   using GridManifest = std::shared_ptr<const firmware::Manifest>;

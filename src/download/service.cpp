@@ -18,6 +18,9 @@ class ServiceParts final : public Service {
 
   bool owns(std::string_view path) const override { return path.starts_with(kDownloadPrefix); }
   boost::asio::awaitable<http::Reply> handle(http::Request& request) override { return downloads_.handle(request); }
+  Result<http::Reply> file(const http::Request& request, const engine::ArtifactGrant& grant) override {
+    return downloads_.file(request, grant);
+  }
   Result<void> send_chunks(const DeviceId& device, const ChunkRequest& request,
                            const engine::ChunkGrant& grant) override {
     return chunks_.send(device, request, grant);

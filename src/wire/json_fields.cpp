@@ -120,6 +120,21 @@ std::optional<std::string> JsonFields::note(std::string_view name, std::size_t m
   return std::string(utf8_prefix(text, max_bytes));
 }
 
+std::vector<std::string> JsonFields::notes(std::string_view name, std::size_t max_items, std::size_t max_bytes) const {
+  const json* value = find(name);
+  if (!value) return {};
+  std::vector<std::string> found;
+  const auto add = [&](const json& item) {
+    const auto text = item.is_string() ? item.get<std::string>() : item.dump();
+    if (found.size() < max_items) found.emplace_back(utf8_prefix(text, max_bytes));
+  };
+  if (value->is_array())
+    for (const auto& item : *value) add(item);
+  else
+    add(*value);
+  return found;
+}
+
 std::optional<double> JsonFields::figure(std::string_view name, double min, double max) const {
   const json* value = find(name);
   if (!value || !value->is_number()) return std::nullopt;

@@ -83,6 +83,8 @@ class Api {
   /// Whether that path is the devices': `/ota/…` (the topic root) or `/download/…`.
   virtual bool owns(std::string_view path) const = 0;
   virtual boost::asio::awaitable<http::Reply> handle(http::Request& request) = 0;
+  /// For other interfaces of devices; as long as this lives.
+  virtual download::Shared shared() = 0;
   virtual download::DeviceCounters counters() const = 0;
   /// Stops sending chunks over MQTT. Call it before the MQTT client is destroyed.
   virtual void stop_chunks() = 0;

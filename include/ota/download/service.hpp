@@ -54,6 +54,9 @@ class Service {
   /// image is corrupt.
   virtual boost::asio::awaitable<http::Reply> handle(http::Request& request) = 0;
 
+  /// The image as a file with its name: ranges, conditions and HEAD as for images. Errc::image_damaged.
+  virtual Result<http::Reply> file(const http::Request& request, const engine::ArtifactGrant& grant) = 0;
+
   /// Sends the first of these chunks that fit into the device's window over MQTT. Errc::bad_chunk_range if one is
   /// past the end, or too large for MQTT or for this broker; Errc::image_damaged; Errc::overloaded.
   virtual Result<void> send_chunks(const DeviceId& device, const ChunkRequest& request,
@@ -62,6 +65,13 @@ class Service {
   virtual void stop_chunks() = 0;
   /// The counters of downloads and chunks; all others are 0.
   virtual DeviceCounters counters() const = 0;
+};
+
+/// What all interfaces for devices share.
+struct Shared {
+  Service& service;
+  AuthThrottle& throttle;
+  RefusalLog& refusals;
 };
 
 }  // namespace ota::download
