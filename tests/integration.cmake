@@ -15,7 +15,7 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
       bad_messages bad_calls restart broker twin
       stop clock scale install broker_config
       mqtt_chunks foreign sites slow tls secrets signing agent agent_gate install_commands
-      bad_deliveries mqtt_versions steady ranges images backup identity selection packages restore examples)
+      bad_deliveries mqtt_versions steady ranges images backup identity selection packages restore ddi examples)
     add_test(NAME integration.${suite}
       COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/${suite}_test.py)
     set_tests_properties(integration.${suite} PROPERTIES LABELS integration TIMEOUT ${timeout}
@@ -48,6 +48,11 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
       SKIP_RETURN_CODE 77 ENVIRONMENT "${environment}")
   endforeach()
   set_tests_properties(integration.disk integration.flood PROPERTIES RUN_SERIAL ON)
+  # SWUpdate polls every 30 s at most.
+  add_test(NAME integration.swupdate
+    COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/swupdate_test.py)
+  set_tests_properties(integration.swupdate PROPERTIES LABELS integration TIMEOUT ${long_timeout}
+    ENVIRONMENT "${environment}")
   # test.sh --brokers
   add_test(NAME integration.every_broker
     COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/every_broker_test.py)

@@ -104,6 +104,10 @@ Result<void> Daemon::open_data() {
   };
   hooks.max_broker_payload = max_payload;
   device_ = device::Api::create(std::move(*options), clock_, *engine_, *store_, *notifier_, std::move(hooks));
+  auto ddi = ddi_options(settings_);
+  if (!ddi) return ddi.error();
+  ddi->hosts = hosts_;
+  ddi_ = ddi::Api::create(std::move(*ddi), random_, *engine_, device_->shared());
   return {};
 }
 
@@ -163,13 +167,19 @@ Result<void> Daemon::build_api() {
   return {};
 }
 
+bool Daemon::is_of_devices(std::string_view path) const { return device_->owns(path) || ddi_->owns(path); }
+
+boost::asio::awaitable<http::Reply> Daemon::handle_device(http::Request& request) {
+  return ddi_->owns(request.path()) ? ddi_->handle(request) : device_->handle(request);
+}
+
 Result<void> Daemon::listen() {
   const auto& http = settings_.http;
   const bool apart = !http.admin_listen.empty();
-  http::Handler devices = [this](http::Request& request) { return device_->handle(request); };
+  http::Handler devices = [this](http::Request& request) { return handle_device(request); };
   http::Handler operators = [this](http::Request& request) { return rest_->handle(request); };
   http::Handler both = [this](http::Request& request) {
-    return device_->owns(request.path()) ? device_->handle(request) : rest_->handle(request);
+    return is_of_devices(request.path()) ? handle_device(request) : rest_->handle(request);
   };
   auto bound = listen_on(http.listen, apart ? std::move(devices) : std::move(both), true, !apart);
   if (!bound) return bound.error();

@@ -5,11 +5,13 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "app/instance_lock.hpp"
 #include "ota/base/clock.hpp"
 #include "ota/base/random.hpp"
 #include "ota/base/settings.hpp"
+#include "ota/ddi/api.hpp"
 #include "ota/device/api.hpp"
 #include "ota/engine/engine.hpp"
 #include "ota/firmware/store.hpp"
@@ -54,6 +56,8 @@ class Daemon {
   Result<std::string> listen_on(const std::string& address, http::Handler handler, bool devices, bool operators);
   void warn_of_open_doors();
   Result<void> reload_certificates();
+  bool is_of_devices(std::string_view path) const;
+  boost::asio::awaitable<http::Reply> handle_device(http::Request& request);
 
   Settings settings_;
   std::atomic<int> present_s_{settings_.devices.present_s};  ///< read on other threads
@@ -74,6 +78,7 @@ class Daemon {
   std::unique_ptr<firmware::Store> store_;
   std::unique_ptr<storage::Readers> readers_;
   std::unique_ptr<device::Api> device_;
+  std::unique_ptr<ddi::Api> ddi_;
   std::unique_ptr<mqtt::Client> mqtt_;
   std::unique_ptr<rest::Api> rest_;
   std::unique_ptr<http::Server> server_;

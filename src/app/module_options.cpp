@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "app/secrets.hpp"
+#include "ota/firmware/hash.hpp"
 
 namespace ota::app {
 
@@ -31,6 +32,19 @@ Result<device::Options> device_options(const Settings& settings) {
   options.public_url = settings.http.public_url;
   options.tls = !settings.http.tls_cert.empty();
   options.signing_keys = std::move(*keys);
+  return options;
+}
+
+Result<ddi::Options> ddi_options(const Settings& settings) {
+  const auto token = read_gateway_token(settings.ddi);
+  if (!token) return token.error();
+  ddi::Options options;
+  options.tenant = settings.ddi.tenant;
+  options.poll = std::chrono::seconds(settings.ddi.poll_s);
+  if (!token->empty()) options.gateway_token = firmware::sha256(*token);
+  options.trusted_proxies = settings.ddi.trusted_proxies;
+  options.public_url = settings.http.public_url;
+  options.tls = !settings.http.tls_cert.empty();
   return options;
 }
 

@@ -11,6 +11,7 @@
 
 #include "ota/base/file.hpp"
 #include "ota/domain/digest.hpp"
+#include "ota/domain/messages.hpp"
 #include "ota/firmware/hash.hpp"
 #include "ota/firmware/signature.hpp"
 
@@ -39,6 +40,17 @@ Result<std::vector<std::string>> lines_of(const std::string& what, const std::st
     lines.push_back(std::move(line));
   }
   return lines;
+}
+
+/// Of a file with a secret; empty if `file` is.
+Result<std::string> first_line(const std::string& what, const std::string& file, uid_t owner) {
+  if (file.empty()) return std::string{};
+  if (auto checked = check_private(what, file, false, owner); !checked) return checked.error();
+  auto lines = lines_of(what, file);
+  if (!lines) return lines.error();
+  if (lines->empty() || lines->front().empty())
+    return fail(Errc::malformed, fmt::format("{}: the first line of {} is empty", what, file));
+  return std::move(lines->front());
 }
 
 Result<void> make_signing_key(const std::string& file) {
@@ -83,14 +95,16 @@ Result<void> check_private(const std::string& what, const std::string& file, boo
 }
 
 Result<std::string> read_password(const MqttSettings& settings, uid_t owner) {
-  if (settings.password_file.empty()) return std::string{};
-  constexpr const char* kWhat = "mqtt.password_file";
-  if (auto checked = check_private(kWhat, settings.password_file, false, owner); !checked) return checked.error();
-  auto lines = lines_of(kWhat, settings.password_file);
-  if (!lines) return lines.error();
-  if (lines->empty() || lines->front().empty())
-    return fail(Errc::malformed, fmt::format("{}: the first line of {} is empty", kWhat, settings.password_file));
-  return std::move(lines->front());
+  return first_line("mqtt.password_file", settings.password_file, owner);
+}
+
+Result<std::string> read_gateway_token(const DdiSettings& settings, uid_t owner) {
+  auto token = first_line("ddi.gateway_token_file", settings.gateway_token_file, owner);
+  if (token && !token->empty() && !fit_secret(*token))
+    return fail(Errc::malformed, fmt::format("ddi.gateway_token_file: the token in {} must have 16 to 128 visible "
+                                             "characters of ASCII, no blanks",
+                                             settings.gateway_token_file));
+  return token;
 }
 
 Result<std::vector<std::string>> signing_keys(const std::string& file) {
@@ -117,6 +131,7 @@ Result<std::vector<std::string>> signing_keys(const std::string& file) {
 
 Result<void> check_files(const Settings& settings, uid_t owner) {
   if (auto password = read_password(settings.mqtt, owner); !password) return password.error();
+  if (auto token = read_gateway_token(settings.ddi, owner); !token) return token.error();
   if (!settings.mqtt.key_file.empty()) {
     if (auto checked = check_private("mqtt.key_file", settings.mqtt.key_file, false, owner); !checked) return checked;
   }

@@ -20,6 +20,9 @@ Result<void> check_private(const std::string& what, const std::string& file, boo
 /// The first line of the file of `mqtt.password_file`; empty if none is set.
 Result<std::string> read_password(const MqttSettings& settings, uid_t owner = ::geteuid());
 
+/// The same for `ddi.gateway_token_file`; Errc::malformed also if it is no fit_secret().
+Result<std::string> read_gateway_token(const DdiSettings& settings, uid_t owner = ::geteuid());
+
 /// The keys of download URLs: one a line; the first signs, all are accepted. Created at the first start from 32 bytes
 /// of the system's random source, readable only by otad.
 Result<std::vector<std::string>> signing_keys(const std::string& file);

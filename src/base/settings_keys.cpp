@@ -123,6 +123,16 @@ const Key kKeys[] = {
 
     {OTAD_KEY(devices, default_channel), kChannel, kLive, "Channel of a device that is new; it must exist."},
 
+    {OTAD_KEY(ddi, tenant), kTenant, kStart,
+     "Tenant in the URLs of hawkBit's clients (/DEFAULT/controller/v1/...), in upper or lower case."},
+    {OTAD_KEY(ddi, poll_s), range(30, 86'399), kStart,
+     "hawkBit's clients are told to poll after this many seconds, a fifth more or less. Their timeouts follow it."},
+    {OTAD_KEY(ddi, gateway_token_file), kMaybePath, kStart,
+     "File whose first line is the gateway token, readable only by otad: hawkBit's clients that send it register "
+     "themselves and may act for every device without a token of its own. Empty: none."},
+    {OTAD_KEY(ddi, trusted_proxies), kAddresses, kStart,
+     "Addresses of reverse proxies whose X-Controller-Id names the device of a verified client certificate, and whose "
+     "X-Forwarded-Proto and X-Forwarded-Host say what the device called. From others these headers are ignored."},
     {OTAD_KEY(ddi, version_attribute), kMaybeName, kLive,
      "Attribute (configData) in which devices report the version that they run; empty: none."},
     {OTAD_KEY(ddi, hardware_attribute), kMaybeName, kLive,

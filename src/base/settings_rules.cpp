@@ -73,6 +73,21 @@ bool is_number_or_percentage(std::string_view text) {
   return is_percentage(text) || (number && *number > 0 && *number <= 1'000'000'000);
 }
 
+bool is_tenant(std::string_view text) {
+  constexpr std::size_t kLongest = 64;
+  const auto fits = [](char c) {
+    return is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'z') || c == '.' || c == '_' || c == '-';
+  };
+  return !text.empty() && text.size() <= kLongest && text.front() != '.' && std::all_of(text.begin(), text.end(), fits);
+}
+
+bool is_address(std::string_view text) {
+  const bool v6 = text.find(':') != std::string_view::npos;
+  const auto bracketed = v6 ? "[" + std::string(text) + "]" : std::string(text);
+  const auto address = parse_authority(bracketed);
+  return address && address->kind != HostKind::name && !address->has_port;
+}
+
 }  // namespace
 
 constinit const Rule kBrokerUrl{
@@ -102,6 +117,8 @@ constinit const Rule kTopicRoot{
     0, 0, is_topic_root,
     "a topic such as /ota of up to 256 bytes: no + or #, no $ at its start, no slash at its end, no //"};
 constinit const Rule kChannel{0, 0, is_channel_name, "1 to 64 of a-z 0-9 _ -"};
+constinit const Rule kTenant{0, 0, is_tenant, "1 to 64 of A-Z a-z 0-9 . _ -, no . at its start"};
+constinit const Rule kAddresses{0, 0, is_address, "IP addresses without a port"};
 constinit const Rule kStages{0, 0,
                              [](std::string_view text) {
                                return text == "canary" || is_number_or_percentage(text);

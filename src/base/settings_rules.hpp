@@ -25,6 +25,7 @@ constexpr Rule range(std::int64_t min, std::int64_t max) { return Rule{min, max,
 extern const Rule kBrokerUrl;    ///< `tcp|mqtt|ssl|mqtts://host[:port]`, no user or password in it
 extern const Rule kPublicUrl;    ///< empty or `http|https://host[:port][/path]`, no slash at the end
 extern const Rule kHosts;        ///< of each entry: a host name or an IP address, no port
+extern const Rule kAddresses;    ///< of each entry: an IP address, no port
 extern const Rule kListen;       ///< `IPv4:port`, `[v6]:port`, `localhost:port`; port 0 picks a free one
 extern const Rule kMaybeListen;  ///< the same or empty
 extern const Rule kMaybePath;    ///< a file or folder, or empty
@@ -38,6 +39,7 @@ extern const Rule kChannel;      ///< 1 to 64 of `a-z 0-9 _ -`
 extern const Rule kStages;       ///< of each entry: `canary`, a number, a percentage
 extern const Rule kMaxFailures;  ///< a number or a percentage
 extern const Rule kPercent;
+extern const Rule kTenant;  ///< 1 to 64 of `A-Z a-z 0-9 . _ -`, no `.` first
 extern const Rule kRegistration;
 extern const Rule kConfirm;
 extern const Rule kApiAuth;

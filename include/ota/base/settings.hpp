@@ -73,6 +73,10 @@ struct DeviceSettings {
 
 /// hawkBit's device interface.
 struct DdiSettings {
+  std::string tenant = "DEFAULT";            ///< in any case
+  int poll_s = 300;
+  std::string gateway_token_file;            ///< empty: no gateway token
+  std::vector<std::string> trusted_proxies;  ///< addresses
   std::string version_attribute;   ///< the attribute that says which version a device runs; empty: none
   std::string hardware_attribute;  ///< the same of its hardware type
 };

@@ -1,0 +1,112 @@
+#include "ota/ddi/api.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "ddi/handlers.hpp"
+#include "ddi/identity.hpp"
+#include "ota/base/text.hpp"
+#include "ota/wire/errors.hpp"
+#include "ota/wire/reply.hpp"
+#include "ota/wire/request_guard.hpp"
+
+namespace ota::ddi {
+namespace {
+
+/// What hawkBit's clients know how to handle: 429 is the only one after which all of them try again.
+unsigned status_of(Errc code) {
+  switch (code) {
+    case Errc::not_authorized:
+    case Errc::unauthenticated:
+      return 401;
+    case Errc::overloaded:
+    case Errc::too_many_new:
+    case Errc::cancelled:
+      return 429;
+    case Errc::task_ended:
+      return 410;
+    case Errc::malformed:
+      return 400;
+    case Errc::wrong_state:
+      return 405;
+    default:
+      return wire::http_status(code);
+  }
+}
+
+http::Reply error_reply(const Error& error) {
+  http::Reply reply;
+  reply.status = status_of(error.code);
+  if (reply.status == 401) return reply;  // with an empty body
+  reply = wire::json_reply(reply.status, error_json(error));
+  wire::add_error_headers(reply, error);
+  if (error.code == Errc::wrong_state) reply.headers.push_back({"Allow", "GET"});
+  return reply;
+}
+
+class ApiParts final : public Api {
+ public:
+  ApiParts(Options options, Random& random, engine::Engine& engine, download::Shared shared)
+      : context_{std::move(options), random, engine, shared} {}
+
+  bool owns(std::string_view path) const override { return is_ddi_path(path); }
+
+  boost::asio::awaitable<http::Reply> handle(http::Request& request) override {
+    auto path = parse_path(request.path());
+    const auto device = path ? DeviceId::parse(path->controller) : std::nullopt;
+    const std::string name = device ? device->str() : std::string();
+    if (auto error = refuse(request, path, device.has_value())) co_return refused(request, name, *error);
+    if (!allows(path->resource, request.method())) {
+      const auto methods = allowed_methods(path->resource);
+      auto reply = refused(request, name, wire::method_not_allowed(methods));
+      reply.headers.push_back({"Allow", std::string(methods)});
+      co_return reply;
+    }
+    auto who = credentials(request, *device, context_.options);
+    if (!who) {
+      const auto slower = context_.shared.throttle.record_result(name, {}, false);
+      co_return refused(request, name, slower ? *slower : who.error());
+    }
+    const bool download = path->resource == Resource::artifact;
+    if (const auto error = context_.shared.throttle.refuse(name, *who, download))
+      co_return refused(request, name, *error);
+    auto url = fmt::format("{}/{}/controller/v1/{}", base_url(request, context_.options), path->tenant, name);
+    Call call{request, std::move(*path), *device, *who, std::move(url)};
+    auto answering = answer(context_, call);
+    auto reply = co_await std::move(answering);
+    const bool believed =
+        reply || (reply.error().code != Errc::not_authorized && reply.error().code != Errc::unknown_device);
+    if (const auto slower = context_.shared.throttle.record_result(name, *who, believed))
+      co_return refused(request, name, *slower);
+    if (!reply) co_return refused(request, name, reply.error());
+    co_return std::move(*reply);
+  }
+
+ private:
+  std::optional<Error> refuse(const http::Request& request, const std::optional<Path>& path, bool has_device) const {
+    // A poll may register a new device, and returns what waits for it.
+    if (auto error = wire::refuse_request(request, *context_.options.hosts, wire::ReadsChange::yes)) return error;
+    if (!path) return fail(Errc::not_found, "there is no such path in hawkBit's device interface");
+    if (!iequals(path->tenant, context_.options.tenant))
+      return fail(Errc::not_found, fmt::format("the tenant must be {} (ddi.tenant)", context_.options.tenant));
+    if (!has_device) return fail(Errc::bad_message, fmt::format("the controller id {}", kDeviceIdRule));
+    return std::nullopt;
+  }
+
+  /// One log line for each, up to a rate.
+  http::Reply refused(const http::Request& request, std::string_view device, const Error& error) {
+    context_.shared.refusals.write(device, {}, error, {request.remote(), request.path()});
+    return error_reply(error);
+  }
+
+  Context context_;
+};
+
+}  // namespace
+
+std::unique_ptr<Api> Api::create(Options options, Random& random, engine::Engine& engine, download::Shared shared) {
+  return std::make_unique<ApiParts>(std::move(options), random, engine, shared);
+}
+
+}  // namespace ota::ddi
