@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2034
 # The Debian 12 packages that otad needs, for run.sh, test.sh and the Dockerfile: the one list of them. For any sh.
 
-build_packages="g++ cmake ninja-build ccache python3
+build_packages="g++ cmake ninja-build ccache python3 python3-yaml
   libarchive-dev libboost1.81-dev libcctz-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgtest-dev libpaho-mqtt-dev
   libpaho-mqttpp-dev libspdlog-dev libsqlite3-dev libsqlitecpp-dev libssl-dev libtomlplusplus-dev
   nlohmann-json3-dev zlib1g-dev"
@@ -12,8 +12,8 @@ package_packages="dpkg-dev help2man"
 # What ./run.sh starts, calls and sends.
 run_packages="mosquitto curl python3 tzdata u-boot-qemu opensbi"
 
-test_packages="mosquitto mosquitto-clients curl wget aria2 openssl python3 python3-paho-mqtt systemd faketime iproute2
-  iptables e2fsprogs mount slowhttptest sslscan binutils wrk jq
+test_packages="mosquitto mosquitto-clients curl wget aria2 openssl python3 python3-jsonschema
+  python3-paho-mqtt systemd faketime iproute2 iptables e2fsprogs mount slowhttptest sslscan binutils wrk jq
   libarchive-tools zsync zchunk cpio tzdata clang-tidy-14 dpkg-dev help2man lintian"
 
 # Called by tests too, but their packages bring services, which stay off: swupdate-progress even reboots the machine.

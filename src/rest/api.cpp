@@ -18,7 +18,8 @@ namespace ota::rest {
 namespace {
 
 constexpr const char* kPlaces =
-    "/firmware, /tasks, /devices, /fleet, /channels, /rollouts, /summary, /audit, /healthz, /readyz and /metrics";
+    "/firmware, /tasks, /devices, /fleet, /channels, /rollouts, /summary, /audit, /healthz, /readyz, /metrics, "
+    "/openapi.json and /openapi.yaml";
 
 std::string_view name_of(Needs needs) { return needs == Needs::admin ? "admin" : "operator"; }
 

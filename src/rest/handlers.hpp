@@ -65,4 +65,7 @@ Answering get_healthz(Context& context, Call& call);
 Answering get_readyz(Context& context, Call& call);
 Answering get_metrics(Context& context, Call& call);
 
+Answering get_openapi_json(Context& context, Call& call);
+Answering get_openapi_yaml(Context& context, Call& call);
+
 }  // namespace ota::rest

@@ -69,6 +69,9 @@ constexpr Route kRoutes[] = {
     {Method::get, "/healthz", Needs::nothing, get_healthz},
     {Method::get, "/readyz", Needs::nothing, get_readyz},
     {Method::get, "/metrics", Needs::viewer, get_metrics},
+
+    {Method::get, "/openapi.json", Needs::nothing, get_openapi_json},
+    {Method::get, "/openapi.yaml", Needs::nothing, get_openapi_yaml},
 };
 
 std::string_view next_segment(std::string_view& pattern) {

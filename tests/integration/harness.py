@@ -23,6 +23,8 @@ import time
 import unittest
 from urllib.parse import urlencode
 
+from contract import contract
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("OTAD_BUILD", ROOT / "build" / "release"))
 OTAD = os.environ.get("OTAD_BIN", str(BUILD / "otad"))
@@ -195,7 +197,7 @@ class Answer:
 
 
 class Rest:
-    """Calls of an operator, one connection each."""
+    """Calls of an operator, one connection each; each is held against docs/openapi.yaml."""
 
     def __init__(self, port):
         self.port = port
@@ -212,7 +214,9 @@ class Rest:
             ):  # refused amid the body: the answer is there
                 connection.request(method, path, body, headers, encode_chunked=encode_chunked)
             reply = connection.getresponse()
-            return Answer(reply, reply.read())
+            answer = Answer(reply, reply.read())
+        contract().check(method, path, headers.get("Content-Type"), body, answer)
+        return answer
 
     def get(self, path, **query):
         answer = self.call("GET", path + ("?" + urlencode(query) if query else ""))
