@@ -9,7 +9,6 @@ import functools
 import json
 import pathlib
 import re
-import warnings
 from urllib.parse import parse_qsl, urlsplit
 
 import jsonschema
@@ -20,14 +19,14 @@ BOOLEAN = {"true": True, "false": False}
 SOME = 20  # items of a page that are checked
 
 
-def _closed(schema, document):
+def closed(schema, document):
     """A response's schema that takes no other fields: `$ref` resolved, `allOf` merged, open objects closed."""
     if "$ref" in schema:
-        return _closed(
-            {**_resolved(schema["$ref"], document), **{k: v for k, v in schema.items() if k != "$ref"}}, document
+        return closed(
+            {**resolved(schema["$ref"], document), **{k: v for k, v in schema.items() if k != "$ref"}}, document
         )
     merged = {k: v for k, v in schema.items() if k != "allOf"}
-    for part in (_closed(part, document) for part in schema.get("allOf", [])):
+    for part in (closed(part, document) for part in schema.get("allOf", [])):
         for name, field in part.get("properties", {}).items():
             fields = merged.setdefault("properties", {})
             fields[name] = {**fields.get(name, {}), **field}
@@ -35,18 +34,18 @@ def _closed(schema, document):
         merged.setdefault("type", "object")
     for key in ("oneOf", "anyOf"):
         if key in merged:
-            merged[key] = [_closed(part, document) for part in merged[key]]
+            merged[key] = [closed(part, document) for part in merged[key]]
     if isinstance(merged.get("items"), dict):
-        merged["items"] = _closed(merged["items"], document)
+        merged["items"] = closed(merged["items"], document)
     if isinstance(merged.get("additionalProperties"), dict):
-        merged["additionalProperties"] = _closed(merged["additionalProperties"], document)
+        merged["additionalProperties"] = closed(merged["additionalProperties"], document)
     if "properties" in merged:
-        merged["properties"] = {name: _closed(field, document) for name, field in merged["properties"].items()}
+        merged["properties"] = {name: closed(field, document) for name, field in merged["properties"].items()}
         merged.setdefault("additionalProperties", False)
     return merged
 
 
-def _resolved(ref, document):
+def resolved(ref, document):
     found = document
     for part in ref.removeprefix("#/").split("/"):
         found = found[part]
@@ -71,7 +70,7 @@ class Operation:
             self.responses[status] = own if own == response else {"either": [own, response]}
 
     def _whole(self, part):
-        return _resolved(part["$ref"], self.document) if "$ref" in part else part
+        return resolved(part["$ref"], self.document) if "$ref" in part else part
 
     @functools.cached_property
     def validators(self):
@@ -81,7 +80,7 @@ class Operation:
             for one in response.get("either", [response]):
                 for content_type, media in one.get("content", {}).items():
                     schema = media.get("schema", {})
-                    found.setdefault((status, content_type), []).append(validator(_closed(schema, self.document)))
+                    found.setdefault((status, content_type), []).append(validator(closed(schema, self.document)))
         return found
 
     def check_reply(self, status, content_type, body):
@@ -192,8 +191,32 @@ class Contract:
 
 
 @functools.cache
+def load(path):
+    """A document in YAML."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506
+
+
+@functools.cache
 def contract():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        return Contract(yaml.load(SOURCE.read_text(encoding="utf-8"), loader))  # noqa: S506
+    return Contract(load(SOURCE))
+
+
+@functools.cache
+def device_messages():
+    """The validators of what the server sends over MQTT, by their `type`."""
+    document = load(SOURCE.with_name("asyncapi.yaml"))
+    return {
+        message["name"]: validator(closed(message["payload"], document))
+        for message in document["components"]["messages"].values()
+        if {"name": "to device"} in message["tags"]
+    }
+
+
+def check_device_message(message):
+    """A message from the server, without what a test added. The reason why it isn't as described, or nothing."""
+    known = device_messages().get(message["type"])
+    if known is None:
+        return f"docs/asyncapi.yaml has no message {message['type']}"
+    error = next(known.iter_errors(message), None)
+    return error and f"{error.message} at {error.json_path} of {message}, not as docs/asyncapi.yaml has it"

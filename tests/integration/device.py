@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
 
+from contract import check_device_message
 from harness import PATIENCE, digest
 
 ANSWERS = {
@@ -53,6 +54,7 @@ class Device:
         self.id, self.hardware, self.version, self.root, self.token = name, hardware, version, root, token
         self.broker_port, self.keep_session = broker_port, keep_session
         self.inbox, self.seen = collections.deque(), []
+        self.unlike = None  # why a message was not as docs/asyncapi.yaml has it
         self.arrived = threading.Condition()
         self.subscribed = threading.Event()
         self.link = None
@@ -108,6 +110,7 @@ class Device:
         self.mqtt.loop_stop()
         if self.link:
             self.link.close()
+        assert not self.unlike, self.unlike
 
     def on_message(self, _client, _data, message):
         word = message.topic[len(f"{self.root}/{self.id}/") :]
@@ -115,6 +118,7 @@ class Device:
             answer = {"type": "chunk", "topic": message.topic, "payload": message.payload}
         else:
             answer = json.loads(message.payload)
+            self.unlike = self.unlike or check_device_message(answer)
             answer["…"] = {"topic": word, "retained": message.retain, "qos": message.qos, "raw": message.payload}
         with self.arrived:
             self.inbox.append(answer)
