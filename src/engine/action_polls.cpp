@@ -51,6 +51,15 @@ Result<void> check(const Action& action, ActionQuery::Of of) {
   return {};
 }
 
+/// Polls of a device without tasks need no further look until something changes.
+void keep_if_idle(TaskService& service, const Device& device, const PollAnswer& told) {
+  const bool idle = !told.install && !told.cancel && !service.rows.unit.active_of(device.id) &&
+                    service.rows.unit.queued_of(device.id, 1).empty() && service.admission.is_settled(device);
+  if (!idle) return;
+  const bool must_prove = service.options().devices.token_required || device.secret;
+  service.idle_polls().keep(device, must_prove, told);
+}
+
 /// Of the task that the device is shown, with the action.
 struct Shown {
   Task task;
@@ -69,8 +78,10 @@ std::optional<Shown> shown_to(TaskService& service, const DeviceId& id) {
 
 }  // namespace
 
-Result<PollAnswer> on_poll(TaskService& service, const DeviceId& id, const Credentials& who,
-                           std::chrono::seconds interval) {
+namespace {
+
+Result<PollAnswer> look_at_poll(TaskService& service, const DeviceId& id, const Credentials& who,
+                                std::chrono::seconds interval) {
   DeviceRequest message;
   message.polls = interval;
   const auto answer = on_request(service, id, who, message);
@@ -98,6 +109,17 @@ Result<PollAnswer> on_poll(TaskService& service, const DeviceId& id, const Crede
   if (!waiting) return told;
   if (waiting->wait_reason == WaitReason::slot || waiting->wait_reason == WaitReason::digests)
     told.again = std::chrono::seconds{queued->retry_after_s};
+  return told;
+}
+
+}  // namespace
+
+Result<PollAnswer> on_poll(TaskService& service, const DeviceId& id, const Credentials& who,
+                           std::chrono::seconds interval) {
+  auto told = look_at_poll(service, id, who, interval);
+  service.scheduler.schedule(id.str());  // what is left to look at would make it forgotten again
+  const auto device = told ? service.registry.find(id.str()) : std::nullopt;
+  if (device) keep_if_idle(service, *device, *told);
   return told;
 }
 

@@ -133,6 +133,15 @@ void FleetAdmission::look_by_target(const Device& device, const Target& target, 
   found.admitted = checks.note("failed_before", before.empty(), before);
 }
 
+bool FleetAdmission::is_settled(const Device& device) const {
+  if (device.pinned) return true;
+  const auto& runs = device.current_version;
+  const auto* rollout = service_.rollouts.open_for(device);
+  if (rollout && !same_version(runs, rollout->spec.version)) return false;
+  const auto* target = service_.rollouts.target_for(device);
+  return !target || same_version(runs, target->version) || newer_version(runs, target->version);
+}
+
 FleetAdmission::Findings FleetAdmission::look(const Device& device, bool present_needed) {
   Findings found;
   Checks checks(found.checks);

@@ -38,6 +38,8 @@ class FleetAdmission {
     bool admitted = false;  ///< all checks passed
     std::string_view failed() const;
   };
+  /// Its channel has nothing for the device until an operator or the engine changes a rollout, a target or the device.
+  bool is_settled(const Device& device) const;
   Findings look(const Device& device, bool present_needed = true);
   /// Whether the rollout is for that device, as both are now; whether it has failed or is in is another matter.
   bool concerns(const Device& device, const Rollout& rollout) const;

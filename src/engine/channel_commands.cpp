@@ -46,6 +46,7 @@ Result<Firmware> on_block_firmware(TaskService& service, std::int64_t id, const 
   auto firmware = service.rows.firmware.find(id);
   if (!firmware) return fail(Errc::not_found, fmt::format("there is no firmware with id {}", id));
   firmware->blocked = reason;
+  service.idle_polls().clear();
   service.rows.firmware.update(*firmware);
   for (const auto* rollout : service.rollouts.of_firmware(id)) service.rollouts.mark_dirty(rollout->id.number);
   service.trust.note_blocked();
@@ -61,6 +62,7 @@ Result<Firmware> on_block_firmware(TaskService& service, std::int64_t id, const 
 void move_device(TaskService& service, Device& device, const std::string& channel) {
   if (device.channel == channel) return;
   device.channel = channel;
+  service.idle_polls().forget(device.id);
   service.rows.unit.put(device);
   service.admission.leave(device.id, "device_moved");
 }
@@ -68,6 +70,7 @@ void move_device(TaskService& service, Device& device, const std::string& channe
 void pin_device(TaskService& service, Device& device, bool pinned) {
   if (device.pinned == pinned) return;
   device.pinned = pinned;
+  service.idle_polls().forget(device.id);
   service.rows.unit.put(device);
   if (pinned) service.admission.leave(device.id, "device_pinned");
 }

@@ -44,6 +44,14 @@ void DeviceRegistry::note_contact(Device& device) {
   service_.rows.unit.put(device);
 }
 
+void DeviceRegistry::note_idle_polls() {
+  const auto seen = service_.idle_polls().take_seen();
+  if (seen.empty()) return;
+  service_.rows.unit.read({seen, {}, {}});
+  for (const auto& id : seen)
+    if (auto device = find(id)) note_contact(*device);
+}
+
 void DeviceRegistry::mark_seen(Device& device) {
   note_contact(device);
   for (auto& task : service_.rows.unit.queued_of(device.id, kMaxQueuedOfDevice))

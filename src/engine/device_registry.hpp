@@ -25,6 +25,8 @@ class DeviceRegistry {
   void mark_seen(Device& device);
   /// The same of a device whose tasks need no look: its download goes on.
   void note_contact(Device& device);
+  /// The same of devices whose polls nobody else looked at (IdlePolls).
+  void note_idle_polls();
   /// The device is proven now: what it asked for itself counts as asked for.
   void vouch_for(const std::string& device);
 

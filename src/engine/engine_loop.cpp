@@ -26,7 +26,8 @@ EngineLoop::EngineLoop(storage::Backend& storage, const Options& options, const 
       images_(images),
       notifier_(notifier),
       queue_(options.max_waiting),
-      transfers_(clock) {}
+      transfers_(clock),
+      idle_polls_(clock) {}
 
 EngineLoop::~EngineLoop() { stop(); }
 

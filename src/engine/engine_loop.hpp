@@ -44,6 +44,7 @@ class EngineLoop {
   void image_unneeded(const Digest& image);
 
   ActiveTransfers& transfers() noexcept { return transfers_; }
+  IdlePolls& idle_polls() noexcept { return idle_polls_; }
   Stats stats() const;
   Options options() const;
 
@@ -90,6 +91,7 @@ class EngineLoop {
   DeviceNotifier& notifier_;
   CommandQueue queue_;
   ActiveTransfers transfers_;
+  IdlePolls idle_polls_;
   PendingImageEvents image_events_;
   std::atomic<std::uint64_t> refused_{0};
   std::atomic<std::int64_t> last_turn_{0};

@@ -100,7 +100,10 @@ void EngineLoop::decide(TaskService& service, std::vector<Command>& commands, st
     run(service, command);
     return true;
   };
-  if (take_new_options()) service.set_options(options());
+  if (take_new_options()) {
+    service.set_options(options());
+    idle_polls_.clear();
+  }
   // Whose time is up is counted before a contact that came later: silence is seen before good news.
   if (timer_ && *timer_ <= service.clock().now()) {
     Command timers{[](TaskService& to) { to.scheduler.run_all_timers(); }, [](const Error&) {}};

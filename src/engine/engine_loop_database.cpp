@@ -12,7 +12,7 @@ Result<void> EngineLoop::open() {
   if (!db) return db.error();
   try {
     db_ = std::move(db.value());
-    service_ = std::make_unique<TaskService>(*db_, options(), clock_, random_, transfers_, images_, notifier_,
+    service_ = std::make_unique<TaskService>(*db_, options(), clock_, random_, transfers_, idle_polls_, images_, notifier_,
                                              [this](auto job) { later(std::move(job)); });
     service_->stats = counters_;
     service_->resync();

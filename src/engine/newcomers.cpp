@@ -63,6 +63,7 @@ bool Newcomers::forget_absent() {
     if (service_.rows.tasks().asked_by_others(id) || unit.active_of(id) || unit.ready_of(id)) continue;
     unit.remove_tasks_of(id);
     unit.remove_device(id);
+    service_.idle_polls().forget(id);
     ++forgotten;
   }
   if (forgotten > 0)

@@ -175,6 +175,7 @@ void Progress::flush() {
     if (task && run && run->bytes > 0 && service_.now() - run->since >= kRunLine) log_run(*task);
   }
   service_.transports.watch();
+  service_.registry.note_idle_polls();
 }
 
 }  // namespace ota::engine

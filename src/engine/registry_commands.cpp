@@ -65,6 +65,7 @@ Result<Engine::PutDevice> on_change_device(TaskService& service, const DeviceCha
     return Error{Errc::malformed, message, {{"tags", message}}};
   }
   if (change.registers) device->registered = true;
+  service.idle_polls().forget(device->id);
   service.rows.unit.put(*device);
   if (change.channel) move_device(service, *device, *change.channel);
   if (change.pinned) pin_device(service, *device, *change.pinned);
@@ -88,6 +89,7 @@ Result<void> on_remove_device(TaskService& service, const std::string& id, const
       if (auto cancelled = on_cancel(service, task.id, actor); !cancelled) return cancelled.error();
   }
   service.rows.unit.remove_device(id);
+  service.idle_polls().forget(id);
   if (!readable) storage::bad_rows().forget("devices", id);
   return {};
 }
@@ -96,6 +98,7 @@ Result<void> on_set_secret(TaskService& service, const std::string& id, const Di
   auto device = service.registry.find(id);
   if (!device) return fail(Errc::unknown_device, fmt::format("there is no device {}", id));
   device->secret = secret;
+  service.idle_polls().forget(id);
   device->claimed = false;
   service.rows.unit.put(*device);
   service.registry.vouch_for(id);

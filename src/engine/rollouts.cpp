@@ -47,6 +47,7 @@ const Channel* Rollouts::channel(const std::string& name) const {
 }
 
 void Rollouts::put(const Channel& channel) {
+  service_.idle_polls().clear();
   service_.rows.fleet().put(channel);
   channels_[channel.name] = channel;
   for (const auto& [number, rollout] : rollouts_)
@@ -54,12 +55,14 @@ void Rollouts::put(const Channel& channel) {
 }
 
 void Rollouts::remove_channel(const std::string& name) {
+  service_.idle_polls().clear();
   service_.rows.fleet().remove_channel(name);
   channels_.erase(name);
   std::erase_if(targets_, [&](const Target& target) { return target.channel == name; });
 }
 
 bool Rollouts::remove_target(const std::string& channel, const std::string& hardware) {
+  service_.idle_polls().clear();
   std::erase_if(targets_, [&](const Target& t) { return t.channel == channel && t.hardware == hardware; });
   return service_.rows.fleet().remove_target(channel, hardware);
 }
@@ -120,6 +123,7 @@ std::vector<std::int64_t> Rollouts::walking() const {
 }
 
 void Rollouts::add(Rollout& rollout) {
+  service_.idle_polls().clear();
   service_.rows.rollouts().insert(rollout);
   const auto number = rollout.id.number;
   rollouts_[number] = rollout;
@@ -128,6 +132,7 @@ void Rollouts::add(Rollout& rollout) {
 }
 
 void Rollouts::save(const Rollout& rollout) {
+  service_.idle_polls().clear();
   const auto number = rollout.id.number;
   service_.rows.rollouts().update(rollout);
   const auto slot = open_.find({rollout.spec.channel, rollout.hardware});

@@ -17,6 +17,11 @@ constexpr Millis kLayoutRetry{10'000};
 
 }  // namespace
 
+void Scheduler::mark_dirty(const std::string& device) {
+  service_.idle_polls().forget(device);
+  dirty_.insert(device);
+}
+
 Priority Scheduler::effective_priority(const Task& task) const {
   return service_.now() - task.queued_at_tl >= kRiseAfter ? boosted(task.priority) : task.priority;
 }

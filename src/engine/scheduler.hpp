@@ -18,7 +18,7 @@ class Scheduler {
   explicit Scheduler(TaskService& service) : service_(service) {}
 
   /// The device is to be looked at again before this command ends.
-  void mark_dirty(const std::string& device) { dirty_.insert(device); }
+  void mark_dirty(const std::string& device);
   /// Ends a command: brings the places of dirty devices in the queue up to date, fills free slots. An offer to `asker`
   /// is not pushed: it is the command's answer.
   void schedule(const std::string& asker = {});

@@ -20,13 +20,14 @@ Millis last_timeline(const storage::Metadata& metadata) {
 }  // namespace
 
 TaskService::TaskService(storage::Database& db, const Options& options, const Clock& clock, Random& random,
-                         ActiveTransfers& transfers, Images& images, DeviceNotifier& notifier,
+                         ActiveTransfers& transfers, IdlePolls& idle_polls, Images& images, DeviceNotifier& notifier,
                          std::function<void(Job)> later)
     : rows(db),
       options_(options),
       clock_(clock),
       random_(random),
       transfers_(transfers),
+      idle_polls_(idle_polls),
       images_(images),
       notifier_(notifier),
       later_(std::move(later)),
@@ -63,6 +64,7 @@ void TaskService::audit(AuditEntry entry) {
 }
 
 void TaskService::resync() {
+  idle_polls_.clear();
   scheduler.discard();
   digests.resync();
   rollouts.resync();

@@ -15,6 +15,7 @@
 #include "engine/gate.hpp"
 #include "engine/history.hpp"
 #include "engine/housekeeping.hpp"
+#include "engine/idle_polls.hpp"
 #include "engine/layout_digests.hpp"
 #include "engine/lifecycle.hpp"
 #include "engine/newcomers.hpp"
@@ -93,7 +94,8 @@ class TaskService {
 
   /// `later` puts a job on the engine's queue from any thread: for digests that are ready.
   TaskService(storage::Database& db, const Options& options, const Clock& clock, Random& random,
-              ActiveTransfers& transfers, Images& images, DeviceNotifier& notifier, std::function<void(Job)> later);
+              ActiveTransfers& transfers, IdlePolls& idle_polls, Images& images, DeviceNotifier& notifier,
+              std::function<void(Job)> later);
 
   WallTime wall() const { return wall_; }
   Millis now() const { return now_; }
@@ -105,6 +107,7 @@ class TaskService {
   Confirm default_confirm() const { return parse_confirm(options_.tasks.confirm).value_or(Confirm::automatic); }
   Images& images() { return images_; }
   ActiveTransfers& transfers() { return transfers_; }
+  IdlePolls& idle_polls() { return idle_polls_; }
   Random& random() { return random_; }
   /// Puts a job on the engine's queue; callable from any thread, and longer than this lives.
   const std::function<void(Job)>& later() const { return later_; }
@@ -150,6 +153,7 @@ class TaskService {
   const Clock& clock_;
   Random& random_;
   ActiveTransfers& transfers_;
+  IdlePolls& idle_polls_;
   Images& images_;
   DeviceNotifier& notifier_;
   std::function<void(Job)> later_;

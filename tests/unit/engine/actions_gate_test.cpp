@@ -150,6 +150,19 @@ TEST_F(ActionsGateTest, NobodyIsLeftWaitingForARolloutThatEnded) {
   EXPECT_EQ(miscounted(), "");
 }
 
+TEST_F(ActionsGateTest, WhoIsIdleIsLookedAtWhenARolloutBegins) {
+  pollers(3);
+  auto& idle = loop->idle_polls();
+  EXPECT_TRUE(idle.find(name(1), {}));
+  const auto id = start("100%");
+  EXPECT_FALSE(idle.find(name(1), {}));
+  EXPECT_EQ(shown(3).size(), 3u);
+  for (int i = 1; i <= 3; ++i) EXPECT_FALSE(idle.find(name(i), {}));
+  EXPECT_TRUE(command(id, RolloutEvent::pause));
+  poll(name(1));
+  EXPECT_FALSE(idle.find(name(1), {})) << "the rollout may go on";
+}
+
 TEST_F(ActionsGateTest, CountersAreRightAfterARestart) {
   pollers(5);
   const auto id = start("2");

@@ -380,6 +380,75 @@ TEST_F(ActionsTest, FirmwareWithoutItsDigestsWaits) {
   EXPECT_EQ(row(task).wait_reason, WaitReason::digests);
 }
 
+TEST_F(ActionsTest, IdlePollsAreAnsweredWithoutTheEngineUntilSomethingChanges) {
+  add_file("2");
+  auto& idle = loop->idle_polls();
+  EXPECT_FALSE(idle.find("gw-1", {}));
+  poll("gw-1");
+  ASSERT_TRUE(idle.find("gw-1", {}));
+  EXPECT_TRUE(idle.find("gw-1", {})->wants_attributes);
+  AttributeReport attributes;
+  attributes.values["a"] = "b";
+  unit([&](auto& s) { return on_set_attributes(s, id("gw-1"), {}, attributes); });
+  EXPECT_FALSE(idle.find("gw-1", {}));
+  EXPECT_FALSE(poll("gw-1").wants_attributes);
+  EXPECT_TRUE(idle.find("gw-1", {}));
+  const auto task = order_for("gw-1", "2");
+  EXPECT_FALSE(idle.find("gw-1", {}));
+  poll("gw-1");
+  EXPECT_FALSE(idle.find("gw-1", {})) << "it has a task";
+  unit([&](auto& s) { return on_cancel(s, task, "tester"); });
+  poll("gw-1");
+  EXPECT_FALSE(idle.find("gw-1", {})) << "it is told to stop";
+  stopped("gw-1", 11);
+  poll("gw-1");
+  EXPECT_TRUE(idle.find("gw-1", {}));
+  unit([&](auto& s) { return on_set_secret(s, "gw-1", firmware::sha256("a token of its own")); });
+  EXPECT_FALSE(idle.find("gw-1", {}));
+  unit([&](auto& s) { return on_remove_device(s, "gw-1", "tester"); });
+  EXPECT_FALSE(idle.find("gw-1", {}));
+}
+
+TEST_F(ActionsTest, IdlePollsNeedTheTokenAndCountAsContact) {
+  Credentials own;
+  own.token_digest = firmware::sha256("a token of its own");
+  own.token_fit = true;
+  EXPECT_TRUE(try_poll("gw-1", own));
+  auto& idle = loop->idle_polls();
+  EXPECT_TRUE(idle.find("gw-1", own));
+  Credentials wrong;
+  wrong.token_digest = firmware::sha256("another token");
+  for (const auto& who : {wrong, Credentials{}}) EXPECT_FALSE(idle.find("gw-1", who));
+  Credentials gateway = wrong;
+  gateway.gateway = true;
+  EXPECT_FALSE(idle.find("gw-1", gateway)) << "it has a token of its own";
+  Credentials certified;
+  certified.certified = true;
+  EXPECT_FALSE(idle.find("gw-1", certified)) << "that is news";
+  auto renamed = own;
+  renamed.client = "swupdate/2";
+  EXPECT_FALSE(idle.find("gw-1", renamed)) << "so is that";
+  const auto before = row_of("gw-1")->last_seen;
+  clock.advance(60s);
+  EXPECT_TRUE(idle.find("gw-1", own));
+  advance(1s);
+  EXPECT_GT(row_of("gw-1")->last_seen, before);
+  clock.advance(IdlePolls::kKept);
+  EXPECT_FALSE(idle.find("gw-1", own)) << "the engine looks again now and then";
+}
+
+TEST_F(ActionsTest, IdlePollsOfMoreDevicesThanAreKept) {
+  IdlePolls idle(clock);
+  Device device;
+  for (std::size_t i = 0; i < IdlePolls::kMost + 10; ++i) {
+    device.id = std::to_string(i);
+    idle.keep(device, false, {});
+  }
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < IdlePolls::kMost + 10; ++i) kept += idle.find(std::to_string(i), {}) ? 1 : 0;
+  EXPECT_EQ(kept, IdlePolls::kMost);
+}
+
 TEST_F(ActionsTest, TheVersionThatItSaysProvesIt) {
   add_file("2");
   poll("gw-1");
