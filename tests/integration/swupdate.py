@@ -1,12 +1,19 @@
 """Debian's SWUpdate as a device of the tests: its images, and the program with its hawkBit client, without privileges."""
+import contextlib
 import hashlib
 import os
+import pathlib
 import shutil
+import signal
+import socket
 import subprocess
+import sys
 
+import own_network
 from harness import ENVIRONMENT, Process, wait_until
 
 SWUPDATE = shutil.which("swupdate")
+USABLE = SWUPDATE and subprocess.run(["unshare", "-Urn", "true"], capture_output=True, check=False).returncode == 0
 
 
 def cpio(files):
@@ -55,6 +62,12 @@ class Swupdate(Process):
     """One device. What its bootloader would keep, the test tells it at its start: `-c 2` after a successful update."""
 
     def __init__(self, folder, name, port, vendor, options=()):
+        self.gate = folder / "gate"
+        if not self.gate.exists():  # one for all devices of a test's folder
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(str(self.gate))
+            listener.listen(64)
+            own_network.forward(listener, lambda: socket.create_connection(("127.0.0.1", port)))
         self.folder = folder / name
         self.folder.mkdir()
         super().__init__(self.folder / "swupdate.log")
@@ -68,8 +81,11 @@ class Swupdate(Process):
                           f'{{ name = "serial"; value = "{self.name}"; }} );\n')
         suricatta = ["-t", "DEFAULT", "-u", f"http://127.0.0.1:{self.port}", "-i", self.name, "-p", "1", "-w", "1",
                      *self.options, *(["-c", str(confirm)] if confirm else [])]
-        self.launch([SWUPDATE, "-v", "-M", "-m", "-k", str(self.vendor.certificate), "-H", "gw-a:1.0", "-f", str(config),
-                     "-u", " ".join(suricatta)], {**ENVIRONMENT, "TMPDIR": str(self.folder)})
+        command = [SWUPDATE, "-v", "-M", "-m", "-k", str(self.vendor.certificate), "-H", "gw-a:1.0", "-f", str(config),
+                   "-u", " ".join(suricatta)]
+        own = str(pathlib.Path(__file__).with_name("own_network.py"))
+        self.launch(["unshare", "-Urn", sys.executable, "-B", own, str(self.port), str(self.gate), *command],
+                    {**ENVIRONMENT, "TMPDIR": str(self.folder)})
         return self
 
     def launch(self, command, env=None):
@@ -79,9 +95,9 @@ class Swupdate(Process):
 
     def kill(self):
         """With the programs that it started."""
-        if self.process and self.process.poll() is None:
-            os.killpg(self.process.pid, 9)
         if self.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
     def restart(self, version=None, confirm=None):
