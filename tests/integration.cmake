@@ -14,7 +14,7 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
       otactl_access timers operator queue download links upload
       bad_messages bad_calls restart broker twin
       stop clock scale install broker_config
-      mqtt_chunks foreign sites slow tls secrets signing agent agent_gate install_commands
+      mqtt_chunks foreign latest sites slow tls secrets signing agent agent_gate install_commands
       bad_deliveries mqtt_versions steady ranges images backup identity selection packages restore ddi examples)
     add_test(NAME integration.${suite}
       COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/${suite}_test.py)

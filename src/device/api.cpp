@@ -4,6 +4,7 @@
 
 #include "device/context.hpp"
 #include "device/http_transport.hpp"
+#include "device/latest.hpp"
 #include "device/mqtt_transport.hpp"
 #include "ota/wire/errors.hpp"
 #include "ota/wire/request_guard.hpp"
@@ -26,7 +27,7 @@ class ApiParts final : public Api {
   }
 
   bool owns(std::string_view path) const override {
-    return context_.downloads->owns(path) || path.starts_with(http_.prefix());
+    return context_.downloads->owns(path) || path.starts_with(http_.prefix()) || Latest::owns(path);
   }
   boost::asio::awaitable<http::Reply> handle(http::Request& request) override {
     const bool download = context_.downloads->owns(request.path());
@@ -34,8 +35,9 @@ class ApiParts final : public Api {
     const auto reads = download ? wire::ReadsChange::no : wire::ReadsChange::yes;
     if (auto error = wire::refuse_request(request, *context_.options.hosts, reads)) {
       context_.refusals.write({}, {}, *error, {request.remote(), request.path()});
-      return refuse(std::move(*error), download);
+      return refuse(std::move(*error), download || Latest::owns(request.path()));
     }
+    if (Latest::owns(request.path())) return latest_.handle(request);
     return download ? context_.downloads->handle(request) : http_.handle(request);
   }
   download::Shared shared() override { return {*context_.downloads, context_.throttle, context_.refusals}; }
@@ -50,13 +52,14 @@ class ApiParts final : public Api {
   void stop_chunks() override { context_.downloads->stop_chunks(); }
 
  private:
-  static boost::asio::awaitable<http::Reply> refuse(Error error, bool download) {
-    co_return download ? wire::problem_reply(error) : error_reply({std::move(error), {}});
+  static boost::asio::awaitable<http::Reply> refuse(Error error, bool as_problem) {
+    co_return as_problem ? wire::problem_reply(error) : error_reply({std::move(error), {}});
   }
 
   Context context_;
   MqttTransport mqtt_{context_};
   HttpTransport http_{context_};
+  Latest latest_{context_};
 };
 
 }  // namespace

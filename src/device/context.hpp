@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "ota/device/api.hpp"
@@ -21,6 +22,13 @@ struct Context {
         refusals(clock),
         downloads(download::Service::create({options.topic_root, options.signing_keys}, clock, engine, store, throttle,
                                             refusals, std::move(hooks))) {}
+
+  /// Base of URLs for a client that reached the server this way; empty: the public URL.
+  std::string base_url(const http::Request& request) const {
+    const auto host = request.authority();
+    if (!options.public_url.empty() || host.empty()) return {};
+    return std::string(options.tls ? "https://" : "http://").append(host);
+  }
 
   const Options options;
   engine::Engine& engine;

@@ -50,6 +50,14 @@ struct Urls {
   WallTime expire;
 };
 
+/// `base`: `http://gw:8080`; `expires` in seconds since 1970.
+Urls urls_of(const Offer& offer, const std::string& base, const download::UrlSigner& signer, std::int64_t expires) {
+  return {fmt::format("{}/download/{}", base, to_hex(offer.checksum)),
+          signer.sign(offer.checksum, offer.grid.chunk_bytes, offer.task, expires), WallTime{seconds{expires}}};
+}
+
+std::string image_of(const Urls& urls) { return fmt::format("{}/image?{}", urls.base, urls.query); }
+
 /// The fields of `metadata` after `type`; `every_url`: also the URLs that can be derived from `chunk_url`.
 void put_offer(JsonWriter& json, const Offer& offer, const Urls& urls, const firmware::Manifest* inline_chunks,
                std::size_t most_ranges, bool every_url) {
@@ -63,7 +71,7 @@ void put_offer(JsonWriter& json, const Offer& offer, const Urls& urls, const fir
   json.put("chunk_bytes", offer.grid.chunk_bytes);
   json.put("chunk_count", offer.grid.count());
   json.put_raw("missing", ranges(offer.missing, most_ranges));
-  if (every_url) json.put("url", fmt::format("{}/image?{}", urls.base, urls.query));
+  if (every_url) json.put("url", image_of(urls));
   json.put("chunk_url", fmt::format("{}/chunks/{{index}}?{}", urls.base, urls.query));
   if (every_url) json.put("manifest_url", fmt::format("{}/manifest?{}", urls.base, urls.query));
   if (inline_chunks) json.put_raw("chunks", texts(*inline_chunks, [](const Digest& digest) { return to_hex(digest); }));
@@ -178,10 +186,7 @@ std::string Encoder::write(const Answer& answer, const std::string& base, const 
   JsonWriter json;
   json.put("type", type_of(answer));
   const auto offer_fields = [&](const Offer& offer) {
-    const auto expires = expiry(clock_.wall(), url_life_);
-    const Urls urls{fmt::format("{}/download/{}", base.empty() ? public_url_ : base, to_hex(offer.checksum)),
-                    signer_.sign(offer.checksum, offer.grid.chunk_bytes, offer.task, expires),
-                    WallTime{seconds{expires}}};
+    const auto urls = urls_of(offer, base_url(base), signer_, expiry(clock_.wall(), url_life_));
     const auto manifest = shape.chunks && offer.grid.count() <= inline_chunks_
                               ? manifests_.find(offer.checksum, offer.grid.chunk_bytes)
                               : std::shared_ptr<const firmware::Manifest>();
@@ -203,6 +208,10 @@ std::string Encoder::write(const Answer& answer, const std::string& base, const 
         answer);
   }
   return json.take();
+}
+
+std::string Encoder::image_url(const Offer& offer, const std::string& base) const {
+  return image_of(urls_of(offer, base_url(base), signer_, expiry(clock_.wall(), url_life_)));
 }
 
 std::string error_payload(const ErrorAnswer& answer, std::size_t max_bytes) {

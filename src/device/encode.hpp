@@ -30,6 +30,11 @@ class Encoder {
   Result<std::string> encode(const Answer& answer, const std::string& base,
                              std::size_t max_bytes = std::string::npos) const;
 
+  /// The signed URL of the offer's image.
+  std::string image_url(const Offer& offer, const std::string& base) const;
+  /// `base`, or the public URL if that is empty.
+  const std::string& base_url(const std::string& base) const { return base.empty() ? public_url_ : base; }
+
  private:
   struct Shape;
   std::string write(const Answer& answer, const std::string& base, const Shape& shape) const;

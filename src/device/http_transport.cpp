@@ -138,12 +138,6 @@ asio::awaitable<http::Reply> HttpTransport::handle(http::Request& request) {
   co_return reply;
 }
 
-std::string HttpTransport::base_url(const http::Request& request) const {
-  const auto host = request.authority();
-  if (!context_.options.public_url.empty() || host.empty()) return {};
-  return fmt::format("{}://{}", context_.options.tls ? "https" : "http", host);
-}
-
 asio::awaitable<http::Reply> HttpTransport::message(http::Request& request, DeviceId device, MessageType type) {
   const auto content_type = request.header("Content-Type");
   if (!content_type.empty() && !wire::is_json_type(content_type)) {
@@ -199,7 +193,7 @@ asio::awaitable<http::Reply> HttpTransport::next(http::Request& request, DeviceI
     co_return refused(request, device.str(), {*error, {}, kMinMessageBytes});
   }
   const auto poll =
-      wait->count() > 0 ? std::make_shared<LongPoll>(context_.notifier, device.str(), base_url(request)) : nullptr;
+      wait->count() > 0 ? std::make_shared<LongPoll>(context_.notifier, device.str(), context_.base_url(request)) : nullptr;
   auto asking = listen(device, who, poll);
   const auto answer = co_await std::move(asking);
   if (const auto slower = context_.throttle.record_result(
@@ -246,7 +240,7 @@ asio::awaitable<std::optional<std::string>> HttpTransport::hold(std::shared_ptr<
 }
 
 http::Reply HttpTransport::answer_reply(const http::Request& request, const std::string& device, const Answer& answer) {
-  auto payload = context_.notifier.payload(answer, base_url(request));
+  auto payload = context_.notifier.payload(answer, context_.base_url(request));
   if (payload) return wire::json_reply(200, std::move(*payload));
   return refused(request, device, too_long(answer, payload.error()));
 }

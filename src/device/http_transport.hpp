@@ -40,8 +40,6 @@ class HttpTransport {
   boost::asio::awaitable<Result<std::optional<Answer>>> listen(DeviceId device, Credentials who,
                                                                std::shared_ptr<LongPoll> poll);
   boost::asio::awaitable<std::optional<std::string>> hold(std::shared_ptr<LongPoll> poll, std::chrono::seconds wait);
-  /// Base of URLs for a device that reached the server this way; empty: the public URL.
-  std::string base_url(const http::Request& request) const;
   /// The answer, or an error if it is longer than the device accepts.
   http::Reply answer_reply(const http::Request& request, const std::string& device, const Answer& answer);
 

@@ -54,6 +54,10 @@ class BrokerNotifier final : public Notifier {
     if (const auto* offer = offer_of(answer)) polls_.forget_kept(offer->device.str());
     return encoder_.encode(answer, base);
   }
+  std::string image_url(const Offer& offer, const std::string& base) const override {
+    return encoder_.image_url(offer, base);
+  }
+  std::string base_url(const std::string& base) const override { return encoder_.base_url(base); }
   std::optional<std::uint64_t> open_poll(const std::string& device, std::string base, PollDone done) override {
     return polls_.open(device, std::move(base), std::move(done));
   }

@@ -5,6 +5,7 @@
 
 #include "engine/action_commands.hpp"
 #include "engine/commands.hpp"
+#include "engine/device_latest.hpp"
 #include "engine/engine_loop.hpp"
 #include "engine/fleet_control.hpp"
 #include "engine/orders.hpp"
@@ -60,23 +61,25 @@ class EngineImpl final : public Engine {
   void apply(const Options& options) override { loop_.apply(options); }
 
   void request(DeviceId device, Credentials who, DeviceRequest message, Reply reply) override {
-    auto shared = std::make_shared<KeptReply>(std::move(reply), serving_);
     auto decide = [device, who, message = std::move(message)](TaskService& service) {
       return kept_within(service, device, message.max_message_bytes, on_request(service, device, who, message));
     };
-    loop_.send({[shared, decide, device = device.str()](TaskService& service) {
-                  auto answer = decide(service);
-                  // Digests are on their way: the same request again in a moment brings the offer.
-                  const bool later = answer && std::holds_alternative<QueuedAnswer>(*answer) &&
-                                     service.digests.defer(device, [shared, decide](TaskService& again) {
-                                       give(again, shared, decide(again));
-                                     });
-                  if (!later) give(service, shared, std::move(answer));
-                },
-                [shared](Error error) {
-                  (*shared)(ErrorAnswer{std::move(error), {}});
-                },
+    auto shared = std::make_shared<KeptReply>(std::move(reply), serving_);
+    loop_.send({[shared, decide, device](TaskService& service) { give_when_ready(service, shared, device, decide); },
+                refuse_by(shared),
                 {device.str()}});
+  }
+
+  void latest(LatestQuery query, Credentials who, Reply reply) override {
+    auto shared = std::make_shared<KeptReply>(std::move(reply), serving_);
+    auto work = [shared, query, who](TaskService& service) {
+      const auto device = device_that_asks(service, query, who);
+      if (!device) return give(service, shared, ErrorAnswer{device.error(), {}});
+      give_when_ready(service, shared, *device, [device = *device, query, who](TaskService& now) {
+        return std::optional<Answer>{on_latest(now, device, who, query)};
+      });
+    };
+    loop_.send({std::move(work), refuse_by(shared), {query.device ? query.device->str() : std::string()}});
   }
 
   void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) override {
@@ -203,14 +206,28 @@ class EngineImpl final : public Engine {
     service.scheduler.schedule();
   }
 
+  /// Digests may be on their way: the same request again in a moment brings the offer.
+  template <class Decide>
+  static void give_when_ready(TaskService& service, const std::shared_ptr<KeptReply>& reply, const DeviceId& device,
+                              Decide decide) {
+    auto answer = decide(service);
+    const bool later = answer && std::holds_alternative<QueuedAnswer>(*answer) &&
+                       service.digests.defer(device.str(), [reply, decide](TaskService& again) {
+                         give(again, reply, decide(again));
+                       });
+    if (!later) give(service, reply, std::move(answer));
+  }
+
+  template <class R>
+  static std::function<void(Error)> refuse_by(const std::shared_ptr<R>& reply) {
+    return [reply](Error error) { (*reply)(ErrorAnswer{std::move(error), {}}); };
+  }
+
   template <class Work>
   void from_device(Reply reply, About about, Work work) {
     auto shared = std::make_shared<Reply>(std::move(reply));
     loop_.send({[shared, work = std::move(work)](TaskService& service) { give(service, shared, work(service)); },
-                [shared](Error error) {
-                  (*shared)(ErrorAnswer{std::move(error), {}});
-                },
-                std::move(about)});
+                refuse_by(shared), std::move(about)});
   }
 
   const std::shared_ptr<std::atomic<bool>> serving_ = std::make_shared<std::atomic<bool>>(true);

@@ -7,6 +7,7 @@
 
 #include "engine/task_service.hpp"
 #include "ota/base/log.hpp"
+#include "ota/domain/contact.hpp"
 #include "ota/domain/version.hpp"
 
 namespace ota::engine {
@@ -23,6 +24,14 @@ std::string end_line(const Task& task) {
   return line + fmt::format(" ({} -> {}, {} bytes sent, attempt {} of {})",
                             task.from_version.empty() ? "unknown" : task.from_version, task.version, task.bytes_sent,
                             task.attempt, task.max_attempts);
+}
+
+/// How long a device that only polls has to say that it runs the new version, beside tasks.confirm_timeout_s. One that
+/// is not told how often to ask is waited for as long as it usually takes.
+Millis time_to_tell(const std::optional<Device>& device) {
+  if (!device) return Millis{0};
+  const bool at_its_own_pace = device->protocol == Protocol::latest;
+  return at_its_own_pace ? std::max(device->patience(), 3 * usual_gap(device->gap)) : device->patience();
 }
 
 }  // namespace
@@ -99,7 +108,7 @@ void Lifecycle::arm(Task& task) {
           std::max(task.retry_due.value_or(service_.now()), service_.now()) + service_.transports.stall_time(task);
       break;
     case TaskState::installing:
-      task.state_due = task.rollout == 0 ? service_.now() + seconds{times.confirm_timeout_s} + patience
+      task.state_due = task.rollout == 0 ? service_.now() + seconds{times.confirm_timeout_s} + time_to_tell(device)
                                          : service_.gate.soak_end(task);
       break;
     case TaskState::staged:

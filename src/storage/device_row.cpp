@@ -42,7 +42,7 @@ constexpr const char* kColumns =
 
 bool is_key(std::string_view column) {
   return column == "hardware" || column == "current_version" || column == "link_verdict" || column == "channel" ||
-         column == "ring";
+         column == "ring" || column == "secret";
 }
 
 /// `column=?N` for each column of kColumns (from ?1 on) that can change, but for those with an index unless `keys`.
@@ -150,12 +150,14 @@ DeviceKeys& DeviceKeys::operator|=(const DeviceKeys& other) {
   version |= other.version;
   link |= other.link;
   channel |= other.channel;
+  secret |= other.secret;
   return *this;
 }
 
 DeviceKeys changed_keys(const Device& before, const Device& now) {
   return {before.hardware != now.hardware, before.current_version != now.current_version,
-          before.quality.verdict != now.quality.verdict, before.channel != now.channel};
+          before.quality.verdict != now.quality.verdict, before.channel != now.channel,
+          before.secret != now.secret};
 }
 
 DeviceWriter::DeviceWriter(SQLite::Database& db)
@@ -164,7 +166,8 @@ DeviceWriter::DeviceWriter(SQLite::Database& db)
       hardware_(db, "UPDATE devices SET hardware=?2 WHERE id=?1"),
       version_(db, "UPDATE devices SET current_version=?2, version_key=version_key(?2) WHERE id=?1"),
       link_(db, "UPDATE devices SET link_verdict=?2 WHERE id=?1"),
-      channel_(db, "UPDATE devices SET channel=?2 WHERE id=?1") {}
+      channel_(db, "UPDATE devices SET channel=?2 WHERE id=?1"),
+      secret_(db, "UPDATE devices SET secret=?2 WHERE id=?1") {}
 
 void DeviceWriter::insert(const DeviceRow& row) { write_row(insert_, row); }
 
@@ -175,6 +178,7 @@ void DeviceWriter::update(const DeviceRow& row, const DeviceKeys& changed) {
   if (changed.version) version_.run(d.id, d.current_version);
   if (changed.link) link_.run(d.id, d.quality.verdict);
   if (changed.channel) channel_.run(d.id, d.channel);
+  if (changed.secret) secret_.run(d.id, d.secret);
 }
 
 DeviceTexts::DeviceTexts(SQLite::Database& db, const char* table)

@@ -29,6 +29,7 @@ struct DeviceKeys {
   bool version = false;
   bool link = false;
   bool channel = false;
+  bool secret = false;
   DeviceKeys& operator|=(const DeviceKeys& other);
 };
 /// Which of them differ.
@@ -50,6 +51,7 @@ class DeviceWriter {
   Query version_;
   Query link_;
   Query channel_;
+  Query secret_;
 };
 
 inline constexpr const char* kTagsTable = "device_tags";

@@ -24,6 +24,7 @@ struct Devices::Statements {
   const DeviceTexts tags{db, kTagsTable};
   const DeviceTexts attributes{db, kAttributesTable};
   Query find{db, select_devices("WHERE id=?")};
+  Query with_secret{db, "SELECT id FROM devices WHERE secret=? LIMIT 2"};
   Query first_held{db, "SELECT id FROM devices WHERE held_uplink=? ORDER BY held_task LIMIT 1"};
   Query verdicts{db, "SELECT link_verdict, COUNT(*) FROM devices GROUP BY link_verdict"};
   Query lapsed{db,
@@ -45,6 +46,12 @@ Devices::~Devices() = default;
 std::optional<Device> Devices::find(const std::string& id) {
   auto row = first_row(q_->find.rows(id), "devices", read_device);
   return row ? std::optional{q_->with_texts(std::move(*row))} : std::nullopt;
+}
+
+std::vector<std::string> Devices::with_secret(const Digest& secret) {
+  std::vector<std::string> ids;
+  for (auto rows = q_->with_secret.rows(secret); rows.next();) ids.push_back(rows.text());
+  return ids;
 }
 
 std::optional<std::string> Devices::first_held(const std::string& uplink) {

@@ -32,6 +32,7 @@ DeviceWorld& world() {
   static DeviceWorld world;
   world.clock.steady_time += Millis{60'000};  // no rate is ever used up
   world.engine.requests.clear();
+  world.engine.latest_queries.clear();
   world.engine.reports.clear();
   world.engine.verifies.clear();
   world.engine.asked.clear();
@@ -105,6 +106,23 @@ void device_http(std::string_view bytes) {
   if (next && query != "wait=0") return;  // it would wait
   TestRequest request(next ? http::Method::get : http::Method::post, "/ota/" + path, query, std::string(bytes));
   check_error(w.handle(request));
+}
+
+void device_latest(std::string_view bytes) {
+  auto& w = world();
+  const std::string query(line(bytes));
+  for (const auto* path : {"/firmware/latest", "/firmware/latest/manifest.json"}) {
+    TestRequest request(http::Method::get, path, query);
+    request.headers["User-Agent"] = std::string(bytes);
+    const auto reply = w.handle(request);
+    check_error(reply);
+    require(reply.status != 200 || nlohmann::json::accept(reply.body), "a manifest is JSON");
+  }
+  for (const auto& asked : w.engine.latest_queries) {
+    const auto current = asked.current.value_or("-");
+    require(!current.empty() && current.size() <= 128 && is_utf8(current), "what runs is a short text");
+    require(valid_hardware(asked.hardware.value_or("-")), "hardware has the form of its name");
+  }
 }
 
 void download(std::string_view bytes) {

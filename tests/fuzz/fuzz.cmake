@@ -1,5 +1,5 @@
 # Every target runs over its corpus with the other tests; with the preset "fuzz", libFuzzer drives the same targets.
-set(fuzz_targets device_message device_topic device_http download http_request http_range http_query http_host operator_body
+set(fuzz_targets device_message device_topic device_http device_latest download http_request http_range http_query http_host operator_body
   operator_query server_message settings values)
 set(fuzz_sources fuzz/device_targets.cpp fuzz/http_targets.cpp fuzz/operator_targets.cpp fuzz/agent_targets.cpp)
 if(OTAD_SANITIZE STREQUAL "fuzz")

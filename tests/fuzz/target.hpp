@@ -16,6 +16,7 @@ struct Target {
 void device_message(std::string_view bytes);  ///< first byte: which word, 3 for chunk/get; then the payload
 void device_topic(std::string_view bytes);    ///< topic, newline, payload
 void device_http(std::string_view bytes);     ///< path, newline, query, newline, body
+void device_latest(std::string_view bytes);   ///< query, newline, User-Agent
 void download(std::string_view bytes);        ///< path, newline, query, newline, Accept
 void http_request(std::string_view bytes);    ///< a connection's bytes; the first says in which pieces they come
 void http_range(std::string_view bytes);      ///< size, newline, Range, newline, tags
@@ -31,6 +32,7 @@ inline constexpr Target kTargets[] = {
     {"device_message", device_message},
     {"device_topic", device_topic},
     {"device_http", device_http},
+    {"device_latest", device_latest},
     {"download", download},
     {"http_request", http_request},
     {"http_range", http_range},

@@ -214,6 +214,15 @@ class Registry(Calls):
         answer = self.rest.call("PATCH", "/devices/nobody", {"hardware": "gw-a"})
         self.assertEqual((answer.status, answer.json["code"]), (404, "unknown_device"))
 
+    def test_the_way_of_the_last_message_is_shown(self):
+        self.device("speaks", hardware="gw-a", version="1.0.0").request("up_to_date")
+        device = self.rest.get("/devices/speaks")
+        self.assertEqual((device["protocol"], device["client"], device["attributes"]), ("mqtt", None, {}))
+        headers = {"Content-Type": "application/json", "User-Agent": "modem/7.1 \u00e4" + "x" * 100}
+        self.assertEqual(self.rest.call("POST", "/ota/speaks/request", "{}", headers).status, 200)
+        device = self.rest.get("/devices/speaks")
+        self.assertEqual((device["protocol"], device["client"]), ("http", "modem/7.1 ?" + "x" * 53))
+
     def test_unknown_words_are_answered_with_what_there_is(self):
         for path, part in (("/tasks?state=bogus", "must be one of queued, offered"),
                            ("/tasks?state=fialed", "did you mean failed?"),

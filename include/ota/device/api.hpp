@@ -52,6 +52,10 @@ class Notifier : public engine::DeviceNotifier {
   /// The JSON of an answer, as `send` would publish it. URLs begin with `base`, or with the public URL if that is
   /// empty. Errc::bad_message if it is longer than the device accepts.
   virtual Result<std::string> payload(const Answer& answer, const std::string& base) = 0;
+  /// A signed URL of the offer's image; `base` as for payload().
+  virtual std::string image_url(const Offer& offer, const std::string& base) const = 0;
+  /// `base`, or the public URL if that is empty.
+  virtual std::string base_url(const std::string& base) const = 0;
   /// Opens a long poll for the next pushed `metadata`, `retry` or `cancel`: `done` gets its payload, or nothing if the
   /// poll is closed or replaced by a newer one of the device. Returns nothing if too many polls are open or after
   /// stop_polls(); then `done` is not called. `base` as for payload().
@@ -80,7 +84,7 @@ class Api {
   virtual void on_retained(std::string_view topic) = 0;
   /// The broker rejects a message to a device: logged with device and task.
   virtual void on_dropped(std::string_view topic, std::string_view payload, const std::string& why) = 0;
-  /// Whether that path is the devices': `/ota/…` (the topic root) or `/download/…`.
+  /// Whether that path is the devices': `/ota/…` (the topic root), `/download/…` or `/firmware/latest`.
   virtual bool owns(std::string_view path) const = 0;
   virtual boost::asio::awaitable<http::Reply> handle(http::Request& request) = 0;
   /// For other interfaces of devices; as long as this lives.

@@ -155,6 +155,7 @@ struct Offer {
   std::optional<FirmwareSignature> signature;
   std::optional<std::uint32_t> max_message_bytes{};  ///< the device's
   std::optional<DowngradePermission> downgrade{};
+  std::optional<Md5Digest> md5{};  ///< for clients that only fetch; otherwise nothing
 };
 
 struct SuccessAnswer {

@@ -21,6 +21,7 @@
 #include "ota/engine/actions.hpp"
 #include "ota/engine/active_transfers.hpp"
 #include "ota/engine/fleet_control.hpp"
+#include "ota/engine/latest.hpp"
 #include "ota/firmware/hash.hpp"
 #include "ota/firmware/manifest_provider.hpp"
 #include "ota/firmware/trust.hpp"
@@ -158,6 +159,8 @@ class Engine {
   /// ddi.hardware_attribute) count as what a request says. Answers nothing, or the error of a request's version and
   /// hardware; Errc::malformed beyond AttributeReport::kMost, where all stays as it was.
   virtual void set_attributes(DeviceId device, Credentials who, AttributeReport report, Reply reply) = 0;
+  /// The same as request(), by a client that only fetches: an Offer, QueuedAnswer, UpToDateAnswer or ErrorAnswer.
+  virtual void latest(LatestQuery query, Credentials who, Reply reply) = 0;
   /// The device waits for what is pushed to it, which counts as contact. Answers what it was told last and has not
   /// begun: its offer or its retry. Errc::unknown_device, Errc::not_authorized.
   virtual void listen(DeviceId device, Credentials who, Done<std::optional<Answer>> done) = 0;

@@ -35,6 +35,8 @@ class Devices {
   ~Devices();
 
   std::optional<Device> find(const std::string& id);
+  /// Ids of devices with that secret, at most two.
+  std::vector<std::string> with_secret(const Digest& secret);
   /// Ids of devices whose presence ended by `now` while a task of theirs is ready.
   std::vector<std::string> lapsed(Millis now, int limit);
   std::optional<Millis> next_lapse();

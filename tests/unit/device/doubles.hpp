@@ -46,6 +46,10 @@ class TestEngine final : public engine::Engine {
     reports.emplace_back(device.str(), std::move(message));
     take(who, std::move(reply));
   }
+  void latest(engine::LatestQuery query, Credentials who, engine::Reply reply) override {
+    latest_queries.push_back(std::move(query));
+    take(who, std::move(reply));
+  }
   void verify(DeviceId device, Credentials who, VerifyReport message, engine::Reply reply) override {
     verifies.emplace_back(device.str(), std::move(message));
     take(who, std::move(reply));
@@ -104,6 +108,7 @@ class TestEngine final : public engine::Engine {
   std::vector<TaskId> fetched;
   std::function<Result<void>(const DeviceId&, const Credentials&)> allows;  ///< empty: everybody
   std::vector<std::pair<std::string, DeviceRequest>> requests;
+  std::vector<engine::LatestQuery> latest_queries;
   std::vector<std::pair<std::string, ProgressReport>> reports;
   std::vector<std::pair<std::string, VerifyReport>> verifies;
   Credentials last_who;

@@ -44,6 +44,7 @@ class ScriptedEngine final : public engine::Engine {
   void image_damaged(Digest) override {}
   void image_changed(Digest) override {}
   void set_attributes(DeviceId, Credentials, AttributeReport, engine::Reply) override {}
+  void latest(engine::LatestQuery, Credentials, engine::Reply) override {}
   void image_hashed(const firmware::Stored&) override {}
   void listen(DeviceId, Credentials, engine::Done<std::optional<Answer>>) override {}
   void audit(AuditEntry entry) override { refused.push_back(std::move(entry)); }
