@@ -156,6 +156,7 @@ Result<void> Daemon::build_api() {
   options.device_registration_closed = settings_.devices.registration == "closed";
   // With a separate listener, operators connect directly and not through the proxy in front of the devices' listener.
   if (settings_.http.admin_listen.empty()) options.public_path = public_path(settings_.http);
+  options.public_url = settings_.http.public_url;
   options.hosts = hosts_;
   rest::Probes probes;
   probes.broker = [this] { return mqtt_->status(); };

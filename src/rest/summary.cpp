@@ -75,6 +75,7 @@ Answering get_summary(Context& context, Call& call) {
                      {"tasks", tasks_json(counts->tasks)},
                      {"failures", failures_json(counts->failures)},
                      {"rollouts", counts->rollouts},
+                     {"public_url", or_null(context.options.public_url)},
                      {"health", std::move(health)}};
   co_return wire::json_reply(200, to_text(json));
 }

@@ -28,6 +28,7 @@ struct Options {
   bool device_registration_closed = false;
   std::string
       public_path{};  ///< prefix of paths for clients, such as `/ota` of a proxy; no slash at its end
+  std::string public_url{};  ///< http.public_url; may be empty
   std::shared_ptr<const http::HostNames> hosts = std::make_shared<http::HostNames>();
 };
 
