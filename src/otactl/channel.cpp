@@ -68,7 +68,8 @@ constexpr Column kVersions[] = {
 
 int list_channels(Call& call) {
   const auto reply = call.client().get("/channels");
-  answer(call, reply, call.json() ? "" : table_of(call, at(reply.json(), "/items"), kChannelColumns));
+  const auto json = reply.json();
+  answer(call, reply, call.json() ? "" : table_of(call, at(json, "/items"), kChannelColumns));
   return kDone;
 }
 

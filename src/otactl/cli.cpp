@@ -95,7 +95,7 @@ class CommandLine {
     auto& place = places_.emplace_back(Place{nullptr, &parameter});
     const bool named = parameter.kind != Kind::argument && parameter.kind != Kind::arguments;
     auto name = std::string(parameter.name);
-    if (named) name = parameter.name == "output" ? "-o,--output" : "--" + name;
+    if (named) name = (parameter.letter ? fmt::format("-{},", parameter.letter) : "") + "--" + name;
     const std::string help(parameter.help);
     if (parameter.kind == Kind::flag) {
       place.option = at.add_flag(name, help);

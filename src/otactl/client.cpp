@@ -94,9 +94,13 @@ Reply Client::try_call(const Request& request) {
   }
 }
 
+std::string Client::url_of(const Request& request) const {
+  return server_.url + request.path + query_text(request.query);
+}
+
 Reply Client::send(const Request& request) {
   Transfer transfer(handle_.get(), request);
-  transfer.set_url(server_.url + request.path + query_text(request.query));
+  transfer.set_url(url_of(request));
   transfer.add_header("Accept: application/json");
   if (!key_.empty()) transfer.add_header("Authorization: Bearer " + key_);
   if (!request.idempotency_key.empty()) transfer.add_header("Idempotency-Key: " + request.idempotency_key);

@@ -49,6 +49,7 @@ struct Request {
   std::string idempotency_key{};  ///< the call may then be sent again where its answer was lost
   /// After which time without a byte the call is given up; 0: never.
   std::chrono::seconds silence{60};
+  std::chrono::seconds longest{0};     ///< the whole call; 0: no limit
   std::size_t most_bytes = 64u << 20;  ///< of the answer
 };
 
@@ -70,6 +71,7 @@ class Client {
   /// what isn't otad; else kRefused.
   Failure refusal(const Request& request, const Reply& reply);
 
+  std::string url_of(const Request& request) const;
   const Server& server() const { return server_; }
   /// The key that is sent; empty without one.
   const std::string& key() const { return key_; }

@@ -102,7 +102,8 @@ void note_use(Call& call, const Json& firmware) {
     query.emplace_back("where", "hardware=" + at(firmware, "/hardware").get<std::string>());
   const auto runs = number_at(call.client().get("/devices", query).json(), "/count");
   std::string rollouts;
-  for (const auto& one : at(call.client().get("/summary").json(), "/rollouts"))
+  const auto summary = call.client().get("/summary").json();
+  for (const auto& one : at(summary, "/rollouts"))
     if (at(one, "/version") == at(firmware, "/version") &&
         (at(firmware, "/hardware").is_null() || at(one, "/hardware") == at(firmware, "/hardware")))
       rollouts += fmt::format(", {} ({})", text_at(one, "/rollout_id"), text_at(one, "/state"));

@@ -50,7 +50,7 @@ std::string usage_of(const Parameter& parameter) {
 std::string name_of(const Parameter& parameter) {
   auto text = usage_of(parameter);
   if (text.starts_with('[')) text = text.substr(1, text.rfind(']') - 1);
-  return parameter.name == "output" ? "-o, " + text : text;
+  return parameter.letter ? fmt::format("-{}, {}", parameter.letter, text) : text;
 }
 
 void add_verb(std::string& page, std::string_view noun, const Verb& verb) {

@@ -4,7 +4,7 @@ namespace ota::otactl {
 
 const std::vector<Noun>& nouns() {
   static const std::vector<Noun> all{plain_verbs(), rollout_noun(), channel_noun(), device_noun(),
-                                     firmware_noun(), task_noun(), key_noun(),   context_noun()};
+                                     firmware_noun(), task_noun(), webhook_noun(), key_noun(), context_noun()};
   return all;
 }
 
@@ -15,7 +15,9 @@ const std::vector<Parameter>& common_options() {
       option("key-file", "FILE", "File with the API key in its first line; only its user may read it", Completes::file),
       option("ca-file", "FILE", "CA certificates (PEM) that the server's certificate is verified with",
              Completes::file),
-      choice("output", "table|json|wide", "table (the default), json (the answer unchanged), or wide (all columns)"),
+      with_letter(choice("output", "table|json|wide",
+                         "table (the default), json (the answer unchanged), or wide (all columns)"),
+                  'o'),
   };
   return all;
 }

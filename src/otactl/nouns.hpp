@@ -11,6 +11,7 @@ Noun channel_noun();
 Noun device_noun();
 Noun firmware_noun();
 Noun task_noun();
+Noun webhook_noun();
 Noun key_noun();
 Noun context_noun();
 

@@ -1,6 +1,10 @@
 // The verbs without a noun.
 #include "otactl/nouns.hpp"
+#include "otactl/audit.hpp"
 #include "otactl/call.hpp"
+#include "otactl/completion.hpp"
+#include "otactl/doctor.hpp"
+#include "otactl/events.hpp"
 #include "otactl/manual.hpp"
 #include "otactl/output.hpp"
 #include "otactl/status.hpp"
@@ -22,6 +26,10 @@ Noun plain_verbs() {
           {
               status_verb(),
               upgrade_verb(),
+              events_verb(),
+              audit_verb(),
+              doctor_verb(),
+              completion_verb(),
               {"manual", "", {}, print_manual},
           }};
 }

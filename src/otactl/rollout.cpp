@@ -160,7 +160,7 @@ int rollback_rollout(Call& call) {
   return kDone;
 }
 
-constexpr std::string_view kBuckets = "assigned|absent|staged|soaking|overdue|healthy|failed|undelivered|dropped";
+constexpr std::string_view kBucketNames = "assigned|absent|staged|soaking|overdue|healthy|failed|undelivered|dropped";
 
 }  // namespace
 
@@ -180,7 +180,7 @@ Noun rollout_noun() {
            {kRolloutId, option("step", "TIME", "One row for so much time (default: 1m)"), kLimit, kCursor},
            list_history},
           {"devices", "List its devices in a bucket, those longest there first",
-           {kRolloutId, needed(choice("bucket", kBuckets, "The bucket")),
+           {kRolloutId, needed(choice("bucket", kBucketNames, "The bucket")),
             option("reason", "REASON", "Only those that failed for this reason"), kLimit, kCursor},
            list_members},
           {"pause", "Admit no device and let none install, until resume", {kRolloutId}, pause_rollout},

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "otactl/cli.hpp"
+#include "otactl/completion.hpp"
 #include "otactl/output.hpp"
 
 namespace ota::otactl {
@@ -14,6 +15,9 @@ namespace ota::otactl {
 int run(int argc, const char* const* argv) {
   std::signal(SIGPIPE, SIG_IGN);  // also for connections; write_out() ends by it
   curl_global_init(CURL_GLOBAL_DEFAULT);
+  // Its words are those of another command line, options too.
+  if (argc > 2 && std::string_view(argv[1]) == "complete" && std::string_view(argv[2]) == "--")
+    return complete({argv + 3, argv + argc});
   auto parsed = parse(argc, argv);
   if (const auto* status = std::get_if<int>(&parsed)) return *status;
   auto& [verb, values] = std::get<Parsed>(parsed);

@@ -126,7 +126,7 @@ int select(Call& call, const std::string& path, Query query, std::span<const Col
   if (call.has("count")) {
     query.emplace_back("count", "true");
     const auto reply = call.client().get(path, query);
-    answer(call, reply, call.json() ? "" : as_number(at(reply.json(), "/count"), {}) + "\n");
+    answer(call, reply, call.json() ? "" : grouped(number_at(reply.json(), "/count")) + "\n");
     return kDone;
   }
   add_query(call, query, "sort");

@@ -35,6 +35,7 @@ Transfer::Transfer(CURL* handle, const Request& request) : handle_(handle), requ
   curl_easy_setopt(handle_, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(handle_, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(handle_, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.silence.count()));
+  curl_easy_setopt(handle_, CURLOPT_TIMEOUT, static_cast<long>(request.longest.count()));
   set_body();
 }
 

@@ -27,6 +27,7 @@ struct Parameter {
   Completes completes = Completes::nothing;
   std::string_view words{};  ///< `a|b`: nothing else is accepted
   bool needed = false;
+  char letter = 0;  ///< an option's short name
 };
 
 constexpr Parameter argument(std::string_view name, std::string_view help,
@@ -47,6 +48,10 @@ constexpr Parameter option(std::string_view name, std::string_view value, std::s
 }
 constexpr Parameter needed(Parameter parameter) {
   parameter.needed = true;
+  return parameter;
+}
+constexpr Parameter with_letter(Parameter parameter, char letter) {
+  parameter.letter = letter;
   return parameter;
 }
 constexpr Parameter repeated(std::string_view name, std::string_view value, std::string_view help) {

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <ctime>
+#include <memory>
 
+#include "otactl/event_stream.hpp"
 #include "otactl/format.hpp"
 #include "otactl/interrupt.hpp"
 #include "otactl/output.hpp"
@@ -17,6 +19,8 @@ using Steady = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr auto kPoll = 1s;
+constexpr auto kPollWithEvents = 5s;  ///< for what is no event: rates, times
+constexpr auto kSettle = 200ms;       ///< after an event, for those that come with it
 constexpr auto kPatience = 5min;  ///< with a server that can't be reached
 
 std::string clock_text() {
@@ -71,6 +75,37 @@ class Display {
   bool lost_ = false;
 };
 
+/// Waits for what comes first: an event, a time. Servers without events are asked each second.
+class Waiter {
+ public:
+  explicit Waiter(Call& call) : call_(call) {}
+
+  void wait(Steady::time_point end) {
+    try {
+      if (has_events_ && !stream_)
+        stream_ = std::make_unique<EventStream>(call_.client(), Query{{"types", "rollout.*,task.*"}}, "");
+      if (stream_) return wait_for_event(end);
+    } catch (const Unreachable&) {
+      stream_.reset();
+    } catch (const Failure&) {
+      stream_.reset();
+      has_events_ = false;
+    }
+    sleep_until(std::min(end, Steady::now() + kPoll));
+  }
+
+ private:
+  void wait_for_event(Steady::time_point end) {
+    const auto until = std::min(end, Steady::now() + kPollWithEvents);
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Steady::now());
+    if (!stream_->next(std::max(left, 0ms)).empty()) sleep_until(std::min(end, Steady::now() + kSettle));
+  }
+
+  Call& call_;
+  std::unique_ptr<EventStream> stream_;
+  bool has_events_ = true;
+};
+
 }  // namespace
 
 int watch(Call& call, const std::string& path, Look (*look)(const Call& call, const Json& json),
@@ -79,9 +114,10 @@ int watch(Call& call, const std::string& path, Look (*look)(const Call& call, co
   const auto begun = Steady::now();
   const auto timeout = call.duration("timeout");
   auto heard = begun;
+  const auto end = timeout ? begun + *timeout : Steady::time_point::max();
   Display display(call);
+  Waiter waiter(call);
   for (;;) {
-    const auto next = Steady::now() + kPoll;
     try {
       const auto reply = call.client().get(path);
       const auto seen = look(call, reply.json());
@@ -96,9 +132,9 @@ int watch(Call& call, const std::string& path, Look (*look)(const Call& call, co
       if (failure.status() != kInterrupted) throw;
     }
     if (interrupted()) throw Failure(kInterrupted, fmt::format("interrupted; {}", goes_on));
-    if (timeout && Steady::now() - begun >= *timeout)
+    if (timeout && Steady::now() >= end)
       throw Failure(kTimedOut, fmt::format("not ended after {}; {}", span_text(*timeout), goes_on));
-    sleep_until(timeout ? std::min(next, begun + *timeout) : next);
+    waiter.wait(end);
   }
 }
 

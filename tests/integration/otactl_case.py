@@ -12,8 +12,10 @@ import struct
 import subprocess
 import tempfile
 import termios
+import threading
+import time
 
-from harness import ENVIRONMENT, OTAD, PATIENCE, ServerCase, wait_until
+from harness import ENVIRONMENT, OTAD, PATIENCE, ServerCase, image, wait_until
 
 OTACTL = os.environ.get("OTACTL_BIN", str(pathlib.Path(OTAD).resolve().parent / "otactl"))
 LIMIT = 30 * PATIENCE
@@ -118,3 +120,40 @@ class OtactlCase(ServerCase, OtactlRunner):
         device = self.device(name, **options)
         device.request("up_to_date")
         return device
+
+
+class DayCase(OtactlCase):
+    settings = {"rollouts.soak_s": 1, "rollouts.stage_delay_s": 0, "tasks.retry_backoff_s": 1,
+                "tasks.retry_backoff_max_s": 1}
+
+    def channel(self, name):
+        self.otactl("channel", "set", name)
+
+    def fleet(self, channel, count, version="1.0.0"):
+        devices = [self.device(f"{channel}-{number}", hardware=f"hw-{channel}", version=version)
+                   for number in range(count)]
+        for device in devices:
+            device.request("up_to_date", channel=channel)
+        return devices
+
+    def upload(self, version, hardware, *options, size=50_000):
+        file = self.home / f"{hardware}-{version}.img"
+        file.write_bytes(image(f"{hardware} {version}", size))
+        return self.otactl("firmware", "upload", str(file), "--version", version, "--hardware", hardware, *options)
+
+    def start(self, channel, version, *options, status=0):
+        """The rollout's id."""
+        told = self.otactl("rollout", "start", channel, version, "--hardware", f"hw-{channel}", "--yes", *options,
+                           status=status).stdout
+        return re.match(r"(RO_\d+_\d+) is made", told).group(1)
+
+    def update(self, device):
+        """The device takes its update and proves it."""
+        device.run()
+        time.sleep(1.2)
+        device.request("up_to_date")
+
+    def in_background(self, work):
+        thread = threading.Thread(target=work)
+        thread.start()
+        self.addCleanup(thread.join)
