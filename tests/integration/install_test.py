@@ -29,8 +29,9 @@ class Install(unittest.TestCase):
             "-DOTAD_TESTS=OFF")
         for program in ("otad", "ota-agent", "otactl"):
             shutil.copy2(BUILD / program, cls.folder / "build" / program)
-        page = cls.folder / "build/generated/otactl.1"
-        page.write_text(run(BUILD / "otactl", "manual"))
+        for name, what in (("otactl.1", ["manual"]), ("bash/otactl", ["completion", "bash"]),
+                           ("_otactl", ["completion", "zsh"]), ("otactl.fish", ["completion", "fish"])):
+            (cls.folder / "build/generated" / name).write_text(run(BUILD / "otactl", *what))
         cls.root = cls.folder / "root"
         cls.install()
 
@@ -42,6 +43,8 @@ class Install(unittest.TestCase):
         installed = {str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file()}
         self.assertEqual(installed, {
             "usr/bin/otad", "usr/bin/ota-agent", "usr/bin/otactl", "usr/share/man/man1/otactl.1",
+            "usr/share/bash-completion/completions/otactl", "usr/share/zsh/vendor-completions/_otactl",
+            "usr/share/fish/vendor_completions.d/otactl.fish",
             "etc/otad/otad.toml", "usr/share/otad/otad.toml",
             "usr/lib/systemd/system/otad.service", "usr/lib/sysusers.d/otad.conf",
             "etc/ota-agent.toml", "usr/share/otad/agent/ota-agent.toml", "usr/lib/systemd/system/ota-agent.service",
