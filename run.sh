@@ -9,7 +9,7 @@ usage() {
   cat <<'END'
 ./run.sh [--firmware FILE]... [--devices N] [--broker URL] [--once]
 
-Builds otad and ota-agent, starts Mosquitto and otad on free loopback ports with fresh data, uploads firmware, starts
+Builds otad, ota-agent and otactl, starts Mosquitto and otad on free loopback ports with fresh data, uploads firmware, starts
 devices, posts routine upgrades and, while they run, a security upgrade, shows every download, and checks that each
 device has its image, bit for bit. Then 30 more devices get a good rollout and one whose firmware fails on install, which
 halts by itself and is rolled back. Exit status 0 only if all of this went as it should. Then it runs until Ctrl-C.
@@ -53,7 +53,7 @@ build=build/release  # the tree of ./test.sh
 mkdir -p "$build"
 echo "building (the first time takes minutes) ..."
 { cmake --preset release -DPython3_EXECUTABLE=/usr/bin/python3 &&
-  cmake --build --preset release --target otad ota-agent; } >"$build/run-build.log" 2>&1 ||
+  cmake --build --preset release --target otad ota-agent otactl; } >"$build/run-build.log" 2>&1 ||
   { tail -n 60 "$build/run-build.log" >&2; exit 1; }
 
 exec /usr/bin/python3 tests/demo/demo.py --build "$build" ${arguments[@]+"${arguments[@]}"}

@@ -14,7 +14,7 @@ run_packages="mosquitto curl python3 tzdata u-boot-qemu opensbi"
 
 test_packages="mosquitto mosquitto-clients curl wget aria2 openssl python3 python3-jsonschema
   python3-paho-mqtt systemd faketime iproute2 iptables e2fsprogs mount slowhttptest sslscan binutils wrk jq
-  libarchive-tools zsync zchunk cpio tzdata clang-tidy-14 dpkg-dev help2man lintian"
+  libarchive-tools zsync zchunk cpio tzdata clang-tidy-14 dpkg-dev help2man lintian tmux"
 
 # Called by tests too, but their packages bring services, which stay off: swupdate-progress even reboots the machine.
 idle_packages="swupdate"
