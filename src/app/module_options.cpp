@@ -17,6 +17,7 @@ engine::Options engine_options(const Settings& settings) {
   options.ddi = settings.ddi;
   options.rollouts = settings.rollouts;
   options.fleet = settings.fleet;
+  options.events = settings.events;
   options.keep_logs_days = settings.storage.keep_logs_days;
   return options;
 }

@@ -154,6 +154,8 @@ const Key kKeys[] = {
     {OTAD_KEY(fleet, living_days), range(1, 3650), kLive,
      "A device counts as part of the fleet for this many days after its last message."},
 
+    {OTAD_KEY(events, keep_days), range(1, 36'500), kLive, "Retention of events, in days."},
+
     {OTAD_KEY(security, api_auth), kApiAuth, kStart,
      "auto: operators need an API key unless their routes are on loopback only. required: always. off: never."},
     {OTAD_KEY(security, require_signed_firmware), kFlag, kLive,

@@ -48,6 +48,7 @@ Result<Firmware> on_block_firmware(TaskService& service, std::int64_t id, const 
   firmware->blocked = reason;
   service.idle_polls().clear();
   service.rows.firmware.update(*firmware);
+  if (reason) service.events.firmware(*firmware, EventType::firmware_blocked, *reason);
   for (const auto* rollout : service.rollouts.of_firmware(id)) service.rollouts.mark_dirty(rollout->id.number);
   service.trust.note_blocked();
   service.trust.withdraw();
@@ -61,9 +62,10 @@ Result<Firmware> on_block_firmware(TaskService& service, std::int64_t id, const 
 
 void move_device(TaskService& service, Device& device, const std::string& channel) {
   if (device.channel == channel) return;
-  device.channel = channel;
+  const auto before = std::exchange(device.channel, channel);
   service.idle_polls().forget(device.id);
   service.rows.unit.put(device);
+  service.events.device_moved(device, before);
   service.admission.leave(device.id, "device_moved");
 }
 

@@ -10,9 +10,7 @@ namespace {
 void note_running(TaskService& service, const std::string& id, const std::string& version, bool confirmed) {
   auto device = service.registry.find(id);
   if (!device) return;
-  device->current_version = version;
-  device->version_confirmed = confirmed;
-  service.rows.unit.put(*device);
+  service.registry.note_version(*device, version, confirmed);
 }
 
 void undone(TaskService& service, Task& task, TaskEvent event, const std::string& reason, const std::string& text) {
@@ -103,11 +101,10 @@ Result<Answer> image_verified(TaskService& service, Task& task) {
   if (auto done = service.lifecycle.change(task, event, by_device()); !done) return done.error();
   if (!device) return Answer{service.replies.success(task)};
   device->last_update = task.id.number;
-  if (!waits) {
-    device->current_version = task.version;
-    device->version_confirmed = false;
-  }
-  service.rows.unit.put(*device);
+  if (waits)
+    service.rows.unit.put(*device);
+  else
+    service.registry.note_version(*device, task.version, false);
   if (!waits) service.lifecycle.supersede_up_to(task.device, task.version);
   return Answer{service.replies.success(task)};
 }
@@ -116,9 +113,8 @@ void version_reported(TaskService& service, Device& device, std::optional<Task>&
   const bool known = device.version_confirmed && device.tells_version && device.current_version == version;
   const bool news = !known;
   if (!news && (!active || active->state != TaskState::installing)) return;
-  device.current_version = version;
-  device.version_confirmed = device.tells_version = true;
-  service.rows.unit.put(device);
+  device.tells_version = true;
+  service.registry.note_version(device, version, true);
   if (news && device.last_update != 0 && (!active || active->id.number != device.last_update)) {
     auto last = service.lifecycle.load(device.last_update);
     if (last && last->device == device.id && is_ended(last->state)) judge_ended(service, *last, version);

@@ -36,6 +36,8 @@ Result<void> DeviceRegistry::check_readable(const std::string& id) {
 }
 
 void DeviceRegistry::note_contact(Device& device) {
+  if (!device.last_seen && !find(device.id)) service_.events.device_registered(device, "device");
+  if (service_.absence.lost(device)) service_.events.device_returned(device, *device.last_seen);
   if (device.last_seen)
     device.gap = next_gap(device.gap, *device.last_seen - device.created, service_.wall() - *device.last_seen);
   device.last_seen = service_.wall();
@@ -60,6 +62,13 @@ void DeviceRegistry::mark_seen(Device& device) {
       service_.lifecycle.save(task);
     }
   service_.scheduler.mark_dirty(device.id);
+}
+
+void DeviceRegistry::note_version(Device& device, const std::string& version, bool confirmed) {
+  const auto before = std::exchange(device.current_version, version);
+  device.version_confirmed = confirmed;
+  service_.rows.unit.put(device);
+  if (!before.empty() && before != version) service_.events.device_version_changed(device, before);
 }
 
 void DeviceRegistry::vouch_for(const std::string& device) {

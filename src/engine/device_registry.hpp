@@ -27,6 +27,8 @@ class DeviceRegistry {
   void note_contact(Device& device);
   /// The same of devices whose polls nobody else looked at (IdlePolls).
   void note_idle_polls();
+  /// It runs that version, as far as is known.
+  void note_version(Device& device, const std::string& version, bool confirmed);
   /// The device is proven now: what it asked for itself counts as asked for.
   void vouch_for(const std::string& device);
 

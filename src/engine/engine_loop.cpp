@@ -34,7 +34,10 @@ EngineLoop::~EngineLoop() { stop(); }
 void EngineLoop::start() {
   thread_ = std::thread([this] { loop(); });
   pthread_setname_np(thread_.native_handle(), "otad-engine");
-  later([](TaskService& service) { service.lifecycle.resume_active(); });
+  later([](TaskService& service) {
+    service.events.server(EventType::server_started);
+    service.lifecycle.resume_active();
+  });
 }
 
 void EngineLoop::stop() {

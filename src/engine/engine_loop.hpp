@@ -108,6 +108,7 @@ class EngineLoop {
   std::int64_t slots_held_ = 0;
   std::string chores_fault_;  // what chores_apart() logged last
   Millis reopen_after_{0};
+  std::string fault_;         // why the database was closed last
   std::thread thread_;
 };
 

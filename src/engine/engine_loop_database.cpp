@@ -29,6 +29,7 @@ Result<void> EngineLoop::open() {
 void EngineLoop::close(const std::string& why) {
   service_.reset();
   db_.reset();
+  fault_ = why;
   publish(why);
 }
 
@@ -39,7 +40,10 @@ bool EngineLoop::reopen() {
   if (opened) opened = probe_write();
   if (opened) {
     log::info("the database was opened afresh");
-    later([](TaskService& service) { service.lifecycle.resume_active(); });
+    later([why = fault_](TaskService& service) {
+      service.events.server(EventType::server_recovered, "database", why);
+      service.lifecycle.resume_active();
+    });
     return true;
   }
   publish(opened.error().message);

@@ -19,12 +19,15 @@ void Housekeeping::keep_time() {
 bool Housekeeping::run() {
   keep_time();
   const auto old = service_.wall() - std::chrono::days{service_.options().keep_logs_days};
+  const auto old_events = service_.wall() - std::chrono::days{service_.options().events.keep_days};
   const int most = std::max({service_.rows.idempotency_keys.forget(service_.wall() - kKeepAnswers, kPruneAtOnce),
                              service_.rows.transfer_log().prune(old, kPruneAtOnce),
-                             service_.rows.audit_log.prune(old, kPruneAtOnce)});
+                             service_.rows.audit_log.prune(old, kPruneAtOnce),
+                             service_.rows.event_log.prune(old_events, kPruneAtOnce)});
   const bool more_tasks = prune_tasks();
   const bool more_strangers = service_.newcomers.forget_absent();
-  return most >= kPruneAtOnce || more_tasks || more_strangers;
+  const bool more_lost = service_.absence.run();
+  return most >= kPruneAtOnce || more_tasks || more_strangers || more_lost;
 }
 
 bool Housekeeping::prune_tasks() {

@@ -82,6 +82,7 @@ Task& Lifecycle::insert(Task& task, const std::string& actor) {
   entry.by = actor;
   entry.to = TaskState::queued;
   service_.log(task, std::move(entry));
+  service_.events.task_created(task);
   ++service_.stats.tasks_created;
   // Made ready now, the digests are there when the device asks.
   if (!service_.images().missing(task.checksum) && !service_.images().find(task.checksum, task.chunk_bytes))
@@ -144,6 +145,7 @@ Result<void> Lifecycle::change(Task& task, TaskEvent event, const Actor& by, con
                                              : service_.gate.proof_time(task)));
   if (is_ended(*to)) end(task);
   save(task);
+  if (from != *to) service_.events.task_changed(task);
   // Which of its tasks is next is another matter only where one enters or leaves; who is dispatched was the next.
   const bool goes_on = is_active(*to) && (is_active(from) || event == TaskEvent::grant);
   if (from != *to && !goes_on) service_.scheduler.mark_dirty(task.device);

@@ -64,6 +64,7 @@ bool Newcomers::forget_absent() {
     unit.remove_tasks_of(id);
     unit.remove_device(id);
     service_.idle_polls().forget(id);
+    service_.events.device_removed(id, device->channel, "unproven");
     ++forgotten;
   }
   if (forgotten > 0)

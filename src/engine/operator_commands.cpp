@@ -90,7 +90,10 @@ Result<UpgradeOutcome> make_task(TaskService& service, const UpgradeOrder& order
     if (auto fits = check_upgrade(*device, order.version); !fits)
       if (!order.downgrade || fits.error().code != Errc::downgrade) return fits.error();
 
-  if (!service.registry.find(device->id)) service.rows.unit.put(*device);
+  if (!service.registry.find(device->id)) {
+    service.rows.unit.put(*device);
+    service.events.device_registered(*device, "operator");
+  }
   if (order.pin) pin_device(service, *device, true);
   auto task = task_for(*device, *firmware, *grid);
   task.priority = order.priority.value_or(firmware->security ? Priority::security : Priority::normal);

@@ -47,6 +47,7 @@ Result<Engine::PutDevice> on_change_device(TaskService& service, const DeviceCha
       return fail(Errc::unknown_device,
                   fmt::format("there is no device {}: PUT /devices/{} registers it", change.device, change.device));
     device = service.registry.make(change.device);
+    if (change.channel && service.rollouts.channel(*change.channel)) device->channel = *change.channel;
   }
   if (change.channel)
     if (auto known = check_channel(service, *change.channel); !known) return known.error();
@@ -67,6 +68,7 @@ Result<Engine::PutDevice> on_change_device(TaskService& service, const DeviceCha
   if (change.registers) device->registered = true;
   service.idle_polls().forget(device->id);
   service.rows.unit.put(*device);
+  if (created) service.events.device_registered(*device, "operator");
   if (change.channel) move_device(service, *device, *change.channel);
   if (change.pinned) pin_device(service, *device, *change.pinned);
   if (change.registers) service.registry.vouch_for(device->id);
@@ -76,7 +78,8 @@ Result<Engine::PutDevice> on_change_device(TaskService& service, const DeviceCha
 
 Result<void> on_remove_device(TaskService& service, const std::string& id, const std::string& actor) {
   const bool readable = service.registry.check_readable(id).has_value();
-  if (readable && !service.registry.find(id))
+  const auto device = service.registry.find(id);
+  if (readable && !device)
     return fail(Errc::unknown_device, fmt::format("there is no device {}", id));
   if (const auto active = service.lifecycle.load_active(id)) {
     auto cancelled = on_cancel(service, active->id, actor);
@@ -90,6 +93,7 @@ Result<void> on_remove_device(TaskService& service, const std::string& id, const
   }
   service.rows.unit.remove_device(id);
   service.idle_polls().forget(id);
+  service.events.device_removed(id, device ? device->channel : std::string(), "operator");
   if (!readable) storage::bad_rows().forget("devices", id);
   return {};
 }
@@ -122,6 +126,7 @@ Result<Engine::AddedFirmware> on_add_firmware(TaskService& service, Firmware wan
   }
   wanted.created = service.wall();
   service.rows.firmware.insert(wanted);
+  service.events.firmware(wanted, EventType::firmware_uploaded);
   return Engine::AddedFirmware{wanted, true};
 }
 
@@ -135,6 +140,7 @@ Result<Firmware> on_remove_firmware(TaskService& service, std::int64_t id) {
     return fail(Errc::in_use, fmt::format("firmware {} is needed by rollout {}, which has not ended: cancel it first",
                                           firmware->version, rollouts.front()->id.str()));
   service.rows.firmware.remove(id);
+  service.events.firmware(*firmware, EventType::firmware_removed);
   service.count_damaged();
   remove_unneeded(service, firmware->checksum);
   return *firmware;
@@ -145,6 +151,7 @@ bool on_image_damaged(TaskService& service, const Digest& image) {
     if (firmware.damaged) continue;
     firmware.damaged = true;
     service.rows.firmware.update(firmware);
+    service.events.firmware(firmware, EventType::firmware_damaged);
     for (const auto* rollout : service.rollouts.of_firmware(firmware.id))
       service.rollouts.mark_dirty(rollout->id.number);  // it halts
     log::error(

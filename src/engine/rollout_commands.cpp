@@ -52,6 +52,7 @@ Result<void> advance(TaskService& service, Rollout& rollout, const std::string& 
     if (!rollout.stage_is_passed()) {
       rollout.passed_tl = service.now();
       rollout.spec.stages[static_cast<std::size_t>(rollout.stage)].passed_at = service.wall();
+      service.events.rollout(rollout, EventType::rollout_stage_passed, {}, actor);
     }
     rollout.delay_over = true;
   }

@@ -62,6 +62,7 @@ bool Rollouts::take_step(Rollout& rollout) {
       rollout.passed_tl = service_.now();
       rollout.spec.stages[static_cast<std::size_t>(rollout.stage)].passed_at = service_.wall();
       save(rollout);
+      service_.events.rollout(rollout, EventType::rollout_stage_passed);
       service_.after_commit(
           [line = fmt::format("rollout={} stage {} passed", rollout.id.str(), rollout.stage + 1)] { log::info(line); });
       return true;
@@ -144,6 +145,7 @@ void Rollouts::run_timers() {
     stalled.news_tl = service_.now();
     service_.rows.rollouts().update(stalled);
     rollouts_[number] = stalled;
+    service_.events.rollout(stalled, EventType::rollout_stalled);
     service_.after_commit([line = fmt::format("rollout={} channel={} stalled: no device passed the gate or became "
                                               "healthy for a day",
                                               rollout.id.str(), rollout.spec.channel)] { log::warn(line); });

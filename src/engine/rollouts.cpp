@@ -129,6 +129,8 @@ void Rollouts::add(Rollout& rollout) {
   rollouts_[number] = rollout;
   open_[{rollout.spec.channel, rollout.hardware}] = number;
   dirty_.insert(number);
+  service_.events.rollout(rollout, EventType::rollout_created, {}, rollout.created_by);
+  if (rollout.started) service_.events.rollout(rollout, EventType::rollout_started, {}, rollout.created_by);
 }
 
 void Rollouts::save(const Rollout& rollout) {
@@ -180,6 +182,7 @@ Result<void> Rollouts::change(Rollout& rollout, RolloutEvent event, Cause by, co
   if (event == RolloutEvent::resume || event == RolloutEvent::approve) rollout.walked = 0;
   save(rollout);
   announce(rollout, event, reason, actor);
+  if (starts && event != RolloutEvent::start) service_.events.rollout(rollout, EventType::rollout_started, {}, actor);
   if (is_ended(*to))
     cancel_members(rollout.id.number, *to == RolloutState::superseded ? "superseded" : "rollout_cancelled");
   return {};
@@ -200,6 +203,7 @@ void Rollouts::announce(const Rollout& rollout, RolloutEvent event, const std::s
   } else if (!reason.empty()) {
     line += ": " + reason;
   }
+  service_.events.rollout_changed(rollout, event, reason, actor);
   const bool alarm = event == RolloutEvent::brake;
   service_.after_commit([line, alarm] { alarm ? log::warn(line) : log::info(line); });
   if (!actor.empty()) return;  // the operator's order is in the audit log already

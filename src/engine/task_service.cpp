@@ -68,6 +68,7 @@ void TaskService::resync() {
   scheduler.discard();
   digests.resync();
   rollouts.resync();
+  absence.resync();
   count_damaged();
   auto holders = rows.tasks().all_active();
   std::erase_if(holders, [](const Task& task) { return !holds_slot(task.state); });

@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "engine/action_book.hpp"
+#include "engine/absence.hpp"
 #include "engine/admission.hpp"
 #include "engine/attempts.hpp"
 #include "engine/device_registry.hpp"
+#include "engine/event_writer.hpp"
 #include "engine/gate.hpp"
 #include "engine/history.hpp"
 #include "engine/housekeeping.hpp"
@@ -29,6 +31,7 @@
 #include "engine/trust_gate.hpp"
 #include "ota/engine/engine.hpp"
 #include "ota/storage/actions.hpp"
+#include "ota/storage/absent_devices.hpp"
 #include "ota/storage/database.hpp"
 #include "ota/storage/devices.hpp"
 #include "ota/storage/fleet.hpp"
@@ -49,6 +52,7 @@ class Rows {
         actions(db),
         firmware(db.firmware()),
         audit_log(db.audit_log()),
+        event_log(db.event_log()),
         api_keys(db.api_keys()),
         metadata(db.metadata()),
         idempotency_keys(db.idempotency_keys()),
@@ -56,7 +60,8 @@ class Rows {
         devices_(db),
         transfer_log_(db),
         rollouts_(db),
-        fleet_(db) {}
+        fleet_(db),
+        absent_devices_(db) {}
 
   // For questions: what the unit changed may be part of the answer, and is written first.
   storage::Tasks& tasks() { return up_to_date(tasks_); }
@@ -64,11 +69,13 @@ class Rows {
   storage::TransferLog& transfer_log() { return up_to_date(transfer_log_); }
   storage::Rollouts& rollouts() { return up_to_date(rollouts_); }
   storage::Fleet& fleet() { return up_to_date(fleet_); }
+  storage::AbsentDevices& absent_devices() { return up_to_date(absent_devices_); }
 
   storage::Unit unit;  ///< rows of devices and tasks
   storage::Actions actions;
   storage::FirmwareCatalogue& firmware;
   storage::AuditLog& audit_log;
+  storage::EventLog& event_log;
   storage::ApiKeys& api_keys;
   storage::Metadata& metadata;
   storage::IdempotencyKeys& idempotency_keys;
@@ -85,6 +92,7 @@ class Rows {
   storage::TransferLog transfer_log_;
   storage::Rollouts rollouts_;
   storage::Fleet fleet_;
+  storage::AbsentDevices absent_devices_;
 };
 
 class TaskService {
@@ -130,6 +138,7 @@ class TaskService {
 
   Rows rows;
   Stats stats;  ///< the counters of what was decided
+  EventWriter events{*this};
   Lifecycle lifecycle{*this};
   Scheduler scheduler{*this};
   Attempts attempts{*this};
@@ -147,6 +156,7 @@ class TaskService {
   FleetAdmission admission{*this};
   Gate gate{*this};
   ActionBook actions{*this};
+  Absence absence{*this};
 
  private:
   Options options_;

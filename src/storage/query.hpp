@@ -19,6 +19,7 @@
 #include "ota/domain/api_key.hpp"
 #include "ota/domain/bucket.hpp"
 #include "ota/domain/digest.hpp"
+#include "ota/domain/event.hpp"
 #include "ota/domain/link.hpp"
 #include "ota/domain/messages.hpp"
 #include "ota/domain/priority.hpp"
@@ -60,6 +61,7 @@ constexpr std::int64_t last_value(ContactClass) { return static_cast<std::int64_
 constexpr std::int64_t last_value(RolloutState) { return static_cast<std::int64_t>(kRolloutStates) - 1; }
 constexpr std::int64_t last_value(Bucket) { return static_cast<std::int64_t>(kBuckets) - 1; }
 constexpr std::int64_t last_value(ActionState) { return static_cast<std::int64_t>(ActionState::closed); }
+constexpr std::int64_t last_value(EventType) { return static_cast<std::int64_t>(kEventTypes) - 1; }
 constexpr std::int64_t last_value(Role) { return static_cast<std::int64_t>(Role::admin); }
 
 /// Results of one run, from left to right; resets the statement when it goes.

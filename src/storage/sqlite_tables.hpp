@@ -7,6 +7,7 @@
 
 #include "ota/storage/api_keys.hpp"
 #include "ota/storage/audit_log.hpp"
+#include "ota/storage/event_log.hpp"
 #include "ota/storage/firmware_catalogue.hpp"
 #include "ota/storage/idempotency_keys.hpp"
 #include "ota/storage/metadata.hpp"
@@ -15,6 +16,7 @@ namespace ota::storage {
 
 std::unique_ptr<FirmwareCatalogue> make_firmware_catalogue(SQLite::Database& db);
 std::unique_ptr<AuditLog> make_audit_log(SQLite::Database& db);
+std::unique_ptr<EventLog> make_event_log(SQLite::Database& db);
 std::unique_ptr<ApiKeys> make_api_keys(SQLite::Database& db);
 std::unique_ptr<Metadata> make_metadata(SQLite::Database& db);
 std::unique_ptr<IdempotencyKeys> make_idempotency_keys(SQLite::Database& db);

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::int64_t kBeyondFile = 1'000;      ///< what the file may have missed when the power went
 constexpr std::int64_t kBeyondCopy = 1'000'000;  ///< what may have been given out since a copy that came without a file
+constexpr std::int64_t kEventsBeyondCopy = 1'000'000'000;  ///< the same of events
 
 constexpr std::int64_t kActionsOfTask = 4;
 
@@ -60,6 +61,8 @@ void TaskNumbers::go_on(SQLite::Database& db, const std::string& path) {
   db.exec("INSERT INTO sqlite_sequence (name, seq) SELECT 'actions', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence "
           "WHERE name='actions')");
   db.exec(fmt::format("UPDATE sqlite_sequence SET seq=seq+{} WHERE name='actions'", kActionsOfTask * (next - last)));
+  // Who resumes behind an event that this copy doesn't have misses none of those that follow.
+  db.exec(fmt::format("UPDATE sqlite_sequence SET seq=seq+{} WHERE name='events'", kEventsBeyondCopy));
   db.exec(fmt::format("DELETE FROM kept_values WHERE name='{}'", kCopiedAt));
   transaction.commit();
   log::warn(fmt::format(

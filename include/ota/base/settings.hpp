@@ -95,6 +95,10 @@ struct FleetSettings {
   int living_days = 7;
 };
 
+struct EventSettings {
+  int keep_days = 14;
+};
+
 struct SecuritySettings {
   std::string api_auth = "auto";  ///< auto | required | off
   bool require_signed_firmware = false;
@@ -116,6 +120,7 @@ struct Settings {
   DdiSettings ddi;
   RolloutSettings rollouts;
   FleetSettings fleet;
+  EventSettings events;
   SecuritySettings security;
   LogSettings log;
   int shutdown_grace_s = 10;

@@ -87,6 +87,7 @@ struct Options {
   DdiSettings ddi;
   RolloutSettings rollouts;
   FleetSettings fleet;
+  EventSettings events;
   int keep_logs_days = 90;
   std::shared_ptr<const firmware::Trust> trust;  ///< null: all firmware is trusted
   std::size_t max_waiting = 20'000;              ///< commands in the queue; one more is answered Errc::overloaded

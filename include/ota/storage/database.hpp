@@ -6,6 +6,7 @@
 #include "ota/storage/api_keys.hpp"
 #include "ota/storage/audit_log.hpp"
 #include "ota/storage/bad_rows.hpp"
+#include "ota/storage/event_log.hpp"
 #include "ota/storage/fault.hpp"
 #include "ota/storage/firmware_catalogue.hpp"
 #include "ota/storage/idempotency_keys.hpp"
@@ -57,6 +58,7 @@ class Database {
 
   virtual FirmwareCatalogue& firmware() = 0;
   virtual AuditLog& audit_log() = 0;
+  virtual EventLog& event_log() = 0;
   virtual ApiKeys& api_keys() = 0;
   virtual Metadata& metadata() = 0;
   virtual IdempotencyKeys& idempotency_keys() = 0;

@@ -8,6 +8,7 @@
 #include "ota/storage/audit_log.hpp"
 #include "ota/storage/bad_rows.hpp"
 #include "ota/storage/devices.hpp"
+#include "ota/storage/event_log.hpp"
 #include "ota/storage/fault.hpp"
 #include "ota/storage/firmware_catalogue.hpp"
 #include "ota/storage/fleet.hpp"
@@ -28,6 +29,7 @@ struct ReadView {
   const FirmwareCatalogue& firmware;
   const ApiKeys& keys;
   const AuditLog& audit;
+  const EventLog& events;
   const Metadata& metadata;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ota/storage/actions.hpp"
+#include "ota/storage/absent_devices.hpp"
 #include "ota/storage/unit.hpp"
 #include "unit/storage/sqlite_fixture.hpp"
 
@@ -35,6 +36,7 @@ TEST_F(SqliteTest, NoStatementScansATable) {
   const Devices devices(*db);
   const TransferLog log(*db);
   const Actions actions(*db);
+  const AbsentDevices absent(*db);
   const Unit unit(*db);
   // Read whole on purpose: a handful of rows, or bounded by LIMIT in the order of the key.
   const std::vector<std::string> whole = {
@@ -45,6 +47,7 @@ TEST_F(SqliteTest, NoStatementScansATable) {
       "FROM firmware ORDER BY id",
       "SELECT id FROM transfer_log ORDER BY id LIMIT",
       "SELECT id FROM audit ORDER BY id LIMIT",
+      "SELECT number FROM events ORDER BY number LIMIT",
       "SELECT at FROM audit ORDER BY id LIMIT"};
   Query::noted = nullptr;
   EXPECT_GT(texts.size(), 50u);

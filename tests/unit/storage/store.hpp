@@ -106,6 +106,7 @@ class Store {
   TransferLog log{*db};
   FirmwareCatalogue& firmware = db->firmware();
   AuditLog& audit = db->audit_log();
+  EventLog& events = db->event_log();
   ApiKeys& keys = db->api_keys();
   Metadata& metadata = db->metadata();
   IdempotencyKeys& idempotency_keys = db->idempotency_keys();
