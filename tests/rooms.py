@@ -20,24 +20,25 @@ BELOW = {
     "mqtt": {"base"},
     "curl": set(),
     "wire": {"base", "domain", "http"},
+    "events": {"base", "domain", "storage", "firmware", "engine", "http", "curl", "wire"},
     "download": {"base", "domain", "firmware", "engine", "http", "wire"},
     "device": {"base", "domain", "firmware", "engine", "http", "wire", "download"},
     "ddi": {"base", "domain", "firmware", "engine", "http", "wire", "download"},
-    "rest": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download"},
+    "rest": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download", "events"},
     "app": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download", "device", "ddi",
-            "rest", "simulate", "backup"},
+            "rest", "events", "simulate", "backup"},
     "otactl": {"base", "curl"},
     "agent": {"base", "curl", "domain", "firmware", "mqtt"},
 }
-LEVELS = [["app", "agent", "otactl"], ["device", "ddi", "rest"], ["download"], ["wire"], ["engine", "http", "mqtt", "backup"],
+LEVELS = [["app", "agent", "otactl"], ["device", "ddi", "rest"], ["download", "events"], ["wire"], ["engine", "http", "mqtt", "backup"],
           ["storage", "firmware", "simulate"], ["domain"], ["base", "curl"]]
 # Which modules' src/ may include a library.
 OWNERS = {
     "spdlog/": {"base"}, "toml++/": {"base", "agent", "otactl", "simulate"}, "SQLiteCpp/": {"storage"}, "sqlite3.h": {"storage"},
     "openssl/": {"firmware", "http", "otactl"}, "boost/url": {"base"}, "boost/beast": {"http"},
-    "boost/asio": {"http", "download", "device", "ddi", "rest"},
+    "boost/asio": {"http", "download", "device", "ddi", "events", "rest"},
     "mqtt/async": {"mqtt"}, "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"wire", "backup", "rest", "agent", "otactl"},
-    "archive": {"backup"}, "zlib.h": {"rest"}, "cctz/": {"domain"}, "CLI/": {"app", "agent", "otactl"}, "curl/": {"agent", "curl", "otactl"},
+    "archive": {"backup"}, "zlib.h": {"rest"}, "cctz/": {"domain"}, "CLI/": {"app", "agent", "otactl"}, "curl/": {"agent", "curl", "events", "otactl"},
 }
 # Besides, these may show in interfaces.
 IN_INTERFACES = re.compile(r"boost/(system/result|asio/awaitable)\.hpp$")

@@ -16,12 +16,6 @@ std::string_view host_of(std::string_view address) {
   return parts ? parts->host : std::string_view();
 }
 
-/// Empty if this machine has none.
-std::string own_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
-
 bool is_any(std::string_view host) { return host == "0.0.0.0" || host == "::"; }
 
 bool is_loopback_host(std::string_view host) {
@@ -50,6 +44,11 @@ const std::string& operators_listen(const HttpSettings& http) {
 
 }  // namespace
 
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
 bool is_loopback(std::string_view address) { return is_loopback_host(host_of(address)); }
 
 std::string listen_address(const std::string& setting) {
@@ -60,7 +59,7 @@ std::string listen_address(const std::string& setting) {
 std::string public_url(const HttpSettings& settings, std::string_view bound) {
   if (!settings.public_url.empty()) return settings.public_url;
   const auto parts = parse_authority(bound).value_or(Authority{});
-  auto name = is_any(parts.host) ? own_name() : std::string(parts.host);
+  auto name = is_any(parts.host) ? host_name() : std::string(parts.host);
   if (name.empty()) name = "127.0.0.1";
   return fmt::format("{}://{}", settings.tls_cert.empty() ? "http" : "https", host_and_port(name, parts.port));
 }
@@ -87,7 +86,7 @@ std::string public_path(const HttpSettings& settings) {
 
 std::shared_ptr<const http::HostNames> host_names(const HttpSettings& settings) {
   http::HostNames::Options names;
-  const auto name = own_name();
+  const auto name = host_name();
   const auto first = name.substr(0, name.find('.'));
   names.own = {name, first};
   if (!first.empty()) names.own.push_back(first + ".local");  // the name in mDNS (RFC 6762)

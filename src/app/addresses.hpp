@@ -11,6 +11,9 @@
 
 namespace ota::app {
 
+/// The name of this machine; empty if it has none.
+std::string host_name();
+
 /// `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`: reachable from this machine only.
 bool is_loopback(std::string_view address);
 

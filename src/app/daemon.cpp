@@ -10,6 +10,7 @@
 #include "app/module_options.hpp"
 #include "app/secrets.hpp"
 #include "ota/base/log.hpp"
+#include "ota/events/cloud_event.hpp"
 #include "ota/firmware/signature.hpp"
 
 namespace ota::app {
@@ -43,6 +44,7 @@ Result<void> Daemon::start() {
   if (auto ready = build_api(); !ready) return ready;
   if (auto ready = listen(); !ready) return ready;
   engine_->start();
+  webhooks_->start();
   mqtt_->start();
   server_->start();
   store_->start_scrub();
@@ -83,9 +85,7 @@ Result<void> Daemon::open_data() {
       },
       max_payload);
   if (auto trusted = load_trust(); !trusted) return trusted;
-  auto wanted = engine_options(settings_);
-  wanted.trust = trust_;
-  auto engine = engine::Engine::create(*storage_, std::move(wanted), clock_, random_, *store_, *notifier_);
+  auto engine = engine::Engine::create(*storage_, wanted_of_engine(), clock_, random_, *store_, *notifier_);
   if (!engine) return engine.error();
   engine_ = std::move(*engine);
   if (auto ready = reconcile_images(); !ready) return ready;
@@ -93,6 +93,12 @@ Result<void> Daemon::open_data() {
   auto readers = storage_->open_readers(kReadingThreads);
   if (!readers) return readers.error();
   readers_ = std::move(*readers);
+  feed_ = std::make_unique<events::Feed>(*readers_, events::source_of(host_name()));
+  const auto folder = std::filesystem::path(settings_.storage.database).parent_path();
+  auto key = webhook_key((folder / "webhook.key").string());
+  if (!key) return key.error();
+  const events::WebhookRules rules{settings_.webhooks.allow_http, settings_.webhooks.allow_private};
+  webhooks_ = events::Webhooks::create({rules, feed_->source(), std::move(*key)}, *readers_, engine_->webhooks(), clock_, random_);
 
   download::Hooks hooks;
   hooks.publish_bulk = [this](std::string topic, std::string payload, std::function<void(bool)> sent) {
@@ -109,6 +115,16 @@ Result<void> Daemon::open_data() {
   ddi->hosts = hosts_;
   ddi_ = ddi::Api::create(std::move(*ddi), random_, *engine_, device_->shared());
   return {};
+}
+
+engine::Options Daemon::wanted_of_engine() {
+  auto wanted = engine_options(settings_);
+  wanted.trust = trust_;
+  wanted.events_written = [this] {
+    feed_->wake();
+    webhooks_->wake();
+  };
+  return wanted;
 }
 
 Result<void> Daemon::reconcile_images() {
@@ -164,7 +180,7 @@ Result<void> Daemon::build_api() {
   probes.devices = [this] { return device_->counters(); };
   probes.present = [this] { return std::chrono::seconds{present_s_.load()}; };
   probes.living = [this] { return std::chrono::days{living_days_.load()}; };
-  rest_ = rest::Api::create(options, clock_, *engine_, *readers_, *store_, trust_, std::move(probes));
+  rest_ = rest::Api::create(options, clock_, *engine_, *readers_, *feed_, *webhooks_, *store_, trust_, std::move(probes));
   return {};
 }
 
@@ -236,7 +252,9 @@ void Daemon::stop() {
   };
   // In this order: first the sources of commands, then the engine, then what carries out its decisions.
   if (notifier_) notifier_->stop_polls();
+  if (feed_) feed_->stop();
   if (server_) server_->stop(std::max(left(), milliseconds(0)));
+  if (webhooks_) webhooks_->stop();
   if (engine_) engine_->stop();  // before the readers: it may close their connections
   if (device_) device_->stop_chunks();
   if (mqtt_) mqtt_->stop(std::max(left(), kShortestGrace));
@@ -263,9 +281,7 @@ void Daemon::reload(const Settings& wanted) {
   if (auto configured = log::configure(settings_.log); !configured) log::error(configured.error().message);
   if (auto trusted = load_trust(); !trusted)
     log::error(fmt::format("the trusted keys are unchanged: {}", trusted.error().message));
-  auto options = engine_options(settings_);
-  options.trust = trust_;
-  engine_->apply(options);
+  engine_->apply(wanted_of_engine());
   present_s_ = settings_.devices.present_s;
   living_days_ = settings_.fleet.living_days;
   server_->set_rates(download_rates(settings_.http));

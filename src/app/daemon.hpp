@@ -14,6 +14,8 @@
 #include "ota/ddi/api.hpp"
 #include "ota/device/api.hpp"
 #include "ota/engine/engine.hpp"
+#include "ota/events/feed.hpp"
+#include "ota/events/webhooks.hpp"
 #include "ota/firmware/store.hpp"
 #include "ota/firmware/trust.hpp"
 #include "ota/http/server.hpp"
@@ -48,6 +50,7 @@ class Daemon {
 
  private:
   Result<void> open_data();
+  engine::Options wanted_of_engine();
   Result<void> reconcile_images();
   /// Applies the trusted keys and the signature rule of these settings.
   Result<void> load_trust();
@@ -77,6 +80,8 @@ class Daemon {
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<firmware::Store> store_;
   std::unique_ptr<storage::Readers> readers_;
+  std::unique_ptr<events::Feed> feed_;
+  std::unique_ptr<events::Webhooks> webhooks_;
   std::unique_ptr<device::Api> device_;
   std::unique_ptr<ddi::Api> ddi_;
   std::unique_ptr<mqtt::Client> mqtt_;

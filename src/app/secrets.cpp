@@ -78,6 +78,27 @@ Result<void> check_folder(const std::string& what, const fs::path& folder, uid_t
                                            owner, at.string(), status.st_mode & 07777, status.st_uid));
 }
 
+Result<std::vector<std::string>> keys_of(const char* what, const std::string& file) {
+  if (!std::filesystem::exists(file)) {
+    if (auto made = make_signing_key(file); !made) return made.error();
+  }
+  if (auto checked = check_private(what, file, true); !checked) return checked.error();
+  auto lines = lines_of(what, file);
+  if (!lines) return lines.error();
+  std::vector<std::string> keys;
+  for (std::size_t number = 1; auto& line : *lines) {
+    if (!line.empty() && line.size() < kShortestSecret) {
+      return fail(Errc::malformed, fmt::format("{}: line {} of {} is too short: {} characters at least", what, number,
+                                               file, kShortestSecret));
+    }
+    if (!line.empty()) keys.push_back(std::move(line));
+    ++number;
+  }
+  if (keys.empty())
+    return fail(Errc::malformed, fmt::format("{}: {} is empty; remove it, and a new one is created", what, file));
+  return keys;
+}
+
 }  // namespace
 
 Result<void> check_private(const std::string& what, const std::string& file, bool strict, uid_t owner) {
@@ -108,25 +129,13 @@ Result<std::string> read_gateway_token(const DdiSettings& settings, uid_t owner)
 }
 
 Result<std::vector<std::string>> signing_keys(const std::string& file) {
-  constexpr const char* kWhat = "the signing key of download URLs";
-  if (!std::filesystem::exists(file)) {
-    if (auto made = make_signing_key(file); !made) return made.error();
-  }
-  if (auto checked = check_private(kWhat, file, true); !checked) return checked.error();
-  auto lines = lines_of(kWhat, file);
-  if (!lines) return lines.error();
-  std::vector<std::string> keys;
-  for (std::size_t number = 1; auto& line : *lines) {
-    if (!line.empty() && line.size() < kShortestSecret) {
-      return fail(Errc::malformed, fmt::format("{}: line {} of {} is too short: {} characters at least", kWhat, number,
-                                               file, kShortestSecret));
-    }
-    if (!line.empty()) keys.push_back(std::move(line));
-    ++number;
-  }
-  if (keys.empty())
-    return fail(Errc::malformed, fmt::format("{}: {} is empty; remove it, and a new one is created", kWhat, file));
-  return keys;
+  return keys_of("the signing key of download URLs", file);
+}
+
+Result<std::string> webhook_key(const std::string& file) {
+  auto keys = keys_of("the key of webhooks' secrets", file);
+  if (!keys) return keys.error();
+  return std::move(keys->front());
 }
 
 Result<void> check_files(const Settings& settings, uid_t owner) {

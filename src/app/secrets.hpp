@@ -27,6 +27,9 @@ Result<std::string> read_gateway_token(const DdiSettings& settings, uid_t owner 
 /// of the system's random source, readable only by otad.
 Result<std::vector<std::string>> signing_keys(const std::string& file);
 
+/// The same: the key, with which the secrets of webhooks are made.
+Result<std::string> webhook_key(const std::string& file);
+
 /// The checks of the settings' files that are possible without starting: secrets private, keys readable, data folders
 /// writable. `owner`: the user that the daemon runs as.
 Result<void> check_files(const Settings& settings, uid_t owner = ::geteuid());

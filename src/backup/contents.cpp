@@ -65,7 +65,7 @@ Result<void> read_entry(ArchiveReader& reader, Entry& entry, const Begin& begin)
 bool is_known(std::string_view name) {
   for (const auto folder : {kKeys, kFirmware})
     if (name.starts_with(folder)) return is_file_name(name.substr(folder.size()));
-  return name == kDatabase || name == kDownloadKey || name == kSettings;
+  return name == kDatabase || name == kDownloadKey || name == kWebhookKey || name == kSettings;
 }
 
 std::string to_json(const Contents& contents) {

@@ -13,6 +13,7 @@ namespace ota::backup {
 inline constexpr std::string_view kList = "backup.json";
 inline constexpr std::string_view kDatabase = "otad.db";
 inline constexpr std::string_view kDownloadKey = "download.key";
+inline constexpr std::string_view kWebhookKey = "webhook.key";
 inline constexpr std::string_view kSettings = "otad.toml";
 inline constexpr std::string_view kKeys = "keys/";
 inline constexpr std::string_view kFirmware = "firmware/";

@@ -118,7 +118,8 @@ Result<Contents> write_archive(const Settings& settings, const fs::path& config,
   Backup backup(*archive, contents);
   std::vector<std::pair<std::string, fs::path>> wanted{
       {std::string(kDatabase), database},
-      {std::string(kDownloadKey), fs::path(settings.storage.database).parent_path() / kDownloadKey}};
+      {std::string(kDownloadKey), fs::path(settings.storage.database).parent_path() / kDownloadKey},
+      {std::string(kWebhookKey), fs::path(settings.storage.database).parent_path() / kWebhookKey}};
   if (!config.empty()) wanted.emplace_back(kSettings, config);
   for (auto& key : files_in(settings.security.trusted_keys_dir, [](const auto&) { return true; }))
     wanted.emplace_back(std::string(kKeys) + key.filename().string(), key);

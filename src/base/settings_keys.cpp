@@ -156,6 +156,11 @@ const Key kKeys[] = {
 
     {OTAD_KEY(events, keep_days), range(1, 36'500), kLive, "Retention of events, in days."},
 
+    {OTAD_KEY(webhooks, allow_http), kFlag, kStart,
+     "true: events may be posted to http:// URLs. The secret isn't sent, but what happens to the fleet is."},
+    {OTAD_KEY(webhooks, allow_private), kFlag, kStart,
+     "true: events may be posted to loopback, link-local and private addresses."},
+
     {OTAD_KEY(security, api_auth), kApiAuth, kStart,
      "auto: operators need an API key unless their routes are on loopback only. required: always. off: never."},
     {OTAD_KEY(security, require_signed_firmware), kFlag, kLive,

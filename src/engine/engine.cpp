@@ -10,6 +10,7 @@
 #include "engine/fleet_control.hpp"
 #include "engine/orders.hpp"
 #include "engine/task_service.hpp"
+#include "engine/webhook_commands.hpp"
 
 namespace ota::engine {
 namespace {
@@ -195,6 +196,7 @@ class EngineImpl final : public Engine {
 
   Actions& actions() noexcept override { return actions_; }
   FleetControl& fleet() noexcept override { return fleet_; }
+  WebhookControl& webhooks() noexcept override { return webhooks_; }
   ActiveTransfers& transfers() noexcept override { return loop_.transfers(); }
   Stats stats() const override { return loop_.stats(); }
 
@@ -234,6 +236,7 @@ class EngineImpl final : public Engine {
   EngineLoop loop_;
   ActionCommands actions_{loop_};
   FleetCommands fleet_{loop_};
+  WebhookCommands webhooks_{loop_};
 };
 
 }  // namespace

@@ -84,6 +84,7 @@ bool EngineLoop::turn(std::vector<Command>& commands) {
       if (!undone[i]) refuse(commands[i], unwritable());
     return false;
   }
+  if (service.events.take_written() && service.options().events_written) service.options().events_written();
   if (image_events_.committed()) queue_.wake();
   service.stats.commands += commands.size();
   service.stats.commits += commands.empty() ? 0 : 1;

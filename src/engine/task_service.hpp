@@ -53,6 +53,7 @@ class Rows {
         firmware(db.firmware()),
         audit_log(db.audit_log()),
         event_log(db.event_log()),
+        webhooks(db.webhooks()),
         api_keys(db.api_keys()),
         metadata(db.metadata()),
         idempotency_keys(db.idempotency_keys()),
@@ -76,6 +77,7 @@ class Rows {
   storage::FirmwareCatalogue& firmware;
   storage::AuditLog& audit_log;
   storage::EventLog& event_log;
+  storage::Webhooks& webhooks;
   storage::ApiKeys& api_keys;
   storage::Metadata& metadata;
   storage::IdempotencyKeys& idempotency_keys;

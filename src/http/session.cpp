@@ -74,7 +74,9 @@ void Session::start() {
 void Session::on_tick() {
   if (stats_listener_ && worker_.now() - tcp_info_read_ >= worker_.ticks(kMeterTime)) read_stats(!replying_);
   if (follows_ && !deadline_.suspended()) follow_peer();
+  if (streaming_ && streaming_->overrun()) return end_stream(true);
   if (!deadline_.passed()) return;
+  if (streaming_) return end_stream(under_way_);
   deadline_.suspend();
   // Unsent bytes are discarded after that time.
   stream_->cut(under_way_);
@@ -84,6 +86,12 @@ void Session::on_tick() {
 void Session::follow_peer() {
   const auto flow = tcp_info_.flow();
   under_way_ = flow && flow->under_way;
+  if (streaming_) {
+    // Between two pieces it waits for nothing, once the peer has all of the ones before.
+    if (flow && flow->left) return end_stream(false);
+    if (awaits_piece_ && !under_way_) return deadline_.touch();
+    return deadline_.moved(flow ? flow->bytes : 0);
+  }
   follows_ = under_way_ || !(finishing_ || resting_);
   if (follows_)
     deadline_.moved(flow ? flow->bytes : 0);
@@ -194,7 +202,10 @@ asio::awaitable<bool> Session::serve_request() {
   bool keep = request.can_drain() && !reply.close && request.parser().keep_alive() && !worker_.draining();
   linger_ = !keep;
   deadline_.touch();
-  auto writing = reply.file ? write_file(request, reply, keep) : write_plain(request, reply, keep);
+  keep = keep && !reply.stream;
+  auto writing = reply.stream ? write_stream(request, reply)
+                 : reply.file ? write_file(request, reply, keep)
+                              : write_plain(request, reply, keep);
   keep = co_await std::move(writing) && keep;
   if (keep && !request.body_ended()) {
     reply = {};  // may hold a file

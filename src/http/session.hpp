@@ -5,6 +5,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <exception>
 #include <memory>
+#include <optional>
 
 #include "http/bandwidth_limiter.hpp"
 #include "http/deadline.hpp"
@@ -49,6 +50,9 @@ class Session final : public SessionHook, public std::enable_shared_from_this<Se
   void file_head(std::string& head, const IncomingRequest& request, const Reply& reply, const FilePlan& plan,
                  const std::string& boundary, bool keep);
   boost::asio::awaitable<bool> write_file(const IncomingRequest& request, const Reply& reply, bool keep);
+  boost::asio::awaitable<bool> write_stream(const IncomingRequest& request, const Reply& reply);
+  boost::asio::awaitable<std::optional<std::string>> next_piece(const IncomingRequest& request, BodyStream& source);
+  void end_stream(bool reset);
   boost::asio::awaitable<bool> send_range(const FileBody& file, ByteRange range, std::string_view head, bool checked,
                                           bool more);
   void read_stats(bool replied);
@@ -74,6 +78,8 @@ class Session final : public SessionHook, public std::enable_shared_from_this<Se
   bool follows_ = false;    // bytes that the peer acknowledges keep the connection open
   bool under_way_ = false;  // sent bytes were not acknowledged at the last sample, with follows_
   bool finishing_ = false;
+  BodyStream* streaming_ = nullptr;  // the body that is being sent
+  bool awaits_piece_ = false;        // of it
   Input input_;
 };
 

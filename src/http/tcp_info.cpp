@@ -15,6 +15,9 @@ bool ask_kernel(int socket, tcp_info& info) {
   return ::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
 }
 
+constexpr unsigned kClosed = 7;     // TCP_CLOSE and TCP_CLOSE_WAIT of netinet/tcp.h, which can't be included here
+constexpr unsigned kPeerClosed = 8;
+
 bool under_way(const tcp_info& info) { return info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0; }
 
 }  // namespace
@@ -39,7 +42,12 @@ std::optional<TcpInfo::Flow> TcpInfo::flow() {
   tcp_info info{};
   if (!ask_kernel(socket_, info)) return {};
   const std::uint64_t flown = info.tcpi_bytes_acked + info.tcpi_bytes_received;
-  return Flow{flown - std::exchange(flown_, flown), under_way(info)};
+  const bool left = info.tcpi_state == kClosed || info.tcpi_state == kPeerClosed;
+  return Flow{flown - std::exchange(flown_, flown), under_way(info), left};
+}
+
+void TcpInfo::bound_unsent(int bytes) {
+  static_cast<void>(::setsockopt(socket_, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes));
 }
 
 }  // namespace ota::http

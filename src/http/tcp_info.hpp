@@ -1,4 +1,4 @@
-// Samples the kernel's TCP statistics of a connection.
+// The kernel's side of a TCP connection: its statistics, its buffer.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +21,12 @@ class TcpInfo {
   struct Flow {
     std::uint64_t bytes = 0;  ///< that the peer sent or acknowledged since this was asked last
     bool under_way = false;   ///< as in Reading
+    bool left = false;        ///< the peer closed its side
   };
   /// The same without the metrics.
   std::optional<Flow> flow();
+  /// From now on the kernel takes no more than this many bytes that it has not sent yet.
+  void bound_unsent(int bytes);
 
  private:
   const int socket_;

@@ -18,8 +18,8 @@ namespace ota::rest {
 namespace {
 
 constexpr const char* kPlaces =
-    "/firmware, /tasks, /devices, /fleet, /channels, /rollouts, /summary, /audit, /healthz, /readyz, /metrics, "
-    "/openapi.json and /openapi.yaml";
+    "/firmware, /tasks, /devices, /fleet, /channels, /rollouts, /summary, /audit, /events, /webhooks, /healthz, "
+    "/readyz, /metrics, /openapi.json and /openapi.yaml";
 
 std::string_view name_of(Needs needs) { return needs == Needs::admin ? "admin" : "operator"; }
 
@@ -66,8 +66,10 @@ const Error& too_many(Call& call, const Error& error) {
 class OperatorApiImpl final : public Api {
  public:
   OperatorApiImpl(Options options, const Clock& clock, engine::Engine& engine, storage::Readers& readers,
-                  firmware::Store& store, std::shared_ptr<const firmware::Trust> trust, Probes probes)
-      : context_{options, clock, engine, readers, store, std::move(trust), std::move(probes), {readers, engine, clock}},
+                  events::Feed& feed, events::Webhooks& webhooks, firmware::Store& store,
+                  std::shared_ptr<const firmware::Trust> trust, Probes probes)
+      : context_{options, clock, engine, readers, feed, webhooks, store, std::move(trust), std::move(probes),
+                 {readers, engine, clock}},
         gate_(clock) {}
 
   boost::asio::awaitable<http::Reply> handle(http::Request& request) override {
@@ -165,8 +167,10 @@ class OperatorApiImpl final : public Api {
 }  // namespace
 
 std::unique_ptr<Api> Api::create(Options options, const Clock& clock, engine::Engine& engine, storage::Readers& readers,
-                                 firmware::Store& store, std::shared_ptr<const firmware::Trust> trust, Probes probes) {
-  return std::make_unique<OperatorApiImpl>(options, clock, engine, readers, store, std::move(trust), std::move(probes));
+                                 events::Feed& feed, events::Webhooks& webhooks, firmware::Store& store,
+                                 std::shared_ptr<const firmware::Trust> trust, Probes probes) {
+  return std::make_unique<OperatorApiImpl>(options, clock, engine, readers, feed, webhooks, store, std::move(trust),
+                                           std::move(probes));
 }
 
 }  // namespace ota::rest

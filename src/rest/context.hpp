@@ -30,6 +30,8 @@ struct Context {
   const Clock& clock;
   engine::Engine& engine;
   storage::Readers& readers;
+  events::Feed& feed;
+  events::Webhooks& webhooks;
   firmware::Store& store;
   std::shared_ptr<const firmware::Trust> trust;
   Probes probes;

@@ -34,6 +34,17 @@ Answering get_summary(Context& context, Call& call);
 Answering explain_device(Context& context, Call& call);
 Answering move_devices(Context& context, Call& call);
 
+Answering list_events(Context& context, Call& call);
+
+Answering post_webhook(Context& context, Call& call);
+Answering list_webhooks(Context& context, Call& call);
+Answering get_webhook(Context& context, Call& call);
+Answering patch_webhook(Context& context, Call& call);
+Answering delete_webhook(Context& context, Call& call);
+Answering test_webhook(Context& context, Call& call);
+Answering replay_webhook(Context& context, Call& call);
+Answering rotate_webhook(Context& context, Call& call);
+
 Answering get_fleet(Context& context, Call& call);
 
 Answering list_channels(Context& context, Call& call);

@@ -94,6 +94,10 @@ bool prefers_csv(std::string_view accept) {
   return csv && *csv > 0 && (!json || *csv > *json || (*csv == *json && accept.find("csv") < accept.find("json")));
 }
 
+bool accepts_event_stream(std::string_view accept) {
+  return quality_of(accept, [](auto name) { return iequals(name, "text/event-stream"); }).value_or(0) > 0;
+}
+
 bool accepts_gzip(std::string_view accept_encoding) {
   auto q = quality_of(accept_encoding, [](auto name) { return iequals(name, "gzip") || iequals(name, "x-gzip"); });
   if (!q) q = quality_of(accept_encoding, [](auto name) { return name == "*"; });

@@ -66,6 +66,17 @@ constexpr Route kRoutes[] = {
 
     {Method::get, "/audit", Needs::admin, list_audit},
 
+    {Method::get, "/events", Needs::viewer, list_events},
+
+    {Method::post, "/webhooks", Needs::admin, post_webhook},
+    {Method::get, "/webhooks", Needs::admin, list_webhooks},
+    {Method::get, "/webhooks/{}", Needs::admin, get_webhook},
+    {Method::patch, "/webhooks/{}", Needs::admin, patch_webhook},
+    {Method::delete_, "/webhooks/{}", Needs::admin, delete_webhook},
+    {Method::post, "/webhooks/{}/test", Needs::admin, test_webhook},
+    {Method::post, "/webhooks/{}/replay", Needs::admin, replay_webhook},
+    {Method::post, "/webhooks/{}/rotate", Needs::admin, rotate_webhook},
+
     {Method::get, "/healthz", Needs::nothing, get_healthz},
     {Method::get, "/readyz", Needs::nothing, get_readyz},
     {Method::get, "/metrics", Needs::viewer, get_metrics},

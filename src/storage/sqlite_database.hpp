@@ -39,6 +39,7 @@ class SqliteDatabase final : public Database {
   FirmwareCatalogue& firmware() override { return *firmware_; }
   AuditLog& audit_log() override { return *audit_log_; }
   EventLog& event_log() override { return *event_log_; }
+  Webhooks& webhooks() override { return *webhooks_; }
   ApiKeys& api_keys() override { return *api_keys_; }
   Metadata& metadata() override { return *metadata_; }
   IdempotencyKeys& idempotency_keys() override { return *idempotency_keys_; }
@@ -74,6 +75,7 @@ class SqliteDatabase final : public Database {
   const std::unique_ptr<FirmwareCatalogue> firmware_ = make_firmware_catalogue(db_);
   const std::unique_ptr<AuditLog> audit_log_ = make_audit_log(db_);
   const std::unique_ptr<EventLog> event_log_ = make_event_log(db_);
+  const std::unique_ptr<Webhooks> webhooks_ = make_webhooks(db_);
   const std::unique_ptr<ApiKeys> api_keys_ = make_api_keys(db_);
   const std::unique_ptr<Metadata> metadata_ = make_metadata(db_);
   const std::unique_ptr<IdempotencyKeys> idempotency_keys_ = make_idempotency_keys(db_);

@@ -87,7 +87,7 @@ void SqliteReaders::read(Reader& reader, const std::function<void(ReadView&)>& j
   try {
     reader.db->begin();
     ReadView view{reader.tasks,          reader.devices,        reader.rollouts,        reader.fleet, reader.log,
-                  reader.db->firmware(), reader.db->api_keys(), reader.db->audit_log(), reader.db->event_log(), reader.db->metadata()};
+                  reader.db->firmware(), reader.db->api_keys(), reader.db->audit_log(), reader.db->event_log(), reader.db->webhooks(), reader.db->metadata()};
     job(view);
   } catch (const Fault& e) {
     log::error(std::string("the database can't be read: ") + e.what());

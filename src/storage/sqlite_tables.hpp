@@ -11,12 +11,14 @@
 #include "ota/storage/firmware_catalogue.hpp"
 #include "ota/storage/idempotency_keys.hpp"
 #include "ota/storage/metadata.hpp"
+#include "ota/storage/webhooks.hpp"
 
 namespace ota::storage {
 
 std::unique_ptr<FirmwareCatalogue> make_firmware_catalogue(SQLite::Database& db);
 std::unique_ptr<AuditLog> make_audit_log(SQLite::Database& db);
 std::unique_ptr<EventLog> make_event_log(SQLite::Database& db);
+std::unique_ptr<Webhooks> make_webhooks(SQLite::Database& db);
 std::unique_ptr<ApiKeys> make_api_keys(SQLite::Database& db);
 std::unique_ptr<Metadata> make_metadata(SQLite::Database& db);
 std::unique_ptr<IdempotencyKeys> make_idempotency_keys(SQLite::Database& db);

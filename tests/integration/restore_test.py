@@ -72,7 +72,7 @@ class Restore(ServerCase):
         before, after = self.answers(self.daemon.rest), self.answers(there.rest)
         for route in ROUTES:
             self.assertEqual(after[route], before[route], route)
-        for name in ("download.key",):
+        for name in ("download.key", "webhook.key"):
             self.assertEqual((there.folder / name).read_bytes(), (self.folder / name).read_bytes())
         self.assertEqual((there.folder / "keys/vendor.pem").read_bytes(), (self.folder / "keys/vendor.pem").read_bytes())
         self.assertEqual(pathlib.Path(f"{there.settings['storage.database']}.settings").read_bytes(),

@@ -153,7 +153,7 @@ class Secrets(unittest.TestCase):
         places = {"what the programs said": self.said, "the log": self.daemon.log()}
         for what, answer in self.rest.answers:
             places[f"{what} -> {answer.status}"] = str(answer.headers) + answer.body.decode("latin-1")
-        own = {"download.key", backup.name, "broker.password", "passwords", "mosquitto.conf"}
+        own = {"download.key", "webhook.key", backup.name, "broker.password", "passwords", "mosquitto.conf"}
         for file in self.folder.rglob("*"):
             if file.is_file() and file.name not in own and "firmware/" not in str(file):
                 places[file.name] = file.read_bytes().decode("latin-1")

@@ -14,7 +14,7 @@
 namespace ota::backup {
 
 struct Entry {
-  std::string name;  ///< otad.db, download.key, otad.toml, keys/NAME or firmware/NAME
+  std::string name;  ///< otad.db, download.key, webhook.key, otad.toml, keys/NAME or firmware/NAME
   std::uint64_t size = 0;
   Digest sha256{};
 };
@@ -27,7 +27,7 @@ struct Contents {
   std::vector<Entry> entries;
 };
 
-/// Writes database, key of download addresses, settings file (`config`; empty: none), trusted keys and, with `images`,
+/// Writes database, keys of download addresses and of webhooks, settings file (`config`; empty: none), trusted keys and, with `images`,
 /// firmware into `file`, 0600, while a daemon may run, and reads all of it back. `file` is whole or not there, also
 /// after a crash. Errc::malformed: that name can't be used; Errc::not_found: no database; Errc::disk_full;
 /// Errc::server_fault.

@@ -99,6 +99,11 @@ struct EventSettings {
   int keep_days = 14;
 };
 
+struct WebhookSettings {
+  bool allow_http = false;
+  bool allow_private = false;
+};
+
 struct SecuritySettings {
   std::string api_auth = "auto";  ///< auto | required | off
   bool require_signed_firmware = false;
@@ -121,6 +126,7 @@ struct Settings {
   RolloutSettings rollouts;
   FleetSettings fleet;
   EventSettings events;
+  WebhookSettings webhooks;
   SecuritySettings security;
   LogSettings log;
   int shutdown_grace_s = 10;

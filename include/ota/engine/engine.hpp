@@ -22,6 +22,7 @@
 #include "ota/engine/active_transfers.hpp"
 #include "ota/engine/fleet_control.hpp"
 #include "ota/engine/latest.hpp"
+#include "ota/engine/webhook_control.hpp"
 #include "ota/firmware/hash.hpp"
 #include "ota/firmware/manifest_provider.hpp"
 #include "ota/firmware/trust.hpp"
@@ -89,6 +90,8 @@ struct Options {
   FleetSettings fleet;
   EventSettings events;
   int keep_logs_days = 90;
+  /// Called on the engine's thread after a commit with new events; must not block. May be empty.
+  std::function<void()> events_written;
   std::shared_ptr<const firmware::Trust> trust;  ///< null: all firmware is trusted
   std::size_t max_waiting = 20'000;              ///< commands in the queue; one more is answered Errc::overloaded
   std::size_t max_batch = 512;                   ///< commands in one commit
@@ -215,6 +218,7 @@ class Engine {
 
   virtual Actions& actions() noexcept = 0;
   virtual FleetControl& fleet() noexcept = 0;
+  virtual WebhookControl& webhooks() noexcept = 0;
   virtual ActiveTransfers& transfers() noexcept = 0;
   virtual Stats stats() const = 0;
 };

@@ -104,12 +104,25 @@ struct FileBody {
   std::shared_ptr<TransferListener> listener;  ///< may be null
 };
 
+/// A body whose length isn't known before: it is made while it is sent, and the connection is closed after it.
+class BodyStream {
+ public:
+  virtual ~BodyStream() = default;
+  /// The next bytes; empty: that was the end. Asked on the session's thread, once all bytes before were handed to the
+  /// kernel, and may wait as long as it likes; is cancelled when the connection ends.
+  virtual boost::asio::awaitable<std::string> next() = 0;
+  /// Whether the peer is too slow for what comes: its connection is cut. Asked at least twice a second, on the session's
+  /// thread.
+  virtual bool overrun() const { return false; }
+};
+
 struct Reply {
   unsigned status = 200;
   std::string content_type;  ///< empty: no body
   std::vector<Header> headers;
   std::string body;
   std::optional<FileBody> file;  ///< instead of `body`
+  std::shared_ptr<BodyStream> stream;  ///< the same; chunked, for HTTP/1.0 up to the close
   bool close = false;            ///< close the connection after this reply
 };
 

@@ -12,6 +12,8 @@
 #include "ota/base/clock.hpp"
 #include "ota/download/counters.hpp"
 #include "ota/engine/engine.hpp"
+#include "ota/events/feed.hpp"
+#include "ota/events/webhooks.hpp"
 #include "ota/firmware/store.hpp"
 #include "ota/firmware/trust.hpp"
 #include "ota/http/host_names.hpp"
@@ -45,8 +47,9 @@ struct Probes {
 class Api {
  public:
   static std::unique_ptr<Api> create(Options options, const Clock& clock, engine::Engine& engine,
-                                     storage::Readers& readers, firmware::Store& store,
-                                     std::shared_ptr<const firmware::Trust> trust, Probes probes);
+                                     storage::Readers& readers, events::Feed& feed, events::Webhooks& webhooks,
+                                     firmware::Store& store, std::shared_ptr<const firmware::Trust> trust,
+                                     Probes probes);
   virtual ~Api() = default;
   virtual boost::asio::awaitable<http::Reply> handle(http::Request& request) = 0;
 };

@@ -11,6 +11,7 @@
 #include "ota/storage/firmware_catalogue.hpp"
 #include "ota/storage/idempotency_keys.hpp"
 #include "ota/storage/metadata.hpp"
+#include "ota/storage/webhooks.hpp"
 
 namespace ota::storage {
 
@@ -59,6 +60,7 @@ class Database {
   virtual FirmwareCatalogue& firmware() = 0;
   virtual AuditLog& audit_log() = 0;
   virtual EventLog& event_log() = 0;
+  virtual Webhooks& webhooks() = 0;
   virtual ApiKeys& api_keys() = 0;
   virtual Metadata& metadata() = 0;
   virtual IdempotencyKeys& idempotency_keys() = 0;

@@ -9,6 +9,7 @@
 #include "ota/storage/bad_rows.hpp"
 #include "ota/storage/devices.hpp"
 #include "ota/storage/event_log.hpp"
+#include "ota/storage/webhooks.hpp"
 #include "ota/storage/fault.hpp"
 #include "ota/storage/firmware_catalogue.hpp"
 #include "ota/storage/fleet.hpp"
@@ -30,6 +31,7 @@ struct ReadView {
   const ApiKeys& keys;
   const AuditLog& audit;
   const EventLog& events;
+  const Webhooks& webhooks;
   const Metadata& metadata;
 };
 

@@ -8,7 +8,7 @@ namespace ota::backup {
 namespace {
 
 TEST(BackupContents, NamesThatABackupMayHold) {
-  for (const auto* name : {"otad.db", "download.key", "otad.toml", "keys/vendor.pem", "firmware/00ff.img"})
+  for (const auto* name : {"otad.db", "download.key", "webhook.key", "otad.toml", "keys/vendor.pem", "firmware/00ff.img"})
     EXPECT_TRUE(is_known(name)) << name;
   for (const auto* name : {"", "etc/passwd", "/otad.db", "keys/", "keys/../otad.db", "keys/a/b", "firmware/.hidden",
                            "firmware/a b", "../otad.db", "otad.db/x", "firmware/..", "backup.json"})

@@ -89,6 +89,7 @@ class TestEngine final : public engine::Engine {
   void key_used(std::string) override {}
   engine::Actions& actions() noexcept override { std::abort(); }
   engine::FleetControl& fleet() noexcept override { std::abort(); }  // nobody asks here
+  engine::WebhookControl& webhooks() noexcept override { std::abort(); }  // the same
   engine::ActiveTransfers& transfers() noexcept override { return transfers_; }
   engine::Stats stats() const override { return {}; }
 

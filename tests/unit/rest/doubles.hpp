@@ -25,6 +25,7 @@
 #include "ota/storage/unit.hpp"
 #include "support/fakes.hpp"
 #include "unit/rest/scripted_fleet.hpp"
+#include "unit/rest/scripted_webhooks.hpp"
 
 namespace ota::rest::test {
 
@@ -51,6 +52,7 @@ class ScriptedEngine final : public engine::Engine {
   void key_used(std::string name) override { used.push_back(std::move(name)); }
   engine::Actions& actions() noexcept override { std::abort(); }
   engine::FleetControl& fleet() noexcept override { return fleet_control; }
+  engine::WebhookControl& webhooks() noexcept override { return webhook_control; }
   engine::ActiveTransfers& transfers() noexcept override { return transfers_; }
   engine::Stats stats() const override { return counters; }
 
@@ -107,6 +109,7 @@ class ScriptedEngine final : public engine::Engine {
   bool created = true;
   engine::Stats counters;
   ScriptedFleet fleet_control;
+  ScriptedWebhooks webhook_control;
 
   int commands = 0;
   std::string actor;
@@ -231,7 +234,8 @@ class Bench {
     probes.http = [] { return http::ServerCounters{}; };
     probes.devices = [] { return download::DeviceCounters{}; };
     probes.living = [this] { return living; };
-    api = Api::create(options, clock, engine, *readers, *store, trust, std::move(probes));
+    feed = std::make_unique<events::Feed>(*readers, "/otad/test");
+    api = Api::create(options, clock, engine, *readers, *feed, webhooks, *store, trust, std::move(probes));
   }
 
   static Options no_auth() {
@@ -317,6 +321,8 @@ class Bench {
   std::unique_ptr<storage::Fleet> fleet;
   std::unique_ptr<firmware::Store> store;
   std::unique_ptr<storage::Readers> readers;
+  std::unique_ptr<events::Feed> feed;
+  ScriptedSender webhooks;
   ScriptedEngine engine{clock};
   std::shared_ptr<firmware::Trust> trust = std::make_shared<firmware::Trust>();
   std::unique_ptr<Api> api;

@@ -122,5 +122,63 @@ TEST_P(Events, WhatIsUndoneWasNeverThere) {
   EXPECT_EQ(events.newest(), 2);
 }
 
+TEST_P(Events, WebhooksComeBack) {
+  Webhook w;
+  w.url = "https://example.com/hook?key=1";
+  w.types = {"rollout.*", "task.failed"};
+  w.channel = "stable";
+  w.salt = "new";
+  w.old_salt = "old";
+  w.old_until = WallTime{5s};
+  w.created = WallTime{1s};
+  w.created_by = "anna";
+  w.revision = 3;
+  w.cursor = 42;
+  w.enabled = false;
+  w.disabled_reason = "410";
+  w.failures = 2;
+  w.next_at = WallTime{6s};
+  w.failing_since = WallTime{2s};
+  w.last_at = WallTime{3s};
+  w.last_status = 500;
+  w.last_error = "answered 500";
+  webhooks.insert(w);
+  EXPECT_EQ(w.id, 1);
+  const auto same = [&](const Webhook& back) {
+    EXPECT_EQ(back.url, w.url);
+    EXPECT_EQ(back.types, w.types);
+    EXPECT_EQ(back.channel, w.channel);
+    EXPECT_EQ(back.salt, w.salt);
+    EXPECT_EQ(back.old_salt, w.old_salt);
+    EXPECT_EQ(back.old_until, w.old_until);
+    EXPECT_EQ(back.created_by, w.created_by);
+    EXPECT_EQ(back.revision, w.revision);
+    EXPECT_EQ(back.cursor, w.cursor);
+    EXPECT_EQ(back.enabled, w.enabled);
+    EXPECT_EQ(back.disabled_reason, w.disabled_reason);
+    EXPECT_EQ(back.failures, w.failures);
+    EXPECT_EQ(back.next_at, w.next_at);
+    EXPECT_EQ(back.failing_since, w.failing_since);
+    EXPECT_EQ(back.last_at, w.last_at);
+    EXPECT_EQ(back.last_status, w.last_status);
+    EXPECT_EQ(back.last_error, w.last_error);
+  };
+  same(webhooks.find(1).value());
+  w.types.clear();
+  w.cursor = 43;
+  w.enabled = true;
+  w.next_at.reset();
+  webhooks.update(w);
+  same(webhooks.find(1).value());
+  auto other = w;
+  webhooks.insert(other);
+  EXPECT_EQ(webhooks.all().size(), 2u);
+  EXPECT_TRUE(webhooks.remove(1));
+  EXPECT_FALSE(webhooks.remove(1));
+  EXPECT_FALSE(webhooks.find(1));
+  webhooks.insert(other);
+  EXPECT_EQ(other.id, 3) << "ids are not given out twice";
+}
+
 }  // namespace
 }  // namespace ota::storage

@@ -48,6 +48,7 @@ TEST_F(SqliteTest, NoStatementScansATable) {
       "SELECT id FROM transfer_log ORDER BY id LIMIT",
       "SELECT id FROM audit ORDER BY id LIMIT",
       "SELECT number FROM events ORDER BY number LIMIT",
+      "FROM webhooks ORDER BY id",
       "SELECT at FROM audit ORDER BY id LIMIT"};
   Query::noted = nullptr;
   EXPECT_GT(texts.size(), 50u);

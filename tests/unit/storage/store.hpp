@@ -107,6 +107,7 @@ class Store {
   FirmwareCatalogue& firmware = db->firmware();
   AuditLog& audit = db->audit_log();
   EventLog& events = db->event_log();
+  Webhooks& webhooks = db->webhooks();
   ApiKeys& keys = db->api_keys();
   Metadata& metadata = db->metadata();
   IdempotencyKeys& idempotency_keys = db->idempotency_keys();
