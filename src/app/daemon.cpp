@@ -93,12 +93,7 @@ Result<void> Daemon::open_data() {
   auto readers = storage_->open_readers(kReadingThreads);
   if (!readers) return readers.error();
   readers_ = std::move(*readers);
-  feed_ = std::make_unique<events::Feed>(*readers_, events::source_of(host_name()));
-  const auto folder = std::filesystem::path(settings_.storage.database).parent_path();
-  auto key = webhook_key((folder / "webhook.key").string());
-  if (!key) return key.error();
-  const events::WebhookRules rules{settings_.webhooks.allow_http, settings_.webhooks.allow_private};
-  webhooks_ = events::Webhooks::create({rules, feed_->source(), std::move(*key)}, *readers_, engine_->webhooks(), clock_, random_);
+  if (auto ready = build_events(); !ready) return ready;
 
   download::Hooks hooks;
   hooks.publish_bulk = [this](std::string topic, std::string payload, std::function<void(bool)> sent) {
@@ -125,6 +120,17 @@ engine::Options Daemon::wanted_of_engine() {
     webhooks_->wake();
   };
   return wanted;
+}
+
+Result<void> Daemon::build_events() {
+  feed_ = std::make_unique<events::Feed>(*readers_, events::source_of(host_name()));
+  const auto folder = std::filesystem::path(settings_.storage.database).parent_path();
+  auto key = webhook_key((folder / "webhook.key").string());
+  if (!key) return key.error();
+  const events::WebhookRules rules{settings_.webhooks.allow_http, settings_.webhooks.allow_private};
+  webhooks_ = events::Webhooks::create({rules, feed_->source(), std::move(*key)}, *readers_, engine_->webhooks(), clock_,
+                                       random_);
+  return {};
 }
 
 Result<void> Daemon::reconcile_images() {
@@ -180,7 +186,8 @@ Result<void> Daemon::build_api() {
   probes.devices = [this] { return device_->counters(); };
   probes.present = [this] { return std::chrono::seconds{present_s_.load()}; };
   probes.living = [this] { return std::chrono::days{living_days_.load()}; };
-  rest_ = rest::Api::create(options, clock_, *engine_, *readers_, *feed_, *webhooks_, *store_, trust_, std::move(probes));
+  rest_ = rest::Api::create(options, clock_, *engine_, *readers_, *feed_, *webhooks_, *store_, trust_,
+                            std::move(probes));
   return {};
 }
 
@@ -265,44 +272,6 @@ Result<void> Daemon::load_trust() {
   if (!trusted) return trusted.error();
   trust_->set(std::move(*trusted), settings_.security.require_signed_firmware);
   return {};
-}
-
-void Daemon::reload(const Settings& wanted) {
-  const auto changed = changes_between(settings_, wanted);
-  for (const auto& change : changed) {
-    if (change.live) {
-      log::info(fmt::format("{}: {} -> {}", change.key, change.from, change.to));
-    } else {
-      log::warn(fmt::format("{}: {} -> {} takes a restart; until then it stays {}", change.key, change.from, change.to,
-                            change.from));
-    }
-  }
-  settings_ = with_changes(settings_, wanted);
-  if (auto configured = log::configure(settings_.log); !configured) log::error(configured.error().message);
-  if (auto trusted = load_trust(); !trusted)
-    log::error(fmt::format("the trusted keys are unchanged: {}", trusted.error().message));
-  engine_->apply(wanted_of_engine());
-  present_s_ = settings_.devices.present_s;
-  living_days_ = settings_.fleet.living_days;
-  server_->set_rates(download_rates(settings_.http));
-  if (auto reloaded = reload_certificates(); !reloaded)
-    log::error(fmt::format("the certificates are unchanged: {}", reloaded.error().message));
-  log::info(fmt::format("the settings were read again: {}", changed.empty() ? "nothing in them changed" : "see above"));
-}
-
-/// Checks the key's file as at a start; otherwise the next start would refuse the key that is in use.
-Result<void> Daemon::reload_certificates() {
-  if (const auto& key = settings_.http.tls_key; !key.empty()) {
-    if (auto checked = check_private("http.tls_key", key); !checked) return checked;
-  }
-  return server_->reload_tls();
-}
-
-bool Daemon::alive(milliseconds limit) const { return clock_.steady() - engine_->stats().last_turn < limit; }
-
-std::string Daemon::status() const {
-  return fmt::format("listening on {}; broker {}; {} slots held", listening_,
-                     mqtt_->status().connected ? "connected" : "away", engine_->stats().slots_held);
 }
 
 }  // namespace ota::app

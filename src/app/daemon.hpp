@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "app/health_watch.hpp"
 #include "app/instance_lock.hpp"
 #include "ota/base/clock.hpp"
 #include "ota/base/random.hpp"
@@ -44,6 +45,8 @@ class Daemon {
 
   /// Whether the engine's thread completed a cycle within `limit`.
   bool alive(std::chrono::milliseconds limit) const;
+  /// Writes an event where the broker or the disk stops working, and where it works again. Call it now and then.
+  void watch();
   /// One line for the service manager: listen addresses, state of the broker connection, number of slots in use.
   std::string status() const;
   const Settings& settings() const noexcept { return settings_; }
@@ -51,6 +54,7 @@ class Daemon {
  private:
   Result<void> open_data();
   engine::Options wanted_of_engine();
+  Result<void> build_events();
   Result<void> reconcile_images();
   /// Applies the trusted keys and the signature rule of these settings.
   Result<void> load_trust();
@@ -69,6 +73,9 @@ class Daemon {
   SystemRandom random_;
   std::string listening_;
   bool stopped_ = false;
+  HealthWatch health_{[this](const std::string& component, const std::string& trouble) {
+    engine_->note_health(component, trouble);
+  }};
   std::shared_ptr<const http::HostNames> hosts_;
 
   // Destroyed from the last to the first: disk threads may call the engine and the notifier until the store is destroyed,

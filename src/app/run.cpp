@@ -72,6 +72,7 @@ int serve(Daemon& daemon, const sigset_t& signals, const std::string& config) {
     const int number = next_signal(signals, wait);
     if (number == SIGTERM || number == SIGINT) return number;
     if (number == SIGHUP) reload(daemon, config);
+    daemon.watch();
     // A busy engine is fine. If it hangs, the service manager must end the process.
     if (daemon.alive(silence)) notify_alive();
     if (auto status = daemon.status(); status != told) notify_status(told = std::move(status));

@@ -194,6 +194,13 @@ class EngineImpl final : public Engine {
     loop_.later([name = std::move(name)](TaskService& service) { service.rows.api_keys.used(name, service.wall()); });
   }
 
+  void note_health(std::string component, std::string trouble) override {
+    loop_.later([component = std::move(component), trouble = std::move(trouble)](TaskService& service) {
+      service.events.server(trouble.empty() ? EventType::server_recovered : EventType::server_degraded, component,
+                            trouble);
+    });
+  }
+
   Actions& actions() noexcept override { return actions_; }
   FleetControl& fleet() noexcept override { return fleet_; }
   WebhookControl& webhooks() noexcept override { return webhooks_; }

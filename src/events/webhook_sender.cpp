@@ -57,6 +57,7 @@ void WebhookSender::stop() {
 }
 
 void WebhookSender::wake() {
+  if (!any_) return;  // the first page of one that comes has them all
   inbox_->put([](WebhookMail& mail) { mail.news = true; });
 }
 
@@ -127,6 +128,7 @@ void WebhookSender::take_list(std::vector<Webhook> list) {
       ++at;
     }
   }
+  any_ = !list.empty();
   for (auto& webhook : list) {
     const auto id = webhook.id;
     targets_.try_emplace(id, std::move(webhook), clock_.wall(), Steady::now());

@@ -61,6 +61,7 @@ class WebhookSender final : public Webhooks {
   std::atomic<std::uint64_t> delivered_{0};
   std::atomic<std::uint64_t> failed_{0};
   std::atomic<std::size_t> failing_{0};
+  std::atomic<bool> any_{false};  // webhooks
   std::thread thread_;
 
   // The thread's own.

@@ -19,6 +19,7 @@ constexpr std::array<seconds, 9> kWaits{seconds{5}, minutes{5}, minutes{30}, hou
 constexpr double kJitter = 0.2;
 constexpr milliseconds kReportWithin{1'000};        // what was delivered
 constexpr milliseconds kReportPassedWithin{60'000};  // what isn't for it
+constexpr milliseconds kReadEvery{100};  // at most, at the end of the log
 constexpr milliseconds kAfterFailedRead{1'000};
 constexpr milliseconds kLongestWait = hours{30};  // however the clock was set
 constexpr int kGone = 410;
@@ -53,6 +54,7 @@ void WebhookTarget::adopt(const Webhook& row) {
   waiting_.resize(flight ? 1 : 0);
   read_to_ = flight ? waiting_.front().number : row_.cursor;
   reading_ = 0;
+  read_after_ = {};
   more_ = true;
 }
 
@@ -64,6 +66,7 @@ void WebhookTarget::take(WebhookPage page, Steady::time_point now) {
     return;
   }
   more_ = page.more;
+  if (!more_) read_after_ = now + kReadEvery;
   read_to_ = std::max(read_to_, page.last);
   for (auto& event : page.events) waiting_.push_back(std::move(event));
   if (!waiting_.empty() || row_.cursor == read_to_) return;

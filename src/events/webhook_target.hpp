@@ -16,8 +16,8 @@
 
 namespace ota::events {
 
-/// Waits between attempts: 5 s, 5 min, 30 min, 2, 5, 10, 14, 20, 24 h, each up to a fifth longer; nothing after the last:
-/// no further attempt. `failures`: attempts that failed in a row, from 1.
+/// Waits between attempts: 5 s, 5 min, 30 min, 2, 5, 10, 14, 20, 24 h, each up to a fifth longer; nothing after the
+/// last: no further attempt. `failures`: attempts that failed in a row, from 1.
 std::optional<std::chrono::milliseconds> webhook_wait(int failures, Random& random);
 
 /// Used by the sender's thread.

@@ -47,7 +47,8 @@ std::optional<std::string> refuse_webhook_url(const std::string& url, const Webh
   if (parts->target.find('#') != std::string_view::npos) return "must have no fragment (#)";
   if (parts->authority.has_port) {
     const auto port = port_number(parts->authority);
-    if (!port || (*port != 80 && *port != 443 && *port < kFirstFreePort)) return "must have port 80, 443, or 1024 to 65535";
+    if (!port || (*port != 80 && *port != 443 && *port < kFirstFreePort))
+      return "must have port 80, 443, or 1024 to 65535";
   }
   if (rules.allow_private) return std::nullopt;
   const bool literal = parts->authority.kind != HostKind::name;

@@ -60,8 +60,8 @@ asio::awaitable<std::optional<std::string>> Session::next_piece(const IncomingRe
     piece = co_await std::move(making);
   } catch (...) {
     if (!worker_.draining() && streaming_)
-      log::error(fmt::format("http: the stream {} to {} failed with an internal error: {}", request.path(), peer_.remote,
-                             describe_exception(std::current_exception())));
+      log::error(fmt::format("http: the stream {} to {} failed with an internal error: {}", request.path(),
+                             peer_.remote, describe_exception(std::current_exception())));
   }
   awaits_piece_ = false;
   co_return piece;

@@ -16,7 +16,8 @@ constexpr const char* kNumberRule = "must be the number of an event (its id), or
 
 EventFilter filter_of(QueryFields& query) {
   EventFilter filter;
-  if (const auto types = query.text("types")) filter.types = event_types_of(split_list(*types), "types", query.errors());
+  if (const auto types = query.text("types"))
+    filter.types = event_types_of(split_list(*types), "types", query.errors());
   filter.channel = query.text("channel").value_or("");
   if (!filter.channel.empty() && !valid_channel(filter.channel))
     query.errors().add("channel", "must be 1 to 64 of a-z 0-9 _ -");
@@ -72,7 +73,8 @@ Answering list_events(Context& context, Call& call) {
   if (limit && live) query->errors().add("limit", "is for JSON: a stream has no end");
   if (auto checked = query->check(); !checked) co_return checked.error();
   if (live) co_return context.feed.open(std::move(filter), since);
-  auto paging = events_page(context, std::move(filter), since.value_or(0), static_cast<int>(limit.value_or(kDefaultPage)));
+  const auto most = static_cast<int>(limit.value_or(kDefaultPage));
+  auto paging = events_page(context, std::move(filter), since.value_or(0), most);
   co_return co_await std::move(paging);
 }
 

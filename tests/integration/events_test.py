@@ -140,6 +140,19 @@ class Events(ServerCase):
             reader.wait(lambda r: any(e["subject"] == "after-stop" for e in r.events), "it resumed")
 
 
+class Health(ServerCase):
+    def test_a_broker_that_stays_away_is_said(self):
+        reader = Reader(self.daemon.port, types="server.*")
+        self.addCleanup(reader.close)
+        wait_until(lambda: reader.connects, "the stream is open")
+        self.broker.kill()
+        event = reader.wait(lambda r: r.events and r.events[-1], "after 30 s", 60)
+        self.assertEqual((event["type"], event["data"]["component"]), ("otad.server.degraded", "broker"))
+        self.broker.start()
+        event = reader.wait(lambda r: len(r.events) == 2 and r.events[-1], "it is back", 30)
+        self.assertEqual((event["type"], event["data"]["component"]), ("otad.server.recovered", "broker"))
+
+
 class Kills(ServerCase):
     """OTAD_EVENT_KILLS kills (8) at moments that OTAD_EVENT_SEED decides, with readers that come and go."""
 

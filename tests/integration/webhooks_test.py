@@ -194,10 +194,9 @@ class Webhooks(WebhookCase):
         self.assertEqual(len(headers["webhook-signature"].split()), 2)
         verify(old, headers, body)
         verify(rotated["secret"], headers, body)
-        receiver.close()
+        receiver.answer = lambda *_: 500
         failed = self.rest.call("POST", f"/webhooks/{webhook}/test").json
-        self.assertEqual((failed["delivered"], failed["status"]), (False, None))
-        self.assertTrue(failed["error"])
+        self.assertEqual((failed["delivered"], failed["status"], failed["error"]), (False, 500, "answered 500"))
 
     def test_changes(self):
         receiver, other = self.receiver(), self.receiver()

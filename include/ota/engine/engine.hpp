@@ -216,6 +216,9 @@ class Engine {
   /// An operator's key was used just now. Call it now and then, not for every request.
   virtual void key_used(std::string name) = 0;
 
+  /// A part of the server stopped working, or works again (`trouble` empty): an event.
+  virtual void note_health(std::string component, std::string trouble) = 0;
+
   virtual Actions& actions() noexcept = 0;
   virtual FleetControl& fleet() noexcept = 0;
   virtual WebhookControl& webhooks() noexcept = 0;

@@ -21,8 +21,8 @@ struct FeedStats {
   std::uint64_t cut = 0;  ///< readers that fell behind
 };
 
-/// One for the daemon. The events since some time ago lie in one buffer, from which all readers are served; who asks for
-/// older ones reads them from the database first. Thread-safe.
+/// One for the daemon. The events since some time ago lie in one buffer, from which all readers are served; who asks
+/// for older ones reads them from the database first. Thread-safe.
 class Feed {
  public:
   class State;  // src/events/feed_state.hpp
@@ -44,7 +44,8 @@ class Feed {
   /// Ends all streams, and refuses further ones. Twice is once.
   void stop();
 
-  /// The events that `filter` has, as a stream of server-sent events: those above `since`; without it those from now on.
+  /// The events that `filter` has, as a stream of server-sent events: those above `since`; without it those from now
+  /// on.
   /// Errc::overloaded.
   Result<http::Reply> open(EventFilter filter, std::optional<std::int64_t> since);
   FeedStats stats() const;

@@ -87,6 +87,7 @@ class TestEngine final : public engine::Engine {
   void set_attributes(DeviceId, Credentials, AttributeReport, engine::Reply) override {}
   void image_hashed(const firmware::Stored&) override {}
   void key_used(std::string) override {}
+  void note_health(std::string, std::string) override {}
   engine::Actions& actions() noexcept override { std::abort(); }
   engine::FleetControl& fleet() noexcept override { std::abort(); }  // nobody asks here
   engine::WebhookControl& webhooks() noexcept override { std::abort(); }  // the same

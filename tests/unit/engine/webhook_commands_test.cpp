@@ -55,7 +55,8 @@ TEST_F(WebhookCommandsTest, OrdersMakeEarlierReportsVoid) {
   EXPECT_EQ(row(id).cursor, 40);
   EXPECT_EQ(row(id).failures, 2);
   EXPECT_EQ(row(id).failing_since, clock.wall());
-  const auto rotated = done<Webhook>([&](auto then) { control().rotate(id, "salt 2", "bob", std::move(then)); }).value();
+  const auto rotated =
+      done<Webhook>([&](auto then) { control().rotate(id, "salt 2", "bob", std::move(then)); }).value();
   EXPECT_EQ(rotated.old_salt, "salt 1");
   EXPECT_EQ(rotated.old_until, clock.wall() + kOldSecretSigns);
   EXPECT_EQ(rotated.failures, 2) << "it waits on";

@@ -50,6 +50,7 @@ class ScriptedEngine final : public engine::Engine {
   void listen(DeviceId, Credentials, engine::Done<std::optional<Answer>>) override {}
   void audit(AuditEntry entry) override { refused.push_back(std::move(entry)); }
   void key_used(std::string name) override { used.push_back(std::move(name)); }
+  void note_health(std::string, std::string) override {}
   engine::Actions& actions() noexcept override { std::abort(); }
   engine::FleetControl& fleet() noexcept override { return fleet_control; }
   engine::WebhookControl& webhooks() noexcept override { return webhook_control; }
