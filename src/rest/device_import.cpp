@@ -6,6 +6,7 @@
 
 #include "ota/base/text.hpp"
 #include "ota/firmware/hash.hpp"
+#include "ota/wire/accept.hpp"
 #include "rest/device_change.hpp"
 #include "rest/handlers.hpp"
 #include "rest/import_file.hpp"
@@ -182,7 +183,7 @@ Answering import_devices(Context& context, Call& call) {
     co_await std::move(issuing);
   }
 
-  const bool csv = prefers_csv(call.request.header("Accept"));
+  const bool csv = wire::prefers_csv(call.request.header("Accept"));
   std::function<Result<std::string>(storage::ReadView&)> render =
       [lines = std::move(*lines), csv, applied, stopped](storage::ReadView&) -> Result<std::string> {
     return csv ? csv_of(lines) : json_of(lines, applied, stopped);

@@ -4,9 +4,9 @@
 #include "ota/base/text.hpp"
 #include "ota/domain/ids.hpp"
 #include "ota/events/cloud_event.hpp"
+#include "ota/wire/accept.hpp"
 #include "rest/event_types.hpp"
 #include "rest/handlers.hpp"
-#include "rest/list_page.hpp"
 #include "rest/query.hpp"
 
 namespace ota::rest {
@@ -64,7 +64,7 @@ Answering events_page(Context& context, EventFilter filter, std::int64_t since, 
 }  // namespace
 
 Answering list_events(Context& context, Call& call) {
-  const bool live = accepts_event_stream(call.request.header("Accept"));
+  const bool live = wire::accepts_event_stream(call.request.header("Accept"));
   auto query = QueryFields::parse(call.request.query(), {"since", "types", "channel", "device_id", "limit"});
   if (!query) co_return query.error();
   auto filter = filter_of(*query);

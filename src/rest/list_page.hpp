@@ -51,11 +51,4 @@ Answering read_list(Context& context, Call& call, CsvColumns columns,
 /// One line of CSV (RFC 4180), with CR LF. Null is an empty field, objects and lists are JSON.
 void append_csv(std::string& text, std::span<const Json> fields);
 
-/// Whether the client prefers CSV to JSON (RFC 9110, 12.5.1).
-bool prefers_csv(std::string_view accept);
-/// Whether it asks for server-sent events.
-bool accepts_event_stream(std::string_view accept);
-/// Whether it accepts gzip (RFC 9110, 12.5.3).
-bool accepts_gzip(std::string_view accept_encoding);
-
 }  // namespace ota::rest
