@@ -18,7 +18,7 @@ namespace ota::rest {
 namespace {
 
 constexpr const char* kPlaces =
-    "/firmware, /tasks, /devices, /fleet, /channels, /rollouts, /summary, /audit, /events, /webhooks, /healthz, "
+    "/firmware, /tasks, /devices, /fleet, /channels, /rollouts, /summary, /me, /audit, /events, /webhooks, /healthz, "
     "/readyz, /metrics, /openapi.json and /openapi.yaml";
 
 std::string_view name_of(Needs needs) { return needs == Needs::admin ? "admin" : "operator"; }
@@ -107,6 +107,7 @@ class OperatorApiImpl final : public Api {
       co_return caller.error();
     }
     call.actor = caller->name;
+    call.role = caller->role;
     if (const auto slower = gate_.refuse_call(caller->name)) co_return too_many(call, *slower);
     if (!route || may(route->needs, caller->role)) co_return Result<void>{};
     co_return fail(Errc::forbidden, fmt::format("this call needs the role {}; the key \"{}\" has {}",

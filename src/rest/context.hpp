@@ -45,6 +45,7 @@ struct Call {
   http::Request& request;
   std::vector<std::string> arguments{};  ///< the segments that matched `{…}` in the pattern
   std::string actor = "anonymous";
+  Role role = Role::admin;  ///< of the actor: where no key is needed, everything is allowed
   Caller caller() const { return {actor, request.remote()}; }
 
   unsigned problem_status = 0;  ///< status of an Error's response; 0: the usual one of its code

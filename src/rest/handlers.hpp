@@ -70,6 +70,8 @@ Answering deny_rollout(Context& context, Call& call);
 Answering retry_rollout(Context& context, Call& call);
 Answering rollback_rollout(Context& context, Call& call);
 
+Answering get_me(Context& context, Call& call);
+
 Answering list_audit(Context& context, Call& call);
 
 Answering get_healthz(Context& context, Call& call);

@@ -64,6 +64,8 @@ constexpr Route kRoutes[] = {
     {Method::post, "/rollouts/{}/retry", Needs::operator_, retry_rollout},
     {Method::post, "/rollouts/{}/rollback", Needs::operator_, rollback_rollout},
 
+    {Method::get, "/me", Needs::viewer, get_me},
+
     {Method::get, "/audit", Needs::admin, list_audit},
 
     {Method::get, "/events", Needs::viewer, list_events},

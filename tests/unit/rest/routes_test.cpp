@@ -62,7 +62,8 @@ TEST(Routes, EverySettledCallIsThere) {
       {Method::post, "/rollouts/R/approve"}, {Method::post, "/rollouts/R/deny"}, {Method::post, "/rollouts/R/retry"},
       {Method::post, "/rollouts/R/rollback"}, {Method::get, "/rollouts/R/devices"}, {Method::get, "/rollouts/R/history"},
       {Method::get, "/rollouts/R/report"}, {Method::patch, "/firmware/1"},     {Method::get, "/devices/d/explain"},
-      {Method::post, "/devices/move"},    {Method::get, "/fleet"}};
+      {Method::post, "/devices/move"},    {Method::get, "/fleet"},
+      {Method::get, "/me"}};
   for (const auto& [method, path] : calls) EXPECT_NE(match_route(method, path).route, nullptr) << path;
 }
 
@@ -300,6 +301,17 @@ TEST(Routes, TheKeyNamesTheActor) {
   Bench open;
   open.call(Method::post, "/tasks/OTA_20261122_000001/cancel");
   EXPECT_EQ(open.engine.actor, "anonymous");
+}
+
+TEST(Routes, ACallerIsToldItsNameAndRole) {
+  Bench bench(with_auth());
+  const auto key = bench.add_key("otto", Role::operator_);
+  const auto seen = bench.call(Method::get, "/me", "", {{"Authorization", "Bearer " + key}});
+  EXPECT_EQ(seen.json, (nlohmann::json{{"name", "otto"}, {"role", "operator"}, {"auth_required", true}}));
+  EXPECT_EQ(bench.get("/me").reply.status, 401u);
+  Bench open;
+  EXPECT_EQ(open.get("/me").json, (nlohmann::json{{"name", "anonymous"}, {"role", "admin"}, {"auth_required", false}}));
+  EXPECT_EQ(open.get("/me?x=1").code(), "malformed");
 }
 
 Options called_gw() {
