@@ -44,9 +44,8 @@ while (($#)); do
 done
 
 # shellcheck disable=SC2086
-install_missing $build_packages $run_packages
+install_missing $build_packages $web_packages $run_packages
 export PATH=$PATH:/usr/sbin
-unset http_proxy https_proxy all_proxy HTTPS_PROXY ALL_PROXY  # from here on all goes to loopback
 
 cd "$root"
 build=build/release  # the tree of ./test.sh
@@ -56,4 +55,5 @@ echo "building (the first time takes minutes) ..."
   cmake --build --preset release --target otad ota-agent otactl; } >"$build/run-build.log" 2>&1 ||
   { tail -n 60 "$build/run-build.log" >&2; exit 1; }
 
+unset http_proxy https_proxy all_proxy HTTPS_PROXY ALL_PROXY  # from here on all goes to loopback
 exec /usr/bin/python3 tests/demo/demo.py --build "$build" ${arguments[@]+"${arguments[@]}"}

@@ -25,8 +25,8 @@ END
 
 # The tests start these brokers themselves, on loopback.
 install_brokers() {
-  # shellcheck disable=SC2086,SC2046
-  install_idle $broker_packages $(command -v npm >/dev/null || echo npm)
+  # shellcheck disable=SC2086
+  install_idle $broker_packages
   # shellcheck disable=SC2086
   npm install --prefix "$1" --no-audit --no-fund --loglevel=error $broker_npm_packages
 }
@@ -80,7 +80,7 @@ done
 say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*"; }
 
 # shellcheck disable=SC2086
-install_missing $build_packages $test_packages ${docker:+$docker_packages} ${fuzz:+$fuzz_packages} ${packages:+debootstrap}
+install_missing $build_packages $web_packages $test_packages ${docker:+$docker_packages} ${fuzz:+$fuzz_packages} ${packages:+debootstrap}
 # shellcheck disable=SC2086
 install_idle $idle_packages
 export PATH=$PATH:/usr/sbin

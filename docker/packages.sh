@@ -9,12 +9,16 @@ build_packages="g++ cmake ninja-build ccache python3 python3-yaml
 # For the Debian packages of otad itself, besides.
 package_packages="dpkg-dev help2man"
 
+# The operators' page is bundled by npm's packages; a node and npm that are there already do, too.
+web_packages=$(command -v npm >/dev/null || echo "nodejs npm")
+
 # What ./run.sh starts, calls and sends.
 run_packages="mosquitto curl python3 tzdata u-boot-qemu opensbi"
 
 test_packages="mosquitto mosquitto-clients curl wget aria2 openssl python3 python3-jsonschema
   python3-paho-mqtt systemd faketime iproute2 iptables e2fsprogs mount slowhttptest sslscan binutils wrk jq
-  libarchive-tools zsync zchunk cpio tzdata clang-tidy-14 dpkg-dev help2man lintian tmux"
+  libarchive-tools zsync zchunk cpio tzdata clang-tidy-14 dpkg-dev help2man lintian tmux chromium
+  fonts-dejavu-core"
 
 # Called by tests too, but their packages bring services, which stay off: swupdate-progress even reboots the machine.
 idle_packages="swupdate"
@@ -28,8 +32,8 @@ fresh_packages="debootstrap git mount util-linux"
 # --fuzz: libFuzzer.
 fuzz_packages="clang-14 libclang-rt-14-dev"
 
-# --brokers: other brokers than Mosquitto; npm besides, where there is none.
-broker_packages="rabbitmq-server ejabberd nodejs"
+# --brokers: other brokers than Mosquitto, and one of npm.
+broker_packages="rabbitmq-server ejabberd"
 broker_npm_packages="aedes@0.51.3"
 
 # What the built programs are linked with.

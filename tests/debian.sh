@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # make_debian ROOT LOG: a minimal Debian 12 in the folder ROOT, from the mirrors and through the proxy that this machine's
-# apt uses, as those are known to be reached from here; its own apt uses them too. As root, with debootstrap installed.
+# apt uses, as those are known to be reached from here; its own apt uses them too, and its npm the registry and the
+# certificates of this machine's. As root, with debootstrap installed.
 make_debian() {
-  local root=$1 log=$2 mirrors mirror proxy include=()
+  local root=$1 log=$2 mirrors mirror proxy cafile include=()
   # shellcheck disable=SC2016
   mirrors=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
     grep -E ' bookworm(-updates|-security)? main$' | sort -u) || true
@@ -18,5 +19,13 @@ make_debian() {
     apt-config dump | grep -E '^Acquire::(https?|Retries|Check-)' || true
     [[ ! $proxy ]] || printf 'Acquire::http::Proxy "%s";\n' "$proxy"
   } >"$root/etc/apt/apt.conf.d/90machine"
+  if command -v npm >/dev/null; then
+    cafile=$(npm config get cafile)
+    echo "registry=$(npm config get registry)" >"$root/etc/npmrc"
+    if [[ -f $cafile ]]; then
+      install -D -m 644 "$cafile" "$root/etc/ssl/npm-registry.crt"
+      echo "cafile=/etc/ssl/npm-registry.crt" >>"$root/etc/npmrc"
+    fi
+  fi
   rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/archives/*.deb
 }

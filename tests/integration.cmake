@@ -53,6 +53,13 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
     COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/swupdate_test.py)
   set_tests_properties(integration.swupdate PROPERTIES LABELS integration TIMEOUT ${long_timeout}
     ENVIRONMENT "${environment}")
+  # The operators' page in Debian's Chromium.
+  if(OTAD_WEB)
+    add_test(NAME integration.page
+      COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/page_test.py)
+    set_tests_properties(integration.page PROPERTIES LABELS "integration;page" TIMEOUT ${long_timeout}
+      RUN_SERIAL ON SKIP_RETURN_CODE 77 ENVIRONMENT "${environment}")
+  endif()
   # test.sh --brokers
   add_test(NAME integration.every_broker
     COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/every_broker_test.py)

@@ -25,12 +25,13 @@ BELOW = {
     "device": {"base", "domain", "firmware", "engine", "http", "wire", "download"},
     "ddi": {"base", "domain", "firmware", "engine", "http", "wire", "download"},
     "rest": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download", "events"},
+    "web": {"base", "http", "wire"},
     "app": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download", "device", "ddi",
-            "rest", "events", "simulate", "backup"},
+            "rest", "events", "web", "simulate", "backup"},
     "otactl": {"base", "curl"},
     "agent": {"base", "curl", "domain", "firmware", "mqtt"},
 }
-LEVELS = [["app", "agent", "otactl"], ["device", "ddi", "rest"], ["download", "events"], ["wire"], ["engine", "http", "mqtt", "backup"],
+LEVELS = [["app", "agent", "otactl"], ["device", "ddi", "rest"], ["download", "events", "web"], ["wire"], ["engine", "http", "mqtt", "backup"],
           ["storage", "firmware", "simulate"], ["domain"], ["base", "curl"]]
 # Which modules' src/ may include a library.
 OWNERS = {
@@ -38,7 +39,7 @@ OWNERS = {
     "openssl/": {"firmware", "http", "otactl"}, "boost/url": {"base"}, "boost/beast": {"http"},
     "boost/asio": {"http", "download", "device", "ddi", "events", "rest"},
     "mqtt/async": {"mqtt"}, "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"wire", "backup", "rest", "agent", "otactl"},
-    "archive": {"backup"}, "zlib.h": {"rest"}, "cctz/": {"domain"}, "CLI/": {"app", "agent", "otactl"}, "curl/": {"agent", "curl", "events", "otactl"},
+    "archive": {"backup"}, "zlib.h": {"rest", "web"}, "cctz/": {"domain"}, "CLI/": {"app", "agent", "otactl"}, "curl/": {"agent", "curl", "events", "otactl"},
 }
 # Besides, these may show in interfaces.
 IN_INTERFACES = re.compile(r"boost/(system/result|asio/awaitable)\.hpp$")

@@ -188,6 +188,7 @@ Result<void> Daemon::build_api() {
   probes.living = [this] { return std::chrono::days{living_days_.load()}; };
   rest_ = rest::Api::create(options, clock_, *engine_, *readers_, *feed_, *webhooks_, *store_, trust_,
                             std::move(probes));
+  page_ = std::make_unique<web::Page>(hosts_);
   return {};
 }
 
@@ -201,9 +202,11 @@ Result<void> Daemon::listen() {
   const auto& http = settings_.http;
   const bool apart = !http.admin_listen.empty();
   http::Handler devices = [this](http::Request& request) { return handle_device(request); };
-  http::Handler operators = [this](http::Request& request) { return rest_->handle(request); };
-  http::Handler both = [this](http::Request& request) {
-    return is_of_devices(request.path()) ? handle_device(request) : rest_->handle(request);
+  http::Handler operators = [this](http::Request& request) {
+    return web::Page::owns(request.path()) ? page_->handle(request) : rest_->handle(request);
+  };
+  http::Handler both = [this, operators](http::Request& request) {
+    return is_of_devices(request.path()) ? handle_device(request) : operators(request);
   };
   auto bound = listen_on(http.listen, apart ? std::move(devices) : std::move(both), true, !apart);
   if (!bound) return bound.error();

@@ -23,6 +23,7 @@
 #include "ota/mqtt/client.hpp"
 #include "ota/rest/api.hpp"
 #include "ota/storage/backend.hpp"
+#include "ota/web/page.hpp"
 
 namespace ota::app {
 
@@ -93,6 +94,7 @@ class Daemon {
   std::unique_ptr<ddi::Api> ddi_;
   std::unique_ptr<mqtt::Client> mqtt_;
   std::unique_ptr<rest::Api> rest_;
+  std::unique_ptr<web::Page> page_;
   std::unique_ptr<http::Server> server_;
 };
 

@@ -1,0 +1,25 @@
+// The server: what its readiness consists of, and how many updates are in which state.
+import type {JSX} from 'preact';
+import {number, words} from './format';
+import {useGet} from './live';
+import type {Summary} from './types';
+import {Card, Failure, Loading} from './ui';
+
+export function HealthView(): JSX.Element {
+  const {data, error} = useGet<Summary>('/summary');
+  if (!data) return error ? <Failure error={error} /> : <Loading what="the server’s state" />;
+  return (
+    <>
+      <h1>Server</h1>
+      <Card title={data.health.status === 'ready' ? 'Ready' : 'Not ready'}>
+        <ul class="checks">
+          {Object.entries(data.health.checks).map(([name, check]) =>
+            <li key={name}><span class={check.ok ? 'good' : 'bad'}>{check.ok ? '✓' : '✗'} {name}</span>: {check.detail}</li>)}
+        </ul>
+      </Card>
+      <Card title="Updates">
+        <dl class="figures">{Object.entries(data.tasks).map(([state, count]) => <div key={state}><dt>{words(state)}</dt><dd>{number(count)}</dd></div>)}</dl>
+      </Card>
+    </>
+  );
+}

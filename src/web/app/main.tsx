@@ -1,0 +1,97 @@
+// The page: who is here, where in it, and the frame around the views.
+import {render, type JSX} from 'preact';
+import {useEffect, useState} from 'preact/hooks';
+import {get, key, Problem} from './api';
+import {span} from './format';
+import {connection, start_live, useConnection, useNow} from './live';
+import {Overview} from './overview';
+import {useRoute} from './route';
+import type {Me} from './types';
+import {Failure, Loading, Session} from './ui';
+import {NAVIGATION, View} from './views';
+
+function App(): JSX.Element {
+  const [me, set_me] = useState<Me>();
+  const [error, set_error] = useState<Problem>();
+  const enter = async (): Promise<void> => {
+    try {
+      set_me(await get<Me>('/me'));
+      set_error(undefined);
+    } catch (refused) {
+      set_error(refused instanceof Problem ? refused : new Problem(-1, 'page', String(refused)));
+    }
+  };
+  useEffect(() => void enter(), []);
+  useEffect(() => {
+    // The server may be away just now: try on.
+    if (me || !error || error.status === 401) return undefined;
+    const timer = setTimeout(() => void enter(), 3000);
+    return () => clearTimeout(timer);
+  }, [error, me]);
+  const leave = (): void => {
+    key.clear();
+    set_me(undefined);
+    set_error(new Problem(401, 'unauthenticated', ''));
+  };
+  if (me) return <Session.Provider value={me}><Frame me={me} leave={leave} /></Session.Provider>;
+  if (!error) return <Loading what="the server" />;
+  if (error.status === 401) return <KeyEntry error={error} enter={enter} />;
+  return <main><Failure error={error} /></main>;
+}
+
+function KeyEntry({error, enter}: {error: Problem; enter: () => Promise<void>}): JSX.Element {
+  const [text, set_text] = useState('');
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    key.set(text.trim());
+    void enter();
+  };
+  return (
+    <main class="entry">
+      <h1>otad</h1>
+      <form class="card" onSubmit={submit}>
+        <label for="key">API key</label>
+        <input id="key" type="password" autocomplete="current-password" required value={text}
+          onInput={(event) => set_text(event.currentTarget.value)} />
+        {key.get() !== '' && <Failure error={error} />}
+        <button type="submit" class="primary">Open</button>
+        <p class="hint">It is kept until this tab is closed. To make one: <code>otad keys add --name NAME --role viewer|operator|admin</code></p>
+      </form>
+    </main>
+  );
+}
+
+function Frame({me, leave}: {me: Me; leave: () => void}): JSX.Element {
+  const route = useRoute();
+  useEffect(start_live, []);
+  const here = route.path[0] ?? '';
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById('main')?.focus(); }}>Skip to the content</a>
+      <header class="top">
+        <a class="brand" href="#/">otad</a>
+        <nav aria-label="Views">
+          {NAVIGATION.filter(({role}) => role !== 'admin' || me.role === 'admin').map(({path, name}) =>
+            <a key={path} href={`#/${path}`} aria-current={here === path ? 'page' : undefined}>{name}</a>)}
+        </nav>
+        <span class="who">
+          <Freshness />
+          {me.auth_required && <> <span title={`role ${me.role}`}>{me.name}</span> <button type="button" onClick={leave}>Leave</button></>}
+        </span>
+      </header>
+      <main id="main" tabIndex={-1}>
+        {here === '' ? <Overview /> : <View route={route} />}
+      </main>
+    </>
+  );
+}
+
+function Freshness(): JSX.Element {
+  const {reachable} = useConnection();
+  const now = useNow();
+  if (reachable) return <span class="fresh" role="status"><span aria-hidden="true">●</span> live</span>;
+  return <span class="stale" role="status"><span aria-hidden="true">○</span> as of {span((now - connection.read_at) / 1000)} ago</span>;
+}
+
+const place = document.getElementById('page');
+if (place) render(<App />, place);

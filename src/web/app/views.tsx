@@ -1,0 +1,40 @@
+// Which view an address means.
+import type {JSX} from 'preact';
+import {Audit} from './audit';
+import {DeviceView} from './device';
+import {Devices} from './devices';
+import {Failures} from './failures_view';
+import {FirmwareView} from './firmware';
+import {HealthView} from './health';
+import {RolloutView} from './rollout';
+import {NewRollout} from './rollout_new';
+import {Rollouts} from './rollouts';
+import type {Route} from './route';
+import {TaskPage} from './task';
+import type {Role} from './types';
+
+export const NAVIGATION: {path: string; name: string; role?: Role}[] = [
+  {path: '', name: 'Overview'},
+  {path: 'rollouts', name: 'Rollouts'},
+  {path: 'devices', name: 'Devices'},
+  {path: 'firmware', name: 'Firmware'},
+  {path: 'failures', name: 'Failures'},
+  {path: 'audit', name: 'Audit', role: 'admin'},
+  {path: 'health', name: 'Server'},
+];
+
+export function View({route}: {route: Route}): JSX.Element {
+  const [view, id] = route.path;
+  switch (view) {
+    case 'rollouts':
+      if (id === 'new') return <NewRollout key="new" {...route} />;
+      return id ? <RolloutView key={id} {...route} /> : <Rollouts {...route} />;
+    case 'devices': return id ? <DeviceView key={id} {...route} /> : <Devices {...route} />;
+    case 'tasks': return <TaskPage key={id} {...route} />;
+    case 'firmware': return <FirmwareView />;
+    case 'failures': return <Failures {...route} />;
+    case 'audit': return <Audit {...route} />;
+    case 'health': return <HealthView />;
+    default: return <p>There is no view {route.path.join('/')}. <a href="#/">Overview</a></p>;
+  }
+}

@@ -1,0 +1,125 @@
+"""The operators' page in a real browser (tests/web), against a real daemon with real agents.
+
+Pictures of the views are in OTAD_PAGE_PICTURES (default: page/ in the build folder).
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+from device import Device
+from harness import ENVIRONMENT, OTAD, PATIENCE, ROOT, Process, ServerCase, main, wait_until
+
+WEB = ROOT / "tests/web"
+AGENT = str(pathlib.Path(OTAD).parent / "ota-agent")
+PICTURES = os.environ.get("OTAD_PAGE_PICTURES", str(pathlib.Path(OTAD).parent / "page"))
+CHROMIUM = shutil.which("chromium")
+INSTALL = """if [ "$OTA_VERSION" = 2.0.0 ]; then echo "install: no space left on /dev/mmcblk0p3" >&2; exit 1; fi"""
+MARKUP = "<img src=x onerror=window.harmed=1>"
+
+
+def install_packages():
+    """What the scenes need of npm, once for each change of the lock file."""
+    lock, installed = WEB / "package-lock.json", WEB / "node_modules/.package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=WEB, check=True)
+
+
+class PageCase(ServerCase):
+    settings = {"rollouts.soak_s": 1, "rollouts.stage_delay_s": 0, "tasks.retry_backoff_s": 1, "tasks.retry_backoff_max_s": 1}
+
+    def scene(self, name, timeout=240, **facts):
+        """Plays tests/web/scenes/NAME.mjs; what it asks for is done by the method ask_…."""
+        env = ENVIRONMENT | {
+            "PAGE_SCENE": name, "PAGE_URL": f"http://127.0.0.1:{self.daemon.port}/", "PAGE_FACTS": json.dumps(facts),
+            "PAGE_OUT": PICTURES, "PAGE_CHROMIUM": CHROMIUM, "OTAD_PATIENCE": str(PATIENCE)}
+        with subprocess.Popen(["timeout", str(int(timeout * PATIENCE)), "node", str(WEB / "browser.mjs")], env=env,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as browser:
+            passed = False
+            for line in browser.stdout:
+                told = json.loads(line)
+                passed = passed or told.get("passed") == name
+                if "ask" in told:
+                    browser.stdin.write(json.dumps(getattr(self, "ask_" + told["ask"])()) + "\n")
+                    browser.stdin.flush()
+        self.assertEqual((browser.returncode, passed), (0, True), f"the scene {name}")
+
+    def fleet(self, count):
+        """An ota-agent that plays `count` devices of the channel `stable`; installing 2.0.0 fails on all of them."""
+        self.rest.call("PUT", "/channels/stable", {"notes": "what most devices follow"})
+        agent = Process(self.folder / "agent.log")
+        self.addCleanup(agent.kill)
+        agent.launch([AGENT, "--id", "fleet", "--count", str(count), "--broker", f"tcp://127.0.0.1:{self.broker.port}",
+                      "--state-dir", str(self.folder / "agents"), "--hardware", "gw-a", "--current-version", "1.0.0",
+                      "--channel", "stable", "--poll", "1", "--install", INSTALL, "--allow-downgrade", "--report", "plain"])
+        wait_until(lambda: self.rest.get("/devices", count="true", where="online=true")["count"] >= count,
+                   "the fleet was heard", 60)
+        return agent
+
+
+class Jobs(PageCase):
+    def test_a_rollout_from_upload_to_rollback_by_clicks(self):
+        self.fleet(8)
+        self.scene("rollout", devices=8)
+
+
+class Restart(PageCase):
+    def ask_kill(self):
+        self.daemon.kill()
+        return True
+
+    def ask_start(self):
+        self.daemon.start()
+        self.firmware("7.7.7", "gw-a")
+        return True
+
+    def test_a_restart_under_the_page(self):
+        self.scene("restart", version="7.7.7")
+
+
+class Strangers(PageCase):
+    def test_markup_of_a_device_stays_text(self):
+        name = "gw:evil"
+        device = self.device(name, hardware="gw-a", version=MARKUP)
+        device.request("up_to_date")
+        tagged = self.rest.call("PATCH", f"/devices/{name}", {"tags": {"site": MARKUP}})
+        self.assertEqual(tagged.status, 200, tagged)
+        self.firmware("3.0.0", "gw-a", notes=MARKUP)
+        self.scene("markup", device=name)
+
+
+class Keys(PageCase):
+    settings = PageCase.settings | {"security.api_auth": "required"}
+
+    def test_what_a_key_may_not_do_is_absent(self):
+        Device("gw-1", self.broker.port, hardware="gw-a").connect().request("up_to_date")
+        keys = {role: self.otad("keys", "add", "--name", role, "--role", role).stdout.strip() for role in ("viewer", "admin")}
+        self.scene("keys", device="gw-1", **keys)
+
+
+class Views(PageCase):
+    def test_every_view_in_light_dark_and_on_a_phone(self):
+        self.fleet(12)
+        self.firmware("1.1.0", "gw-a", size=3_000_000)
+        self.firmware("2.0.0", "gw-a", size=1_000_000)
+        self.roll_out("1.1.0", "completed")
+        rollout = self.roll_out("2.0.0", "halted")
+        failed = self.rest.get("/tasks", state="failed")["items"][0]
+        self.scene("views", rollout=rollout, device=failed["device_id"], task=failed["task_id"], timeout=400)
+
+    def roll_out(self, version, state):
+        made = self.rest.call("POST", "/rollouts", {"channel": "stable", "version": version, "stages": [3, "100%"], "max_failures": 3})
+        self.assertEqual(made.status, 201, made)
+        rollout = made.json["rollout_id"]
+        wait_until(lambda: self.rest.get(f"/rollouts/{rollout}")["state"] == state, f"{version} is {state}", 60)
+        return rollout
+
+
+if __name__ == "__main__":
+    if not CHROMIUM:
+        print("chromium is not installed (Debian: apt-get install chromium)")
+        sys.exit(77)
+    install_packages()
+    main()
