@@ -34,13 +34,12 @@ function spoken(buckets: Buckets): string {
 export function BucketBar({buckets, total, stages = []}: {
   buckets: Buckets; total: number; stages?: Stage[];
 }): JSX.Element {
-  const marks = stages.filter((stage) => !stage.skipped && stage.to < total);
+  const marks = stages.flatMap(({to, skipped}) => to !== null && !skipped && to < total ? [to] : []);
   return (
     <div class="bar" role="img" aria-label={`${spoken(buckets)}; of ${number(total)}`}>
       {segments(buckets, total).map(({bucket, share}) =>
         <div key={bucket} class={`segment ${bucket}`} style={{width: `${share}%`}} title={BUCKET_TEXT[bucket].name} />)}
-      {marks.map((stage) =>
-        <i key={stage.to} class="mark" style={{left: `${stage.to / total * 100}%`}} title={`stage to ${stage.to}`} />)}
+      {marks.map((to) => <i key={to} class="mark" style={{left: `${to / total * 100}%`}} title={`stage to ${to}`} />)}
     </div>
   );
 }

@@ -56,11 +56,15 @@ export function devices(count: number): string {
 /// `retry_wait` → `retry wait`.
 export const words = (code: string): string => code.replaceAll('_', ' ');
 
-export function window_text(windows: {days: string[]; from: string; to: string; timezone: string}[] | null): string {
-  if (!windows?.length) return 'always';
-  return windows.map(({days, from, to, timezone}) =>
-    `${days.length && days.length < 7 ? days.join(', ') : 'every day'} ${from}–${to} ${timezone === 'device' ?
-      'in each device’s zone' : timezone}`).join('; ');
+interface Hours { days?: string[]; from: string; to: string; timezone?: string }
+
+function hours_text({days = [], from, to, timezone = 'UTC'}: Hours): string {
+  const when = days.length > 0 && days.length < 7 ? days.join(', ') : 'every day';
+  return `${when} ${from}–${to} ${timezone === 'device' ? 'in each device’s zone' : timezone}`;
+}
+
+export function window_text(windows: Hours[] | null): string {
+  return windows?.length ? windows.map(hours_text).join('; ') : 'always';
 }
 
 /// A text of the server's as a sentence.

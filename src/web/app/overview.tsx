@@ -107,7 +107,7 @@ function Versions({summary}: {summary: Summary}): JSX.Element {
           </ul>
         </div>
       ))}
-      {time.times.length > 2 && <Plot title="Devices by version" times={time.times}
+      {time.times.length > 2 && <Plot title="Devices by version" steps times={time.times}
         lines={time.series.map(({version, values}, index) => ({label: version, color: TONES[index % 6] ?? '--v1', values}))} />}
     </Card>
   );

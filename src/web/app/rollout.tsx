@@ -77,7 +77,7 @@ function Stages({rollout}: {rollout: WholeRollout}): JSX.Element {
         {rollout.stages.map((stage, index) => (
           <tr key={index} class={index + 1 === rollout.stage ? 'present' : ''}>
             <td>{index + 1}{index + 1 === rollout.stage && !rollout.ended_at && <span class="hint"> now</span>}</td>
-            <td>{number(stage.to)} <span class="hint">{stage.size}{stage.skipped && ' skipped'}{stage.approve && ' after approval'}</span></td>
+            <td>{stage.to === null ? '–' : number(stage.to)} <span class="hint">{stage.size}{stage.skipped && ' skipped'}{stage.approve && ' after approval'}</span></td>
             <td>{stage.in === undefined ? '–' : number(stage.in)}</td>
             <td>{stage.healthy === undefined ? '–' : number(stage.healthy)}</td>
             <td>{stage.failed === undefined ? '–' : number(stage.failed)}</td>

@@ -29,7 +29,7 @@ export function History({rollout}: {rollout: WholeRollout}): JSX.Element {
   if (points.length < 2) return <Card title="Over time"><p class="hint">The plot begins after the first minutes.</p></Card>;
   return (
     <Card title="Over time">
-      <Plot title="Devices by bucket" times={points.map(({at}) => Date.parse(at) / 1000)} format={number}
+      <Plot title="Devices by bucket" steps times={points.map(({at}) => Date.parse(at) / 1000)} format={number}
         lines={DRAWN.map((bucket) => ({
           label: BUCKET_TEXT[bucket].name, color: `--${bucket}`, values: points.map(({buckets}) => buckets[bucket]),
         }))} />

@@ -10,7 +10,7 @@ const MOST_CELLS = 400;
 export function squares_of(count: number, have: number, entries: LogEntry[]): Cell[] {
   const chunks = new Array<Square>(Math.min(count, 65_536)).fill('missing');
   for (const entry of entries)
-    for (const [first, last] of entry.chunks)
+    for (const [first = 0, last = first] of entry.chunks)
       for (let i = Math.max(0, first); i <= last && i < chunks.length; ++i)
         chunks[i] = entry.kind === 'mismatch' ? 'wrong' : entry.transport === 'mqtt' ? 'mqtt' : 'http';
   if (have >= count) for (let i = 0; i < chunks.length; ++i) if (chunks[i] === 'missing' || chunks[i] === 'wrong') chunks[i] = 'http';
