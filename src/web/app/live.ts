@@ -1,39 +1,60 @@
 // When the views read again, and how old they are. Views subscribe; each tick they read what they show anew.
 import {useEffect, useReducer, useRef, useState} from 'preact/hooks';
 import {get, Problem, type Query} from './api';
+import {follow} from './stream';
 
-const POLL_MS = 3000;
+const POLL_MS = 5000;    // for what no event announces: downloads that go on, devices that are seen
+const AT_ONCE_MS = 300;  // events come in bursts
 
 type Listener = () => void;
 const ticks = new Set<Listener>();
 const states = new Set<Listener>();
 
-/// `read_at`: when the server last answered (ms).
-export const connection = {reachable: true, read_at: Date.now()};
+/// `reachable`: the last call was answered; `read_at`: when one was (ms); `live`: events arrive as they happen.
+export const connection = {reachable: true, read_at: Date.now(), live: false};
 
-function set_state(reachable: boolean): void {
-  const changed = reachable !== connection.reachable;
-  connection.reachable = reachable;
-  if (reachable) connection.read_at = Date.now();
-  if (changed) states.forEach((listener) => listener());
+function set_state(change: Partial<typeof connection>): void {
+  const before = connection.reachable && connection.live;
+  Object.assign(connection, change);
+  if (connection.reachable) connection.read_at = Date.now();
+  if (before !== (connection.reachable && connection.live)) states.forEach((listener) => listener());
 }
 
 export function tick(): void {
   ticks.forEach((listener) => listener());
 }
 
-/// Reads on while the page is shown; a hidden one costs the server nothing.
+/// Reads on while the page is shown; a hidden one holds no connection and costs the server nothing.
 export function start_live(): () => void {
+  let soon: ReturnType<typeof setTimeout> | undefined;
+  let stop: (() => void) | undefined;
+  const later = (): void => {
+    soon ??= setTimeout(() => {
+      soon = undefined;
+      tick();
+    }, AT_ONCE_MS);
+  };
+  const turn = (): void => {
+    stop?.();
+    stop = document.hidden ? undefined : follow({
+      opened: () => {
+        set_state({live: true, reachable: true});
+        tick();
+      },
+      event: later,
+      closed: () => set_state({live: false}),
+    });
+  };
   const timer = setInterval(() => {
     if (!document.hidden) tick();
   }, POLL_MS);
-  const shown = (): void => {
-    if (!document.hidden) tick();
-  };
-  document.addEventListener('visibilitychange', shown);
+  turn();
+  document.addEventListener('visibilitychange', turn);
   return () => {
     clearInterval(timer);
-    document.removeEventListener('visibilitychange', shown);
+    clearTimeout(soon);
+    stop?.();
+    document.removeEventListener('visibilitychange', turn);
   };
 }
 
@@ -66,13 +87,13 @@ export function useRead<T>(path: string | null, query: Query, read: (signal: Abo
       const mine = abort = new AbortController();
       try {
         const data = await reading.current(mine.signal);
-        set_state(true);
+        set_state({reachable: true});
         const text = JSON.stringify(data);
         set_state_((old) => old.name === name && old.text === text && !old.error ? old : {name, text, data});
       } catch (error) {
         if (mine.signal.aborted) return;
         const problem = error instanceof Problem ? error : new Problem(-1, 'page', String(error));
-        set_state(problem.status !== 0);
+        set_state({reachable: problem.status !== 0});
         set_state_((old) => ({...(old.name === name ? old : {name, text: ''}), error: problem}));
       } finally {
         if (abort === mine) abort = null;

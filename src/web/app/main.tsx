@@ -87,10 +87,10 @@ function Frame({me, leave}: {me: Me; leave: () => void}): JSX.Element {
 }
 
 function Freshness(): JSX.Element {
-  const {reachable} = useConnection();
+  const {reachable, live} = useConnection();
   const now = useNow();
-  if (reachable) return <span class="fresh" role="status"><span aria-hidden="true">●</span> live</span>;
-  return <span class="stale" role="status"><span aria-hidden="true">○</span> as of {span((now - connection.read_at) / 1000)} ago</span>;
+  if (reachable && live) return <span class="fresh" role="status"><span aria-hidden="true">●</span> live</span>;
+  return <span class="stale" role="status"><span aria-hidden="true">○</span> as of {span(Math.max(0, now - connection.read_at) / 1000)} ago</span>;
 }
 
 const place = document.getElementById('page');

@@ -1,6 +1,7 @@
 // What needs a person, from one summary: the first part of the page.
 import {devices, words} from './format';
 import {link_to} from './route';
+import type {Webhook} from './schema';
 import type {OpenRollout, Summary} from './types';
 
 export interface Need { grave: boolean; text: string; button: string; href: string }
@@ -40,8 +41,15 @@ function needs_of_rollout(rollout: OpenRollout): Need[] {
   return needs;
 }
 
-/// The gravest first.
-export function needs_of(summary: Summary): Need[] {
+function needs_of_hooks(hooks: Webhook[]): Need[] {
+  return hooks.flatMap(({url, enabled, disabled_reason, failing_since, last_error}) => {
+    const what = !enabled && disabled_reason ? `is disabled: ${disabled_reason}` : enabled && failing_since ? `fails: ${last_error ?? 'no 2xx answer'}` : '';
+    return what ? [{grave: false, text: `The webhook ${url} ${what}.`, button: 'Open', href: link_to(['webhooks'])}] : [];
+  });
+}
+
+/// The gravest first. `hooks`: none where the key may not see them.
+export function needs_of(summary: Summary, hooks: Webhook[] = []): Need[] {
   const needs: Need[] = [];
   for (const [name, check] of Object.entries(summary.health.checks)) {
     if (check.ok) continue;
@@ -49,5 +57,6 @@ export function needs_of(summary: Summary): Need[] {
     needs.push({grave: true, text: `${CHECKS[name] ?? name}: ${check.detail}.`, button: 'Details', href});
   }
   for (const rollout of summary.rollouts) needs.push(...needs_of_rollout(rollout));
+  needs.push(...needs_of_hooks(hooks));
   return needs.sort((a, b) => Number(b.grave) - Number(a.grave));
 }

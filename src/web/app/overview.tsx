@@ -8,8 +8,9 @@ import {needs_of} from './needs';
 import {Plot} from './plot';
 import {QuickActions} from './rollout_actions';
 import {go, link_to} from './route';
+import type {Webhook} from './schema';
 import type {Channel, Fleet, OpenRollout, Page, Rollout, Summary} from './types';
-import {Allowed, Card, Failure, Loading, State, Time} from './ui';
+import {Allowed, Card, Failure, Loading, State, Time, useMay} from './ui';
 import {groups_of, over_time} from './versions';
 
 export function Overview(): JSX.Element {
@@ -28,7 +29,8 @@ export function Overview(): JSX.Element {
 }
 
 function Needs({summary}: {summary: Summary}): JSX.Element {
-  const needs = needs_of(summary);
+  const {data: hooks} = useGet<{items: Webhook[]}>(useMay('admin') ? '/webhooks' : null);
+  const needs = needs_of(summary, hooks?.items);
   return (
     <Card title="Needs you" class={needs.length > 0 ? 'needs' : ''}>
       {needs.length === 0 && <p class="calm"><span aria-hidden="true">✓</span> Nothing needs you.</p>}

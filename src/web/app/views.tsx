@@ -3,6 +3,7 @@ import type {JSX} from 'preact';
 import {Audit} from './audit';
 import {DeviceView} from './device';
 import {Devices} from './devices';
+import {Events} from './events_view';
 import {Failures} from './failures_view';
 import {FirmwareView} from './firmware';
 import {HealthView} from './health';
@@ -12,6 +13,7 @@ import {Rollouts} from './rollouts';
 import type {Route} from './route';
 import {TaskPage} from './task';
 import type {Role} from './types';
+import {Webhooks} from './webhooks';
 
 export const NAVIGATION: {path: string; name: string; role?: Role}[] = [
   {path: '', name: 'Overview'},
@@ -19,7 +21,9 @@ export const NAVIGATION: {path: string; name: string; role?: Role}[] = [
   {path: 'devices', name: 'Devices'},
   {path: 'firmware', name: 'Firmware'},
   {path: 'failures', name: 'Failures'},
+  {path: 'events', name: 'Events'},
   {path: 'audit', name: 'Audit', role: 'admin'},
+  {path: 'webhooks', name: 'Webhooks', role: 'admin'},
   {path: 'health', name: 'Server'},
 ];
 
@@ -33,6 +37,8 @@ export function View({route}: {route: Route}): JSX.Element {
     case 'tasks': return <TaskPage key={id} {...route} />;
     case 'firmware': return <FirmwareView />;
     case 'failures': return <Failures {...route} />;
+    case 'events': return <Events {...route} />;
+    case 'webhooks': return <Webhooks />;
     case 'audit': return <Audit {...route} />;
     case 'health': return <HealthView />;
     default: return <p>There is no view {route.path.join('/')}. <a href="#/">Overview</a></p>;

@@ -1,5 +1,5 @@
 // A device that means harm: markup in its names, tags, versions and words stays text.
-const VIEWS = (id) => ['#/', '#/devices', `#/devices/${encodeURIComponent(id)}`, '#/failures', '#/rollouts', '#/firmware', '#/audit'];
+const VIEWS = (id) => ['#/', '#/devices', `#/devices/${encodeURIComponent(id)}`, '#/failures', '#/rollouts', '#/firmware', '#/audit', '#/events'];
 
 export default async ({tab, url, facts, assert}) => {
   const page = await tab();

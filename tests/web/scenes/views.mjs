@@ -2,7 +2,7 @@
 export default async ({tab, url, facts, assert, check_access, picture}) => {
   const views = {overview: '#/', rollouts: '#/rollouts', rollout: `#/rollouts/${facts.rollout}`, devices: '#/devices',
     device: `#/devices/${facts.device}`, task: `#/tasks/${facts.task}`, firmware: '#/firmware', failures: '#/failures',
-    audit: '#/audit', server: '#/health', new: '#/rollouts/new'};
+    audit: '#/audit', events: '#/events', webhooks: '#/webhooks', server: '#/health', new: '#/rollouts/new'};
   const looks = {light: {colorScheme: 'light'}, dark: {colorScheme: 'dark'},
     phone: {viewport: {width: 360, height: 740}, reducedMotion: 'reduce', hasTouch: true}};
   for (const [look, options] of Object.entries(looks)) {

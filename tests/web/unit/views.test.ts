@@ -60,6 +60,12 @@ test('the gravest comes first, with its button', () => {
   assert.match(needs[3]!.href, /bucket=overdue/);
 });
 
+test('a webhook needs a person where it fails, not where somebody disabled it', () => {
+  const hook = (some: object) => ({url: 'https://x/', enabled: true, disabled_reason: null, failing_since: null, last_error: null, ...some}) as never;
+  const needs = needs_of(summary({}), [hook({}), hook({enabled: false}), hook({failing_since: 'x', last_error: 'refused'}), hook({enabled: false, disabled_reason: 'gone'})]);
+  assert.deepEqual(needs.map(({text}) => text), ['The webhook https://x/ fails: refused.', 'The webhook https://x/ is disabled: gone.']);
+});
+
 test('each state offers what the server would take', () => {
   assert.deepEqual(steps_of('halted'), ['resume', 'retry', 'rollback', 'cancel']);
   assert.deepEqual(steps_of('cancelled'), []);
