@@ -111,7 +111,7 @@ def cost(daemon, name, readers, rate, seconds):
     stop.set()
     reading.join(10)
     commits, spent = (now[key] - before[key] for key in COMMITS)
-    return {"cores": cpu / took, "rss_mib": rss / MIB, "commit_ms": spent / commits * 1e3,
+    return {"events_s": int(rate * seconds) / took, "cores": cpu / took, "rss_mib": rss / MIB, "commit_ms": spent / commits * 1e3,
             "events_read": seen.value, "events_wanted": readers * int(rate * seconds)}
 
 
