@@ -99,6 +99,34 @@ class Keys(PageCase):
         self.scene("keys", device="gw-1", **keys)
 
 
+class Approval(PageCase):
+    settings = PageCase.settings | {"security.api_auth": "required"}
+
+    def ask_revoke(self):
+        self.otad("keys", "remove", "other")
+        return True
+
+    def test_a_second_key_approves(self):
+        keys = {name: self.otad("keys", "add", "--name", name, "--role", role).stdout.strip()
+                for name, role in (("maker", "operator"), ("other", "operator"), ("admin", "admin"))}
+        admin = {"Authorization": f"Bearer {keys.pop('admin')}"}
+        made = self.rest.call("PUT", "/channels/stable", {"approval": True}, admin)
+        self.assertEqual(made.status, 201, made)
+        uploaded = self.rest.call("POST", "/firmware?version=4.0.0&hardware=gw-a", b"image" * 1000, admin)
+        self.assertEqual(uploaded.status, 201, uploaded)
+        self.scene("approval", **keys)
+
+
+class Large(PageCase):
+    def test_ten_thousand_devices(self):
+        lines = ["id,hardware,channel,tag.site", *(f"gw-{number:05},gw-a,default,s{number % 10}" for number in range(10_000))]
+        done = self.rest.call("POST", "/devices/import", "\n".join(lines) + "\n", {"Content-Type": "text/csv"}, timeout=120)
+        self.assertEqual(done.status, 200, done)
+        before = self.daemon.rss()
+        self.scene("large", devices=10_000)
+        print(f"the daemon's memory grew by {(self.daemon.rss() - before) / 1024:.0f} KiB", file=sys.stderr)
+
+
 class Views(PageCase):
     def test_every_view_in_light_dark_and_on_a_phone(self):
         self.fleet(12)

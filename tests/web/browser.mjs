@@ -69,7 +69,7 @@ const {default: play} = await import(`./scenes/${name}.mjs`);
 const browser = await chromium.launch({executablePath: program, args: ['--no-sandbox', '--disable-dev-shm-usage', '--force-color-profile=srgb']});
 const tabs = [];
 const tools = {
-  url, facts: JSON.parse(facts), assert, ask, until, picture, check_access, browser,
+  url, facts: JSON.parse(facts), patience, assert, ask, until, picture, check_access, browser,
   tab: async (options) => {
     const tab = await open_tab(browser, options);
     tabs.push(tab);

@@ -4,7 +4,8 @@ import {get, Problem, type Query} from './api';
 import {follow} from './stream';
 
 const POLL_MS = 5000;    // for what no event announces: downloads that go on, devices that are seen
-const AT_ONCE_MS = 300;  // events come in bursts
+const AT_ONCE_MS = 100;  // events come in bursts
+const LEAST_MS = 1000;   // between two that events cause
 
 type Listener = () => void;
 const ticks = new Set<Listener>();
@@ -28,11 +29,13 @@ export function tick(): void {
 export function start_live(): () => void {
   let soon: ReturnType<typeof setTimeout> | undefined;
   let stop: (() => void) | undefined;
+  let last = 0;
   const later = (): void => {
     soon ??= setTimeout(() => {
       soon = undefined;
+      last = Date.now();
       tick();
-    }, AT_ONCE_MS);
+    }, Math.max(AT_ONCE_MS, last + LEAST_MS - Date.now()));
   };
   const turn = (): void => {
     stop?.();
@@ -68,6 +71,9 @@ export function useConnection(): typeof connection {
   return connection;
 }
 
+/// Told where a key that was good is not any more.
+export const key_refused = {tell: (problem: Problem): void => void problem};
+
 export interface Data<T> { data: T | undefined; error: Problem | undefined; reload: () => void }
 
 /// What `read` answers, read anew at each tick. While that fails, the last answer stays, with the error. `path` and
@@ -94,6 +100,7 @@ export function useRead<T>(path: string | null, query: Query, read: (signal: Abo
         if (mine.signal.aborted) return;
         const problem = error instanceof Problem ? error : new Problem(-1, 'page', String(error));
         set_state({reachable: problem.status !== 0});
+        if (problem.status === 401) key_refused.tell(problem);
         set_state_((old) => ({...(old.name === name ? old : {name, text: ''}), error: problem}));
       } finally {
         if (abort === mine) abort = null;

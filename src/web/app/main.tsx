@@ -3,7 +3,7 @@ import {render, type JSX} from 'preact';
 import {useEffect, useState} from 'preact/hooks';
 import {get, key, Problem} from './api';
 import {span} from './format';
-import {connection, start_live, useConnection, useNow} from './live';
+import {connection, key_refused, start_live, useConnection, useNow} from './live';
 import {Overview} from './overview';
 import {useRoute} from './route';
 import type {Me} from './types';
@@ -21,7 +21,13 @@ function App(): JSX.Element {
       set_error(refused instanceof Problem ? refused : new Problem(-1, 'page', String(refused)));
     }
   };
-  useEffect(() => void enter(), []);
+  useEffect(() => {
+    key_refused.tell = (problem) => {
+      set_me(undefined);
+      set_error(problem);
+    };
+    void enter();
+  }, []);
   useEffect(() => {
     // The server may be away just now: try on.
     if (me || !error || error.status === 401) return undefined;
@@ -65,6 +71,7 @@ function Frame({me, leave}: {me: Me; leave: () => void}): JSX.Element {
   const route = useRoute();
   useEffect(start_live, []);
   const here = route.path[0] ?? '';
+  useEffect(() => document.querySelector('nav [aria-current]')?.scrollIntoView({block: 'nearest', inline: 'center'}), [here]);
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById('main')?.focus(); }}>Skip to the content</a>
