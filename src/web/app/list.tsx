@@ -9,7 +9,7 @@ import {Failure, Loading, Table} from './ui';
 const PER_PAGE = 50;
 
 export function List<T>({path, query = {}, caption, head, row, empty, limit = PER_PAGE}: {
-  path: string; query?: Query; caption: string; head: ComponentChildren[]; row: (item: T) => JSX.Element;
+  path: string; query?: Query; caption: string; head: string[]; row: (item: T) => JSX.Element;
   empty: ComponentChildren; limit?: number;
 }): JSX.Element {
   const [cursors, set_cursors] = useState<string[]>([]);

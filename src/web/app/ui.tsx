@@ -1,7 +1,7 @@
 // Parts that all views share.
 import type {ComponentChildren, JSX} from 'preact';
 import {createContext} from 'preact';
-import {useContext, useEffect, useId, useRef, useState} from 'preact/hooks';
+import {useContext, useEffect, useId, useLayoutEffect, useRef, useState} from 'preact/hooks';
 import {Problem} from './api';
 import {exact, relative} from './format';
 import {tick, useNow} from './live';
@@ -59,16 +59,20 @@ export function State({state}: {state: string}): JSX.Element {
   return <span class={`state ${state}`}><span aria-hidden="true">{SYMBOLS[state] ?? '•'}</span> {state.replaceAll('_', ' ')}</span>;
 }
 
-/// Rows of a wide table scroll sideways in themselves, also by keyboard.
-export function Table({caption, head, children}: {
-  caption: string; head: ComponentChildren[]; children: ComponentChildren;
-}): JSX.Element {
+/// Rows of a wide table scroll sideways in themselves, also by keyboard. On a phone each row is a block, each of its
+/// cells a line with the column's name (style.css).
+export function Table({caption, head, children}: {caption: string; head: string[]; children: ComponentChildren}): JSX.Element {
+  const body = useRef<HTMLTableSectionElement>(null);
+  useLayoutEffect(() => {
+    for (const row of body.current?.rows ?? [])
+      for (const [index, cell] of [...row.cells].entries()) cell.dataset['name'] = head[index] ?? '';
+  });
   return (
     <div class="scroll" tabIndex={0} role="group" aria-label={caption}>
       <table>
         <caption class="unseen">{caption}</caption>
-        <thead><tr>{head.map((name, index) => <th scope="col" key={index}>{name}</th>)}</tr></thead>
-        <tbody>{children}</tbody>
+        <thead><tr>{head.map((name) => <th scope="col" key={name}>{name}</th>)}</tr></thead>
+        <tbody ref={body}>{children}</tbody>
       </table>
     </div>
   );
