@@ -75,8 +75,12 @@ class Restart(PageCase):
         self.firmware("7.7.7", "gw-a")
         return True
 
-    def test_a_restart_under_the_page(self):
-        self.scene("restart", version="7.7.7")
+    def ask_upload(self):
+        self.firmware("8.8.8", "gw-a")
+        return True
+
+    def test_a_restart_and_a_cut_line_under_the_page(self):
+        self.scene("restart", version="7.7.7", next="8.8.8")
 
 
 class Strangers(PageCase):
