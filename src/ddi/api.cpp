@@ -71,8 +71,7 @@ class ApiParts final : public Api {
     const bool download = path->resource == Resource::artifact;
     if (const auto error = context_.shared.throttle.refuse(name, *who, download))
       co_return refused(request, name, *error);
-    auto url = fmt::format("{}/{}/controller/v1/{}", base_url(request, context_.options), path->tenant, name);
-    Call call{request, std::move(*path), *device, *who, std::move(url)};
+    Call call{request, std::move(*path), *device, *who};
     auto answering = answer(context_, call);
     auto reply = co_await std::move(answering);
     const bool believed =

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "ddi/decode.hpp"
+#include "ddi/identity.hpp"
 #include "ddi/poll_interval.hpp"
 #include "ota/base/text.hpp"
 #include "ota/base/url.hpp"
@@ -29,6 +30,11 @@ template <class T>
 asio::awaitable<Result<T>> ask(Start<T> start) {
   auto asking = http::await_call<Result<T>>(std::move(start));
   co_return co_await std::move(asking);
+}
+
+DeviceUrl url_of(const Context& context, const Call& call) {
+  return fmt::format("{}/{}/controller/v1/{}", base_url(call.request, context.options), call.path.tenant,
+                     call.device.str());
 }
 
 /// 200 without a body, as clients insist on.
@@ -73,7 +79,7 @@ Answering poll(Context& context, Call& call) {
   const auto answer = co_await std::move(asking);
   if (!answer) co_return answer.error();
   const auto sleep = answer->again ? std::clamp(*answer->again, kShortestPoll, interval) : interval;
-  co_return wire::json_reply(200, poll_json(*answer, call.url, sleep));
+  co_return wire::json_reply(200, poll_json(*answer, url_of(context, call), sleep));
 }
 
 asio::awaitable<Result<engine::ActionView>> find(Context& context, Call& call, engine::ActionQuery::Of of) {
@@ -95,7 +101,7 @@ Answering deployment(Context& context, Call& call, engine::ActionQuery::Of of) {
   const auto view = co_await std::move(finding);
   if (!view) co_return view.error();
   if (!view->firmware.file) co_return no_such_action(call);
-  co_return wire::json_reply(200, deployment_json(*view, call.url, history_of(call) > 0));
+  co_return wire::json_reply(200, deployment_json(*view, url_of(context, call), history_of(call) > 0));
 }
 
 Answering cancel(Context& context, Call& call) {
@@ -138,7 +144,7 @@ Answering artifacts(Context& context, Call& call) {
   auto finding = module(context, call);
   const auto firmware = co_await std::move(finding);
   if (!firmware) co_return firmware.error();
-  co_return wire::json_reply(200, artifacts_json(*firmware, call.url));
+  co_return wire::json_reply(200, artifacts_json(*firmware, url_of(context, call)));
 }
 
 Error no_such_file(const Call& call) {
@@ -163,12 +169,16 @@ Answering artifact(Context& context, Call& call) {
   engine::ArtifactQuery query;
   query.firmware = call.path.number;
   query.from_start = call.request.method() == http::Method::get && (range.empty() || range == "bytes=0-");
-  Start<engine::ArtifactGrant> start = [&](engine::Done<engine::ArtifactGrant> done) {
-    context.engine.actions().artifact(call.device, call.who, query, std::move(done));
-  };
-  auto asking = ask<engine::ArtifactGrant>(std::move(start));
-  const auto grant = co_await std::move(asking);
-  if (!grant) co_return grant.error();
+  auto grant = context.engine.transfers().artifact(call.device.str(), call.who, query.firmware);
+  if (!grant) {
+    Start<engine::ArtifactGrant> start = [&](engine::Done<engine::ArtifactGrant> done) {
+      context.engine.actions().artifact(call.device, call.who, query, std::move(done));
+    };
+    auto asking = ask<engine::ArtifactGrant>(std::move(start));
+    auto asked = co_await std::move(asking);
+    if (!asked) co_return asked.error();
+    grant = std::move(*asked);
+  }
   if (grant->filename != call.path.file) co_return no_such_file(call);
   co_return context.shared.service.file(call.request, *grant);
 }
@@ -209,7 +219,8 @@ Answering confirmation(Context& context, Call& call) {
   auto polling = poll(context, call);
   auto polled = co_await std::move(polling);
   if (!polled) co_return polled.error();
-  if (call.path.resource == Resource::confirmation_base) co_return wire::json_reply(200, confirmation_json(call.url));
+  if (call.path.resource == Resource::confirmation_base)
+    co_return wire::json_reply(200, confirmation_json(url_of(context, call)));
   const bool of_action =
       call.path.resource == Resource::confirmation || call.path.resource == Resource::confirmation_feedback;
   if (of_action) co_return no_such_action(call);

@@ -24,7 +24,6 @@ struct Call {
   Path path;
   DeviceId device;
   Credentials who;
-  DeviceUrl url;
 };
 
 /// An Error becomes a reply and one log line.

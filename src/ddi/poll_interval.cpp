@@ -8,10 +8,11 @@
 namespace ota::ddi {
 
 std::chrono::seconds spread(std::chrono::seconds interval, double unit) {
+  constexpr double kLeast = 0.75;
   constexpr double kPart = 0.2;
   const auto whole = static_cast<double>(interval.count());
-  const auto least = std::max(whole * (1 - kPart), static_cast<double>(kShortestPoll.count()));
-  const auto told = std::chrono::seconds{std::llround(least + unit * 2 * kPart * whole)};
+  const auto least = std::max(whole * kLeast, static_cast<double>(kShortestPoll.count()));
+  const auto told = std::chrono::seconds{std::llround(least + unit * kPart * whole)};
   return std::clamp(told, kShortestPoll, kLongestPoll);
 }
 

@@ -9,8 +9,9 @@ namespace ota::ddi {
 inline constexpr std::chrono::seconds kShortestPoll{30};
 inline constexpr std::chrono::seconds kLongestPoll{86'399};
 
-/// `interval`, a fifth more or less, so that devices which came together don't come together again. `unit`: from 0 to
-/// 1. Within kShortestPoll and kLongestPoll.
+/// A twentieth to a quarter less than `interval`, so that devices which came together don't come together again, and are
+/// back before somebody who waits for so long takes them for absent. `unit`: from 0 to 1. Within kShortestPoll and
+/// kLongestPoll.
 std::chrono::seconds spread(std::chrono::seconds interval, double unit);
 
 /// `HH:MM:SS`, which clients insist on. Precondition: less than a day.

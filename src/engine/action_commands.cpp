@@ -31,7 +31,6 @@ void ActionCommands::firmware(DeviceId device, Credentials who, std::int64_t id,
 }
 
 void ActionCommands::artifact(DeviceId device, Credentials who, ArtifactQuery query, Done<ArtifactGrant> done) {
-  if (auto grant = loop_.transfers().artifact(device.str(), who, query.firmware)) return done(std::move(*grant));
   submit<ArtifactGrant>(loop_, std::move(done), {device.str()}, [device, who, query](TaskService& service) {
     return on_artifact(service, device, who, query);
   });

@@ -64,7 +64,7 @@ class Actions {
   virtual void report(DeviceId device, Credentials who, ActionReport report, Done<void> done) = 0;
   /// The firmware of the action that the device is shown. Errc::unknown_task.
   virtual void firmware(DeviceId device, Credentials who, std::int64_t id, Done<Firmware> done) = 0;
-  /// The device downloads. An active transfer is answered at once, on the caller's thread. Errc::unknown_task.
+  /// The device downloads what is no active transfer (ActiveTransfers::artifact). Errc::unknown_task.
   virtual void artifact(DeviceId device, Credentials who, ArtifactQuery query, Done<ArtifactGrant> done) = 0;
   /// The device says which version it runs.
   virtual void running(DeviceId device, Credentials who, std::string version, Done<void> done) = 0;
