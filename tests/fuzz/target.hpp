@@ -25,6 +25,7 @@ void http_host(std::string_view bytes);       ///< a Host header, or what follow
 void operator_body(std::string_view bytes);   ///< first byte: which call; then the body
 void operator_query(std::string_view bytes);  ///< first byte: which call; then the query
 void server_message(std::string_view bytes);  ///< a message to the agent; behind a NUL, a manifest
+void ddi_body(std::string_view bytes);        ///< first byte: which call of hawkBit, 3 for a path; then the body
 void settings(std::string_view bytes);        ///< a TOML file; behind a NUL, variables, one a line
 void values(std::string_view bytes);          ///< two texts with a newline between: versions, ids, times, digests
 
@@ -41,6 +42,7 @@ inline constexpr Target kTargets[] = {
     {"operator_body", operator_body},
     {"operator_query", operator_query},
     {"server_message", server_message},
+    {"ddi_body", ddi_body},
     {"settings", settings},
     {"values", values},
 };
