@@ -12,7 +12,7 @@ from common import (PATIENT, Broker, Daemon, Report, by_turns, folder, harness, 
                     percentile, running, stat_seconds, subfolder)
 
 CONNECTIONS = 32
-TARGETS = 64  # tasks whose images a run fetches by turns: a device that fetches the same over and over is slowed down
+TARGETS = 256  # tasks whose images a run fetches by turns: a device that fetches the same over and over is slowed down
 SIZE = 64 * harness.MIB
 COMMITS = "otad_engine_commits_total"
 
@@ -125,7 +125,7 @@ def main():
             idle(report, where, daemon, devices, seconds, rounds)
             daemon.restart()  # nothing is known of their polls
             report.add(what="all at once", **burst(daemon, devices))
-            artifacts(report, where, daemon, seconds, rounds, [65536] if quick else [4096, 65536, 524288])
+            artifacts(report, where, daemon, min(seconds, 2), rounds, [65536] if quick else [4096, 65536, 524288])
     report.done()
 
 

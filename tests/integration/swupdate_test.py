@@ -22,7 +22,7 @@ class SwupdateCase(ServerCase):
 
     def known(self, device):
         wait_until(lambda: self.rest.call("GET", f"/devices/{device.name}").status == 200
-                   and self.rest.get(f"/devices/{device.name}")["current_version"], "it reports its version", 90)
+                   and self.rest.get(f"/devices/{device.name}")["current_version"], "it reports its version", 120)
 
     def update(self, device, version, data=None, **image_options):
         """The task, and what the image holds."""
@@ -37,23 +37,23 @@ class SwupdateCase(ServerCase):
     def fails(self, device, task):
         """Every attempt, each begun by a restart; the task."""
         for attempt in (2, 3):
-            wait_until(lambda: self.rest.task(task)["attempt"] == attempt, f"attempt {attempt}", 60)
+            wait_until(lambda: self.rest.task(task)["attempt"] == attempt, f"attempt {attempt}", 120)
             device.restart()
-        return self.rest.wait_state(task, "failed", timeout=60)
+        return self.rest.wait_state(task, "failed", timeout=120)
 
 
 class Cycle(SwupdateCase):
     def test_poll_download_install_restart_success(self):
         device = self.swupdate("sw-1")
         task, data = self.update(device, "2.0.1")
-        self.rest.wait_state(task, "installing", timeout=40)
+        self.rest.wait_state(task, "installing", timeout=120)
         wait_until(lambda: device.slot.exists() and device.slot.read_bytes() == data, "it is installed")
         wait_until(lambda: self.rest.get("/devices/sw-1")["attributes"] == {"version": "1.0.0", "serial": "sw-1"},
                    "its attributes are known")
         shown = self.rest.get("/devices/sw-1")
         self.assertEqual((shown["protocol"], shown["client"].split("/")[0]), ("ddi", "libcurl-agent"))
         device.restart("2.0.1", confirm=2)
-        done = self.rest.wait_state(task, "succeeded", timeout=40)
+        done = self.rest.wait_state(task, "succeeded", timeout=120)
         self.assertTrue(done["confirmed"])
         wait_until(lambda: self.rest.get("/devices/sw-1")["current_version"] == "2.0.1", "the registry follows")
         self.assertIn("Installing Update Chunk Artifacts.",
@@ -65,15 +65,15 @@ class Cycle(SwupdateCase):
         self.addCleanup(self.caps)
         device = self.swupdate("sw-2", "-r", "50")
         task, data = self.update(device, "2.0.2", image("2.0.2", 6_000_000))
-        wait_until(lambda: self.rest.task(task)["progress"]["bytes"] > 1_500_000, "some of it is there", 40)
+        wait_until(lambda: self.rest.task(task)["progress"]["bytes"] > 1_500_000, "some of it is there", 120)
         self.daemon.restart()
-        self.rest.wait_state(task, "installing", timeout=60)
+        self.rest.wait_state(task, "installing", timeout=120)
         sent = self.rest.task(task)["progress"]["bytes_sent"]
         self.assertLess(sent, 9_000_000, "it didn't begin again")
         wait_until(lambda: device.slot.read_bytes() == data, "it is installed")
         self.assertEqual(self.rest.task(task)["attempt"], 1)
         device.restart("2.0.2", confirm=2)
-        self.rest.wait_state(task, "succeeded", timeout=40)
+        self.rest.wait_state(task, "succeeded", timeout=120)
 
     def test_an_installation_that_fails(self):
         device = self.swupdate("sw-3")
@@ -86,10 +86,10 @@ class Cycle(SwupdateCase):
     def test_a_failure_after_the_restart(self):
         device = self.swupdate("sw-4")
         task, _ = self.update(device, "2.0.4")
-        self.rest.wait_state(task, "installing", timeout=40)
+        self.rest.wait_state(task, "installing", timeout=120)
         device.wait_log("SWUPDATE successful")
         device.restart(confirm=3)
-        wait_until(lambda: self.rest.task(task)["attempt"] == 2, "a failed attempt", 40)
+        wait_until(lambda: self.rest.task(task)["attempt"] == 2, "a failed attempt", 120)
         self.assertEqual(self.rest.task(task)["reason"], "device_failed")
 
     def test_cancelled_amid_the_download(self):
@@ -97,15 +97,15 @@ class Cycle(SwupdateCase):
         self.addCleanup(self.caps)
         device = self.swupdate("sw-5")
         task, _ = self.update(device, "2.0.5", image("2.0.5", 12_000_000))
-        wait_until(lambda: self.rest.task(task)["progress"]["bytes"] > 100_000, "some of it is there", 40)
+        wait_until(lambda: self.rest.task(task)["progress"]["bytes"] > 100_000, "some of it is there", 120)
         self.assertEqual(self.rest.call("POST", f"/tasks/{task}/cancel").status, 200)
         wait_until(lambda: any(entry["kind"] == "report" and entry["event"] == "cancel: closed"
-                               for entry in self.rest.items(f"/tasks/{task}/log")), "it says that it stopped", 90)
+                               for entry in self.rest.items(f"/tasks/{task}/log")), "it says that it stopped", 120)
         self.assertEqual(self.rest.state(task), "cancelled")
         self.caps()
         next_task, data = self.update(device, "2.0.51")
-        self.rest.wait_state(next_task, "installing", timeout=60)
-        wait_until(lambda: device.slot.exists() and device.slot.read_bytes() == data, "the next one is installed", 40)
+        self.rest.wait_state(next_task, "installing", timeout=120)
+        wait_until(lambda: device.slot.exists() and device.slot.read_bytes() == data, "the next one is installed", 120)
 
     def test_a_bad_signature(self):
         device = self.swupdate("sw-6")
