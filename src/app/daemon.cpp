@@ -180,6 +180,7 @@ Result<void> Daemon::build_api() {
   if (settings_.http.admin_listen.empty()) options.public_path = public_path(settings_.http);
   options.public_url = settings_.http.public_url;
   options.hosts = hosts_;
+  options.cors_origins = settings_.http.cors_origins;
   rest::Probes probes;
   probes.broker = [this] { return mqtt_->status(); };
   probes.http = [this] { return server_->counters(); };

@@ -58,6 +58,9 @@ const Key kKeys[] = {
     {OTAD_KEY(http, hosts), kHosts, kStart,
      "Further host names and addresses of this server, without ports. A request whose Host is not localhost, an "
      "address or the name of this machine, the host of public_url or one of these is answered 421."},
+    {OTAD_KEY(http, cors_origins), kOrigins, kStart,
+     "Origins of web pages, such as dashboards, that may call operators' routes with an API key: "
+     "[\"https://dashboard.example\"]. Pages of all other origins are refused."},
     {OTAD_KEY(http, tls_cert), kMaybePath, kStart,
      "Certificate chain (PEM). If it is set, all listeners accept TLS only. The file is read again on SIGHUP."},
     {OTAD_KEY(http, tls_key), kMaybePath, kStart, "Private key (PEM) of tls_cert, readable only by otad."},

@@ -41,6 +41,16 @@ bool is_public_url(std::string_view text) {
 
 bool is_host_without_zone(std::string_view text) { return is_host(text) && text.find('%') == std::string_view::npos; }
 
+/// RFC 6454, 6.2: they are compared as texts.
+bool is_origin(std::string_view text) {
+  const auto url = parse_url(text);
+  if (!names_scheme(url, {"http", "https"}) || !url->target.empty() || !is_setting(url->authority)) return false;
+  const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  const bool written_port = url->authority.has_port == !url->authority.port.empty();
+  return std::none_of(text.begin(), text.end(), is_upper) && written_port && !text.ends_with('.') &&
+         url->authority.port != (url->scheme == "https" ? "443" : "80");
+}
+
 /// Names are not resolved, because the result could differ at each start.
 bool is_listen(std::string_view text) {
   const auto parts = parse_authority(text);
@@ -98,6 +108,9 @@ constinit const Rule kPublicUrl{
     0, 0, is_public_url, "empty or http://host:port or https://host:port, with or without a path, no slash at its end"};
 constinit const Rule kHosts{0, 0, is_host_without_zone,
                             "host names or IP addresses, without a port and without brackets"};
+constinit const Rule kOrigins{0, 0, is_origin,
+                              "origins as browsers write them: https://host or https://host:port, in lower case, "
+                              "without the default port and without a slash at the end"};
 constinit const Rule kListen{
     0, 0, is_listen,
     "IPv4 address:port, [IPv6 address]:port or localhost:port with a port from 0 (any free one) to 65535"};

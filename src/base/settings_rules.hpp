@@ -26,6 +26,7 @@ extern const Rule kBrokerUrl;    ///< `tcp|mqtt|ssl|mqtts://host[:port]`, no use
 extern const Rule kPublicUrl;    ///< empty or `http|https://host[:port][/path]`, no slash at the end
 extern const Rule kHosts;        ///< of each entry: a host name or an IP address, no port
 extern const Rule kAddresses;    ///< of each entry: an IP address, no port
+extern const Rule kOrigins;      ///< of each entry: `http|https://host[:port]` as browsers write it
 extern const Rule kListen;       ///< `IPv4:port`, `[v6]:port`, `localhost:port`; port 0 picks a free one
 extern const Rule kMaybeListen;  ///< the same or empty
 extern const Rule kMaybePath;    ///< a file or folder, or empty

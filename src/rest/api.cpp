@@ -12,6 +12,7 @@
 #include "ota/wire/request_guard.hpp"
 #include "rest/auth_throttle.hpp"
 #include "rest/context.hpp"
+#include "rest/cors.hpp"
 #include "rest/routes.hpp"
 
 namespace ota::rest {
@@ -76,14 +77,17 @@ class OperatorApiImpl final : public Api {
     Call call{request};
     auto answer = co_await answer_of(call);
     auto reply = answer ? std::move(*answer) : refuse(call, answer.error());
+    add_cors(reply, request, context_.options.cors_origins);
     count(reply.status);
     co_return reply;
   }
 
  private:
   Answering answer_of(Call& call) {
-    if (auto error = wire::refuse_request(call.request, *context_.options.hosts, wire::ReadsChange::no))
+    if (auto error = wire::refuse_request(call.request, *context_.options.hosts, wire::ReadsChange::no,
+                                           context_.options.cors_origins))
       co_return std::move(*error);
+    if (!context_.options.cors_origins.empty() && is_preflight(call.request)) co_return preflight_reply();
     auto match = match_route(call.request.method(), call.request.path());
     auto allowed = co_await authorize(call, match.route);
     if (!allowed) co_return allowed.error();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 
 #include "ota/base/text.hpp"
@@ -58,8 +59,10 @@ bool own_origin(std::string_view origin, const http::Request& request, const htt
   return target && page->authority.port == target->port && hosts.has(page->authority.host);
 }
 
-bool foreign_page(const http::Request& request, const http::HostNames& hosts, ReadsChange reads) {
+bool foreign_page(const http::Request& request, const http::HostNames& hosts, ReadsChange reads,
+                  std::span<const std::string> origins) {
   const auto origin = request.header("Origin");
+  if (!origin.empty() && std::ranges::find(origins, origin) != origins.end()) return false;
   if (!origin.empty()) return !own_origin(origin, request, hosts);
   const auto site = request.header("Sec-Fetch-Site");
   if (site.empty() || site == "same-origin" || site == "none") return false;
@@ -72,9 +75,10 @@ bool foreign_page(const http::Request& request, const http::HostNames& hosts, Re
 
 }  // namespace
 
-std::optional<Error> refuse_request(const http::Request& request, const http::HostNames& hosts, ReadsChange reads) {
+std::optional<Error> refuse_request(const http::Request& request, const http::HostNames& hosts, ReadsChange reads,
+                                    std::span<const std::string> origins) {
   if (auto error = refuse_host(request, hosts)) return error;
-  if (foreign_page(request, hosts, reads)) {
+  if (foreign_page(request, hosts, reads, origins)) {
     const auto origin = request.header("Origin");
     return fail(Errc::forbidden,
                 fmt::format("cross-origin requests are refused{}; if that is a name of this server, add it to "

@@ -32,6 +32,7 @@ struct HttpSettings {
   std::string admin_listen;        ///< empty: operators' routes on `listen`
   std::string public_url;          ///< empty: from the listen address
   std::vector<std::string> hosts;  ///< further names and addresses of this server, without ports
+  std::vector<std::string> cors_origins;  ///< `https://host[:port]` of pages that may call operators' routes
   std::string tls_cert;
   std::string tls_key;
   std::string tls_client_ca;

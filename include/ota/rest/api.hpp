@@ -32,6 +32,8 @@ struct Options {
       public_path{};  ///< prefix of paths for clients, such as `/ota` of a proxy; no slash at its end
   std::string public_url{};  ///< http.public_url; may be empty
   std::shared_ptr<const http::HostNames> hosts = std::make_shared<http::HostNames>();
+  /// http.cors_origins: pages of other origins that may call, as browsers write them in `Origin`.
+  std::vector<std::string> cors_origins{};
 };
 
 /// Values of other modules. Each callable is thread-safe and fast.

@@ -39,6 +39,7 @@ const char* const kApiKeys[] = {"mqtt.url",
                                 "http.admin_listen",
                                 "http.public_url",
                                 "http.hosts",
+                                "http.cors_origins",
                                 "http.tls_cert",
                                 "http.tls_key",
                                 "http.tls_client_ca",
@@ -250,6 +251,13 @@ TEST_F(SettingsTest, AListHoldsOnlyWhatItMay) {
     EXPECT_THAT(fault(fmt::format("[http]\nhosts = ['gw', '{}']\n", wrong)),
                 HasSubstr("http.hosts must be a list of host names"));
   EXPECT_THAT(fault("", {"OTAD_HTTP_HOSTS=gw,a:1"}), HasSubstr("one is \"a:1\""));
+  EXPECT_TRUE(load("[http]\ncors_origins = ['https://dash.example', 'http://10.0.0.5:3000', 'http://[fd00::5]:3000']\n"));
+  for (const auto* wrong : {"*", "null", "dash.example", "https://dash.example/", "https://Dash.example", "ftp://dash",
+                            "https://dash.example:443", "http://dash.example:80", "https://dash.example:", "https://a b",
+                            "https://dash.example?x", ""})
+    EXPECT_THAT(fault(fmt::format("[http]\ncors_origins = ['{}']\n", wrong)),
+                HasSubstr("http.cors_origins must be a list of origins"))
+        << wrong;
   std::string many = "OTAD_HTTP_HOSTS=a";
   for (int i = 0; i < 64; ++i) many += ",a";
   EXPECT_THAT(fault("", {many}), HasSubstr("must have at most 64 entries"));
