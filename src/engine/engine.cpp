@@ -8,6 +8,7 @@
 #include "engine/device_latest.hpp"
 #include "engine/engine_loop.hpp"
 #include "engine/fleet_control.hpp"
+#include "engine/key_commands.hpp"
 #include "engine/orders.hpp"
 #include "engine/task_service.hpp"
 #include "engine/webhook_commands.hpp"
@@ -185,6 +186,17 @@ class EngineImpl final : public Engine {
   void image_damaged(Digest image) override { loop_.image_damaged(image); }
   void image_changed(Digest image) override { loop_.image_changed(image); }
   void image_hashed(const firmware::Stored& image) override { loop_.image_hashed(image); }
+
+  void put_key(KeyChange change, Caller caller, Done<ApiKey> done) override {
+    auto target = change.name;
+    order_by<ApiKey>(loop_, std::move(done), caller, action_of(change.what), std::move(target), {},
+                     [change = std::move(change)](TaskService& service) { return on_put_key(service, change); });
+  }
+  void remove_key(std::string name, Caller caller, Done<void> done) override {
+    auto target = name;
+    order_by<void>(loop_, std::move(done), caller, "key.remove", std::move(target), {},
+                   [name = std::move(name)](TaskService& service) { return on_remove_key(service, name); });
+  }
 
   void audit(AuditEntry entry) override {
     loop_.send({[entry = std::move(entry)](TaskService& service) { service.audit(entry); }, [](const Error&) {}});

@@ -19,7 +19,7 @@ namespace ota::rest {
 namespace {
 
 constexpr const char* kPlaces =
-    "/firmware, /tasks, /devices, /fleet, /channels, /rollouts, /summary, /me, /audit, /events, /webhooks, /healthz, "
+    "/firmware, /tasks, /devices, /fleet, /channels, /rollouts, /summary, /me, /audit, /keys, /events, /webhooks, /healthz, "
     "/readyz, /metrics, /openapi.json and /openapi.yaml";
 
 std::string_view name_of(Needs needs) { return needs == Needs::admin ? "admin" : "operator"; }
@@ -94,6 +94,8 @@ class OperatorApiImpl final : public Api {
     if (!match.route && match.allow.empty()) co_return no_such_path(call.request.path());
     if (!match.route) co_return refuse_method(call, match.allow);
     call.arguments = std::move(match.arguments);
+    auto in_scope = co_await check_reach(context_, call, match.route->scoped);
+    if (!in_scope) co_return in_scope.error();
     co_return co_await match.route->handler(context_, call);
   }
 
@@ -112,6 +114,7 @@ class OperatorApiImpl final : public Api {
     }
     call.actor = caller->name;
     call.role = caller->role;
+    call.scope = std::move(caller->scope);
     if (const auto slower = gate_.refuse_call(caller->name)) co_return too_many(call, *slower);
     if (!route || may(route->needs, caller->role)) co_return Result<void>{};
     co_return fail(Errc::forbidden, fmt::format("this call needs the role {}; the key \"{}\" has {}",

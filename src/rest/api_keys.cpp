@@ -1,5 +1,7 @@
 #include "rest/api_keys.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "ota/firmware/hash.hpp"
@@ -13,10 +15,11 @@ constexpr Millis kFreshFor{1'000};
 constexpr Millis kRecordEvery{60'000};
 
 /// Compares with every key, so that the time doesn't depend on which one is similar.
-const ApiKey* find_key(const std::vector<ApiKey>& keys, const Digest& secret) {
+const ApiKey* find_key(const std::vector<ApiKey>& keys, const Digest& secret, WallTime now) {
   const ApiKey* found = nullptr;
   for (const auto& key : keys) {
     if (firmware::equal_secrets(key.secret, secret)) found = &key;
+    if (key.former && firmware::equal_secrets(key.former->secret, secret) && now < key.former->until) found = &key;
   }
   return found;
 }
@@ -65,11 +68,17 @@ boost::asio::awaitable<Result<Operator>> ApiKeyAuthenticator::authenticate(std::
     keys = std::make_shared<const Keys>(std::move(*all));
     keep(keys, asked_at);
   }
-  const auto* found = find_key(*keys, secret);
+  const auto now = clock_.wall();
+  const auto* found = find_key(*keys, secret, now);
   if (!found)
     co_return fail(Errc::unauthenticated, "the API key is unknown; \"otad keys list\" shows the existing keys");
+  if (found->expires && *found->expires <= now)
+    co_return fail(Errc::unauthenticated, fmt::format("the API key \"{}\" expired at {}: an admin changes that or makes "
+                                                      "another", found->name, to_rfc3339(*found->expires)));
+  auto scope = Scope::of(*found);
+  if (!scope) co_return fail(Errc::server_fault, "the scope of the API key can't be read: " + scope.error().message);
   record_use(found->name);
-  co_return Operator{found->name, found->role};
+  co_return Operator{found->name, found->role, std::move(*scope)};
 }
 
 }  // namespace ota::rest

@@ -12,6 +12,7 @@
 #include "ota/base/mutex.hpp"
 #include "ota/engine/engine.hpp"
 #include "ota/storage/readers.hpp"
+#include "rest/scope.hpp"
 
 namespace ota::rest {
 
@@ -19,6 +20,7 @@ namespace ota::rest {
 struct Operator {
   std::string name;
   Role role = Role::viewer;
+  Scope scope{};
 };
 
 /// Caches the keys of the database for at most a second, so that a revoked key is refused within a second. Records the
@@ -28,7 +30,7 @@ class ApiKeyAuthenticator {
   ApiKeyAuthenticator(storage::Readers& readers, engine::Engine& engine, const Clock& clock)
       : readers_(readers), engine_(engine), clock_(clock) {}
 
-  /// The owner of the key in that Authorization header. Errc::unauthenticated if there is no key or it is unknown; the
+  /// The owner of the key in that Authorization header. Errc::unauthenticated if there is no key, or it is unknown or expired; the
   /// database's error if the keys can't be read, so that no call is authorized by a stale cache.
   boost::asio::awaitable<Result<Operator>> authenticate(std::string_view authorization);
 

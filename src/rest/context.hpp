@@ -18,6 +18,7 @@
 #include "ota/wire/errors.hpp"
 #include "ota/wire/reply.hpp"
 #include "rest/api_keys.hpp"
+#include "rest/scope.hpp"
 
 namespace ota::rest {
 
@@ -46,6 +47,7 @@ struct Call {
   std::vector<std::string> arguments{};  ///< the segments that matched `{…}` in the pattern
   std::string actor = "anonymous";
   Role role = Role::admin;  ///< of the actor: where no key is needed, everything is allowed
+  Scope scope{};  ///< of the key; not limited without one
   Caller caller() const { return {actor, request.remote()}; }
 
   unsigned problem_status = 0;  ///< status of an Error's response; 0: the usual one of its code

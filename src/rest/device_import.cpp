@@ -58,14 +58,17 @@ Result<Wanted> wanted_of(const Call& call) {
 }
 
 /// What the registry says of a line.
-void look_up(storage::ReadView& view, Imported& one) {
+void look_up(storage::ReadView& view, const Scope& scope, Imported& one) {
   if (!one.line.refused.empty()) return;
   try {
     const auto& channel = one.line.change.channel;
     if (channel && !view.fleet.channel(*channel)) return one.refuse(fmt::format("there is no channel {}", *channel));
     const auto there = view.devices.find(one.line.change.device);
-    const auto after = changed(there.value_or(Device{}), one.line.change);
+    Device fresh;
+    fresh.id = one.line.change.device;
+    const auto after = changed(there.value_or(fresh), one.line.change);
     if (!after) return one.refuse(after.error().message);
+    if ((there && !scope.has(*there)) || !scope.has(*after)) return one.refuse("the device is outside the key's scope");
     one.has_token = there && there->secret;
     const bool same = there && there->hardware == after->hardware && there->channel == after->channel &&
                       there->tags == after->tags && there->registered;
@@ -160,13 +163,14 @@ Answering import_devices(Context& context, Call& call) {
   if (!body) co_return body.error();
 
   // On a reader thread: a large file would delay the chunks of an HTTP thread.
-  std::function<Result<Lines>(storage::ReadView&)> check = [text = std::move(*body), format = wanted->format](
+  std::function<Result<Lines>(storage::ReadView&)> check = [text = std::move(*body), format = wanted->format,
+                                                            scope = call.scope](
                                                                storage::ReadView& view) -> Result<Lines> {
     auto parsed = parse_import(text, format);
     if (!parsed) return parsed.error();
     Lines found;
     for (auto& line : *parsed) found.push_back(Imported{std::move(line)});
-    for (auto& one : found) look_up(view, one);
+    for (auto& one : found) look_up(view, scope, one);
     return found;
   };
   auto lines = co_await read<Lines>(context.readers, std::move(check));

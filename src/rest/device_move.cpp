@@ -93,6 +93,22 @@ boost::asio::awaitable<Result<engine::Moved>> move_selected(Context& context, Ca
   co_return sum;
 }
 
+/// Each of them. Errc::not_authorized.
+boost::asio::awaitable<Result<void>> check_all_reach(Context& context, const Call& call,
+                                                     std::vector<std::string> devices) {
+  if (!call.scope.limited()) co_return Result<void>{};
+  std::function<Result<std::string>(storage::ReadView&)> job =
+      [scope = call.scope, devices = std::move(devices)](storage::ReadView& view) -> Result<std::string> {
+    for (const auto& id : devices)
+      if (!scope.has(view, id)) return id;
+    return std::string();
+  };
+  const auto outside = co_await read<std::string>(context.readers, std::move(job));
+  if (!outside) co_return outside.error();
+  if (!outside->empty()) co_return out_of_scope(call, fmt::format("device {}", *outside));
+  co_return Result<void>{};
+}
+
 }  // namespace
 
 Answering move_devices(Context& context, Call& call) {
@@ -105,6 +121,9 @@ Answering move_devices(Context& context, Call& call) {
   auto order = move_request_of(std::move(*fields), context);
   if (!order) co_return order.error();
   order->move.dry_run = dry_run;
+  if (order->selection) call.scope.narrow(order->selection->conditions);
+  auto reaches = co_await check_all_reach(context, call, order->move.devices);
+  if (!reaches) co_return reaches.error();
   auto moving = order->selection ? move_selected(context, call.caller(), std::move(*order))
                                  : move(context, call.caller(), std::move(order->move));
   const auto moved = co_await std::move(moving);

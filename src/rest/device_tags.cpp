@@ -15,11 +15,12 @@ namespace {
 constexpr std::size_t kRefusalsNamed = 100;
 
 struct Order {
+  Scope scope;
   storage::Selection selection;
   engine::DeviceChange change;  ///< of each device
 };
 
-Result<Order> order_of(std::string_view body, const Context& context) {
+Result<Order> order_of(std::string_view body, const Context& context, const Scope& scope) {
   auto fields = wire::JsonFields::parse(body, Errc::malformed);
   if (!fields) return fields.error();
   constexpr auto kMost = engine::DeviceChange::kMaxTags;
@@ -48,6 +49,8 @@ Result<Order> order_of(std::string_view body, const Context& context) {
   }
   if (order.change.tags.empty()) fields->errors().add("set", "or \"remove\" must name a tag");
   if (auto checked = fields->check(Errc::malformed); !checked) return checked.error();
+  order.scope = scope;
+  scope.narrow(order.selection.conditions);
   return order;
 }
 
@@ -73,6 +76,8 @@ boost::asio::awaitable<void> change_page(Context& context, Caller caller, const 
     const auto after = changed(device, order.change);
     if (!after) {
       tally.refuse(device.id, after.error().message);
+    } else if (!order.scope.has(*after)) {
+      tally.refuse(device.id, "the device would leave the key's scope");
     } else if (after->tags != device.tags) {
       changes.push_back(order.change);
       changes.back().device = device.id;
@@ -96,7 +101,7 @@ Answering post_device_tags(Context& context, Call& call) {
   if (auto json = require_json(call); !json) co_return json.error();
   auto body = co_await call.request.read_all(kMaxBody);
   if (!body) co_return body.error();
-  const auto order = order_of(*body, context);
+  const auto order = order_of(*body, context, call.scope);
   if (!order) co_return order.error();
 
   using Found = storage::Selected<Device>;

@@ -43,6 +43,25 @@ Result<DeviceId> device_id_of(const Call& call) {
   return fail(Errc::unknown_device, fmt::format("there is no such device: an id {}", kDeviceIdRule));
 }
 
+/// The scope must have the device before the change and after it, and a new one after it. Errc::not_authorized.
+boost::asio::awaitable<Result<void>> check_change_reach(Context& context, const Call& call,
+                                                        const engine::DeviceChange& change) {
+  if (!call.scope.limited()) co_return Result<void>{};
+  std::function<Result<bool>(storage::ReadView&)> job = [scope = call.scope,
+                                                         change](storage::ReadView& view) -> Result<bool> {
+    const auto there = view.devices.find(change.device);
+    if (there && !scope.has(*there)) return false;
+    Device fresh;
+    fresh.id = change.device;
+    const auto after = changed(there.value_or(fresh), change);
+    return !after || scope.has(*after);  // what is wrong with it otherwise, the engine says
+  };
+  const auto inside = co_await read<bool>(context.readers, std::move(job));
+  if (!inside) co_return inside.error();
+  if (!*inside) co_return out_of_scope(call, fmt::format("device {}, or what it would become,", change.device));
+  co_return Result<void>{};
+}
+
 Json json_of(Context& context, const Listed& row) {
   std::optional<engine::TransferView> live;
   if (row.active) live = context.engine.transfers().view(row.active->id.number);
@@ -55,6 +74,7 @@ Answering list_devices(Context& context, Call& call) {
   auto query = QueryFields::parse(call.request.query(), {kWhere, "sort", "count", "limit", "cursor"}, kWhere);
   if (!query) co_return query.error();
   auto list = selected_list(*query, Selects::devices, context);
+  call.scope.narrow(list.selection.conditions);
   if (auto checked = query->check(); !checked) co_return checked.error();
   if (list.count) {
     std::function<std::int64_t(storage::ReadView&)> count = [list](auto& view) {
@@ -121,6 +141,9 @@ Answering change_device(Context& context, Call& call, bool may_create) {
   fields->refuse_unknown({"hardware", "channel", "pinned", "timezone", "tags"});
   if (auto checked = fields->check(Errc::malformed); !checked) co_return checked.error();
   change.may_create = may_create;
+
+  auto reaches = co_await check_change_reach(context, call, change);
+  if (!reaches) co_return reaches.error();
 
   using Put = engine::Engine::PutDevice;
   std::function<void(engine::Done<Put>)> start = [&context, change, caller = call.caller()](auto done) {

@@ -74,6 +74,13 @@ Answering get_me(Context& context, Call& call);
 
 Answering list_audit(Context& context, Call& call);
 
+Answering list_keys(Context& context, Call& call);
+Answering add_key(Context& context, Call& call);
+Answering get_key(Context& context, Call& call);
+Answering patch_key(Context& context, Call& call);
+Answering rotate_key(Context& context, Call& call);
+Answering delete_key(Context& context, Call& call);
+
 Answering get_healthz(Context& context, Call& call);
 Answering get_readyz(Context& context, Call& call);
 Answering get_metrics(Context& context, Call& call);

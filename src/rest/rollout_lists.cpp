@@ -77,6 +77,13 @@ std::optional<storage::Rollouts::MembersFrom> parse_place(std::string_view text)
   return storage::Rollouts::MembersFrom{WallTime{Millis{*since}}, *task};
 }
 
+/// The page without devices outside the scope.
+ListPage within(storage::ReadView& view, const Scope& scope, ListPage page) {
+  if (!scope.limited()) return page;
+  std::erase_if(page.items, [&](const Json& item) { return !scope.has(view, item["device_id"].get<std::string>()); });
+  return page;
+}
+
 std::optional<Bucket> read_bucket(QueryFields& query) {
   const auto text = query.text("bucket");
   if (!text) {
@@ -102,10 +109,12 @@ Answering list_rollout_devices(Context& context, Call& call) {
   const auto id = rollout_id_of(call);
   if (!id) co_return id.error();
   std::function<Result<ListPage>(storage::ReadView&)> job = [id = *id, bucket = *bucket, reason, page,
-                                                             after = *after](auto& view) -> Result<ListPage> {
+                                                             after = *after,
+                                                             scope = call.scope](auto& view) -> Result<ListPage> {
     if (auto found = find_rollout(view, id); !found) return found.error();
-    return list_page(view.rollouts.members(id.number, bucket, reason, after, page.limit + 1), page.limit, "members",
-                     place_of, member_json);
+    return within(view, scope,
+                  list_page(view.rollouts.members(id.number, bucket, reason, after, page.limit + 1), page.limit,
+                            "members", place_of, member_json));
   };
   co_return co_await read_list(context, call, kMemberColumns, std::move(job));
 }
@@ -135,11 +144,13 @@ Answering list_rollout_report(Context& context, Call& call) {
   if (auto checked = query->check(); !checked) co_return checked.error();
   const auto id = rollout_id_of(call);
   if (!id) co_return id.error();
-  std::function<Result<ListPage>(storage::ReadView&)> job = [id = *id, page](auto& view) -> Result<ListPage> {
+  std::function<Result<ListPage>(storage::ReadView&)> job = [id = *id, page,
+                                                             scope = call.scope](auto& view) -> Result<ListPage> {
     if (auto found = find_rollout(view, id); !found) return found.error();
-    return list_page(
-        view.rollouts.report(id.number, page.after, page.limit + 1), page.limit, "report",
-        [](const Task& row) { return std::to_string(row.id.number); }, report_json);
+    return within(view, scope,
+                  list_page(
+                      view.rollouts.report(id.number, page.after, page.limit + 1), page.limit, "report",
+                      [](const Task& row) { return std::to_string(row.id.number); }, report_json));
   };
   co_return co_await read_list(context, call, kReportColumns, std::move(job));
 }

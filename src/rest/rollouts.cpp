@@ -1,4 +1,7 @@
 // POST /rollouts, GET /rollouts, GET and PATCH /rollouts/{id} (docs/rest.md, Rollouts).
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "ota/domain/ids.hpp"
@@ -50,6 +53,17 @@ storage::RolloutFilter filter_of(QueryFields& query) {
   return filter;
 }
 
+/// A scoped key's rollout is for its devices only, and ends no other one. Errc::not_authorized, Errc::malformed.
+Result<void> limit_to_scope(const Call& call, engine::RolloutOrder& order) {
+  if (!call.scope.limited()) return {};
+  if (order.supersede) return out_of_scope(call, "the rollout that \"supersede\" would end");
+  auto& where = order.spec.where;
+  for (const auto& text : call.scope.texts())
+    if (std::ranges::find(where, text) == where.end()) where.push_back(text);
+  if (where.size() <= kMaxConditions) return {};
+  return field_error("where", fmt::format("has more than {} conditions with those of the key's scope", kMaxConditions));
+}
+
 Answering plan(Context& context, engine::RolloutOrder order) {
   std::function<void(engine::Done<engine::RolloutPlan>)> start = [&context, order = std::move(order)](auto done) {
     context.engine.fleet().plan_rollout(order, std::move(done));
@@ -93,6 +107,7 @@ Answering post_rollout(Context& context, Call& call) {
   if (!fields) co_return fields.error();
   auto order = rollout_order_of(std::move(*fields), context.engine.fleet().defaults());
   if (!order) co_return order.error();
+  if (auto limited = limit_to_scope(call, *order); !limited) co_return limited.error();
   order->idempotency_key = std::move(*key);
   if (!order->idempotency_key.empty()) order->body_digest = firmware::sha256(*body);
   if (dry_run) co_return co_await plan(context, std::move(*order));
@@ -120,10 +135,14 @@ Answering get_rollout(Context& context, Call& call) {
   const auto id = rollout_id_of(call);
   if (!id) co_return id.error();
   std::function<Result<std::string>(storage::ReadView&)> job =
-      [id = *id, moment = moment_of(context)](storage::ReadView& view) -> Result<std::string> {
+      [id = *id, moment = moment_of(context), scope = call.scope](storage::ReadView& view) -> Result<std::string> {
     const auto rollout = find_rollout(view, id);
     if (!rollout) return rollout.error();
-    return to_text(whole_rollout_json(view, *rollout, moment));
+    auto json = whole_rollout_json(view, *rollout, moment);
+    for (auto& failure : json["failures"])
+      std::erase_if(*failure["devices"].get_ptr<Json::array_t*>(),
+                    [&](const Json& device) { return !scope.has(view, device.get<std::string>()); });
+    return to_text(json);
   };
   auto text = co_await read<std::string>(context.readers, std::move(job));
   if (!text) co_return text.error();

@@ -21,6 +21,7 @@ struct Route {
   std::string_view pattern;  ///< `{}` stands for one segment
   Needs needs;
   Answering (*handler)(Context&, Call&);
+  Scoped scoped = Scoped::refused;  ///< what keys with a scope may do
 };
 
 std::span<const Route> routes();

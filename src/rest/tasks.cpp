@@ -75,6 +75,7 @@ Answering list_tasks(Context& context, Call& call) {
   if (!query) co_return query.error();
   auto list = selected_list(*query, Selects::tasks, context);
   add_filters(*query, list.selection.conditions);
+  call.scope.narrow(list.selection.conditions);
   if (auto checked = query->check(); !checked) co_return checked.error();
   if (list.count) {
     std::function<std::int64_t(storage::ReadView&)> count = [list](auto& view) {

@@ -81,6 +81,8 @@ Answering post_upgrade(Context& context, Call& call) {
   if (!body) co_return body.error();
   auto order = order_of(*body);
   if (!order) co_return order.error();
+  auto reaches = co_await check_device_reach(context, call, order->device);
+  if (!reaches) co_return reaches.error();
   order->idempotency_key = std::move(*key);
   if (!order->idempotency_key.empty()) order->body_digest = firmware::sha256(*body);
 

@@ -8,6 +8,10 @@ namespace {
 
 constexpr const char* kColumns = "SELECT id, at, actor, remote, action, target, outcome FROM audit ";
 
+constexpr const char* kWanted =
+    "WHERE id<?1 AND at>=?2 AND at<?3 AND (?4 IS NULL OR action=?4) AND (?5 IS NULL OR target=?5) AND "
+    "(?6 IS NULL OR outcome=?6)";
+
 AuditEntry read(Rows& rows) {
   AuditEntry e;
   e.id = rows.integer();
@@ -36,18 +40,20 @@ class SqliteAuditLog final : public AuditLog {
     return prune_.count(before, limit);
   }
 
-  std::vector<AuditEntry> list(std::optional<WallTime> since, const std::optional<std::string>& actor,
-                               std::int64_t before, int limit) const override {
+  std::vector<AuditEntry> list(const AuditFilter& filter, std::int64_t before, int limit) const override {
     const std::int64_t below = before > 0 ? before : INT64_MAX;
-    const WallTime from = since.value_or(WallTime{});
-    return readable_rows(actor ? of_actor_.rows(below, from, *actor) : all_.rows(below, from), "audit", read, limit);
+    const WallTime from = filter.since.value_or(WallTime{});
+    const WallTime to = filter.until.value_or(WallTime{Millis{INT64_MAX}});
+    const auto& query = filter.actor ? of_actor_ : all_;
+    return readable_rows(query.rows(below, from, to, filter.action, filter.target, filter.outcome, filter.actor),
+                         "audit", read, limit);
   }
 
  private:
   SQLite::Database& db_;
   Query add_{db_, "INSERT INTO audit (at, actor, remote, action, target, outcome) VALUES (?,?,?,?,?,?)"};
-  Query all_{db_, std::string(kColumns) + "WHERE id<? AND at>=? ORDER BY id DESC"};
-  Query of_actor_{db_, std::string(kColumns) + "WHERE id<? AND at>=? AND actor=? ORDER BY id DESC"};
+  Query all_{db_, std::string(kColumns) + kWanted + " AND ?7 IS NULL ORDER BY id DESC"};
+  Query of_actor_{db_, std::string(kColumns) + kWanted + " AND actor=?7 ORDER BY id DESC"};
   Query oldest_{db_, "SELECT at FROM audit ORDER BY id LIMIT 1"};
   Query keep_since_{db_, "INSERT OR REPLACE INTO kept_values (name, value) VALUES ('audit_kept_since', ?)"};
   Query prune_{db_, "DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY id LIMIT ?2) AND at<?1 RETURNING 1"};

@@ -15,6 +15,7 @@
 #include "ota/base/random.hpp"
 #include "ota/base/result.hpp"
 #include "ota/base/settings.hpp"
+#include "ota/domain/api_key.hpp"
 #include "ota/domain/audit.hpp"
 #include "ota/domain/firmware.hpp"
 #include "ota/domain/task.hpp"
@@ -64,6 +65,17 @@ struct DeviceChange {
   std::optional<std::string> channel;                      ///< must exist
   std::optional<bool> pinned;
   std::optional<std::string> timezone;  ///< known_timezone(); empty: unknown from now on
+};
+
+/// What an operator changes of an API key; what isn't given stays as it is.
+struct KeyChange {
+  enum class What : std::uint8_t { add, change, rotate } what = What::change;
+  std::string name;
+  std::optional<Role> role{};
+  std::optional<Digest> secret{};  ///< with add and rotate
+  Millis grace{0};                 ///< with rotate: how long the secret before it is good
+  std::optional<std::vector<std::string>> scope{};  ///< check_scope()
+  std::optional<std::optional<WallTime>> expires{};
 };
 
 struct UpgradeOutcome {
@@ -210,6 +222,10 @@ class Engine {
   /// The store computed the digests of an image: firmware that lacks them gets its file.
   virtual void image_hashed(const firmware::Stored& image) = 0;
 
+  /// Adds or changes an operator's key. Errc::in_use: one of that name is there; Errc::not_found.
+  virtual void put_key(KeyChange change, Caller caller, Done<ApiKey> done) = 0;
+  /// Errc::not_found.
+  virtual void remove_key(std::string name, Caller caller, Done<void> done) = 0;
   /// Writes a call that was refused, here or before it came here, into the audit log. Dropped, and counted, when the
   /// queue is full.
   virtual void audit(AuditEntry entry) = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,9 +14,11 @@ class ApiKeys {
   virtual ~ApiKeys() = default;
 
   virtual bool add(const ApiKey& key) = 0;           ///< false where the name is taken
+  virtual void update(const ApiKey& key) = 0;        ///< all but `created` and `last_used`
   virtual bool remove(const std::string& name) = 0;  ///< whether it was there
   virtual void used(const std::string& name, WallTime at) = 0;
 
+  virtual std::optional<ApiKey> find(const std::string& name) const = 0;
   virtual std::vector<ApiKey> all() const = 0;  ///< in the order of names
 };
 

@@ -351,6 +351,7 @@ export type OpenRollout = RolloutName & {reason: string | null; waiting_for: Wai
 export interface Caller {
   name: string;
   role: "viewer" | "operator" | "admin";
+  scope: (string)[];
   auth_required: boolean;
 }
 
@@ -609,6 +610,37 @@ export interface Webhook {
 }
 
 export type WebhookWithSecret = Webhook & {secret: string};
+
+export interface Key {
+  name: string;
+  role: Role;
+  scope: (string)[];
+  created_at: string;
+  last_used: string | null;
+  expires_at: string | null;
+  former_until: string | null;
+}
+
+export type NewKey = Key & {key: string};
+
+export type Role = "viewer" | "operator" | "admin";
+
+export interface KeyOrder {
+  name: string;
+  role: Role;
+  scope?: Conditions;
+  expires_at?: string | null;
+}
+
+export interface KeyChange {
+  role?: Role;
+  scope?: Conditions;
+  expires_at?: string | null;
+}
+
+export interface KeyRotation {
+  grace_s?: number;
+}
 
 export interface AuditEntry {
   id: number;

@@ -82,6 +82,8 @@ class TestEngine final : public engine::Engine {
   void add_firmware(Firmware, Caller, engine::Done<AddedFirmware>) override {}
   void remove_firmware(std::int64_t, Caller, engine::Done<Firmware>) override {}
   void audit(AuditEntry) override {}
+  void put_key(engine::KeyChange, Caller, engine::Done<ApiKey>) override {}
+  void remove_key(std::string, Caller, engine::Done<void>) override {}
   void image_damaged(Digest) override {}
   void image_changed(Digest) override {}
   void set_attributes(DeviceId, Credentials, AttributeReport, engine::Reply) override {}

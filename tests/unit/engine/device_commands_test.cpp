@@ -504,7 +504,7 @@ class FirstContact : public TaskServiceTest {
     EXPECT_TRUE(!refused || refused->error.code == Errc::not_authorized);
     return !refused;
   }
-  std::size_t audited() { return service->rows.audit_log.list({}, {}, 0, 100).size(); }
+  std::size_t audited() { return service->rows.audit_log.list({}, 0, 100).size(); }
 };
 
 TEST_F(FirstContact, TheTokenOfANewDeviceIsItsSecretFromThenOn) {
@@ -515,7 +515,7 @@ TEST_F(FirstContact, TheTokenOfANewDeviceIsItsSecretFromThenOn) {
   EXPECT_TRUE(welcome("gw-1", with(7)));
   EXPECT_FALSE(welcome("gw-1", with(8)));
   EXPECT_FALSE(welcome("gw-1", {}));
-  const auto entries = service->rows.audit_log.list({}, {}, 0, 100);
+  const auto entries = service->rows.audit_log.list({}, 0, 100);
   ASSERT_EQ(entries.size(), 1u);
   EXPECT_EQ(entries[0].caller.name, "device");
   EXPECT_EQ(entries[0].caller.remote, "192.0.2.7:4711");
@@ -582,7 +582,7 @@ TEST_F(FirstContact, WhereTokensAreRequiredOnlyAFitOneLetsANewDeviceIn) {
   auto over_mqtt = with(7);
   over_mqtt.protocol = Protocol::mqtt;
   EXPECT_TRUE(welcome("gw-1", over_mqtt));
-  EXPECT_EQ(service->rows.audit_log.list({}, {}, 0, 100).at(0).caller.remote, "mqtt");
+  EXPECT_EQ(service->rows.audit_log.list({}, 0, 100).at(0).caller.remote, "mqtt");
   over_mqtt.token_digest = digest_of(8);
   EXPECT_FALSE(welcome("gw-1", over_mqtt));
 }

@@ -193,7 +193,7 @@ TEST_F(EngineTest, WhatOperatorsDoIsInTheAuditLogWithIt) {
   engine->stop();
   auto db = std::move(storage->open(storage::Mode::reader).value());
   auto& audit = db->audit_log();
-  const auto entries = audit.list({}, {}, 0, 10);
+  const auto entries = audit.list({}, 0, 10);
   ASSERT_EQ(entries.size(), 3u);
   EXPECT_EQ(entries[0].outcome, "forbidden");
   EXPECT_EQ(entries[1].caller.name, "alice");
@@ -473,7 +473,7 @@ TEST_F(EngineTest, OldLogsGoFasterThanTheyCome) {
   auto db = std::move(storage->open(storage::Mode::reader).value());
   auto& audit = db->audit_log();
   storage::TransferLog log(*db);
-  EXPECT_TRUE(test::eventually([&] { return audit.list({}, {}, 0, 1).empty() && log.list(0, 0, 1).empty(); },
+  EXPECT_TRUE(test::eventually([&] { return audit.list({}, 0, 1).empty() && log.list(0, 0, 1).empty(); },
                                std::chrono::seconds(30)));
 }
 

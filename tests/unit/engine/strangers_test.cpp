@@ -48,7 +48,7 @@ class Strangers : public TaskServiceTest {
     change.may_create = true;
     unit([&](auto& s) { return on_change_device(s, change); }).value();
   }
-  std::vector<AuditEntry> audited() { return service->rows.audit_log.list({}, {}, 0, 1'000); }
+  std::vector<AuditEntry> audited() { return service->rows.audit_log.list({}, 0, 1'000); }
   /// As the engine does it each minute, until nothing is left.
   void housekeeping() {
     while (unit([](auto& s) { return s.housekeeping.run(); })) {

@@ -48,6 +48,21 @@ class ScriptedEngine final : public engine::Engine {
   void latest(engine::LatestQuery, Credentials, engine::Reply) override {}
   void image_hashed(const firmware::Stored&) override {}
   void listen(DeviceId, Credentials, engine::Done<std::optional<Answer>>) override {}
+  void put_key(engine::KeyChange wanted, Caller by, engine::Done<ApiKey> done) override {
+    key_change = std::move(wanted);
+    actor = std::move(by.name);
+    ++commands;
+    if (trouble) return done(*trouble);
+    ApiKey key;
+    key.name = key_change->name;
+    key.role = key_change->role.value_or(Role::viewer);
+    key.scope = key_change->scope.value_or(std::vector<std::string>{});
+    if (key_change->expires) key.expires = *key_change->expires;
+    done(key);
+  }
+  void remove_key(std::string name, Caller by, engine::Done<void> done) override {
+    device_command(std::move(name), by, done);
+  }
   void audit(AuditEntry entry) override { refused.push_back(std::move(entry)); }
   void key_used(std::string name) override { used.push_back(std::move(name)); }
   void note_health(std::string, std::string) override {}
@@ -118,6 +133,7 @@ class ScriptedEngine final : public engine::Engine {
   std::optional<TaskId> task_id;
   std::optional<Priority> priority;
   std::optional<engine::DeviceChange> change;
+  std::optional<engine::KeyChange> key_change;
   std::string device_id;
   std::optional<Digest> secret;
   std::optional<Firmware> firmware;
@@ -292,9 +308,10 @@ class Bench {
     return task;
   }
 
-  std::string add_key(const std::string& name, Role role) {
+  std::string add_key(const std::string& name, Role role, std::vector<std::string> scope = {}) {
     const auto secret = "otad_" + name;
     ApiKey key;
+    key.scope = std::move(scope);
     key.name = name;
     key.role = role;
     key.secret = firmware::sha256(secret);

@@ -307,10 +307,10 @@ TEST(Routes, ACallerIsToldItsNameAndRole) {
   Bench bench(with_auth());
   const auto key = bench.add_key("otto", Role::operator_);
   const auto seen = bench.call(Method::get, "/me", "", {{"Authorization", "Bearer " + key}});
-  EXPECT_EQ(seen.json, (nlohmann::json{{"name", "otto"}, {"role", "operator"}, {"auth_required", true}}));
+  EXPECT_EQ(seen.json, nlohmann::json::parse(R"({"name":"otto","role":"operator","scope":[],"auth_required":true})"));
   EXPECT_EQ(bench.get("/me").reply.status, 401u);
   Bench open;
-  EXPECT_EQ(open.get("/me").json, (nlohmann::json{{"name", "anonymous"}, {"role", "admin"}, {"auth_required", false}}));
+  EXPECT_EQ(open.get("/me").json, nlohmann::json::parse(R"({"name":"anonymous","role":"admin","scope":[],"auth_required":false})"));
   EXPECT_EQ(open.get("/me?x=1").code(), "malformed");
 }
 

@@ -91,18 +91,24 @@ TEST_P(Matters, TheAuditLogByTimeAndActor) {
     e.outcome = "done";
     audit.add(e);
   }
-  const auto all = audit.list({}, {}, 0, 10);
+  const auto all = audit.list({}, 0, 10);
   ASSERT_EQ(all.size(), 6u);
   EXPECT_EQ(all.front().id, 6) << "newest first";
   EXPECT_EQ(all.front().caller.remote, "10.0.0.7:1");
   EXPECT_EQ(all.front().target, "OTA_20261122_000001");
-  EXPECT_EQ(audit.list(WallTime{300ms}, {}, 0, 10).size(), 3u);
-  EXPECT_EQ(audit.list({}, "alice", 0, 10).size(), 3u);
-  EXPECT_EQ(audit.list({}, {}, 3, 10).size(), 2u);
+  EXPECT_EQ(audit.list({.since = WallTime{300ms}}, 0, 10).size(), 3u);
+  EXPECT_EQ(audit.list({.actor = "alice"}, 0, 10).size(), 3u);
+  EXPECT_EQ(audit.list({.since = WallTime{100ms}, .until = WallTime{300ms}}, 0, 10).size(), 2u);
+  EXPECT_EQ(audit.list({.actor = "alice", .action = "task.cancel", .target = "OTA_20261122_000001"}, 0, 10).size(), 3u);
+  EXPECT_EQ(audit.list({.action = "task.retry"}, 0, 10).size(), 0u);
+  EXPECT_EQ(audit.list({.target = "OTA_20261122_000002"}, 0, 10).size(), 0u);
+  EXPECT_EQ(audit.list({.outcome = "done"}, 0, 10).size(), 6u);
+  EXPECT_EQ(audit.list({.outcome = "forbidden"}, 0, 10).size(), 0u);
+  EXPECT_EQ(audit.list({}, 3, 10).size(), 2u);
   EXPECT_EQ(audit.prune(WallTime{400ms}, 3), 3);
   EXPECT_EQ(audit.prune(WallTime{400ms}, 3), 1);
   EXPECT_EQ(audit.prune(WallTime{400ms}, 3), 0);
-  EXPECT_EQ(audit.list({}, {}, 0, 10).size(), 2u);
+  EXPECT_EQ(audit.list({}, 0, 10).size(), 2u);
 }
 
 TEST_P(Matters, ApiKeysByName) {
@@ -112,6 +118,22 @@ TEST_P(Matters, ApiKeysByName) {
   keys.used("alice", WallTime{5ms});
   EXPECT_EQ(keys.all().at(0).last_used, WallTime{5ms});
   EXPECT_EQ(keys.all().at(0).role, Role::admin);
+  key.role = Role::viewer;
+  key.secret = digest_of(10);
+  key.scope = {"tag.site=lab", "hardware=gw-a"};
+  key.expires = WallTime{9ms};
+  key.former = ApiKey::Former{digest_of(9), WallTime{8ms}};
+  keys.update(key);
+  const auto found = keys.find("alice");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->role, Role::viewer);
+  EXPECT_EQ(found->secret, digest_of(10));
+  EXPECT_EQ(found->scope, key.scope);
+  EXPECT_EQ(found->expires, WallTime{9ms});
+  EXPECT_EQ(found->former.value().secret, digest_of(9));
+  EXPECT_EQ(found->former.value().until, WallTime{8ms});
+  EXPECT_EQ(found->last_used, WallTime{5ms});
+  EXPECT_FALSE(keys.find("bob"));
   EXPECT_TRUE(keys.remove("alice"));
   EXPECT_FALSE(keys.remove("alice"));
 }

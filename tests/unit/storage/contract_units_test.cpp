@@ -49,7 +49,7 @@ TEST_P(Units, RollbackUndoesEveryMatterAndIsHarmlessOutside) {
   EXPECT_TRUE(firmware.all().empty());
   EXPECT_FALSE(metadata.value("a"));
   EXPECT_TRUE(keys.all().empty());
-  EXPECT_TRUE(audit.list({}, {}, 0, 10).empty());
+  EXPECT_TRUE(audit.list({}, 0, 10).empty());
   EXPECT_FALSE(idempotency_keys.answered("k"));
   EXPECT_FALSE(devices.find("gw-1"));
   EXPECT_FALSE(tasks.find(task.id.number));

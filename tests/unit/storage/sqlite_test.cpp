@@ -85,8 +85,8 @@ TEST_F(SqliteTest, NoStatementChangesAnEntryOfTheAudit) {
         "UPDATE OR REPLACE audit SET actor='x'", "DELETE FROM audit"})
     EXPECT_THROW(sqlite(*db).handle().exec(sql), SQLite::Exception) << sql;
   audit.add(entry);
-  ASSERT_EQ(audit.list({}, {}, 0, 10).size(), 2u);
-  EXPECT_EQ(audit.list({}, {}, 0, 10)[1].action, "upgrade");
+  ASSERT_EQ(audit.list({}, 0, 10).size(), 2u);
+  EXPECT_EQ(audit.list({}, 0, 10)[1].action, "upgrade");
 }
 
 }  // namespace
