@@ -63,5 +63,7 @@ install(FILES config/mosquitto/otad.conf config/mosquitto/otad-secure.conf confi
 install(FILES config/simulate/fleet.toml config/simulate/rollout.toml
   DESTINATION ${CMAKE_INSTALL_DATADIR}/otad/simulate COMPONENT otad)
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT otad OPTIONAL)
+install(FILES config/prometheus/otad-rules.yml DESTINATION ${CMAKE_INSTALL_DATADIR}/otad/prometheus COMPONENT otad)
+install(FILES config/grafana/otad.json DESTINATION ${CMAKE_INSTALL_DATADIR}/otad/grafana COMPONENT otad)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT licence OPTIONAL)  # Debian's packages name theirs
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT otad OPTIONAL)

@@ -20,8 +20,9 @@ test_packages="mosquitto mosquitto-clients curl wget aria2 openssl python3 pytho
   libarchive-tools zsync zchunk cpio tzdata clang-tidy-14 dpkg-dev help2man lintian tmux chromium
   fonts-dejavu-core"
 
-# Called by tests too, but their packages bring services, which stay off: swupdate-progress even reboots the machine.
-idle_packages="swupdate"
+# Called by tests too, but their packages bring services, which stay off: swupdate-progress even reboots the machine, and
+# of prometheus only promtool is needed.
+idle_packages="swupdate prometheus"
 
 # --docker: containers without a Docker engine.
 docker_packages="podman buildah runc podman-compose debootstrap netavark aardvark-dns iptables uidmap"

@@ -10,7 +10,7 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
     set(timeout 900)
     set(long_timeout 1800)
   endif()
-  foreach(suite settings simulate flow fleet_truth rollout_api rollout_kill openapi asyncapi keys otactl otactl_rollouts
+  foreach(suite settings simulate flow fleet_truth rollout_api rollout_kill openapi asyncapi keys metrics otactl otactl_rollouts
       otactl_firmware otactl_access otactl_tools timers operator queue download links upload
       bad_messages bad_calls restart broker twin
       stop clock scale install broker_config

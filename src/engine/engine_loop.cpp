@@ -27,7 +27,9 @@ EngineLoop::EngineLoop(storage::Backend& storage, const Options& options, const 
       notifier_(notifier),
       queue_(options.max_waiting),
       transfers_(clock),
-      idle_polls_(clock) {}
+      idle_polls_(clock) {
+  counters_.max_waiting = options.max_waiting;
+}
 
 EngineLoop::~EngineLoop() { stop(); }
 

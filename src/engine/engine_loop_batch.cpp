@@ -71,7 +71,7 @@ bool EngineLoop::turn(std::vector<Command>& commands) {
     slots_held_ = service.rows.unit.slots_held();
     const auto began = steady_clock::now();
     db_->commit();
-    service.stats.commit_seconds += std::chrono::duration<double>(steady_clock::now() - began).count();
+    service.stats.commit_time.observe(std::chrono::duration<double>(steady_clock::now() - began).count());
   } catch (const std::exception& e) {
     db_->rollback();
     image_events_.undone();

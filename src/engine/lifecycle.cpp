@@ -13,6 +13,7 @@
 namespace ota::engine {
 namespace {
 
+constexpr std::size_t kMostReasons = 100;  // that ended tasks are counted by
 constexpr Millis kConfirmGrace{60'000};  // after a start, for devices that came back meanwhile
 
 /// One line for how a task ended.
@@ -143,6 +144,9 @@ Result<void> Lifecycle::change(Task& task, TaskEvent event, const Actor& by, con
     task.confirm_by = std::chrono::floor<std::chrono::seconds>(
         service_.wall() + (task.rollout == 0 ? std::chrono::seconds{service_.options().tasks.confirm_timeout_s}
                                              : service_.gate.proof_time(task)));
+  const bool verified =
+      *to == TaskState::staged || *to == TaskState::installing || *to == TaskState::succeeded;
+  if (holds_slot(from) && verified) count_delivery(task);
   if (is_ended(*to)) end(task);
   save(task);
   if (from != *to) service_.events.task_changed(task);
@@ -178,6 +182,22 @@ void Lifecycle::move_slot(Task& task) {
   if (auto next = service_.rows.devices().first_held(uplink)) service_.scheduler.mark_dirty(*next);
 }
 
+void Lifecycle::count_delivery(const Task& task) {
+  const auto took = task.offered ? service_.wall() - *task.offered : Millis{0};
+  if (took <= Millis{0}) return;  // the wall clock was set
+  const double seconds = std::chrono::duration<double>(took).count();
+  service_.stats.delivery_time.observe(seconds);
+  service_.stats.delivery_rate.observe(static_cast<double>(task.size) / seconds);
+}
+
+void Lifecycle::count_end(const Task& task) {
+  auto counts = std::make_shared<EndedTasks>(*service_.stats.ended);
+  auto key = std::pair{task.state, task.reason};
+  if (counts->size() >= kMostReasons && !counts->contains(key)) key.second = "(others)";
+  ++(*counts)[key];
+  service_.stats.ended = std::move(counts);
+}
+
 void Lifecycle::end(Task& task) {
   task.ended = service_.wall();
   task.retry_due.reset();
@@ -185,6 +205,7 @@ void Lifecycle::end(Task& task) {
   task.expiry_due.reset();
   service_.rows.unit.put_chunks(task, {});
   const bool failed = task.state == TaskState::failed;
+  count_end(task);
   if (task.state == TaskState::succeeded) ++service_.stats.tasks_succeeded;
   if (failed) ++service_.stats.tasks_failed;
   service_.after_commit([line = end_line(task), failed] { failed ? log::warn(line) : log::info(line); });

@@ -53,6 +53,8 @@ class Lifecycle {
   void log_change(const Task& task, TaskEvent event, TaskState from, const Actor& by, const std::string& reason);
   /// It took a slot, or left it.
   void move_slot(Task& task);
+  void count_delivery(const Task& task);
+  void count_end(const Task& task);
   void end(Task& task);
 
   TaskService& service_;

@@ -134,6 +134,12 @@ class ServerImpl final : public Server {
       sum.requests_total += worker->requests.get();
       sum.file_bytes_sent += worker->file_bytes.get();
     }
+    const MutexLock lock(mutex_);
+    for (const auto& listener : listeners_) {
+      const auto tls = listener->current_tls();
+      const auto end = tls ? certificate_end(*tls) : std::nullopt;
+      if (end && end < sum.certificate_end.value_or(INT64_MAX)) sum.certificate_end = end;
+    }
     return sum;
   }
 
@@ -263,7 +269,7 @@ class ServerImpl final : public Server {
   std::vector<std::unique_ptr<Worker>> workers_;
   asio::steady_timer refill_timer_;  // this and the next: the first worker's
   bool limiter_stopped_ = false;
-  Mutex mutex_;                                                              // a listener's is taken inside it
+  mutable Mutex mutex_;                                                              // a listener's is taken inside it
   std::vector<std::shared_ptr<Listener>> listeners_ OTA_GUARDED_BY(mutex_);  // acceptors: the first worker's
 };
 

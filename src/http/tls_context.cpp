@@ -5,6 +5,7 @@
 
 #include <boost/asio/ssl/context.hpp>
 #include <cstring>
+#include <ctime>
 
 namespace ota::http {
 namespace ssl = boost::asio::ssl;
@@ -65,6 +66,13 @@ Result<std::shared_ptr<ssl::context>> make_tls_context(const TlsOptions& options
   return context;
 } catch (const std::exception& error) {
   return fail(Errc::server_fault, fmt::format("can't set TLS up: {}", error.what()));
+}
+
+std::optional<std::int64_t> certificate_end(boost::asio::ssl::context& context) {
+  const auto* certificate = SSL_CTX_get0_certificate(context.native_handle());
+  std::tm end{};
+  if (!certificate || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) != 1) return std::nullopt;
+  return timegm(&end);
 }
 
 }  // namespace ota::http

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "ota/base/log.hpp"
 #include "ota/base/text.hpp"
@@ -75,10 +76,12 @@ class OperatorApiImpl final : public Api {
 
   boost::asio::awaitable<http::Reply> handle(http::Request& request) override {
     Call call{request};
+    const auto began = std::chrono::steady_clock::now();
     auto answer = co_await answer_of(call);
     auto reply = answer ? std::move(*answer) : refuse(call, answer.error());
     add_cors(reply, request, context_.options.cors_origins);
-    count(reply.status);
+    context_.metrics.add(call.route, reply.status,
+                         std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
     co_return reply;
   }
 
@@ -89,6 +92,7 @@ class OperatorApiImpl final : public Api {
       co_return std::move(*error);
     if (!context_.options.cors_origins.empty() && is_preflight(call.request)) co_return preflight_reply();
     auto match = match_route(call.request.method(), call.request.path());
+    call.route = match.route;
     auto allowed = co_await authorize(call, match.route);
     if (!allowed) co_return allowed.error();
     if (!match.route && match.allow.empty()) co_return no_such_path(call.request.path());
@@ -162,10 +166,6 @@ class OperatorApiImpl final : public Api {
     entry.target = call.request.path().substr(0, kLongestTarget);
     entry.outcome = wire::rest_code(error.code);
     context_.engine.audit(std::move(entry));
-  }
-
-  void count(unsigned status) {
-    ++context_.answered[std::min<std::size_t>(status / 100, std::size(context_.answered) - 1)];
   }
 
   Context context_;

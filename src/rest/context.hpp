@@ -18,6 +18,7 @@
 #include "ota/wire/errors.hpp"
 #include "ota/wire/reply.hpp"
 #include "rest/api_keys.hpp"
+#include "rest/route_metrics.hpp"
 #include "rest/scope.hpp"
 
 namespace ota::rest {
@@ -38,7 +39,7 @@ struct Context {
   Probes probes;
   ApiKeyAuthenticator keys;
   std::atomic<int> uploads{0};               ///< in progress
-  std::atomic<std::uint64_t> answered[6]{};  ///< requests by the first digit of their status
+  RouteMetrics metrics{};
 };
 
 /// One request that a route handles.
@@ -50,6 +51,7 @@ struct Call {
   Scope scope{};  ///< of the key; not limited without one
   Caller caller() const { return {actor, request.remote()}; }
 
+  const Route* route = nullptr;  ///< what handles it
   unsigned problem_status = 0;  ///< status of an Error's response; 0: the usual one of its code
 };
 

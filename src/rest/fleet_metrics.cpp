@@ -53,6 +53,10 @@ void add_fleet(MetricsPage& page, const FleetNumbers& numbers) {
   page.begin(kState, "1 for the state that a rollout is in", "gauge");
   for (const auto& [rollout, counts] : numbers.rollouts)
     page.sample(kState, {{"rollout", rollout.id.str()}, {"state", std::string(to_string(rollout.state))}}, 1);
+  constexpr auto kBudget = "otad_rollout_budget";
+  page.begin(kBudget, "Devices of a rollout that may fail until it halts", "gauge");
+  for (const auto& [rollout, counts] : numbers.rollouts)
+    page.sample(kBudget, {{"rollout", rollout.id.str()}}, static_cast<double>(rollout.budget));
   constexpr auto kFleet = "otad_fleet_devices";
   page.begin(kFleet, "Devices by channel, hardware and version; all beyond 1,000 rows in one of version (others)",
              "gauge");

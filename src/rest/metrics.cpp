@@ -6,9 +6,11 @@
 #include <string>
 
 #include "ota/base/text.hpp"
+#include "rest/fleet_counts.hpp"
 #include "rest/fleet_metrics.hpp"
 #include "rest/handlers.hpp"
 #include "rest/metrics_text.hpp"
+#include "rest/selection.hpp"
 
 namespace ota::rest {
 namespace {
@@ -17,16 +19,19 @@ double real(std::uint64_t count) { return static_cast<double>(count); }
 
 void add_engine(MetricsPage& page, const engine::Stats& stats) {
   page.gauge("otad_engine_commands_waiting", "Commands waiting in the engine's queue", real(stats.waiting));
+  page.gauge("otad_engine_commands_max", "Commands that the engine's queue takes", real(stats.max_waiting));
   page.counter("otad_engine_commands_total", "Commands accepted by the engine", real(stats.commands));
   page.counter("otad_engine_commands_refused_total", "Commands rejected because the queue was full",
                real(stats.refused));
   page.counter("otad_engine_commits_total", "Transactions committed", real(stats.commits));
   page.counter("otad_engine_commit_faults_total", "Transactions that failed", real(stats.commit_faults));
-  page.counter("otad_engine_commit_seconds_total", "Time spent in commits", stats.commit_seconds);
+  page.begin("otad_engine_commit_seconds", "Time of a commit", "histogram");
+  page.histogram("otad_engine_commit_seconds", {}, stats.commit_time);
   page.gauge("otad_firmware_damaged", "Firmware whose image is corrupted on disk and has not been uploaded again",
              real(stats.damaged));
   page.gauge("otad_slots_held", "Tasks that are offered, downloading or in retry_wait",
              static_cast<double>(stats.slots_held));
+  page.gauge("otad_slots_max", "Tasks that may hold a slot (tasks.max_active)", static_cast<double>(stats.slots));
   page.counter("otad_tasks_created_total", "Tasks created since the start", real(stats.tasks_created));
   page.counter("otad_tasks_succeeded_total", "Tasks that succeeded since the start", real(stats.tasks_succeeded));
   page.counter("otad_tasks_failed_total", "Tasks that failed since the start", real(stats.tasks_failed));
@@ -37,6 +42,19 @@ void add_engine(MetricsPage& page, const engine::Stats& stats) {
   page.counter("otad_transport_orders_total", "Transport changes requested during a task",
                real(stats.transport_orders));
   page.counter("otad_smaller_grids_total", "Attempts with reduced chunk size", real(stats.smaller_grids));
+}
+
+void add_deliveries(MetricsPage& page, const engine::Stats& stats) {
+  constexpr auto kEnded = "otad_tasks_ended_total";
+  page.begin(kEnded, "Tasks that ended since the start, by state and reason", "counter");
+  for (const auto& [end, count] : *stats.ended)
+    page.sample(kEnded, {{"state", std::string(to_string(end.first))}, {"reason", end.second}}, real(count));
+  constexpr auto kTime = "otad_delivery_seconds";
+  page.begin(kTime, "Time from a task's first offer to its verified image", "histogram");
+  page.histogram(kTime, {}, stats.delivery_time);
+  constexpr auto kRate = "otad_delivery_bytes_per_second";
+  page.begin(kRate, "Bytes of the image in each second of that time", "histogram");
+  page.histogram(kRate, {}, stats.delivery_rate);
 }
 
 void add_broker(MetricsPage& page, const mqtt::Status& status) {
@@ -57,6 +75,9 @@ void add_http(MetricsPage& page, const http::ServerCounters& counters) {
   page.counter("otad_http_connections_refused_total", "Connections rejected at http.max_connections",
                real(counters.connections_refused));
   page.counter("otad_http_requests_total", "HTTP requests of devices and operators", real(counters.requests_total));
+  if (counters.certificate_end)
+    page.gauge("otad_tls_certificate_expiry_timestamp_seconds", "When the certificate in use ends, since 1970",
+               static_cast<double>(*counters.certificate_end));
   page.counter("otad_http_file_bytes_total", "Firmware bytes sent over HTTP", real(counters.file_bytes_sent));
 }
 
@@ -78,10 +99,7 @@ void add_devices(MetricsPage& page, const download::DeviceCounters& counters) {
 }
 
 void add_operators(MetricsPage& page, const Context& context) {
-  constexpr auto kName = "otad_api_requests_total";
-  page.begin(kName, "Operators' requests by HTTP status class", "counter");
-  for (std::size_t digit = 2; digit < std::size(context.answered); ++digit)
-    page.sample(kName, "status", fmt::format("{}xx", digit), real(context.answered[digit].load()));
+  context.metrics.write(page);
   page.gauge("otad_uploads", "Uploads in progress", context.uploads.load());
 }
 
@@ -91,6 +109,8 @@ using Verdicts = std::array<std::int64_t, 4>;
 struct Stored {
   Verdicts links{};
   FleetNumbers fleet;
+  storage::DeviceCounts devices;
+  std::array<std::int64_t, kTaskStates> tasks{};
   std::optional<std::string> last_backup;  ///< milliseconds since 1970
 };
 
@@ -101,11 +121,22 @@ void add_links(MetricsPage& page, const Verdicts& counts) {
     page.sample(kName, "verdict", to_string(static_cast<LinkVerdict>(i)), static_cast<double>(counts[i]));
 }
 
+void add_counts(MetricsPage& page, const Stored& stored) {
+  page.gauge("otad_devices", "Devices in the registry", static_cast<double>(stored.devices.total));
+  page.gauge("otad_devices_online", "Devices seen within devices.present_s", static_cast<double>(stored.devices.online));
+  page.gauge("otad_devices_living", "Devices seen within fleet.living_days", static_cast<double>(stored.devices.living));
+  constexpr auto kTasks = "otad_tasks";
+  page.begin(kTasks, "Tasks by state", "gauge");
+  for (std::size_t i = 0; i < stored.tasks.size(); ++i)
+    page.sample(kTasks, "state", to_string(static_cast<TaskState>(i)), static_cast<double>(stored.tasks[i]));
+}
+
 void add_process(MetricsPage& page) {
   const auto process = process_metrics();
   page.gauge("process_resident_memory_bytes", "Resident memory", real(process.resident_bytes));
   page.gauge("process_open_fds", "Open file descriptors", real(process.open_files));
   page.gauge("process_max_fds", "Maximum number of open file descriptors", real(process.max_files));
+  page.gauge("process_start_time_seconds", "When the process started, in seconds since 1970", process.start_seconds);
   page.counter("process_cpu_seconds_total", "User and system CPU time", process.cpu_seconds);
 }
 
@@ -115,12 +146,16 @@ Answering get_metrics(Context& context, Call&) {
   MetricsPage page;
   page.begin("otad_build_info", "Version of otad", "gauge");
   page.sample("otad_build_info", "version", OTAD_VERSION, 1);
-  add_engine(page, context.engine.stats());
+  const auto stats = context.engine.stats();
+  add_engine(page, stats);
+  add_deliveries(page, stats);
   if (context.probes.broker) add_broker(page, context.probes.broker());
   if (context.probes.http) add_http(page, context.probes.http());
   if (context.probes.devices) add_devices(page, context.probes.devices());
-  std::function<Result<Stored>(storage::ReadView&)> count = [](storage::ReadView& view) -> Result<Stored> {
-    return Stored{view.devices.verdicts(), fleet_numbers(view), view.metadata.value("last_backup")};
+  std::function<Result<Stored>(storage::ReadView&)> count =
+      [online = online_since(context), living = living_since(context)](storage::ReadView& view) -> Result<Stored> {
+    return Stored{view.devices.verdicts(), fleet_numbers(view), view.devices.counts(online, living),
+                  view.tasks.by_state(), view.metadata.value("last_backup")};
   };
   // Left out if the database can't be read.
   const auto counts = co_await read<Stored>(context.readers, std::move(count));
@@ -129,6 +164,7 @@ Answering get_metrics(Context& context, Call&) {
   if (const auto at = counts ? parse_decimal<std::int64_t>(counts->last_backup.value_or("")) : std::nullopt)
     page.gauge("otad_last_backup_timestamp_seconds", "Time of the last backup by otad backup, since 1970",
                static_cast<double>(*at) / 1'000);
+  if (counts) add_counts(page, *counts);
   add_operators(page, context);
   if (const auto free = context.store.free_bytes())
     page.gauge("otad_firmware_free_bytes", "Free bytes on the file system of storage.firmware_dir", real(*free));

@@ -4,12 +4,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
 namespace ota::rest {
 namespace {
+
+const double kStarted = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 
 double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
@@ -35,16 +38,36 @@ void MetricsPage::sample(std::string_view name, std::string_view label, std::str
   sample(name, {{label, std::string(label_value)}}, value);
 }
 
-void MetricsPage::sample(std::string_view name, std::initializer_list<Label> labels, double value) {
+void MetricsPage::open(std::string_view name, std::initializer_list<Label> labels, char& before) {
   text_ += name;
-  char before = '{';
+  before = '{';
   for (const auto& [label, text] : labels) {
     fmt::format_to(std::back_inserter(text_), "{}{}=\"", before, label);
     append_escaped(text_, text);
     text_ += '"';
     before = ',';
   }
-  fmt::format_to(std::back_inserter(text_), "}} {}\n", value);
+}
+
+void MetricsPage::sample(std::string_view name, std::initializer_list<Label> labels, double value) {
+  char before = '{';
+  open(name, labels, before);
+  fmt::format_to(std::back_inserter(text_), "{} {}\n", before == '{' ? "" : "}", value);
+}
+
+void MetricsPage::histogram(std::string_view name, std::initializer_list<Label> labels, const Histogram& values) {
+  const auto bucket = fmt::format("{}_bucket", name);
+  std::uint64_t up_to = 0;
+  char before = '{';
+  for (std::size_t i = 0; i < values.bounds().size(); ++i) {
+    up_to += values.count(i);
+    open(bucket, labels, before);
+    fmt::format_to(std::back_inserter(text_), "{}le=\"{}\"}} {}\n", before, values.bounds()[i], up_to);
+  }
+  open(bucket, labels, before);
+  fmt::format_to(std::back_inserter(text_), "{}le=\"+Inf\"}} {}\n", before, values.total());
+  sample(fmt::format("{}_sum", name), labels, values.sum());
+  sample(fmt::format("{}_count", name), labels, static_cast<double>(values.total()));
 }
 
 void MetricsPage::one(std::string_view name, std::string_view help, std::string_view type, double value) {
@@ -61,6 +84,7 @@ ProcessMetrics process_metrics() {
   std::error_code error;
   for (std::filesystem::directory_iterator fd("/proc/self/fd", error), end; !error && fd != end; fd.increment(error))
     ++metrics.open_files;
+  metrics.start_seconds = kStarted;
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) metrics.max_files = limit.rlim_cur;
   rusage usage{};

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "ota/base/histogram.hpp"
+
 namespace ota::rest {
 
 /// Collects one page of samples. Names of metrics and labels come from this program only and are not escaped.
@@ -20,11 +22,15 @@ class MetricsPage {
   void sample(std::string_view name, std::string_view label, std::string_view label_value, double value);
   using Label = std::pair<std::string_view, std::string>;
   void sample(std::string_view name, std::initializer_list<Label> labels, double value);
+  /// One histogram of that name: `_bucket`, `_sum` and `_count`.
+  void histogram(std::string_view name, std::initializer_list<Label> labels, const Histogram& values);
 
   std::string take() { return std::move(text_); }
 
  private:
   void one(std::string_view name, std::string_view help, std::string_view type, double value);
+  /// `name{label="…"`, without the end; `before` is what goes before the next label.
+  void open(std::string_view name, std::initializer_list<Label> labels, char& before);
   std::string text_;
 };
 
@@ -34,6 +40,7 @@ struct ProcessMetrics {
   std::uint64_t open_files = 0;
   std::uint64_t max_files = 0;
   double cpu_seconds = 0;
+  double start_seconds = 0;  ///< since 1970
 };
 ProcessMetrics process_metrics();
 

@@ -13,7 +13,7 @@ from common import (PATIENT, Broker, Daemon, Report, ask, built, by_turns, exact
                     metrics, options, running, subfolder)
 
 CHUNK = 65536
-COMMITS = ("otad_engine_commits_total", "otad_engine_commit_seconds_total", "otad_engine_commands_total")
+COMMITS = ("otad_engine_commits_total", "otad_engine_commit_seconds_sum", "otad_engine_commands_total")
 
 
 class Echo(harness.Process):

@@ -139,7 +139,7 @@ def main():
             bare += bare_commits(daemon.folder / "bare.db", 5 * seconds)
             after = metrics(daemon.rest)
             commits, spent = (after[name] - before[name] for name in
-                              ("otad_engine_commits_total", "otad_engine_commit_seconds_total"))
+                              ("otad_engine_commits_total", "otad_engine_commit_seconds_sum"))
             commit = spent / commits * 1e3
             report.add(**{"calls": f"{rate}/s, {seconds} s", "median ms": statistics.median(took),
                           "p99 ms": percentile(took, 0.99), "/healthz ms": statistics.median(idle),

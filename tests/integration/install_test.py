@@ -51,7 +51,8 @@ class Install(unittest.TestCase):
             *(f"usr/share/otad/agent/install-{kind}" for kind in ("dd", "mender", "rauc", "swupdate")),
             "usr/share/otad/mosquitto/otad.conf", "usr/share/otad/mosquitto/otad-secure.conf",
             "usr/share/otad/mosquitto/otad.acl", "usr/share/otad/simulate/fleet.toml",
-            "usr/share/otad/simulate/rollout.toml", "usr/share/doc/otad/README.md", "usr/share/doc/otad/LICENSE",
+            "usr/share/otad/simulate/rollout.toml", "usr/share/otad/prometheus/otad-rules.yml",
+            "usr/share/otad/grafana/otad.json", "usr/share/doc/otad/README.md", "usr/share/doc/otad/LICENSE",
             *(f"usr/share/doc/otad/docs/{path.relative_to(ROOT / 'docs')}" for path in (ROOT / "docs").rglob("*")
               if path.is_file())})
 

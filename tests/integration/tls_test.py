@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import time
 import unittest
 import warnings
 
@@ -224,6 +225,9 @@ class Tls(unittest.TestCase):
             self.assertEqual(part + reply.read(), data)
             idle.request("GET", "/healthz")
             self.assertEqual(idle.getresponse().status, 200)
+        page = self.rest.call("GET", "/metrics").body.decode()
+        end = re.search(r"^otad_tls_certificate_expiry_timestamp_seconds (\S+)$", page, re.M)
+        self.assertLess(abs(float(end.group(1)) - time.time() - 2 * 24 * 3600), 3600, "that of the certificate in use")
 
 
 if __name__ == "__main__":

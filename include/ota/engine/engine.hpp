@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "ota/base/clock.hpp"
+#include "ota/base/histogram.hpp"
 #include "ota/base/random.hpp"
 #include "ota/base/result.hpp"
 #include "ota/base/settings.hpp"
@@ -109,13 +110,24 @@ struct Options {
   std::size_t max_batch = 512;                   ///< commands in one commit
 };
 
+/// Ended tasks by state and reason; reasons beyond a hundred in one `(others)`.
+using EndedTasks = std::map<std::pair<TaskState, std::string>, std::uint64_t>;
+
+inline constexpr double kCommitBounds[] = {0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5};
+inline constexpr double kDeliveryBounds[] = {1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600};
+inline constexpr double kRateBounds[] = {1e3, 3e3, 1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8};
+
 struct Stats {
   std::size_t waiting = 0;  ///< commands in the queue
+  std::size_t max_waiting = 0;
   std::uint64_t commands = 0;
   std::uint64_t refused = 0;  ///< queue full
   std::uint64_t commits = 0;
   std::uint64_t commit_faults = 0;
-  double commit_seconds = 0;  ///< spent in COMMIT
+  Histogram commit_time{kCommitBounds};      ///< seconds of each COMMIT
+  Histogram delivery_time{kDeliveryBounds};  ///< seconds from a task's first offer to its verified image
+  Histogram delivery_rate{kRateBounds};      ///< bytes/s of the image in that time
+  std::shared_ptr<const EndedTasks> ended = std::make_shared<EndedTasks>();
   std::int64_t slots_held = 0;
   std::int64_t slots = 0;  ///< tasks.max_active
   std::uint64_t tasks_created = 0;

@@ -46,6 +46,7 @@ struct ServerCounters {
   std::uint64_t connections_refused = 0;
   std::uint64_t requests_total = 0;
   std::uint64_t file_bytes_sent = 0;
+  std::optional<std::int64_t> certificate_end;  ///< seconds since 1970; of the listener whose certificate ends first
 };
 
 /// Owns its threads and sockets. Call listen() once for each address, then start(); stop() may be called from any

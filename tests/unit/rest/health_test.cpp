@@ -98,7 +98,7 @@ TEST(Metrics, EachLineIsWellFormedAndEachNameIntroducedOnce) {
   const auto seen = bench.get("/metrics");
   EXPECT_EQ(seen.reply.content_type, "text/plain; version=0.0.4");
   EXPECT_THAT(seen.reply.body, HasSubstr("\notad_tasks_created_total 12\n"));
-  EXPECT_THAT(seen.reply.body, HasSubstr("otad_api_requests_total{status=\"4xx\"} 1\n"));
+  EXPECT_THAT(seen.reply.body, HasSubstr("otad_api_requests_total{status=\"404\"} 1\n"));
   EXPECT_THAT(seen.reply.body, HasSubstr("\notad_mqtt_connected 1\n"));
   const std::regex sample(R"(([a-z_]+)(\{[a-z]+="[^"]*"\})? [0-9.e+-]+)");
   const std::regex comment(R"(# (HELP|TYPE) ([a-z_]+) .+)");
