@@ -40,6 +40,11 @@ void ApiKeyAuthenticator::keep(std::shared_ptr<const Keys> keys, Millis read_at)
   read_at_ = read_at;
 }
 
+void ApiKeyAuthenticator::forget() {
+  const MutexLock lock(mutex_);
+  keys_ = nullptr;
+}
+
 void ApiKeyAuthenticator::record_use(const std::string& name) {
   {
     const auto now = clock_.steady();

@@ -33,6 +33,8 @@ class ApiKeyAuthenticator {
   /// The owner of the key in that Authorization header. Errc::unauthenticated if there is no key, or it is unknown or expired; the
   /// database's error if the keys can't be read, so that no call is authorized by a stale cache.
   boost::asio::awaitable<Result<Operator>> authenticate(std::string_view authorization);
+  /// Reads them again at the next call, since one was changed here.
+  void forget();
 
  private:
   using Keys = std::vector<ApiKey>;

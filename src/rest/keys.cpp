@@ -64,6 +64,7 @@ Answering put_key(Context& context, Call& call, engine::KeyChange change, std::s
   };
   auto key = co_await command<ApiKey>(std::move(start));
   if (!key) co_return key.error();
+  context.keys.forget();
   auto json = key_json(*key);
   if (!secret.empty()) json["key"] = secret;
   auto reply = wire::json_reply(status, to_text(json));
@@ -149,6 +150,7 @@ Answering delete_key(Context& context, Call& call) {
   };
   auto removed = co_await command<void>(std::move(start));
   if (!removed) co_return removed.error();
+  context.keys.forget();
   co_return wire::no_content_reply();
 }
 
