@@ -129,7 +129,6 @@ class Operator(ServerCase):
             ("GET", "/firmware/999999"),
             ("DELETE", "/firmware/999999"),
             ("GET", "/nowhere"),
-            ("GET", "/"),
         ):
             with self.subTest(f"{method} {path}"):
                 self.assert_problem(self.rest.call(method, path), 404)
