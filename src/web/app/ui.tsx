@@ -7,7 +7,7 @@ import {exact, relative} from './format';
 import {tick, useNow} from './live';
 import type {Me, Role} from './types';
 
-export const Session = createContext<Me>({name: '', role: 'viewer', auth_required: true});
+export const Session = createContext<Me>({name: '', role: 'viewer', auth_required: true, scope: []});
 
 const RANK: Record<Role, number> = {viewer: 0, operator: 1, admin: 2};
 
