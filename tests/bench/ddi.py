@@ -112,7 +112,7 @@ def artifacts(report, where, daemon, seconds, rounds, sizes):
 def main():
     arguments = options(__doc__, rounds=3, seconds=8, devices=10_000)
     quick = arguments.quick
-    rounds, seconds, devices = (1, 1, 50) if quick else (arguments.rounds, arguments.seconds, arguments.devices)
+    rounds, seconds, devices = (1, 1, 5_000) if quick else (arguments.rounds, arguments.seconds, arguments.devices)
     report = Report(arguments, "ddi", f"{CONNECTIONS} connections, {rounds} rounds of {seconds} s")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

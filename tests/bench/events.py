@@ -18,7 +18,7 @@ import time
 from common import (MIB, PATIENT, Broker, Daemon, Report, exact_seconds, folder, memory, metrics, options, percentile,
                     running)
 
-COMMITS = ("otad_engine_commits_total", "otad_engine_commit_seconds_total")
+COMMITS = ("otad_engine_commits_total", "otad_engine_commit_seconds_sum")
 ASK = b"GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
 
 
