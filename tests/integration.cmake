@@ -52,7 +52,7 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
   add_test(NAME integration.swupdate
     COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/swupdate_test.py)
   set_tests_properties(integration.swupdate PROPERTIES LABELS integration TIMEOUT 1800
-    ENVIRONMENT "${environment}")
+    ENVIRONMENT "${environment}" COST 1000)  # it begins first: it takes minutes in which it waits
   # The operators' page in Debian's Chromium.
   if(OTAD_WEB)
     add_test(NAME integration.page
