@@ -5,7 +5,7 @@
 namespace ota::engine {
 
 void ActionCommands::poll(DeviceId device, Credentials who, std::chrono::seconds interval, Done<PollAnswer> done) {
-  if (auto idle = loop_.idle_polls().find(device.str(), who)) return done(std::move(*idle));
+  if (auto idle = loop_.idle_polls().find(device.str(), who)) return done(*idle);
   submit<PollAnswer>(loop_, std::move(done), {device.str()}, [device, who, interval](TaskService& service) {
     return on_poll(service, device, who, interval);
   });

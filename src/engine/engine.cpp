@@ -189,7 +189,8 @@ class EngineImpl final : public Engine {
 
   void put_key(KeyChange change, Caller caller, Done<ApiKey> done) override {
     auto target = change.name;
-    order_by<ApiKey>(loop_, std::move(done), caller, action_of(change.what), std::move(target), {},
+    const auto* const action = action_of(change.what);
+    order_by<ApiKey>(loop_, std::move(done), caller, action, std::move(target), {},
                      [change = std::move(change)](TaskService& service) { return on_put_key(service, change); });
   }
   void remove_key(std::string name, Caller caller, Done<void> done) override {

@@ -172,13 +172,8 @@ asio::awaitable<bool> Session::serve_request() {
   follows_ = true;
 
   if (head == IncomingRequest::Head::refused) {
-    const unsigned status = request.refusal();
-    log::debug(fmt::format("http: {} answered {}: {}", peer_.remote, status, request.refusal_detail()));
-    linger_ = true;
-    deadline_.touch();
-    const Reply refusal = problem({status, refusal_code(status), reason_phrase(status), request.refusal_detail()});
-    auto writing = write_plain(request, refusal, false);
-    co_await std::move(writing);
+    auto refusing = refuse_head(request);
+    co_await std::move(refusing);
     co_return false;
   }
 
@@ -218,6 +213,16 @@ asio::awaitable<bool> Session::serve_request() {
   if (keep) input_.finish_request();
   proven = true;
   co_return keep;
+}
+
+asio::awaitable<void> Session::refuse_head(const IncomingRequest& request) {
+  const unsigned status = request.refusal();
+  log::debug(fmt::format("http: {} answered {}: {}", peer_.remote, status, request.refusal_detail()));
+  linger_ = true;
+  deadline_.touch();
+  const Reply refusal = problem({status, refusal_code(status), reason_phrase(status), request.refusal_detail()});
+  auto writing = write_plain(request, refusal, false);
+  co_await std::move(writing);
 }
 
 Reply Session::reply_to_fault(const IncomingRequest& request, const std::exception_ptr& fault) const {

@@ -45,6 +45,7 @@ class Session final : public SessionHook, public std::enable_shared_from_this<Se
  private:
   static boost::asio::awaitable<void> run(std::shared_ptr<Session> self);
   boost::asio::awaitable<bool> serve_request();
+  boost::asio::awaitable<void> refuse_head(const IncomingRequest& request);
   Reply reply_to_fault(const IncomingRequest& request, const std::exception_ptr& fault) const;
   boost::asio::awaitable<bool> write_plain(const IncomingRequest& request, const Reply& reply, bool keep);
   void file_head(std::string& head, const IncomingRequest& request, const Reply& reply, const FilePlan& plan,

@@ -1,6 +1,7 @@
 #include "otactl/bars.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <array>
 #include <numeric>
 
@@ -26,7 +27,7 @@ std::vector<std::size_t> share_columns(const std::vector<std::int64_t>& counts, 
   };
   const auto nonzero = std::count_if(counts.begin(), counts.end(), [](auto count) { return count > 0; });
   // Full only where nothing is left.
-  auto left = sum >= total ? width : std::min(width - 1, static_cast<std::size_t>(exact(sum) + 0.5));
+  auto left = sum >= total ? width : std::min(width - 1, static_cast<std::size_t>(std::lround(exact(sum))));
   left = std::max(left, std::min(static_cast<std::size_t>(nonzero), width));
   const auto give = [&](std::size_t i) {
     ++columns[i];
@@ -46,6 +47,7 @@ std::vector<std::size_t> share_columns(const std::vector<std::int64_t>& counts, 
 
 std::string bar(const std::vector<Segment>& segments, std::int64_t total, std::size_t width, const Style& style) {
   std::vector<std::int64_t> counts;
+  counts.reserve(segments.size());
   for (const auto& segment : segments) counts.push_back(std::max<std::int64_t>(segment.count, 0));
   total = std::max(total, std::accumulate(counts.begin(), counts.end(), std::int64_t{0}));
   const auto columns = share_columns(counts, total, width);
