@@ -189,8 +189,9 @@ void Unit::Impl::write_task(TaskEntry& entry) {
   } else {
     task_writer.update(entry.row);
   }
-  counters.move(entry.counted, counted_as(entry.row));
-  entry.counted = counted_as(entry.row);
+  auto now = counted_as(entry.row);
+  counters.move(entry.counted, now);
+  entry.counted = std::move(now);
   if (std::exchange(entry.bitmap_changed, false)) write_bitmap(entry);
 }
 
@@ -215,8 +216,9 @@ void Unit::Impl::write_devices() {
       device_writer.update(*entry.row, entry.keys_changed);
     }
     entry.keys_changed = {};
-    counters.move(entry.counted, counted_as(entry.row->device));
-    entry.counted = counted_as(entry.row->device);
+    auto now = counted_as(entry.row->device);
+    counters.move(entry.counted, now);
+    entry.counted = std::move(now);
     if (std::exchange(entry.tags_changed, false)) device_tags.replace(id, entry.row->device.tags);
     if (std::exchange(entry.attributes_changed, false)) device_attributes.replace(id, entry.row->device.attributes);
   }
