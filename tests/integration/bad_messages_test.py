@@ -168,7 +168,7 @@ class BadMessages(ServerCase):
             ).wait_for_publish(10)
         self.assertEqual(self.gw.request("metadata")["task_id"], self.task)
         self.assertEqual(self.books(), before)
-        self.gw.unlike = ""  # the test's own messages came back before
+        self.gw.unlike = None  # the test's own messages came back before
 
     def test_duplicates_and_late_ones(self):
         self.gw.download(self.metadata)
