@@ -1,4 +1,4 @@
-// What the daemon does while it serves: new settings, its health, what it tells the service manager.
+// What the daemon does while it serves: new settings, its health, its reports to the service manager.
 #include <fmt/format.h>
 
 #include "app/daemon.hpp"
