@@ -57,7 +57,7 @@ class Webhooks {
   virtual ~Webhooks() = default;
 
   virtual void start() = 0;
-  /// Cancels deliveries in progress, which are repeated after a start, and reports every webhook's cursor to the engine.
+  /// Cancels deliveries in progress, which are repeated after a start, and reports each webhook's cursor to the engine.
   virtual void stop() = 0;
   /// There are new events in the database.
   virtual void wake() = 0;
