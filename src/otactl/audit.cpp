@@ -1,6 +1,5 @@
 #include "otactl/audit.hpp"
 
-#include "otactl/format.hpp"
 #include "otactl/show.hpp"
 
 namespace ota::otactl {
@@ -14,11 +13,10 @@ constexpr Column kAuditColumns[] = {
 
 int show_audit(Call& call) {
   Query query;
-  if (const auto since = call.text("since")) {
-    const auto span = parse_duration(*since);
-    query.emplace_back("since", span ? to_rfc3339(call.now() - *span) : *since);
-  }
-  if (const auto actor = call.text("actor")) query.emplace_back("actor", *actor);
+  for (const auto* name : {"since", "until"})
+    if (const auto time = call.past(name)) query.emplace_back(name, *time);
+  for (const auto* name : {"actor", "action", "target", "outcome"})
+    if (const auto value = call.text(name)) query.emplace_back(name, *value);
   return list(call, "/audit", std::move(query), kAuditColumns);
 }
 
@@ -27,8 +25,12 @@ int show_audit(Call& call) {
 Verb audit_verb() {
   return {"audit",
           "Show who did what",
-          {option("since", "TIME", "Only since then: 2h, 1d, or RFC 3339"),
-           option("actor", "NAME", "Only of this key's owner"), kLimit, kCursor},
+          {option("since", "TIME", "Only since then: 2h or 1d ago, or RFC 3339"),
+           option("until", "TIME", "Only before then"),
+           option("actor", "NAME", "Only of this API key", Completes::key),
+           option("action", "ACTION", "Only this action, such as rollout.pause, or the method of a refused call"),
+           option("target", "TARGET", "Only about this device, task, rollout or path"),
+           option("outcome", "OUTCOME", "Only done, or this code of a refusal"), kLimit, kCursor},
           show_audit};
 }
 

@@ -49,6 +49,20 @@ std::optional<std::chrono::seconds> Call::duration(std::string_view name) const 
   return value;
 }
 
+std::optional<std::string> Call::past(std::string_view name) const { return time(name, -1); }
+
+std::optional<std::string> Call::future(std::string_view name) const { return time(name, 1); }
+
+std::optional<std::string> Call::time(std::string_view name, int direction) const {
+  const auto given = text(name);
+  if (!given || parse_rfc3339(*given)) return given;
+  const auto span = parse_duration(*given);
+  if (!span)
+    throw Failure(kUsage, fmt::format("--{} must be a time such as 2h or 2026-11-22T08:30:00Z, not '{}'", name,
+                                      printable(*given)));
+  return to_rfc3339(now() + direction * *span);
+}
+
 Server Call::server() const {
   const Named environment{variable("OTACTL_URL"), variable("OTACTL_KEY_FILE"), variable("OTACTL_CA_FILE")};
   const Named options{text("url").value_or(""), text("key-file").value_or(""), text("ca-file").value_or("")};

@@ -35,6 +35,10 @@ class Call {
   std::optional<std::int64_t> number(std::string_view name, std::int64_t least) const;
   /// As parse_duration() reads it; Failure(kUsage) for another value.
   std::optional<std::chrono::seconds> duration(std::string_view name) const;
+  /// RFC 3339. A duration counts back from now; Failure(kUsage) for what is neither.
+  std::optional<std::string> past(std::string_view name) const;
+  /// The same, forward from now.
+  std::optional<std::string> future(std::string_view name) const;
 
   bool json() const { return text("output") == "json"; }
   bool wide() const { return text("output") == "wide"; }
@@ -49,6 +53,8 @@ class Call {
   WallTime now() const { return SystemClock().wall(); }
 
  private:
+  std::optional<std::string> time(std::string_view name, int direction) const;
+
   const Values values_;
   const Terminal terminal_;
   std::unique_ptr<Client> client_;

@@ -134,6 +134,10 @@ class Asker {
         return items("/firmware", {{"limit", "1000"}}, "/version");
       case Completes::hardware:
         return items("/firmware", {{"limit", "1000"}}, "/hardware");
+      case Completes::webhook:
+        return items("/webhooks", {}, "/id");
+      case Completes::key:
+        return items("/keys", {}, "/name");
       case Completes::context: {
         std::set<std::string> names;
         for (const auto& context : read_contexts(contexts_file()).all) names.insert(context.name);
@@ -172,7 +176,7 @@ class Asker {
     std::set<std::string> found;
     const auto page = call_.client().call(request).json();
     for (const auto& item : at(page, "/items"))
-      if (at(item, pointer).is_string()) found.insert(text_at(item, pointer));
+      if (const auto& name = at(item, pointer); name.is_primitive() && !name.is_null()) found.insert(as_text(name, {}));
     return found;
   }
 

@@ -1,9 +1,12 @@
 #include "otactl/events.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <deque>
 
+#include "ota/base/text.hpp"
 #include "otactl/event_stream.hpp"
 #include "otactl/format.hpp"
 #include "otactl/interrupt.hpp"
@@ -16,6 +19,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::int64_t kEventsShown = 50;
+constexpr std::int64_t kLargestPage = 1000;
+constexpr std::int64_t kLookedAt = 20'000;  ///< events at a time: what the server looks at for one page
 constexpr auto kAgain = 3s;  ///< between connections
 constexpr auto kStreamPatience = 5min;
 
@@ -89,23 +94,44 @@ int follow(Call& call, std::string since) {
   throw Failure(kInterrupted, "interrupted");
 }
 
+Query page_of(const Call& call, std::int64_t since, std::int64_t limit) {
+  auto query = filter_of(call);
+  query.emplace_back("since", std::to_string(since));
+  query.emplace_back("limit", std::to_string(std::min(limit, kLargestPage)));
+  return query;
+}
+
+/// Lines of the last `most` events, oldest first: looks for them from the newest back.
+std::string newest_lines(Call& call, std::int64_t most) {
+  const auto edges = call.client().get("/events", {{"limit", "1"}}).json();
+  const auto before_all = std::max<std::int64_t>(number_at(edges, "/oldest") - 1, 0);
+  std::deque<std::string> lines;
+  for (auto end = number_at(edges, "/newest"); end > before_all && std::ssize(lines) < most;) {
+    const auto begin = std::max(end - kLookedAt, before_all);
+    std::vector<std::string> found;
+    for (auto from = begin; from < end;) {
+      const auto page = call.client().get("/events", page_of(call, from, kLargestPage)).json();
+      for (const auto& event : at(page, "/items"))
+        if (parse_decimal<std::int64_t>(text_at(event, "/id")).value_or(0) <= end)
+          found.push_back(line_of(call, event) + "\n");
+      from = std::max(from + 1, number_at(page, "/next"));
+    }
+    lines.insert(lines.begin(), found.begin(), found.end());
+    end = begin;
+  }
+  if (std::ssize(lines) > most) lines.erase(lines.begin(), lines.end() - most);
+  return fmt::format("{}", fmt::join(lines, ""));
+}
+
 int show_events(Call& call) {
   const auto since = call.number("since", 0);
   if (call.has("follow")) return follow(call, since ? std::to_string(*since) : "");
-  auto query = filter_of(call);
   const auto most = call.number("limit", 1).value_or(kEventsShown);
-  auto from = since.value_or(0);
-  if (!since) {
-    // The newest ones: where they begin is known without the filter only.
-    const auto first = call.client().get("/events", {{"limit", "1"}}).json();
-    if (!query.empty() || number_at(first, "/newest") <= most)
-      from = 0;
-    else
-      from = number_at(first, "/newest") - most;
+  if (!since && !call.json()) {
+    write_out(newest_lines(call, most));
+    return kDone;
   }
-  query.emplace_back("since", std::to_string(from));
-  query.emplace_back("limit", std::to_string(std::min<std::int64_t>(most, 1000)));
-  const auto reply = call.client().get("/events", query);
+  const auto reply = call.client().get("/events", page_of(call, since.value_or(0), most));
   std::string text;
   const auto json = reply.json();
   if (!call.json())
@@ -124,7 +150,7 @@ Verb events_verb() {
            option("channel", "CHANNEL", "Only of this channel", Completes::channel),
            option("device", "DEVICE", "Only of this device", Completes::device),
            option("since", "NUMBER", "Only events behind the one of this number"),
-           option("limit", "N", "At most so many (default: 50)")},
+           option("limit", "N", "At most so many: the newest, or with --since the next (default: 50)")},
           show_events};
 }
 

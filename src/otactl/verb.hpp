@@ -10,7 +10,9 @@ namespace ota::otactl {
 class Call;
 
 /// What the values of a parameter are, for completion.
-enum class Completes : std::uint8_t { nothing, file, device, rollout, task, channel, version, hardware, context };
+enum class Completes : std::uint8_t {
+  nothing, file, device, rollout, task, channel, version, hardware, webhook, key, context,
+};
 
 struct Parameter {
   enum class Kind : std::uint8_t {

@@ -9,7 +9,7 @@
 namespace ota::otactl {
 namespace {
 
-constexpr auto kWebhook = argument("WEBHOOK", "Id of the webhook");
+constexpr auto kWebhook = argument("WEBHOOK", "Id of the webhook", Completes::webhook);
 
 /// `ok`, `failing since …`, `disabled: …`
 std::string as_health(const Json& value, WallTime now) {
@@ -65,8 +65,14 @@ std::string webhook_path(const Call& call, const char* verb) {
 
 int test_webhook(Call& call) {
   const auto reply = call.client().post(webhook_path(call, "test"));
-  answer(call, reply, "a test was sent: otactl webhook list shows the answer\n");
-  return kDone;
+  const auto json = reply.json();
+  const bool delivered = at(json, "/delivered") == true;
+  const auto cause = !at(json, "/error").is_null() ? text_at(json, "/error")
+                                                   : fmt::format("answered {}", as_text(at(json, "/status"), {}));
+  answer(call, reply,
+         delivered ? fmt::format("delivered in {} ms\n", as_text(at(json, "/ms"), {}))
+                   : fmt::format("not delivered: {}\n", cause));
+  return delivered ? kDone : kRefused;
 }
 
 int replay_webhook(Call& call) {

@@ -1,6 +1,7 @@
 """otactl with keys, TLS, contexts, and with servers that are none."""
 import contextlib
 import http.server
+import json
 import os
 import pathlib
 import shutil
@@ -120,6 +121,8 @@ class Page(http.server.BaseHTTPRequestHandler):
     """Not otad."""
 
     def do_GET(self):
+        if self.path.startswith("/older"):
+            return self.be_older()
         redirect, huge = self.path.startswith("/redirect"), self.path.startswith("/huge")
         self.send_response(302 if redirect else 200 if huge or self.path.startswith("/bad") else 404)
         self.send_header("Content-Type", "application/json" if self.path.startswith("/bad") else "text/html")
@@ -128,6 +131,16 @@ class Page(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         with contextlib.suppress(OSError):
             self.wfile.write(b"x" * (80 << 20) if huge else b"<h1>\x1b[2Jnginx</h1>")
+
+    def be_older(self):
+        """An otad that knows nothing of what is asked for."""
+        known = self.path == "/older/healthz"
+        body = {"version": "0.0.1", "status": "ok"} if known else {
+            "type": "about:blank", "title": "Not Found", "status": 404, "code": "not_found", "detail": "no such route"}
+        self.send_response(200 if known else 404)
+        self.send_header("Content-Type", "application/json" if known else "application/problem+json")
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
 
     def log_message(self, *_):
         pass
@@ -149,6 +162,13 @@ class Strangers(unittest.TestCase, OtactlRunner):
         self.assertIn("redirects elsewhere", self.otactl("status", "--url", self.url + "/redirect", status=4).stderr)
         self.assertIn("no JSON", self.otactl("status", "--url", self.url + "/bad", status=4).stderr)
         self.otactl("status", "--url", self.url + "/huge", status=4)
+
+    def test_another_version_is_said_where_it_may_be_the_cause(self):
+        told = self.otactl("device", "show", "gw-1", "--url", self.url + "/older", status=1).stderr
+        self.assertIn("The server is otad 0.0.1, this is otactl", told)
+        found = {one["check"]: one for one in self.json("doctor", "--url", self.url + "/older", status=1)}
+        self.assertEqual(found["version"]["verdict"], "warning")
+        self.assertIn("install the same version", found["version"]["remedy"])
 
     def test_nobody_there_and_no_such_name(self):
         told = self.otactl("status", "--url", f"http://127.0.0.1:{free_port()}", status=4).stderr

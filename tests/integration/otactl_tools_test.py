@@ -1,4 +1,4 @@
-"""otactl doctor, audit, events and completion."""
+"""otactl doctor, keys, audit, events, webhooks and completion."""
 import http.server
 import json
 import shutil
@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from harness import free_port, main, wait_until
 from otactl_case import LIMIT, OTACTL, OtactlCase, OtactlRunner
+from receiver import Receiver
 
 
 class Doctor(OtactlCase):
@@ -52,6 +53,75 @@ class Audit(OtactlCase):
         self.assertRegex(told, r"^AT +ACTOR +ACTION +TARGET +OUTCOME")
         self.assertEqual(len(self.otactl("audit", "--actor", "nobody").stdout.splitlines()), 1)
 
+    def test_filters(self):
+        self.rest.call("PUT", "/devices/filtered", {"hardware": "au"})
+        self.rest.call("DELETE", "/devices/filtered")
+        self.rest.call("DELETE", "/devices/filtered")  # 404
+
+        def found(*options, target="filtered"):
+            return [entry["action"] for entry in self.json("audit", "--target", target, *options)["items"]]
+
+        self.assertEqual(found(), ["device.remove", "device.put"])
+        self.assertEqual(found("--action", "device.put", "--outcome", "done"), ["device.put"])
+        self.assertEqual(found("--outcome", "unknown_device", target="/devices/filtered"), ["DELETE"])
+        self.assertEqual(found("--until", "1h"), [])
+        self.assertEqual(found("--until", "2099-01-01T00:00:00Z", "--actor", "anonymous", "--limit", "1"),
+                         ["device.remove"])
+        self.assertIn("--since must be a time", self.otactl("audit", "--since", "yesterday", status=2).stderr)
+
+
+class Keys(OtactlCase):
+    settings = {"security.api_auth": "required"}
+
+    def setUp(self):
+        super().setUp()
+        if not hasattr(type(self), "root"):
+            type(self).root = self.otad("keys", "add", "--name", "root", "--role", "admin").stdout
+        self.keep("root", self.root)
+
+    def keep(self, name, key):
+        """Calls with that key from now on."""
+        file = self.home / f"{name}.key"
+        file.write_text(key)
+        file.chmod(0o600)
+        self.env["OTACTL_KEY_FILE"] = str(file)
+
+    def test_made_shown_changed_and_removed(self):
+        made = self.otactl("key", "add", "field", "--role", "operator", "--scope", "tag.site=lab", "--scope",
+                           "hardware=gw-a", "--expires", "90d")
+        self.assertRegex(made.stdout, r"^otad_\S+\n$")
+        self.assertRegex(made.stderr, "key field, shown this once")
+        told = self.otactl("key", "list").stdout
+        self.assertRegex(told, r"(?m)^field +operator +tag.site=lab, hardware=gw-a +- +in (89|90) d +-$")
+        self.assertRegex(told, r"(?m)^root +admin +all +\d+ s +- +-$")
+        self.assertNotIn(made.stdout.strip(), told)
+        self.assertIn("a key named field already", self.otactl("key", "add", "field", "--role", "viewer", status=1).stderr)
+        told = self.otactl("key", "set", "field", "--role", "viewer", "--all-devices", "--expires", "never").stdout
+        self.assertRegex(told, r"(?m)^field +viewer +all +- +- +-$")
+        self.assertIn("say what to set", self.otactl("key", "set", "field", status=2).stderr)
+        self.otactl("key", "set", "field", "--scope", "hardware=gw-a", "--all-devices", status=2)
+        self.otactl("key", "set", "field", "--scope", "no such condition", status=1)
+        self.otactl("key", "add", "other", "--role", "king", status=2)
+        self.otactl("key", "add", "other", "--role", "viewer", "--expires", "soon", status=2)
+        self.assertIn("--yes", self.otactl("key", "remove", "field", status=2).stderr)
+        removed = self.otactl("key", "remove", "field", "--yes")
+        self.assertEqual(removed.stdout, "key field is removed\n")
+        self.assertEqual(removed.stderr, "key field: viewer, last used -\n")
+        self.assertIn("there is no key named field", self.otactl("key", "remove", "field", "--yes", status=1).stderr)
+
+    def test_rotated_with_grace_and_ended(self):
+        first = self.otactl("key", "add", "turned", "--role", "admin").stdout
+        second = self.otactl("key", "rotate", "turned", "--grace", "1h")
+        self.assertRegex(second.stderr, r"the former is good until \S")
+        third = self.json("key", "rotate", "turned", "--grace", "0s")
+        self.assertIsNone(third["former_until"])
+        self.otactl("key", "rotate", "turned", "--grace", "31d", status=1)
+        for secret, status in ((first, 4), (second.stdout, 4), (third["key"], 0)):
+            self.keep("turned", secret)
+            self.otactl("status", status=status)
+        self.otactl("key", "set", "turned", "--expires", "0s")
+        self.otactl("status", status=4)
+
 
 class Completion(OtactlCase):
     def complete(self, *words):
@@ -72,6 +142,10 @@ class Completion(OtactlCase):
         self.assertEqual(self.complete("rol"), ["rollout"])
         self.assertEqual(self.complete("firmware", "upload", ""), [":file"])
         self.assertEqual(self.complete("device", "show", "--url", "http://127.0.0.1:1", ""), [])
+        self.rest.call("POST", "/keys", {"name": "co-key", "role": "viewer"})
+        self.assertEqual(self.complete("key", "rotate", "co"), ["co-key"])
+        webhook = self.rest.call("POST", "/webhooks", {"url": "https://receiver.example/hook"}).json["id"]
+        self.assertEqual(self.complete("webhook", "test", ""), [str(webhook)])
 
     def bash(self, line):
         """What bash would offer at the end of the line."""
@@ -113,6 +187,70 @@ class Completion(OtactlCase):
 def cloud_event(number, kind="rollout.halted", **data):
     return json.dumps({"specversion": "1.0", "id": str(number), "source": "/otad/test", "type": f"otad.{kind}",
                        "time": "2026-11-27T10:00:00Z", "subject": f"RO_{number}", "data": data})
+
+
+class RealEvents(OtactlCase):
+    """Against the daemon itself."""
+
+    settings = {"webhooks.allow_http": True, "webhooks.allow_private": True}
+
+    def registered(self, *names):
+        for name in names:
+            self.assertEqual(self.rest.call("PUT", f"/devices/{name}", {"hardware": "ev"}).status, 201)
+
+    def receiver(self):
+        receiver = Receiver()
+        self.addCleanup(receiver.close)
+        return receiver
+
+    def test_the_newest_are_shown(self):
+        self.registered("ev-1", "ev-2", "ev-3")
+        told = self.otactl("events", "--types", "device.*", "--limit", "2").stdout.splitlines()
+        self.assertRegex(told[0], r"device\.registered +ev-2 +.*hardware=ev by=operator")
+        self.assertRegex(told[1], r"device\.registered +ev-3 ")
+        self.assertEqual(len(told), 2)
+        self.assertRegex(self.otactl("events", "--device", "ev-1").stdout, r"^\S.* device\.registered +ev-1 .*\n$")
+        page = self.json("events", "--types", "device.registered", "--since", "0", "--limit", "1")
+        self.assertEqual(len(page["items"]), 1)
+        self.assertIn("otad.device.registered", page["items"][0]["type"])
+        self.assertIn("next", page)
+        self.assertIn("must be one of rollout.*", self.otactl("events", "--types", "none", status=1).stderr)
+        self.assertIn("newest", self.otactl("events", "--since", "99999999", status=1).stderr)
+
+    def test_followed_over_a_restart(self):
+        newest = self.rest.get("/events", limit=1)["newest"]
+        process = self.otactl_running("events", "-f", "--types", "device.registered", "--since", str(newest))
+        self.addCleanup(process.stdout.close)
+        self.registered("fo-1")
+        self.assertRegex(process.stdout.readline(), r"device\.registered +fo-1 ")
+        self.daemon.restart()
+        self.registered("fo-2")
+        self.assertRegex(process.stdout.readline(), r"device\.registered +fo-2 ")
+
+    def test_a_webhook_from_its_making_to_its_end(self):
+        receiver = self.receiver()
+        made = self.otactl("webhook", "add", receiver.url, "--types", "device.registered,rollout.*")
+        self.assertRegex(made.stdout, r"^whsec_\S+\n$")
+        receiver.secret = made.stdout.strip()
+        webhook = made.stderr.split()[1]
+        self.registered("wh-1")
+        wait_until(lambda: receiver.seen, "it comes")
+        first = receiver.seen[0]
+        self.assertRegex(self.otactl("webhook", "test", webhook).stdout, r"^delivered in \d+ ms\n$")
+        self.otactl("webhook", "replay", webhook, "--since", str(first - 1))
+        wait_until(lambda: receiver.seen.count(first) == 2, "it comes again")
+        receiver.secret = self.otactl("webhook", "rotate", webhook).stdout.strip()
+        self.otactl("webhook", "test", webhook)
+        self.assertEqual([wrong for _, _, wrong in receiver.requests], [None] * len(receiver.requests))
+        receiver.answer = lambda *_: 500
+        refused = self.otactl("webhook", "test", webhook, status=1)
+        self.assertRegex(refused.stdout, "not delivered: answered 500")
+        self.registered("wh-2")
+        wait_until(lambda: "failing for" in self.otactl("webhook", "list").stdout, "its failure is shown")
+        self.assertIn("--yes", self.otactl("webhook", "remove", webhook, status=2).stderr)
+        self.assertEqual(self.otactl("webhook", "remove", webhook, "--yes").stdout, f"webhook {webhook} is removed\n")
+        self.assertIn("not_found", self.otactl("webhook", "test", webhook, status=1).stderr)
+        self.assertIn("url", self.otactl("webhook", "add", "ftp://x", "--types", "device.*", status=1).stderr)
 
 
 class Feed(http.server.BaseHTTPRequestHandler):
