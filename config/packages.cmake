@@ -22,8 +22,7 @@ endif()
 
 set(CPACK_DEBIAN_OTAD_PACKAGE_NAME otad)
 set(CPACK_DEBIAN_OTAD_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers, ca-certificates, tzdata")
-set(CPACK_DEBIAN_OTAD_PACKAGE_RECOMMENDS mosquitto)
-set(CPACK_DEBIAN_OTAD_PACKAGE_SUGGESTS otactl)
+set(CPACK_DEBIAN_OTAD_PACKAGE_RECOMMENDS "mosquitto, otactl")
 set(CPACK_COMPONENT_OTAD_DESCRIPTION "over-the-air firmware updates for device fleets: server
 otad runs on a gateway beside an MQTT broker and brings firmware to devices on
 poor networks: in chunks that are verified one by one, over HTTP or MQTT,

@@ -11,7 +11,7 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
     set(long_timeout 1800)
   endif()
   foreach(suite settings simulate flow fleet_truth rollout_api rollout_kill openapi asyncapi keys metrics otactl otactl_rollouts
-      otactl_firmware otactl_access otactl_tools timers operator queue download links upload
+      otactl_firmware otactl_access otactl_tools setup timers operator queue download links upload
       bad_messages bad_calls restart broker twin
       stop clock scale install broker_config
       mqtt_chunks foreign latest sites slow tls secrets signing agent agent_gate install_commands

@@ -19,6 +19,8 @@ BELOW = {
     "http": {"base"},
     "mqtt": {"base"},
     "curl": set(),
+    "credentials": {"base"},
+    "setup": {"base", "credentials"},
     "wire": {"base", "domain", "http"},
     "events": {"base", "domain", "storage", "firmware", "engine", "http", "curl", "wire"},
     "download": {"base", "domain", "firmware", "engine", "http", "wire"},
@@ -27,16 +29,16 @@ BELOW = {
     "rest": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download", "events"},
     "web": {"base", "http", "wire"},
     "app": {"base", "domain", "storage", "firmware", "engine", "http", "mqtt", "wire", "download", "device", "ddi",
-            "rest", "events", "web", "simulate", "backup"},
-    "otactl": {"base", "curl"},
+            "rest", "events", "web", "simulate", "backup", "credentials", "setup"},
+    "otactl": {"base", "curl", "credentials"},
     "agent": {"base", "curl", "domain", "firmware", "mqtt"},
 }
 LEVELS = [["app", "agent", "otactl"], ["device", "ddi", "rest"], ["download", "events", "web"], ["wire"], ["engine", "http", "mqtt", "backup"],
-          ["storage", "firmware", "simulate"], ["domain"], ["base", "curl"]]
+          ["storage", "firmware", "simulate", "setup"], ["domain", "credentials"], ["base", "curl"]]
 # Which modules' src/ may include a library.
 OWNERS = {
-    "spdlog/": {"base"}, "toml++/": {"base", "agent", "otactl", "simulate"}, "SQLiteCpp/": {"storage"}, "sqlite3.h": {"storage"},
-    "openssl/": {"firmware", "http", "otactl"}, "boost/url": {"base"}, "boost/beast": {"http"},
+    "spdlog/": {"base"}, "toml++/": {"base", "agent", "otactl", "simulate", "setup"}, "SQLiteCpp/": {"storage"}, "sqlite3.h": {"storage"},
+    "openssl/": {"credentials", "firmware", "http", "otactl"}, "boost/url": {"base"}, "boost/beast": {"http"},
     "boost/asio": {"http", "download", "device", "ddi", "events", "rest"},
     "mqtt/async": {"mqtt"}, "mqtt/": {"mqtt"}, "MQTT": {"mqtt"}, "nlohmann/": {"wire", "backup", "rest", "agent", "otactl"},
     "archive": {"backup"}, "zlib.h": {"rest", "web"}, "cctz/": {"domain"}, "CLI/": {"app", "agent", "otactl"}, "curl/": {"agent", "curl", "events", "otactl"},
@@ -103,11 +105,11 @@ def check_include(file, module, interface, name):
 
 def picture():
     """A line for each module, the highest first: its level, what it includes, and the libraries that it owns."""
-    lines = ["level  module    includes"]
+    lines = ["level  module      includes"]
     for level, modules in reversed(list(enumerate(reversed(LEVELS)))):
         for module in modules:
             below = [name for name in BELOW if name in BELOW[module]]
-            lines.append(f"{level:5}  {module:<9} {', '.join(below) or '-'}")
+            lines.append(f"{level:5}  {module:<11} {', '.join(below) or '-'}")
     return "\n".join(lines)
 
 

@@ -40,6 +40,9 @@ struct CommandLine {
   CLI::App* adopt = nullptr;
   CLI::App* purge = nullptr;
   CLI::App* simulate = nullptr;
+  CLI::App* setup = nullptr;
+  CLI::App* devices = nullptr;
+  CLI::App* import = nullptr;
 
   CommandLine() {
     app.footer(kFooter);
@@ -56,6 +59,8 @@ struct CommandLine {
     add_firmware();
     add_backup();
     add_simulate();
+    add_setup();
+    add_devices();
   }
 
   void add_keys() {
@@ -104,6 +109,43 @@ struct CommandLine {
     restore->add_flag("--check", found.only_check, "Read the backup, say what is in it, and change nothing");
   }
 
+  void add_root(CLI::App& command) {
+    command.add_option("--root", found.root, "Folder below which all files are, of a machine that doesn't run")
+        ->check(CLI::ExistingDirectory)
+        ->option_text("FOLDER");
+  }
+
+  void add_setup() {
+    setup = app.add_subcommand("setup", "Set up TLS, Mosquitto and an admin key on this machine; shows what it changes, and "
+                                        "asks");
+    setup->footer("");
+    setup->add_option("--answers", found.answers, "TOML with name, names and user (docs/operating.md, Setup)")
+        ->check(CLI::ExistingFile)
+        ->option_text("FILE");
+    setup->add_flag("--non-interactive", found.non_interactive, "Don't ask");
+    auto* dry = setup->add_flag("--dry-run", found.dry_run, "Only show what would change");
+    auto* undo = setup->add_flag("--undo", found.undo, "Restore every file as it was before setup");
+    setup->add_flag("--renew", found.renew, "Renew the server certificate if it ends within 30 days; for otad-renew.timer")
+        ->excludes(dry)
+        ->excludes(undo);
+    add_root(*setup);
+  }
+
+  void add_devices() {
+    devices = app.add_subcommand("devices", "Manage devices with files of this machine");
+    devices->footer("");
+    devices->require_subcommand(1);
+    devices->fallthrough();
+    import = devices->add_subcommand(
+        "import", "Register devices by otactl, and make a token, a broker password and a client certificate for each");
+    import->add_option("FILE", found.file, "CSV or NDJSON, as otactl device import takes it")
+        ->required()
+        ->check(CLI::ExistingFile)
+        ->option_text("");
+    import->add_option("--credentials", found.credentials, "Folder for the credentials")->required()->option_text("FOLDER");
+    add_root(*import);
+  }
+
   void add_simulate() {
     simulate = app.add_subcommand("simulate", "Print what a rollout's settings would do to a fleet; needs no daemon");
     simulate->footer("");
@@ -137,13 +179,15 @@ struct CommandLine {
     if (adopt->parsed()) found.action = Action::firmware_adopt;
     if (purge->parsed()) found.action = Action::firmware_purge;
     if (simulate->parsed()) found.action = Action::simulate;
+    if (setup->parsed()) found.action = Action::setup;
+    if (import->parsed()) found.action = Action::devices_import;
     return found;
   }
 
   /// For each unknown argument: the command or option with the nearest name, or all of them if none is near.
   void print_suggestions(std::ostream& out) const {
     const CLI::App* at = &app;
-    for (const auto* below : {keys, firmware})
+    for (const auto* below : {keys, firmware, devices})
       if (below->count() > 0) at = below;
     for (const auto* below : at->get_subcommands())
       if (below != at) at = below;

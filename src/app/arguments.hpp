@@ -20,7 +20,9 @@ enum class Action {
   firmware_orphans,
   firmware_adopt,
   firmware_purge,
-  simulate
+  simulate,
+  setup,
+  devices_import
 };
 
 struct Arguments {
@@ -35,6 +37,13 @@ struct Arguments {
   std::string version;              ///< of the firmware that an orphan becomes
   std::string hardware;
   bool security = false;
+  std::string root = "/";  ///< of setup and devices: the folder below which all files are
+  std::string answers;     ///< a file
+  bool non_interactive = false;
+  bool dry_run = false;
+  bool undo = false;
+  bool renew = false;
+  std::string credentials;  ///< a folder
   std::string fleet;    ///< files of a simulation
   std::string rollout;
   std::int64_t runs = 300;

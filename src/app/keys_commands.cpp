@@ -63,53 +63,77 @@ Result<std::unique_ptr<storage::Database>> open_database(storage::Backend& stora
 }
 
 /// Runs `work` in one transaction; a successful `action` on the key is recorded in the audit log.
-int with_keys(const Settings& settings, storage::Mode mode, const std::function<int(storage::ApiKeys&)>& work,
-              const char* action = nullptr, const std::string& name = {}) {
+Result<void> with_keys(const Settings& settings, storage::Mode mode,
+                       const std::function<Result<void>(storage::ApiKeys&)>& work, const char* action = nullptr,
+                       const std::string& name = {}) {
   const auto& path = settings.storage.database;
   File lock;
   const auto storage = storage::make_backend(settings.storage);
   auto db = open_database(*storage, path, mode, lock);
-  if (!db) return complain(db.error().message);
+  if (!db) return db.error();
   try {
     (*db)->begin();
-    const int status = work((*db)->api_keys());
-    if (mode == storage::Mode::editor && status == kStopped) {
+    const auto done = work((*db)->api_keys());
+    if (mode == storage::Mode::editor && done) {
       audit(**db, action, name);
       (*db)->commit();
     } else {
       (*db)->rollback();
     }
-    return status;
+    return done;
   } catch (const storage::Fault& fault) {
-    return complain(fmt::format("the database {}: {}", path, fault.what()));
+    return fail(Errc::server_fault, fmt::format("the database {}: {}", path, fault.what()));
   }
 }
 
 }  // namespace
 
+Result<std::string> make_key(const Settings& settings, const std::string& name, Role role) {
+  const auto secret = "otad_" + firmware::base64url(firmware::random_bytes(kKeyBytes));
+  ApiKey key;
+  key.name = name;
+  key.role = role;
+  key.secret = firmware::sha256(secret);
+  key.created = SystemClock().wall();
+  const auto add = [&](storage::ApiKeys& keys) -> Result<void> {
+    if (keys.add(key)) return {};
+    return fail(Errc::in_use,
+                fmt::format("there is a key named {} already: remove it first, or take another name", name));
+  };
+  if (auto added = with_keys(settings, storage::Mode::editor, add, "key.add", name); !added) return added.error();
+  return secret;
+}
+
+Result<void> drop_key(const Settings& settings, const std::string& name) {
+  const auto remove = [&](storage::ApiKeys& keys) -> Result<void> {
+    if (keys.remove(name)) return {};
+    return fail(Errc::not_found, fmt::format("there is no key named {}; \"otad keys list\" shows all", name));
+  };
+  return with_keys(settings, storage::Mode::editor, remove, "key.remove", name);
+}
+
+bool has_key(const Settings& settings, const std::string& name) {
+  bool found = false;
+  const auto look = [&](storage::ApiKeys& keys) -> Result<void> {
+    for (const auto& key : keys.all()) found |= key.name == name;
+    return {};
+  };
+  return with_keys(settings, storage::Mode::reader, look).has_value() && found;
+}
+
 int add_key(const Settings& settings, const Arguments& arguments) {
   if (arguments.name.empty() || !valid_hardware(arguments.name))
     return complain("--name must be 1 to 64 of A-Z a-z 0-9 _ . : @ -", kBadSettings);
-  const auto secret = "otad_" + firmware::base64url(firmware::random_bytes(kKeyBytes));
-  ApiKey key;
-  key.name = arguments.name;
-  key.role = parse_role(arguments.role).value_or(Role::viewer);
-  key.secret = firmware::sha256(secret);
-  key.created = SystemClock().wall();
-  const auto add = [&](storage::ApiKeys& keys) {
-    if (keys.add(key)) return kStopped;
-    return complain(fmt::format("there is a key named {} already: remove it first, or take another name", key.name));
-  };
-  const int status = with_keys(settings, storage::Mode::editor, add, "key.add", key.name);
-  if (status != kStopped) return status;
+  const auto secret = make_key(settings, arguments.name, parse_role(arguments.role).value_or(Role::viewer));
+  if (!secret) return complain(secret.error().message);
   std::cerr << fmt::format("The key of {} ({}). It is shown only once; send it as \"Authorization: Bearer <key>\".\n",
-                           key.name, arguments.role);
-  std::cout << secret << std::endl;
+                           arguments.name, arguments.role);
+  std::cout << *secret << std::endl;
   return kStopped;
 }
 
 int list_keys(const Settings& settings) {
-  return with_keys(settings, storage::Mode::reader, [](storage::ApiKeys& keys) {
+  const auto print = [](storage::ApiKeys& keys) -> Result<void> {
     const auto row = [](std::string_view name, std::string_view role, std::string_view made, std::string_view used) {
       std::cout << fmt::format("{:<32} {:<9} {:<21} {}\n", name, role, made, used);
     };
@@ -117,16 +141,15 @@ int list_keys(const Settings& settings) {
     for (const auto& key : keys.all())
       row(key.name, to_string(key.role), to_rfc3339(key.created),
           key.last_used ? to_rfc3339(*key.last_used) : "never");
-    return kStopped;
-  });
+    return {};
+  };
+  const auto printed = with_keys(settings, storage::Mode::reader, print);
+  return printed ? kStopped : complain(printed.error().message);
 }
 
 int remove_key(const Settings& settings, const Arguments& arguments) {
-  const auto remove = [&](storage::ApiKeys& keys) {
-    if (keys.remove(arguments.name)) return kStopped;
-    return complain(fmt::format("there is no key named {}; \"otad keys list\" shows all", arguments.name));
-  };
-  return with_keys(settings, storage::Mode::editor, remove, "key.remove", arguments.name);
+  const auto removed = drop_key(settings, arguments.name);
+  return removed ? kStopped : complain(removed.error().message);
 }
 
 }  // namespace ota::app

@@ -53,6 +53,8 @@ int perform(const app::Arguments& arguments, const Settings& settings) {
       return app::purge_orphans(settings, arguments);
     case app::Action::run:
     case app::Action::simulate:
+    case app::Action::setup:
+    case app::Action::devices_import:
       break;
   }
   return app::run_daemon(settings, arguments.config);
@@ -61,13 +63,16 @@ int perform(const app::Arguments& arguments, const Settings& settings) {
 int run(int argc, char** argv) {
   const auto parsed = app::parse_arguments(argc, argv);
   if (!parsed.arguments) return parsed.status;
-  if (parsed.arguments->action == app::Action::simulate) return app::simulate_rollout(*parsed.arguments);
-  auto settings = load_settings(parsed.arguments->config, process_environment());
+  const auto& arguments = *parsed.arguments;
+  if (arguments.action == app::Action::simulate) return app::simulate_rollout(arguments);
+  if (arguments.action == app::Action::setup) return app::setup(arguments);
+  if (arguments.action == app::Action::devices_import) return app::import_devices(arguments);
+  auto settings = load_settings(arguments.config, process_environment());
   if (!settings) {
     app::tell(settings.error());
     return app::kBadSettings;
   }
-  return perform(*parsed.arguments, *settings);
+  return perform(arguments, *settings);
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,8 +23,6 @@ namespace ota::otactl {
 namespace {
 
 constexpr std::size_t kBlock = 1 << 20;
-constexpr std::size_t kSaltBytes = 12;
-constexpr int kMosquittoRounds = 101;  // mosquitto_passwd's own
 
 struct Free {
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
@@ -38,12 +35,6 @@ using Bio = std::unique_ptr<BIO, Free>;
 
 void require(bool good, const char* what) {
   if (!good) throw std::runtime_error(fmt::format("OpenSSL failed: {}", what));
-}
-
-std::vector<unsigned char> random_bytes(std::size_t count) {
-  std::vector<unsigned char> bytes(count);
-  require(RAND_bytes(bytes.data(), static_cast<int>(count)) == 1, "RAND_bytes");
-  return bytes;
 }
 
 std::string base64(const unsigned char* bytes, std::size_t size) {
@@ -101,15 +92,6 @@ std::string digest_of(int descriptor, std::uint64_t size, const std::function<vo
   return text;
 }
 
-std::string random_text(std::size_t bytes) {
-  const auto random = random_bytes(bytes);
-  auto text = base64(random.data(), random.size());
-  std::replace(text.begin(), text.end(), '+', '-');
-  std::replace(text.begin(), text.end(), '/', '_');
-  text.erase(text.find_last_not_of('=') + 1);
-  return text;
-}
-
 SigningKey new_signing_key() {
   const Key key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
   const Bio secret(BIO_new(BIO_s_mem()));
@@ -132,17 +114,6 @@ std::string sign(const SignedFirmware& firmware, const std::filesystem::path& ke
                          text.size()) == 1,
           "Ed25519");
   return base64(signature.data(), size);
-}
-
-std::string mosquitto_line(std::string_view user, std::string_view password) {
-  const auto salt = random_bytes(kSaltBytes);
-  std::array<unsigned char, 64> hash{};
-  require(PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), salt.data(),
-                            static_cast<int>(salt.size()), kMosquittoRounds, EVP_sha512(),
-                            static_cast<int>(hash.size()), hash.data()) == 1,
-          "PBKDF2");
-  return fmt::format("{}:$7${}${}${}", user, kMosquittoRounds, base64(salt.data(), salt.size()),
-                     base64(hash.data(), hash.size()));
 }
 
 }  // namespace ota::otactl

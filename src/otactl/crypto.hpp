@@ -1,4 +1,4 @@
-// Digests, signatures and secrets that an operator's machine makes, over OpenSSL.
+// Digests and signatures that an operator's machine makes, over OpenSSL.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,6 @@ namespace ota::otactl {
 /// SHA-256 of an open file's first `size` bytes, as 64 hexadecimal digits. `seen` is called with the bytes so far.
 /// Failure if the file can't be read or is shorter.
 std::string digest_of(int descriptor, std::uint64_t size, const std::function<void(std::uint64_t)>& seen);
-
-/// `bytes` random bytes, base64url without padding.
-std::string random_text(std::size_t bytes);
 
 /// An Ed25519 key pair in PEM (PKCS #8, SubjectPublicKeyInfo).
 struct SigningKey {
@@ -32,8 +29,5 @@ struct SignedFirmware {
 };
 /// Base64 of the signature by the key in that PEM file, which only its user may read. Failure for another kind of key.
 std::string sign(const SignedFirmware& firmware, const std::filesystem::path& key_file);
-
-/// A line of Mosquitto's password file: PBKDF2-SHA512 with a random salt, as mosquitto_passwd writes it.
-std::string mosquitto_line(std::string_view user, std::string_view password);
 
 }  // namespace ota::otactl

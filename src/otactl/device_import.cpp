@@ -7,7 +7,7 @@
 #include <filesystem>
 
 #include "ota/base/file.hpp"
-#include "otactl/crypto.hpp"
+#include "ota/credentials/secrets.hpp"
 #include "otactl/output.hpp"
 #include "otactl/show.hpp"
 
@@ -17,7 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kLargestImport = 8u << 20;  ///< of a file, as the server takes it
-constexpr std::size_t kPasswordBytes = 24;
 constexpr std::size_t kMostLinesShown = 50;
 constexpr const char* kPasswords = "mosquitto.passwd";
 
@@ -60,11 +59,11 @@ std::size_t keep_credentials(const fs::path& folder, const Json& lines) {
   for (const auto& line : lines) {
     if (!at(line, "/token").is_string()) continue;
     const auto id = at(line, "/device_id").get<std::string>();
-    const auto password = random_text(kPasswordBytes);
+    const auto password = credentials::new_password();
     const auto token = at(line, "/token").get<std::string>();
     if (write_durably(folder / (id + ".token"), token + "\n", 0600) &&
         write_durably(folder / (id + ".password"), password + "\n", 0600)) {
-      passwords += mosquitto_line(id, password) + "\n";
+      passwords += credentials::mosquitto_line(id, password) + "\n";
       ++kept;
     } else {
       lost += " " + printable(id);

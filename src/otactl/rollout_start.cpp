@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "ota/base/text.hpp"
-#include "otactl/crypto.hpp"
+#include "ota/credentials/secrets.hpp"
 #include "otactl/format.hpp"
 #include "otactl/output.hpp"
 #include "otactl/rollout_view.hpp"
@@ -94,7 +94,7 @@ int start_rollout(Call& call) {
   request.path = "/rollouts";
   request.body = order.dump();
   // Whether it was started is known even if the answer is lost.
-  request.idempotency_key = "otactl-" + random_text(kKeyBytes);
+  request.idempotency_key = "otactl-" + credentials::random_text(kKeyBytes);
   const auto reply = call.client().call(request);
   const auto rollout = reply.json();
   const auto id = text_at(rollout, "/rollout_id");

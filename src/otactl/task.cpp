@@ -1,7 +1,7 @@
 // otactl task and otactl upgrade: updates of single devices.
 #include <fmt/format.h>
 
-#include "otactl/crypto.hpp"
+#include "ota/credentials/secrets.hpp"
 #include "otactl/format.hpp"
 #include "otactl/nouns.hpp"
 #include "otactl/output.hpp"
@@ -95,7 +95,7 @@ int upgrade(Call& call) {
   request.method = "POST";
   request.path = "/firmware/upgrade";
   request.body = order.dump();
-  request.idempotency_key = "otactl-" + random_text(kKeySize);
+  request.idempotency_key = "otactl-" + credentials::random_text(kKeySize);
   const auto reply = call.client().call(request);
   const auto task = reply.json();
   const auto id = text_at(task, "/task_id");

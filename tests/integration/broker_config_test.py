@@ -74,9 +74,10 @@ class BrokerCase(unittest.TestCase):
 
     def start(self, name, changes):
         """Mosquitto with a file of config/, other paths and a port of its own."""
-        self.port = free_port()
+        self.port, self.local = free_port(), free_port()
         text = (FILES / name).read_text()
-        for old, new in {**changes, "\nlistener 1883 ": f"\nlistener {self.port} ",
+        plain = self.local if "\nlistener 8883" in text else self.port
+        for old, new in {**changes, "\nlistener 1883 ": f"\nlistener {plain} ",
                          "\nlistener 8883\n": f"\nlistener {self.port} 127.0.0.1\n"}.items():
             text = text.replace(old, new)
         user = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
@@ -85,11 +86,12 @@ class BrokerCase(unittest.TestCase):
         broker = Process(self.folder / "log")
         broker.launch([MOSQUITTO, "-c", str(config)])
         self.addCleanup(broker.kill)
-        wait_until(lambda: self.listens() or not broker.running(), "mosquitto runs")
+        wait_until(lambda: (self.listens(self.port) and self.listens(plain)) or not broker.running(), "mosquitto runs")
         self.assertTrue(broker.running(), broker.log())
 
-    def listens(self):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+    @staticmethod
+    def listens(port):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return True
         return False
 
@@ -125,8 +127,8 @@ class Secure(BrokerCase):
         for user in ("otad", "gw-17", "gw-18"):
             run("mosquitto_passwd", "-b", passwords, user, f"{user}'s")
         self.start("otad-secure.conf", {"/etc/mosquitto/ca_certificates/otad-ca.crt": str(folder / "crt"),
-                                        "/etc/mosquitto/certs/broker.crt": str(folder / "crt"),
-                                        "/etc/mosquitto/certs/broker.key": str(folder / "key"),
+                                        "/etc/mosquitto/certs/otad.crt": str(folder / "crt"),
+                                        "/etc/mosquitto/certs/otad.key": str(folder / "key"),
                                         "/etc/mosquitto/otad.passwd": str(passwords),
                                         "/etc/mosquitto/otad.acl": str(FILES / "otad.acl")})
 
@@ -138,6 +140,18 @@ class Secure(BrokerCase):
             stranger = self.client("x", name, password, self.folder / "crt")
             self.assertTrue(stranger.connected.wait(10))
             self.assertEqual(stranger.reason.value, NOT_AUTHORIZED, name)
+
+    def test_this_machine_needs_a_password_too(self):
+        stranger = Client(self.local, "x")
+        self.addCleanup(stranger.close)
+        self.assertTrue(stranger.connected.wait(10))
+        self.assertEqual(stranger.reason.value, NOT_AUTHORIZED)
+        daemon = Client(self.local, "other", "otad", "otad's").ready()
+        self.addCleanup(daemon.close)
+        self.assertEqual(daemon.subscribe("/ota/+/verify"), 1)
+        device = self.user("gw-17")
+        device.publish("/ota/gw-17/verify", "v")
+        wait_until(lambda: daemon.got, "what the device said over TLS")
 
     def test_only_tls(self):
         plain = self.client("gw-17", "gw-17", "gw-17's")

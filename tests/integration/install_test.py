@@ -47,6 +47,7 @@ class Install(unittest.TestCase):
             "usr/share/fish/vendor_completions.d/otactl.fish",
             "etc/otad/otad.toml", "usr/share/otad/otad.toml",
             "usr/lib/systemd/system/otad.service", "usr/lib/sysusers.d/otad.conf",
+            "usr/lib/systemd/system/otad-renew.service", "usr/lib/systemd/system/otad-renew.timer",
             "etc/ota-agent.toml", "usr/share/otad/agent/ota-agent.toml", "usr/lib/systemd/system/ota-agent.service",
             *(f"usr/share/otad/agent/install-{kind}" for kind in ("dd", "mender", "rauc", "swupdate")),
             "usr/share/otad/mosquitto/otad.conf", "usr/share/otad/mosquitto/otad-secure.conf",
@@ -134,6 +135,19 @@ class Install(unittest.TestCase):
         told = run("systemd-analyze", "security", "--offline=true", "--no-pager", here)
         exposure = float(re.search(r"Overall exposure level for otad.service: ([\d.]+)", told).group(1))
         self.assertLessEqual(exposure, 1.5)
+
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
+    def test_systemd_finds_nothing_wrong_with_the_renewal(self):
+        units = self.root / "usr/lib/systemd/system"
+        here = self.folder / "otad-renew.service"
+        here.write_text((units / here.name).read_text().replace("/usr/bin/otad", str(self.root / "usr/bin/otad")))
+        timer = self.folder / "otad-renew.timer"
+        timer.write_text((units / timer.name).read_text())
+        self.assertEqual(run("systemd-analyze", "verify", "--man=no", here, timer), "")
+        told = run("systemd-analyze", "security", "--offline=true", "--no-pager", here)
+        # It is root and writes to /etc.
+        exposure = float(re.search(r"Overall exposure level for otad-renew.service: ([\d.]+)", told).group(1))
+        self.assertLessEqual(exposure, 3.0)
 
     @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
     def test_systemd_finds_nothing_wrong_with_the_unit_of_the_agent(self):

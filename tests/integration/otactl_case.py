@@ -22,14 +22,15 @@ LIMIT = 30 * PATIENCE
 
 
 class Screen:
-    """otactl on a terminal of its own. `text` is all that it has written so far."""
+    """otactl, or another command, on a terminal of its own. `text` is all that it has written so far."""
 
-    def __init__(self, arguments, env, columns=100, rows=30):
+    def __init__(self, arguments, env, columns=100, rows=30, program=None):
         self.text = ""
+        command = program or [OTACTL, *arguments]
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-            os.execve(OTACTL, [OTACTL, *arguments], env)
+            os.execve(command[0], command, env)
         os.set_blocking(self.terminal, False)
         self.status = None
 

@@ -166,7 +166,7 @@ class InAMinimalDebian(unittest.TestCase):
 
     def test_1_install_and_first_update(self):
         told = self.install(self.old)
-        self.assertIn("otad keys add", told, "the next step")
+        self.assertIn("sudo otad setup", told, "the next step")
         self.assertRegex(self.inside("stat", "-c", "%U %a", "/var/lib/otad"), "otad 750")
         self.assertTrue((self.root / "etc/systemd/system/multi-user.target.wants/otad.service").is_symlink())
         self.start()

@@ -82,18 +82,5 @@ TEST_F(CryptoTest, DigestsOfFilesAreThoseOfTheServer) {
   close(descriptor);
 }
 
-TEST(RandomText, DiffersAndHasNoPadding) {
-  EXPECT_EQ(random_text(24).size(), 32u);
-  EXPECT_NE(random_text(24), random_text(24));
-  EXPECT_EQ(random_text(16).find_first_of("+/="), std::string::npos);
-}
-
-TEST(MosquittoLine, HasTheFormOfMosquittoPasswd) {
-  const auto line = mosquitto_line("gw-1", "secret");
-  EXPECT_TRUE(line.starts_with("gw-1:$7$101$")) << line;
-  EXPECT_EQ(line.size(), std::string("gw-1:$7$101$").size() + 16 + 1 + 88);
-  EXPECT_NE(line, mosquitto_line("gw-1", "secret"));
-}
-
 }  // namespace
 }  // namespace ota::otactl

@@ -1,0 +1,15 @@
+// The services of the machine that setup works on: otad and Mosquitto, under systemd.
+#pragma once
+
+#include "app/program.hpp"
+#include "ota/setup/machine.hpp"
+
+namespace ota::app {
+
+/// Whether this is the machine that runs, with systemd.
+bool have_services(const setup::Machine& machine);
+
+/// Restarts or reloads them (`verb`); without services nothing. The error says how to find the cause.
+Result<void> change_services(const setup::Machine& machine, const char* verb, bool broker, bool daemon);
+
+}  // namespace ota::app

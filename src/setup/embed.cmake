@@ -1,0 +1,11 @@
+# Writes Mosquitto's files in DIR into one C++ source, OUT.
+set(text "#include \"setup/mosquitto_files.hpp\"\n\nnamespace ota::setup {\n\n")
+foreach(file kSecureConfiguration:otad-secure.conf kSecureAccessList:otad.acl)
+  string(REPLACE ":" ";" file ${file})
+  list(GET file 0 name)
+  list(GET file 1 path)
+  file(READ ${DIR}/${path} content)
+  string(APPEND text "const std::string_view ${name} = R\"conf(${content})conf\";\n")
+endforeach()
+string(APPEND text "\n}  // namespace ota::setup\n")
+file(WRITE ${OUT} "${text}")
