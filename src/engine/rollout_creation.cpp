@@ -174,6 +174,8 @@ Result<Rollout> on_rollback(TaskService& service, const RolloutId& id, const std
   spec.soak_s = bad->spec.soak_s;
   spec.stage_delay_s = kRollbackDelay;
   spec.only_from = {bad->spec.version};
+  // Partial as well: the rest of the channel keeps its target.
+  if (bad->spec.partial()) spec.where = {"version=" + bad->spec.version};
   spec.priority = Priority::high;
   spec.force = true;
   spec.ignore_window = bad->spec.ignore_window;

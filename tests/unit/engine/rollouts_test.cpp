@@ -290,6 +290,26 @@ TEST_F(FleetTest, RollbackGoesBackThroughTheSameGate) {
   EXPECT_EQ(miscounted(), "");
 }
 
+TEST_F(FleetTest, RollbackOfAPartialRolloutKeepsTheTarget) {
+  devices(2);
+  auto wanted = spec("2.0.0");
+  wanted.stages.clear();
+  ASSERT_TRUE(command(rollout(wanted), RolloutEvent::finish));
+  for (int i = 1; i <= 2; ++i) updates(name(i));
+  wanted = spec("3.0.0");
+  wanted.stages.clear();
+  wanted.where = {"version=2.0.0"};  // no longer met by a device that was updated
+  const auto bad = rollout(wanted);
+  updates("gw-1", "3.0.0", "2.0.0");
+  const auto back = unit([&](auto& s) { return on_rollback(s, bad, "1.0.0", "anna"); }).value();
+  EXPECT_TRUE(back.spec.partial());
+  EXPECT_EQ(fetches("gw-1", "3.0.0"), "success");
+  EXPECT_FALSE(task_in(back.id, "gw-2"));
+  ASSERT_TRUE(command(back.id, RolloutEvent::finish));
+  EXPECT_EQ(unit([](auto& s) { return s.rollouts.targets().front().version; }), "2.0.0");
+  EXPECT_EQ(miscounted(), "");
+}
+
 TEST_F(FleetTest, RetryGivesADeviceAnotherChance) {
   devices(3);
   auto wanted = spec();
