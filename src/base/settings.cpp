@@ -84,13 +84,37 @@ std::vector<SettingChange> changes_between(const Settings& running, const Settin
   return changes;
 }
 
+std::vector<SettingView> settings_in_force(const Settings& running, const Settings& wanted) {
+  const Settings defaults;
+  std::vector<SettingView> views;
+  for (const Key& key : keys()) {
+    SettingView view;
+    view.key = key.full_name();
+    view.value = value_of(key, running);
+    view.by_default = value_of(key, defaults);
+    view.wanted = value_of(key, wanted);
+    if (const auto at = running.origins.find(view.key); at != running.origins.end()) view.origin = at->second;
+    view.live = key.changes == Changes::while_running;
+    view.secret = key.rule.secret;
+    view.description = key.description;
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
 Settings with_changes(const Settings& running, const Settings& wanted) {
   Settings result = running;
   Settings from = wanted;
   for (const Key& key : keys()) {
-    if (key.changes != Changes::while_running) continue;
+    if (key.changes == Changes::at_start && value_of(key, running) != value_of(key, wanted)) continue;
     const FieldRef source = key.field(from);
     std::visit([&](auto* target) { *target = *std::get<decltype(target)>(source); }, key.field(result));
+    // Also where the value is the same: the line may be another.
+    const auto name = key.full_name();
+    if (const auto at = wanted.origins.find(name); at != wanted.origins.end())
+      result.origins[name] = at->second;
+    else
+      result.origins.erase(name);
   }
   return result;
 }

@@ -28,12 +28,12 @@ const Key kKeys[] = {
      "MQTT client id. The broker keeps the session under it while otad is disconnected. Two clients with the same id "
      "disconnect each other."},
     {OTAD_KEY(mqtt, username), kMaybeName, kStart, "User name at the broker; empty: connect anonymously."},
-    {OTAD_KEY(mqtt, password_file), kMaybePath, kStart,
+    {OTAD_KEY(mqtt, password_file), kSecretFile, kStart,
      "File whose first line is the password, readable only by otad. The password can't be given directly."},
     {OTAD_KEY(mqtt, ca_file), kMaybePath, kStart,
      "CA certificates (PEM) that the broker's certificate is verified with; empty: those of the system."},
     {OTAD_KEY(mqtt, cert_file), kMaybePath, kStart, "Client certificate (PEM), for brokers that require one."},
-    {OTAD_KEY(mqtt, key_file), kMaybePath, kStart, "Private key (PEM) of cert_file, readable only by otad."},
+    {OTAD_KEY(mqtt, key_file), kSecretFile, kStart, "Private key (PEM) of cert_file, readable only by otad."},
     {OTAD_KEY(mqtt, topic_root), kTopicRoot, kStart,
      "Prefix of all topics. Devices and the broker's access list must use the same one."},
     {OTAD_KEY(mqtt, qos), range(0, 2), kStart,
@@ -63,7 +63,7 @@ const Key kKeys[] = {
      "[\"https://dashboard.example\"]. Pages of all other origins are refused."},
     {OTAD_KEY(http, tls_cert), kMaybePath, kStart,
      "Certificate chain (PEM). If it is set, all listeners accept TLS only. The file is read again on SIGHUP."},
-    {OTAD_KEY(http, tls_key), kMaybePath, kStart, "Private key (PEM) of tls_cert, readable only by otad."},
+    {OTAD_KEY(http, tls_key), kSecretFile, kStart, "Private key (PEM) of tls_cert, readable only by otad."},
     {OTAD_KEY(http, tls_client_ca), kMaybePath, kStart,
      "CA certificates (PEM) of devices' client certificates. The common name of a certificate is the device id."},
     {OTAD_KEY(http, max_upload_bytes), range(1, kTebi), kStart,
@@ -131,7 +131,7 @@ const Key kKeys[] = {
     {OTAD_KEY(ddi, poll_s), range(30, 86'399), kStart,
      "hawkBit's clients are told to poll after this many seconds, less a twentieth to a quarter. Their timeouts follow it. "
      "devices.present_s should not be less."},
-    {OTAD_KEY(ddi, gateway_token_file), kMaybePath, kStart,
+    {OTAD_KEY(ddi, gateway_token_file), kSecretFile, kStart,
      "File whose first line is the gateway token, readable only by otad: hawkBit's clients that send it register "
      "themselves and may act for every device without a token of its own. Empty: none."},
     {OTAD_KEY(ddi, trusted_proxies), kAddresses, kStart,
@@ -212,14 +212,14 @@ bool is_section(std::string_view name) {
   return !name.empty() && std::any_of(all.begin(), all.end(), [&](const Key& key) { return key.section == name; });
 }
 
-Value value_of(const Key& key, const Settings& settings) {
+SettingValue value_of(const Key& key, const Settings& settings) {
   Settings copy = settings;
   struct Read {
-    Value operator()(std::string* text) const { return *text; }
-    Value operator()(int* number) const { return std::int64_t{*number}; }
-    Value operator()(std::uint64_t* number) const { return static_cast<std::int64_t>(*number); }
-    Value operator()(bool* flag) const { return *flag; }
-    Value operator()(std::vector<std::string>* list) const { return *list; }
+    SettingValue operator()(std::string* text) const { return *text; }
+    SettingValue operator()(int* number) const { return std::int64_t{*number}; }
+    SettingValue operator()(std::uint64_t* number) const { return static_cast<std::int64_t>(*number); }
+    SettingValue operator()(bool* flag) const { return *flag; }
+    SettingValue operator()(std::vector<std::string>* list) const { return *list; }
   };
   return std::visit(Read{}, key.field(copy));
 }

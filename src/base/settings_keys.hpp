@@ -37,7 +37,6 @@ const Key* find_key(std::string_view section, std::string_view name);
 bool is_section(std::string_view name);
 
 /// A copy of a key's value.
-using Value = std::variant<std::string, std::int64_t, bool, std::vector<std::string>>;
-Value value_of(const Key& key, const Settings& settings);
+SettingValue value_of(const Key& key, const Settings& settings);
 
 }  // namespace ota

@@ -59,7 +59,6 @@ class Loader {
   void fault_between(const Conflict& conflict);
 
   Settings settings_;
-  std::map<std::string, std::string, std::less<>> origin_;  // key → file:line or variable, for those that were set
   std::vector<FieldError> faults_;
 };
 
@@ -176,7 +175,7 @@ void Loader::read_section(const std::string& file, std::string_view section, con
 }
 
 void Loader::read_node(const Key& key, const Node& node, const std::string& where) {
-  origin_[key.full_name()] = where;
+  settings_.origins[key.full_name()] = {SettingSource::file, where};
   const FieldRef field = key.field(settings_);
   if (std::holds_alternative<bool*>(field)) {
     if (const auto flag = node.value_exact<bool>()) return take_flag(key, *flag);
@@ -234,8 +233,8 @@ void Loader::read_environment(const Environment& environment) {
 }
 
 void Loader::read_variable(const Key& key, const std::string& variable, std::string_view value) {
+  settings_.origins[key.full_name()] = {SettingSource::environment, variable};
   const std::string where = "environment variable " + variable;
-  origin_[key.full_name()] = where;
   const FieldRef field = key.field(settings_);
   if (std::holds_alternative<bool*>(field)) {
     if (value == "true" || value == "false") return take_flag(key, value == "true");
@@ -249,8 +248,11 @@ void Loader::read_variable(const Key& key, const std::string& variable, std::str
 
 void Loader::fault_between(const Conflict& conflict) {
   for (const std::string_view name : {conflict.key, conflict.other})
-    if (const auto at = origin_.find(name); at != origin_.end())
-      return fault(std::string(conflict.key), at->second, conflict.what);
+    if (const auto at = settings_.origins.find(name); at != settings_.origins.end()) {
+      const auto& [source, place] = at->second;
+      const char* const kind = source == SettingSource::environment ? "environment variable " : "";
+      return fault(std::string(conflict.key), kind + place, conflict.what);
+    }
   fault(std::string(conflict.key), "defaults", conflict.what);
 }
 

@@ -119,6 +119,7 @@ constinit const Rule kMaybeListen{
     "empty or IPv4 address:port, [IPv6 address]:port or localhost:port with a port from 0 (any free one) to 65535"};
 constinit const Rule kMaybePath{0, 0, is_maybe_path,
                                 "empty or the name of a file or folder, without control characters"};
+constinit const Rule kSecretFile{0, 0, is_maybe_path, "empty or the name of a file, without control characters", true};
 constinit const Rule kPath{0, 0, is_path, "the name of a file or folder, without control characters"};
 constinit const Rule kDatabase{
     0, 0, [](std::string_view text) { return is_path(text) && !text.starts_with(':') && !text.starts_with("file:"); },

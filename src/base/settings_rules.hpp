@@ -17,10 +17,11 @@ struct Rule {
   std::int64_t max = 0;
   bool (*holds)(std::string_view) = nullptr;
   std::string_view permitted;
+  bool secret = false;  ///< a file with a secret: operators are not shown its name
 };
 
 /// From `min` to `max`, both included.
-constexpr Rule range(std::int64_t min, std::int64_t max) { return Rule{min, max, nullptr, {}}; }
+constexpr Rule range(std::int64_t min, std::int64_t max) { return Rule{min, max, nullptr, {}, false}; }
 
 extern const Rule kBrokerUrl;    ///< `tcp|mqtt|ssl|mqtts://host[:port]`, no user or password in it
 extern const Rule kPublicUrl;    ///< empty or `http|https://host[:port][/path]`, no slash at the end
@@ -30,6 +31,7 @@ extern const Rule kOrigins;      ///< of each entry: `http|https://host[:port]` 
 extern const Rule kListen;       ///< `IPv4:port`, `[v6]:port`, `localhost:port`; port 0 picks a free one
 extern const Rule kMaybeListen;  ///< the same or empty
 extern const Rule kMaybePath;    ///< a file or folder, or empty
+extern const Rule kSecretFile;   ///< the same, of a file with a secret
 extern const Rule kPath;         ///< a file or folder
 extern const Rule kDatabase;     ///< a file; not one of SQLite's special names
 extern const Rule kMqttVersion;

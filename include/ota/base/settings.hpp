@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <variant>
 #include <vector>
 
 #include "ota/base/result.hpp"
@@ -117,6 +120,14 @@ struct LogSettings {
   std::string format = "text";  ///< text | json
 };
 
+enum class SettingSource { default_, file, environment };
+
+/// Who set a key.
+struct SettingOrigin {
+  SettingSource source = SettingSource::default_;
+  std::string place;  ///< `/etc/otad/otad.toml:12`, `OTAD_MQTT_URL`; empty: nobody did
+};
+
 struct Settings {
   MqttSettings mqtt;
   HttpSettings http;
@@ -131,6 +142,9 @@ struct Settings {
   SecuritySettings security;
   LogSettings log;
   int shutdown_grace_s = 10;
+
+  /// Of the keys that the file or the environment set, by name (`mqtt.url`).
+  std::map<std::string, SettingOrigin, std::less<>> origins;
 };
 
 /// The environment of the process (`OTAD_MQTT_URL=…`); tests use their own.
@@ -160,6 +174,23 @@ struct SettingChange {
 
 /// In the order of the sample file. For SIGHUP.
 std::vector<SettingChange> changes_between(const Settings& running, const Settings& wanted);
+
+using SettingValue = std::variant<std::string, std::int64_t, bool, std::vector<std::string>>;
+
+/// A key as it is in force, for people.
+struct SettingView {
+  std::string key;  ///< `mqtt.url`
+  SettingValue value;
+  SettingValue by_default;
+  SettingValue wanted;  ///< another than `value`: it is in force after a restart
+  SettingOrigin origin;
+  bool live = false;    ///< a reload applies a change
+  bool secret = false;  ///< the value is the name of a file with a secret: not to be shown
+  std::string_view description;
+};
+
+/// Each key, in the order of the sample file. `wanted`: what the file and the environment said last.
+std::vector<SettingView> settings_in_force(const Settings& running, const Settings& wanted);
 
 /// `running` with those values of `wanted` that can change while running. For SIGHUP.
 Settings with_changes(const Settings& running, const Settings& wanted);

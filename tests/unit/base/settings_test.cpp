@@ -481,6 +481,44 @@ TEST_F(SettingsTest, SighupNamesWhatNeedsARestart) {
   EXPECT_EQ(changed.mqtt.url, running.mqtt.url);
 }
 
+TEST_F(SettingsTest, EachKeyKnowsWhatSetIt) {
+  auto running = *load("[mqtt]\nqos = 2\n[tasks]\nmax_active = 7\n", {"OTAD_MQTT_QOS=0"});
+  const auto find = [](const std::vector<SettingView>& views, std::string_view key) {
+    return *std::find_if(views.begin(), views.end(), [&](const SettingView& view) { return view.key == key; });
+  };
+  const auto views = settings_in_force(running, running);
+  EXPECT_EQ(views.size(), keys().size());
+  const auto qos = find(views, "mqtt.qos");
+  EXPECT_EQ(qos.value, SettingValue{std::int64_t{0}});
+  EXPECT_EQ(qos.by_default, SettingValue{std::int64_t{1}});
+  EXPECT_EQ(qos.origin.source, SettingSource::environment) << "it overrides the file";
+  EXPECT_EQ(qos.origin.place, "OTAD_MQTT_QOS");
+  EXPECT_FALSE(qos.live);
+  const auto active = find(views, "tasks.max_active");
+  EXPECT_EQ(active.origin.source, SettingSource::file);
+  EXPECT_THAT(active.origin.place, testing::EndsWith(":4"));
+  EXPECT_TRUE(active.live);
+  EXPECT_EQ(find(views, "mqtt.url").origin.source, SettingSource::default_);
+
+  // After a reload: what is live has its new value and place, what is not waits for a restart with its old ones.
+  const auto wanted = *load("[mqtt]\n\nqos = 1\nurl = 'tcp://127.0.0.1:1883'\n", {});
+  running = with_changes(running, wanted);
+  const auto later = settings_in_force(running, wanted);
+  EXPECT_EQ(find(later, "tasks.max_active").value, SettingValue{std::int64_t{100}});
+  EXPECT_EQ(find(later, "tasks.max_active").origin.source, SettingSource::default_);
+  EXPECT_EQ(find(later, "mqtt.qos").value, SettingValue{std::int64_t{0}});
+  EXPECT_EQ(find(later, "mqtt.qos").wanted, SettingValue{std::int64_t{1}});
+  EXPECT_EQ(find(later, "mqtt.qos").origin.place, "OTAD_MQTT_QOS");
+  EXPECT_THAT(find(later, "mqtt.url").origin.place, testing::EndsWith(":4")) << "the same value, now from the file";
+}
+
+TEST_F(SettingsTest, SecretsAreOnlyFiles) {
+  std::set<std::string> secret;
+  for (const auto& view : settings_in_force({}, {}))
+    if (view.secret) secret.insert(view.key);
+  EXPECT_EQ(secret, (std::set<std::string>{"ddi.gateway_token_file", "http.tls_key", "mqtt.key_file", "mqtt.password_file"}));
+}
+
 TEST_F(SettingsTest, TheProcessEnvironmentIsTaken) {
   ASSERT_EQ(setenv("OTAD_TASKS_MAX_ACTIVE", "12", 1), 0);
   const Environment environment = process_environment();
