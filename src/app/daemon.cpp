@@ -40,6 +40,7 @@ Daemon::~Daemon() { stop(); }
 Result<void> Daemon::start() {
   if (auto ready = check_files(settings_); !ready) return ready;
   hosts_ = host_names(settings_.http);
+  publish_settings(settings_);
   if (auto ready = open_data(); !ready) return ready;
   if (auto ready = build_api(); !ready) return ready;
   if (auto ready = listen(); !ready) return ready;
@@ -186,6 +187,10 @@ Result<void> Daemon::build_api() {
   probes.http = [this] { return server_->counters(); };
   probes.devices = [this] { return device_->counters(); };
   probes.present = [this] { return std::chrono::seconds{present_s_.load()}; };
+  probes.settings = [this] {
+    const MutexLock lock(shown_mutex_);
+    return shown_;
+  };
   probes.living = [this] { return std::chrono::days{living_days_.load()}; };
   rest_ = rest::Api::create(options, clock_, *engine_, *readers_, *feed_, *webhooks_, *store_, trust_,
                             std::move(probes));

@@ -6,10 +6,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "app/health_watch.hpp"
 #include "app/instance_lock.hpp"
 #include "ota/base/clock.hpp"
+#include "ota/base/mutex.hpp"
 #include "ota/base/random.hpp"
 #include "ota/base/settings.hpp"
 #include "ota/ddi/api.hpp"
@@ -63,6 +65,8 @@ class Daemon {
   Result<void> listen();
   Result<std::string> listen_on(const std::string& address, http::Handler handler, bool devices, bool operators);
   void warn_of_open_doors();
+  /// Shows operators the settings in force; `wanted`: what was read last.
+  void publish_settings(const Settings& wanted);
   Result<void> reload_certificates();
   bool is_of_devices(std::string_view path) const;
   boost::asio::awaitable<http::Reply> handle_device(http::Request& request);
@@ -70,6 +74,8 @@ class Daemon {
   Settings settings_;
   std::atomic<int> present_s_{settings_.devices.present_s};  ///< read on other threads
   std::atomic<int> living_days_{settings_.fleet.living_days};  ///< as present_s_
+  mutable Mutex shown_mutex_;
+  std::shared_ptr<const std::vector<SettingView>> shown_ OTA_GUARDED_BY(shown_mutex_);  ///< read on other threads
   SystemClock clock_;
   SystemRandom random_;
   std::string listening_;

@@ -27,6 +27,7 @@ void Daemon::reload(const Settings& wanted) {
     }
   }
   settings_ = with_changes(settings_, wanted);
+  publish_settings(wanted);
   if (auto configured = log::configure(settings_.log); !configured) log::error(configured.error().message);
   if (auto trusted = load_trust(); !trusted)
     log::error(fmt::format("the trusted keys are unchanged: {}", trusted.error().message));
@@ -37,6 +38,12 @@ void Daemon::reload(const Settings& wanted) {
   if (auto reloaded = reload_certificates(); !reloaded)
     log::error(fmt::format("the certificates are unchanged: {}", reloaded.error().message));
   log::info(fmt::format("the settings were read again: {}", changed.empty() ? "nothing in them changed" : "see above"));
+}
+
+void Daemon::publish_settings(const Settings& wanted) {
+  auto shown = std::make_shared<const std::vector<SettingView>>(settings_in_force(settings_, wanted));
+  const MutexLock lock(shown_mutex_);
+  shown_ = std::move(shown);
 }
 
 /// Checks the key's file as at a start; otherwise the next start would refuse the key that is in use.

@@ -20,8 +20,8 @@ namespace ota::rest {
 namespace {
 
 constexpr const char* kPlaces =
-    "/firmware, /tasks, /devices, /fleet, /channels, /rollouts, /summary, /me, /audit, /keys, /events, /webhooks, /healthz, "
-    "/readyz, /metrics, /openapi.json and /openapi.yaml";
+    "/firmware, /tasks, /devices, /fleet, /channels, /rollouts, /summary, /me, /audit, /keys, /events, /webhooks, "
+    "/settings, /healthz, /readyz, /metrics, /openapi.json and /openapi.yaml";
 
 std::string_view name_of(Needs needs) { return needs == Needs::admin ? "admin" : "operator"; }
 

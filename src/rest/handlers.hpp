@@ -72,6 +72,8 @@ Answering rollback_rollout(Context& context, Call& call);
 
 Answering get_me(Context& context, Call& call);
 
+Answering list_settings(Context& context, Call& call);
+
 Answering list_audit(Context& context, Call& call);
 
 Answering list_keys(Context& context, Call& call);

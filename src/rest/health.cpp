@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "ota/base/text.hpp"
 #include "ota/storage/bad_rows.hpp"
 #include "rest/handlers.hpp"
 #include "rest/health.hpp"
@@ -124,6 +125,11 @@ Json check_json(const Check& check) {
 }
 
 }  // namespace
+
+std::optional<WallTime> last_backup(storage::ReadView& view) {
+  const auto at = parse_decimal<std::int64_t>(view.metadata.value("last_backup").value_or(""));
+  return at ? std::optional(WallTime{Millis{*at}}) : std::nullopt;
+}
 
 Answering get_healthz(Context&, Call&) {
   const Json json = {{"status", "ok"}, {"version", OTAD_VERSION}};

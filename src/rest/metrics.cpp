@@ -9,6 +9,7 @@
 #include "rest/fleet_counts.hpp"
 #include "rest/fleet_metrics.hpp"
 #include "rest/handlers.hpp"
+#include "rest/health.hpp"
 #include "rest/metrics_text.hpp"
 #include "rest/selection.hpp"
 
@@ -111,7 +112,7 @@ struct Stored {
   FleetNumbers fleet;
   storage::DeviceCounts devices;
   std::array<std::int64_t, kTaskStates> tasks{};
-  std::optional<std::string> last_backup;  ///< milliseconds since 1970
+  std::optional<WallTime> last_backup;
 };
 
 void add_links(MetricsPage& page, const Verdicts& counts) {
@@ -155,15 +156,15 @@ Answering get_metrics(Context& context, Call&) {
   std::function<Result<Stored>(storage::ReadView&)> count =
       [online = online_since(context), living = living_since(context)](storage::ReadView& view) -> Result<Stored> {
     return Stored{view.devices.verdicts(), fleet_numbers(view), view.devices.counts(online, living),
-                  view.tasks.by_state(), view.metadata.value("last_backup")};
+                  view.tasks.by_state(), last_backup(view)};
   };
   // Left out if the database can't be read.
   const auto counts = co_await read<Stored>(context.readers, std::move(count));
   if (counts) add_links(page, counts->links);
   if (counts) add_fleet(page, counts->fleet);
-  if (const auto at = counts ? parse_decimal<std::int64_t>(counts->last_backup.value_or("")) : std::nullopt)
+  if (counts && counts->last_backup)
     page.gauge("otad_last_backup_timestamp_seconds", "Time of the last backup by otad backup, since 1970",
-               static_cast<double>(*at) / 1'000);
+               static_cast<double>(counts->last_backup->time_since_epoch().count()) / 1'000);
   if (counts) add_counts(page, *counts);
   add_operators(page, context);
   if (const auto free = context.store.free_bytes())

@@ -66,6 +66,8 @@ constexpr Route kRoutes[] = {
 
     {Method::get, "/me", Needs::viewer, get_me, Scoped::open},
 
+    {Method::get, "/settings", Needs::admin, list_settings},
+
     {Method::get, "/audit", Needs::admin, list_audit},
 
     {Method::get, "/events", Needs::viewer, list_events},

@@ -22,6 +22,7 @@ struct Counts {
   std::array<std::int64_t, kTaskStates> tasks{};
   std::vector<storage::ReasonCount> failures;
   Json rollouts;
+  std::optional<WallTime> last_backup;
 };
 
 Json devices_json(const storage::DeviceCounts& counts) {
@@ -63,7 +64,7 @@ Answering get_summary(Context& context, Call& call) {
       [now, online = online_since(context), living = living_since(context),
        moment = moment_of(context)](auto& view) -> Result<Counts> {
     return Counts{view.devices.counts(online, living), view.tasks.by_state(), view.tasks.failures(now - 24h),
-                  open_rollouts_json(view, moment)};
+                  open_rollouts_json(view, moment), last_backup(view)};
   };
   const auto counts = co_await read<Counts>(context.readers, std::move(job));
   if (!counts) co_return counts.error();
@@ -76,6 +77,7 @@ Answering get_summary(Context& context, Call& call) {
                      {"failures", failures_json(counts->failures)},
                      {"rollouts", counts->rollouts},
                      {"public_url", or_null(context.options.public_url)},
+                     {"last_backup_at", or_null(counts->last_backup)},
                      {"health", std::move(health)}};
   co_return wire::json_reply(200, to_text(json));
 }

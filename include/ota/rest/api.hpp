@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ota/base/clock.hpp"
+#include "ota/base/settings.hpp"
 #include "ota/download/counters.hpp"
 #include "ota/engine/engine.hpp"
 #include "ota/events/feed.hpp"
@@ -43,6 +44,7 @@ struct Probes {
   std::function<download::DeviceCounters()> devices;
   std::function<std::chrono::seconds()> present;  ///< devices.present_s
   std::function<std::chrono::days()> living;      ///< fleet.living_days
+  std::function<std::shared_ptr<const std::vector<SettingView>>()> settings;  ///< those in force
 };
 
 /// Thread-safe.

@@ -363,6 +363,7 @@ export interface Summary {
   failures: ({reason: string; count: number})[];
   rollouts: (OpenRollout)[];
   public_url: string | null;
+  last_backup_at: string | null;
   health: Health;
 }
 
@@ -610,6 +611,21 @@ export interface Webhook {
 }
 
 export type WebhookWithSecret = Webhook & {secret: string};
+
+export interface Setting {
+  key: string;
+  value: SettingValue;
+  default: SettingValue;
+  source: "default" | "file" | "environment";
+  place: string | null;
+  hidden: boolean;
+  live: boolean;
+  needs_restart: boolean;
+  after_restart: SettingValue;
+  description: string;
+}
+
+export type SettingValue = string | number | boolean | (string)[] | null;
 
 export interface Key {
   name: string;

@@ -228,6 +228,12 @@ TEST_F(Bulk, Summary) {
   EXPECT_THAT(bench.get("/summary?x=1").fields(), ElementsAre("x"));
 }
 
+TEST_F(Bulk, TheSummaryHasTheLastBackup) {
+  EXPECT_TRUE(bench.get("/summary").json["last_backup_at"].is_null());
+  bench.write([&] { bench.db->metadata().set_value("last_backup", "1764230400000"); });
+  EXPECT_EQ(bench.get("/summary").json["last_backup_at"], "2025-11-27T08:00:00Z");
+}
+
 TEST_F(Bulk, TheSummaryCountsLivingDevicesByTheSetting) {
   Device device;
   device.id = "gw-1";

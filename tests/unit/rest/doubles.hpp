@@ -251,6 +251,7 @@ class Bench {
     probes.http = [] { return http::ServerCounters{}; };
     probes.devices = [] { return download::DeviceCounters{}; };
     probes.living = [this] { return living; };
+    probes.settings = [this] { return settings; };
     feed = std::make_unique<events::Feed>(*readers, "/otad/test");
     api = Api::create(options, clock, engine, *readers, *feed, webhooks, *store, trust, std::move(probes));
   }
@@ -332,6 +333,7 @@ class Bench {
   ota::test::FakeClock clock;
   mqtt::Status broker{true, "", 1, 0, 0, 0, 0};
   std::chrono::days living{7};
+  std::shared_ptr<const std::vector<SettingView>> settings = std::make_shared<const std::vector<SettingView>>();
   const std::unique_ptr<storage::Backend> storage = storage::make_backend({.database = database_path()});
   std::unique_ptr<storage::Database> db;
   std::unique_ptr<storage::Unit> unit;  ///< devices and tasks that write() writes
