@@ -11,6 +11,7 @@ import sys
 
 from device import Device
 from harness import ENVIRONMENT, OTAD, PATIENCE, ROOT, Process, ServerCase, main, wait_until
+from receiver import Receiver
 
 WEB = ROOT / "tests/web"
 AGENT = str(pathlib.Path(OTAD).parent / "ota-agent")
@@ -29,6 +30,10 @@ def install_packages():
 
 class PageCase(ServerCase):
     settings = {"rollouts.soak_s": 1, "rollouts.stage_delay_s": 0, "tasks.retry_backoff_s": 1, "tasks.retry_backoff_max_s": 1}
+
+    def setUp(self):
+        super().setUp()
+        self.otad("backup", str(self.folder / f"{self.id()}.otad"), "--without-images")  # else it asks for one
 
     def scene(self, name, timeout=240, **facts):
         """Plays tests/web/scenes/NAME.mjs; what it asks for is done by the method ask_…."""
@@ -57,6 +62,14 @@ class PageCase(ServerCase):
         wait_until(lambda: self.rest.get("/devices", count="true", where="online=true")["count"] >= count,
                    "the fleet was heard", 60)
         return agent
+
+
+    def roll_out(self, version, state):
+        made = self.rest.call("POST", "/rollouts", {"channel": "stable", "version": version, "stages": [3, "100%"], "max_failures": 3})
+        self.assertEqual(made.status, 201, made)
+        rollout = made.json["rollout_id"]
+        wait_until(lambda: self.rest.get(f"/rollouts/{rollout}")["state"] == state, f"{version} is {state}", 60)
+        return rollout
 
 
 class Jobs(PageCase):
@@ -121,6 +134,57 @@ class Approval(PageCase):
         self.scene("approval", **keys)
 
 
+class Administration(PageCase):
+    settings = PageCase.settings | {
+        "security.api_auth": "required", "webhooks.allow_http": True, "webhooks.allow_private": True}
+
+    def ask_settings(self):
+        """Two changes: one that a reload applies, one that takes a restart."""
+        self.reload({"tasks.max_active": 7, "mqtt.qos": 2})
+        return True
+
+    def ask_event(self):
+        made = self.rest.call("POST", "/firmware?version=5.0.0&hardware=gw-a", b"image" * 1000, self.admin)
+        self.assertEqual(made.status, 201, made)
+        self.wait_for_events(1)
+        return True
+
+    def ask_replayed(self):
+        self.wait_for_events(2)
+        return True
+
+    def ask_refuse(self):
+        self.receiver.answer = lambda *_: 500
+        return True
+
+    def wait_for_events(self, count):
+        with self.receiver.arrived:
+            self.assertTrue(self.receiver.arrived.wait_for(lambda: len(self.receiver.seen) >= count, 30 * PATIENCE))
+
+    def test_keys_settings_and_webhooks_by_clicks(self):
+        self.receiver = Receiver()
+        self.addCleanup(self.receiver.close)
+        key = self.otad("keys", "add", "--name", "admin", "--role", "admin").stdout.strip()
+        self.admin = {"Authorization": f"Bearer {key}"}
+        self.scene("administration", admin=key, receiver=self.receiver.url,
+                   broker=f"tcp://127.0.0.1:{self.broker.port}")
+
+
+class Channels(PageCase):
+    def test_channels_by_clicks(self):
+        self.fleet(4)
+        self.firmware("1.1.0", "gw-a")
+        self.roll_out("1.1.0", "completed")
+        self.scene("channels", devices=4)
+
+
+class Keyboard(PageCase):
+    def test_a_rollout_by_keys_alone(self):
+        self.fleet(4)
+        self.firmware("1.1.0", "gw-a")
+        self.scene("keyboard", devices=4)
+
+
 class Large(PageCase):
     def test_ten_thousand_devices(self):
         lines = ["id,hardware,channel,tag.site", *(f"gw-{number:05},gw-a,default,s{number % 10}" for number in range(10_000))]
@@ -140,13 +204,6 @@ class Views(PageCase):
         rollout = self.roll_out("2.0.0", "halted")
         failed = self.rest.get("/tasks", state="failed")["items"][0]
         self.scene("views", rollout=rollout, device=failed["device_id"], task=failed["task_id"], timeout=400)
-
-    def roll_out(self, version, state):
-        made = self.rest.call("POST", "/rollouts", {"channel": "stable", "version": version, "stages": [3, "100%"], "max_failures": 3})
-        self.assertEqual(made.status, 201, made)
-        rollout = made.json["rollout_id"]
-        wait_until(lambda: self.rest.get(f"/rollouts/{rollout}")["state"] == state, f"{version} is {state}", 60)
-        return rollout
 
 
 if __name__ == "__main__":

@@ -80,6 +80,7 @@ export const get = <T>(path: string, query: Query = {}, signal?: AbortSignal): P
   json<T>(send('GET', path, query, undefined, signal));
 export const post = <T>(path: string, body: unknown = {}, query: Query = {}): Promise<T> =>
   json<T>(send('POST', path, query, body));
+export const put = <T>(path: string, body: unknown): Promise<T> => json<T>(send('PUT', path, {}, body));
 export const patch = <T>(path: string, body: unknown): Promise<T> => json<T>(send('PATCH', path, {}, body));
 export const remove = (path: string): Promise<void> => json<void>(send('DELETE', path));
 

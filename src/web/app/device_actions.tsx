@@ -5,7 +5,7 @@ import {patch, post, remove} from './api';
 import {useGet} from './live';
 import {go} from './route';
 import type {Channel, Device, Firmware, Page, Task} from './types';
-import {Action, Allowed, Card, useMay} from './ui';
+import {Action, Allowed, Card, Secret, useMay} from './ui';
 
 const ENDED = ['failed', 'cancelled', 'expired'];
 
@@ -86,7 +86,7 @@ function Administration({device}: {device: Device}): JSX.Element {
           title: `Remove ${device.device_id}?`, yes: 'Remove it', text: <p>One device with its open updates. It comes back by itself if unknown devices are taken in.</p>,
         }} />
       </div>
-      {token && <p role="status">The token, shown this once: <code>{token}</code> <button type="button" onClick={() => set_token('')}>Hide</button></p>}
+      {token && <Secret what="The token" text={token} hide={() => set_token('')} />}
     </>
   );
 }

@@ -1,6 +1,7 @@
 // The registry: filter, sort, page by page. The filters are the conditions of docs/rest.md, Selection.
 import type {JSX} from 'preact';
 import {useEffect, useState} from 'preact/hooks';
+import {SelectionActions} from './devices_actions';
 import {number} from './format';
 import {List} from './list';
 import {useGet} from './live';
@@ -39,6 +40,7 @@ export function Devices({query}: Route): JSX.Element {
           {where.length > 0 && <button type="button" onClick={() => show([])}>Clear</button>}
         </form>
         <p class="hint">Fields: id, hardware, version, channel, online, last_seen, link, outcome, tag.NAME. Operators: = != &lt; &lt;= &gt; &gt;= ~</p>
+        <SelectionActions query={{where, sort}} />
         <List<Device> path="/devices" query={{where, sort}} caption="devices" row={row}
           empty={where.length > 0 ? 'No device matches.' : 'No device is known yet. Devices appear when they contact the server.'}
           head={['Device', 'Version', 'Hardware', 'Channel', 'Seen', 'Link', 'Update', 'Tags']} />

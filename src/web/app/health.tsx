@@ -3,7 +3,7 @@ import type {JSX} from 'preact';
 import {number, words} from './format';
 import {useGet} from './live';
 import type {Summary} from './types';
-import {Card, Failure, Loading} from './ui';
+import {Card, Failure, Loading, Time} from './ui';
 
 export function HealthView(): JSX.Element {
   const {data, error} = useGet<Summary>('/summary');
@@ -16,6 +16,10 @@ export function HealthView(): JSX.Element {
           {Object.entries(data.health.checks).map(([name, check]) =>
             <li key={name}><span class={check.ok ? 'good' : 'bad'}>{check.ok ? '✓' : '✗'} {name}</span>: {check.detail}</li>)}
         </ul>
+      </Card>
+      <Card title="Backup">
+        <p>{data.last_backup_at ? <>The last one was made <Time at={data.last_backup_at} />.</> : 'None was made yet.'}</p>
+        <p class="hint">On the server, with otad running: <code>otad backup FILE</code> writes one archive with database, keys, settings and images.</p>
       </Card>
       <Card title="Updates">
         <dl class="figures">{Object.entries(data.tasks).map(([state, count]) => <div key={state}><dt>{words(state)}</dt><dd>{number(count)}</dd></div>)}</dl>

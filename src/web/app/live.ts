@@ -3,7 +3,7 @@ import {useEffect, useReducer, useRef, useState} from 'preact/hooks';
 import {get, Problem, type Query} from './api';
 import {follow} from './stream';
 
-const POLL_MS = 5000;    // for what no event announces: downloads that go on, devices that are seen
+export const POLL_MS = 5000;    // for what no event announces: downloads that go on, devices that are seen
 const AT_ONCE_MS = 100;  // events come in bursts
 const LEAST_MS = 1000;   // between two that events cause
 
@@ -11,14 +11,15 @@ type Listener = () => void;
 const ticks = new Set<Listener>();
 const states = new Set<Listener>();
 
-/// `reachable`: the last call was answered; `read_at`: when one was (ms); `live`: events arrive as they happen.
-export const connection = {reachable: true, read_at: Date.now(), live: false};
+/// `reachable`: the last call was answered; `read_at`: when one was (ms); `live`: events arrive as they happen; `polls`: the
+/// key may not read events.
+export const connection = {reachable: true, read_at: Date.now(), live: false, polls: false};
 
 function set_state(change: Partial<typeof connection>): void {
-  const before = connection.reachable && connection.live;
+  const {reachable, live, polls} = connection;
   Object.assign(connection, change);
   if (connection.reachable) connection.read_at = Date.now();
-  if (before !== (connection.reachable && connection.live)) states.forEach((listener) => listener());
+  if (reachable !== connection.reachable || live !== connection.live || polls !== connection.polls) states.forEach((listener) => listener());
 }
 
 export function tick(): void {
@@ -41,11 +42,12 @@ export function start_live(): () => void {
     stop?.();
     stop = document.hidden ? undefined : follow({
       opened: () => {
-        set_state({live: true, reachable: true});
+        set_state({live: true, reachable: true, polls: false});
         tick();
       },
       event: later,
       closed: () => set_state({live: false}),
+      refused: () => set_state({live: false, polls: true}),
     });
   };
   const timer = setInterval(() => {

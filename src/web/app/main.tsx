@@ -1,9 +1,9 @@
 // The page: who is here, where in it, and the frame around the views.
 import {render, type JSX} from 'preact';
-import {useEffect, useState} from 'preact/hooks';
+import {useEffect, useRef, useState} from 'preact/hooks';
 import {get, key, Problem} from './api';
 import {span} from './format';
-import {connection, key_refused, start_live, useConnection, useNow} from './live';
+import {connection, key_refused, POLL_MS, start_live, useConnection, useNow} from './live';
 import {Overview} from './overview';
 import {useRoute} from './route';
 import type {Me} from './types';
@@ -71,6 +71,17 @@ function Frame({me, leave}: {me: Me; leave: () => void}): JSX.Element {
   const route = useRoute();
   useEffect(start_live, []);
   const here = route.path[0] ?? '';
+  const place = route.path.join('/');
+  const known = useRef(place);
+  useEffect(() => {
+    const name = NAVIGATION.find(({path}) => path === here)?.name ?? here;
+    document.title = [...route.path.slice(1), name, 'otad'].join(' · ');
+    if (known.current === place) return;
+    known.current = place;
+    // A new view begins at its top, for eyes and for keys.
+    scrollTo(0, 0);
+    document.getElementById('main')?.focus({preventScroll: true});
+  }, [place]);
   useEffect(() => document.querySelector('nav [aria-current]')?.scrollIntoView({block: 'nearest', inline: 'center'}), [here]);
   return (
     <>
@@ -94,9 +105,10 @@ function Frame({me, leave}: {me: Me; leave: () => void}): JSX.Element {
 }
 
 function Freshness(): JSX.Element {
-  const {reachable, live} = useConnection();
+  const {reachable, live, polls} = useConnection();
   const now = useNow();
   if (reachable && live) return <span class="fresh" role="status"><span aria-hidden="true">●</span> live</span>;
+  if (reachable && polls) return <span class="fresh" role="status" title="a key with a scope may not read events"><span aria-hidden="true">●</span> read every {POLL_MS / 1000} s</span>;
   return <span class="stale" role="status"><span aria-hidden="true">○</span> as of {span(Math.max(0, now - connection.read_at) / 1000)} ago</span>;
 }
 

@@ -1,5 +1,5 @@
 // What needs a person, from one summary: the first part of the page.
-import {devices, words} from './format';
+import {devices, span, words} from './format';
 import {link_to} from './route';
 import type {Webhook} from './schema';
 import type {OpenRollout, Summary} from './types';
@@ -48,6 +48,17 @@ function needs_of_hooks(hooks: Webhook[]): Need[] {
   });
 }
 
+const BACKUP_OLD_S = 3 * 24 * 3600;  // as the alert OtadBackupOld
+
+/// An empty server has nothing to lose yet.
+function needs_of_backup({at, last_backup_at: last, devices: {total}}: Summary): Need[] {
+  if (total === 0) return [];
+  const age = last ? (Date.parse(at) - Date.parse(last)) / 1000 : Infinity;
+  if (age <= BACKUP_OLD_S) return [];
+  const text = last ? `The last backup is ${span(age)} old.` : 'No backup was made yet.';
+  return [{grave: false, text, button: 'Read how', href: link_to(['health'])}];
+}
+
 /// The gravest first. `hooks`: none where the key may not see them.
 export function needs_of(summary: Summary, hooks: Webhook[] = []): Need[] {
   const needs: Need[] = [];
@@ -57,6 +68,6 @@ export function needs_of(summary: Summary, hooks: Webhook[] = []): Need[] {
     needs.push({grave: true, text: `${CHECKS[name] ?? name}: ${check.detail}.`, button: 'Details', href});
   }
   for (const rollout of summary.rollouts) needs.push(...needs_of_rollout(rollout));
-  needs.push(...needs_of_hooks(hooks));
+  needs.push(...needs_of_hooks(hooks), ...needs_of_backup(summary));
   return needs.sort((a, b) => Number(b.grave) - Number(a.grave));
 }

@@ -9,19 +9,18 @@ import {Plot} from './plot';
 import {QuickActions} from './rollout_actions';
 import {go, link_to} from './route';
 import type {Webhook} from './schema';
-import type {Channel, Fleet, OpenRollout, Page, Rollout, Summary} from './types';
+import type {Channel, Fleet, OpenRollout, Summary, WholeRollout} from './types';
 import {Allowed, Card, Failure, Loading, State, Time, useMay} from './ui';
 import {groups_of, over_time} from './versions';
 
 export function Overview(): JSX.Element {
   const {data: summary, error} = useGet<Summary>('/summary');
-  const {data: rollouts} = useGet<Page<Rollout>>('/rollouts', {limit: 100});
   if (!summary) return error ? <Failure error={error} /> : <Loading what="the summary" />;
   return (
     <>
       <h1 class="unseen">Overview</h1>
       <Needs summary={summary} />
-      <Running open={summary.rollouts} known={rollouts?.items ?? []} />
+      <Running open={summary.rollouts} />
       <Versions summary={summary} />
       <Devices summary={summary} />
     </>
@@ -46,19 +45,21 @@ function Needs({summary}: {summary: Summary}): JSX.Element {
   );
 }
 
-function Running({open, known}: {open: OpenRollout[]; known: Rollout[]}): JSX.Element {
+const DETAILED = 10;  // each takes a call
+
+function Running({open}: {open: OpenRollout[]}): JSX.Element {
   const start = <Allowed role="operator" what="start a rollout"><a class="button primary" href={link_to(['rollouts', 'new'])}>New rollout</a></Allowed>;
   return (
     <Card title="Rollouts" aside={start}>
       {open.length === 0 && <p class="hint">None is running. <a href={link_to(['rollouts'])}>Earlier rollouts</a></p>}
-      {open.map((rollout) =>
-        <Rolling key={rollout.rollout_id} rollout={rollout} whole={known.find(({rollout_id}) => rollout_id === rollout.rollout_id)} />)}
+      {open.map((rollout, index) => <Rolling key={rollout.rollout_id} rollout={rollout} detailed={index < DETAILED} />)}
     </Card>
   );
 }
 
-function Rolling({rollout, whole}: {rollout: OpenRollout; whole: Rollout | undefined}): JSX.Element {
+function Rolling({rollout, detailed}: {rollout: OpenRollout; detailed: boolean}): JSX.Element {
   const {rollout_id: id, buckets} = rollout;
+  const {data: whole} = useGet<WholeRollout>(detailed ? `/rollouts/${id}` : null);
   const sum = Object.values(buckets).reduce((all, count) => all + count, 0);
   return (
     <article class="rolling">
@@ -72,7 +73,7 @@ function Rolling({rollout, whole}: {rollout: OpenRollout; whole: Rollout | undef
       <p>
         {sentence(rollout.waiting_for.text ?? 'it goes on by itself')}
         {rollout.waiting_for.until && <> (<Time at={rollout.waiting_for.until} />)</>}
-        {whole && <span class="hint">{' '}· budget {whole.buckets.failed} of {whole.budget}{whole.room !== null && ` · room for ${number(whole.room)}`}</span>}
+        {whole && <span class="hint">{' '}· budget {whole.buckets.failed} of {whole.budget}{whole.room !== null && ` · room for ${number(whole.room)}`}{whole.eta && <> · done <Time at={whole.eta} /></>}</span>}
       </p>
       <QuickActions rollout={rollout} />
     </article>

@@ -24,12 +24,34 @@ export function steps_of(state: RolloutState): Step[] {
 
 const order = (id: string, step: Step, body: object = {}): Promise<unknown> => post(`/rollouts/${id}/${step}`, body);
 
-/// Pause and resume, for lists.
-export function QuickActions({rollout: {rollout_id: id, state}}: {rollout: OpenRollout}): JSX.Element | null {
+/// Pause, resume and stop, for lists.
+export function QuickActions({rollout}: {rollout: OpenRollout}): JSX.Element | null {
   if (!useMay('operator')) return null;
-  if (state === 'running') return <div class="buttons"><Action label="Pause" act={() => order(id, 'pause')} /></div>;
-  if (state === 'paused') return <div class="buttons"><Action label="Resume" primary act={() => order(id, 'resume')} /></div>;
-  return null;
+  const {rollout_id: id, state} = rollout;
+  const steps = steps_of(state);
+  return (
+    <div class="buttons">
+      {steps.includes('pause') && <Action label="Pause" act={() => order(id, 'pause')} />}
+      {state === 'paused' && <Action label="Resume" primary act={() => order(id, 'resume')} />}
+      {steps.includes('cancel') && <Cancel rollout={rollout} />}
+    </div>
+  );
+}
+
+type Sizes = Pick<OpenRollout, 'rollout_id' | 'version' | 'buckets'>;
+
+/// How many devices are before the gate of the rollout, past it, and done.
+const sizes_of = ({buckets}: Sizes): {before: number; past: number; updated: number} => ({
+  before: buckets.assigned + buckets.absent + buckets.staged, past: buckets.soaking + buckets.overdue, updated: buckets.healthy,
+});
+
+function Cancel({rollout}: {rollout: Sizes}): JSX.Element {
+  const {rollout_id: id, version} = rollout;
+  const {before, past, updated} = sizes_of(rollout);
+  return <Action label="Cancel" danger act={() => order(id, 'cancel')} ask={{
+    title: `Cancel the rollout of ${version}?`, yes: 'Cancel the rollout',
+    text: <p>{devices(before)} will not be updated. {devices(past)} already installing can’t be stopped. {devices(updated)} keep {version}.</p>,
+  }} />;
 }
 
 async function roll_back(id: string): Promise<void> {
@@ -49,15 +71,13 @@ export function RolloutActions({rollout}: {rollout: WholeRollout}): JSX.Element 
 
 function StepButton({step, rollout}: {step: Step; rollout: WholeRollout}): JSX.Element {
   const {rollout_id: id, buckets, version, channel, replaces} = rollout;
-  const before = buckets.assigned + buckets.absent + buckets.staged;
-  const past = buckets.soaking + buckets.overdue;
-  const updated = buckets.healthy;
+  const {before, past, updated} = sizes_of(rollout);
   const counts = <p>{devices(before)} before the gate, {devices(past)} past it, {devices(updated)} updated, {devices(buckets.failed)} failed.</p>;
   const act = (): Promise<unknown> => order(id, step);
   switch (step) {
     case 'pause': return <Action label="Pause" act={act} />;
     case 'approve': return <Action label="Approve" primary act={act} />;
-    case 'deny': return <Action label="Deny" danger act={act} ask={{title: `Deny ${version}?`, text: <p>The rollout ends; nothing is installed.</p>, yes: 'Deny'}} />;
+    case 'deny': return <Action label="Deny" danger act={act} ask={{title: `Deny ${version}?`, text: <p>The rollout ends; {devices(before)} will not be updated.</p>, yes: 'Deny'}} />;
     case 'resume': return rollout.state === 'halted' ? <ResumeHalted rollout={rollout} /> : <Action label="Resume" primary act={act} />;
     case 'advance': return <Action label="Next stage now" act={act} ask={{
       title: 'Open the next stage now?', yes: 'Open it',
@@ -71,10 +91,7 @@ function StepButton({step, rollout}: {step: Step; rollout: WholeRollout}): JSX.E
       title: `Try ${devices(buckets.failed + buckets.undelivered)} again?`, yes: 'Try again',
       text: <p>{devices(buckets.failed)} failed after the installation and {devices(buckets.undelivered)} before it. They get {version} once more.</p>,
     }} />;
-    case 'cancel': return <Action label="Cancel" danger act={act} ask={{
-      title: `Cancel the rollout of ${version}?`, yes: 'Cancel the rollout',
-      text: <><p>{devices(before)} will not be updated. {devices(past)} already installing can’t be stopped. {devices(updated)} keep {version}.</p></>,
-    }} />;
+    case 'cancel': return <Cancel rollout={rollout} />;
     case 'rollback': return <Action label="Roll back" danger act={() => roll_back(id)} ask={{
       title: `Roll back from ${version}${replaces ? ` to ${replaces}` : ''}?`, yes: 'Roll back',
       text: <><p>This rollout is cancelled, and a new one brings the devices that run {version} to {replaces ?? 'the target before it'}, through a canary stage and its own gate.</p>{counts}</>,

@@ -30,9 +30,10 @@ export class StreamParser {
 const SILENT_MS = 40_000;  // the server writes at least each 15 s
 const AGAIN_MS = 3000;
 
-export interface StreamHandlers { opened: () => void; event: (event: LogEvent | null) => void; closed: () => void }
+/// `event(null)`: some are gone. `refused`: the key may not read events; nothing follows.
+export interface StreamHandlers { opened: () => void; event: (event: LogEvent | null) => void; closed: () => void; refused: () => void }
 
-/// Reads until it is stopped: connects again after a break, where the last event was. `event(null)`: some are gone.
+/// Reads until it is stopped: connects again after a break, where the last event was.
 export function follow(handlers: StreamHandlers): () => void {
   const stop = new AbortController();
   let last = '';
@@ -44,6 +45,10 @@ export function follow(handlers: StreamHandlers): () => void {
     try {
       const headers = headers_of({Accept: 'text/event-stream', ...(last ? {'Last-Event-ID': last} : {})});
       const reply = await fetch(url_of('/events'), {headers, cache: 'no-store', signal: abort.signal});
+      if (reply.status === 403) {
+        stop.abort();
+        handlers.refused();
+      }
       if (!reply.ok || !reply.body) return;
       handlers.opened();
       const parser = new StreamParser();

@@ -1,7 +1,7 @@
 // One update of a device: its timeline, the chunks as squares, the speed, and what its installation printed.
 import type {JSX} from 'preact';
 import {get_all, post} from './api';
-import {bytes, clock, number, sentence, words} from './format';
+import {bytes, clock, exact, number, sentence, words} from './format';
 import {useGet, useRead} from './live';
 import {Plot} from './plot';
 import {link_to, type Route} from './route';
@@ -41,7 +41,7 @@ function Timeline({task}: {task: WholeTask}): JSX.Element {
     <ol class="timeline" aria-label="Timeline">
       {task.timeline.filter(({state}) => state).map((entry, index) => (
         <li key={index} class={entry.state ?? ''}>
-          <b>{words(entry.state ?? '')}</b> <time dateTime={entry.at} title={entry.at}>{clock(entry.at)}</time>
+          <b>{words(entry.state ?? '')}</b> <time dateTime={entry.at} title={exact(entry.at)}>{clock(entry.at)}</time>
           <span class="hint">{entry.attempt > 1 && ` attempt ${entry.attempt}`}{entry.reason && ` ${words(entry.reason)}`}</span>
         </li>
       ))}

@@ -59,6 +59,11 @@ export function State({state}: {state: string}): JSX.Element {
   return <span class={`state ${state}`}><span aria-hidden="true">{SYMBOLS[state] ?? '•'}</span> {state.replaceAll('_', ' ')}</span>;
 }
 
+/// What the server says only once.
+export function Secret({what, text, hide}: {what: string; text: string; hide: () => void}): JSX.Element {
+  return <p class="secret" role="status">{what}, shown this once: <code>{text}</code> <button type="button" onClick={hide}>Hide</button></p>;
+}
+
 /// Rows of a wide table scroll sideways in themselves, also by keyboard. On a phone each row is a block, each of its
 /// cells a line with the column's name (style.css).
 export function Table({caption, head, children}: {caption: string; head: string[]; children: ComponentChildren}): JSX.Element {
@@ -122,7 +127,11 @@ export function Dialog({title, close, children}: {
 }): JSX.Element {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => element.current?.showModal(), []);
+  useEffect(() => {
+    const dialog = element.current;
+    dialog?.showModal();
+    return () => dialog?.close();  // the focus goes back to where it was
+  }, []);
   return (
     <dialog ref={element} aria-labelledby={id} onClose={close} onCancel={close}>
       <h2 id={id}>{title}</h2>

@@ -49,6 +49,16 @@ export default async ({tab, url, facts, assert, until, picture, check_access}) =
   await check_access(page, 'a halted rollout');
   await picture(page, 'halted-rollout');
 
+  // It goes on after a retry with a larger budget, and halts again: the firmware is bad.
+  await page.getByRole('button', {name: 'Retry failed'}).click();
+  await page.getByRole('dialog').getByText('2 devices failed after the installation').waitFor();
+  await page.getByRole('dialog').getByRole('button', {name: 'Try again'}).click();
+  await page.getByRole('dialog').waitFor({state: 'detached'});
+  await page.getByRole('button', {name: 'Resume'}).click();
+  await page.getByRole('dialog').getByLabel('New failure budget').fill('3');
+  await page.getByRole('dialog').getByRole('button', {name: 'Resume'}).click();
+  await page.getByText(/failed, of at most 3\. Nobody else gets it/).waitFor({timeout: 60_000});
+
   // The first screen says so, and leads there.
   await page.getByRole('link', {name: 'Overview'}).click();
   await page.getByText(/The rollout of 2\.0\.0 on stable .* halted/).waitFor();

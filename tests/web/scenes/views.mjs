@@ -1,10 +1,12 @@
-// Each view in light, dark and on a phone: no overflow, nothing for axe, pictures for people; by keyboard too.
+// Each view in light, dark, on a phone and on a 4K screen: no overflow, nothing for axe, pictures for people.
 export default async ({tab, url, facts, assert, check_access, picture}) => {
   const views = {overview: '#/', rollouts: '#/rollouts', rollout: `#/rollouts/${facts.rollout}`, devices: '#/devices',
     device: `#/devices/${facts.device}`, task: `#/tasks/${facts.task}`, firmware: '#/firmware', failures: '#/failures',
-    audit: '#/audit', events: '#/events', webhooks: '#/webhooks', server: '#/health', new: '#/rollouts/new'};
+    audit: '#/audit', events: '#/events', webhooks: '#/webhooks', server: '#/health', new: '#/rollouts/new',
+    channels: '#/channels', channel: '#/channels/stable', keys: '#/keys', settings: '#/settings'};
   const looks = {light: {colorScheme: 'light'}, dark: {colorScheme: 'dark'},
-    phone: {viewport: {width: 360, height: 740}, reducedMotion: 'reduce', hasTouch: true}};
+    phone: {viewport: {width: 360, height: 740}, reducedMotion: 'reduce', hasTouch: true},
+    wide: {viewport: {width: 3840, height: 2160}}};
   for (const [look, options] of Object.entries(looks)) {
     const page = await tab(options);
     for (const [view, address] of Object.entries(views)) {

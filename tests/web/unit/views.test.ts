@@ -10,9 +10,12 @@ import {step_of} from '../../../src/web/app/rollout_devices';
 import {order_of, type Form} from '../../../src/web/app/rollout_new';
 import {link_to, parse_route} from '../../../src/web/app/route';
 import {rates_of, squares_of} from '../../../src/web/app/transfer';
+import type {Setting} from '../../../src/web/app/schema';
+import {matching, value_text} from '../../../src/web/app/settings';
 import type {Buckets, LogEntry, OpenRollout, Summary, Task} from '../../../src/web/app/types';
 import {guess} from '../../../src/web/app/upload';
 import {groups_of, over_time} from '../../../src/web/app/versions';
+import {lines_of, windows_of} from '../../../src/web/app/windows';
 
 const buckets = (some: Partial<Buckets> = {}): Buckets => ({
   healthy: 0, failed: 0, overdue: 0, soaking: 0, staged: 0, assigned: 0, absent: 0, undelivered: 0, dropped: 0, ...some});
@@ -44,7 +47,7 @@ const rollout = (some: Partial<OpenRollout>): OpenRollout => ({
   rollout_id: 'RO_20261126_000001', channel: 'stable', hardware: null, version: '2.0.0', state: 'running', reason: null,
   waiting_for: {what: null, until: null, text: null}, buckets: buckets(), ...some});
 const summary = (some: Partial<Summary>): Summary => ({
-  at: '', devices: {total: 0, online: 0, living: 0}, versions: [], tasks: {}, failures: [], rollouts: [],
+  at: '', devices: {total: 0, online: 0, living: 0}, versions: [], tasks: {}, failures: [], rollouts: [], public_url: null, last_backup_at: null,
   health: {status: 'ready', checks: {broker: {ok: true, detail: 'connected'}}}, ...some});
 
 test('nothing needs a person while all goes well', () => {
@@ -64,6 +67,35 @@ test('a webhook needs a person where it fails, not where somebody disabled it', 
   const hook = (some: object) => ({url: 'https://x/', enabled: true, disabled_reason: null, failing_since: null, last_error: null, ...some}) as never;
   const needs = needs_of(summary({}), [hook({}), hook({enabled: false}), hook({failing_since: 'x', last_error: 'refused'}), hook({enabled: false, disabled_reason: 'gone'})]);
   assert.deepEqual(needs.map(({text}) => text), ['The webhook https://x/ fails: refused.', 'The webhook https://x/ is disabled: gone.']);
+});
+
+test('a backup needs a person where it is old or missing, and there is a fleet', () => {
+  const at = '2026-11-27T12:00:00Z', fleet = {total: 3, online: 3, living: 3};
+  const texts = (some: Partial<Summary>) => needs_of(summary({at, ...some})).map(({text}) => text);
+  assert.deepEqual(texts({}), []);
+  assert.deepEqual(texts({devices: fleet}), ['No backup was made yet.']);
+  assert.deepEqual(texts({devices: fleet, last_backup_at: '2026-11-25T12:00:00Z'}), []);
+  assert.deepEqual(texts({devices: fleet, last_backup_at: '2026-11-20T12:00:00Z'}), ['The last backup is 7 d old.']);
+});
+
+test('a window is a line, there and back', () => {
+  assert.equal(windows_of(' \n'), null);
+  assert.deepEqual(windows_of('sat, sun 23:00-04:00 Europe/Berlin\n02:00–05:00\nmon 1:00-2:00 device'), [
+    {days: ['sat', 'sun'], from: '23:00', to: '04:00', timezone: 'Europe/Berlin'}, {from: '02:00', to: '05:00'},
+    {days: ['mon'], from: '1:00', to: '2:00', timezone: 'device'}]);
+  const windows = windows_of('sat,sun 23:00-04:00 Europe/Berlin\n02:00-05:00 UTC');
+  assert.deepEqual(windows_of(lines_of(windows)), windows);
+  assert.deepEqual(windows_of('at night'), [{from: 'at night', to: ''}]);
+});
+
+test('settings are found by words, and by what set them', () => {
+  const setting = (key: string, description: string, source = 'default') => ({key, description, source}) as Setting;
+  const all = [setting('http.max_rate', 'Limit of downloads', 'file'), setting('http.listen', 'Address'), {...setting('mqtt.url', 'Address of the broker'), needs_restart: true}];
+  const keys = (find: string, set = false) => matching(all, find, set).map(({key}) => key);
+  assert.deepEqual(keys('ADDRESS http'), ['http.listen']);
+  assert.deepEqual(keys('', true), ['http.max_rate', 'mqtt.url']);
+  assert.equal(keys('').length, 3);
+  assert.deepEqual([['a', 'b'], [], '', null, false, 0].map((value) => value_text(value)), ['a, b', 'none', 'none', 'none', 'false', '0']);
 });
 
 test('each state offers what the server would take', () => {
