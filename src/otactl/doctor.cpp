@@ -160,7 +160,10 @@ class Doctor {
 
   void check_server() {
     for (const auto& [name, check] : at(summary_, "/health/checks").items())
-      add(at(check, "/ok") == true ? Verdict::ok : Verdict::wrong, printable(name), text_at(check, "/detail"));
+      add(at(check, "/ok") != true        ? Verdict::wrong
+          : at(check, "/warning") == true ? Verdict::warning
+                                          : Verdict::ok,
+          printable(name), text_at(check, "/detail"));
     check_public_url();
   }
 

@@ -26,7 +26,8 @@ void add_line(const Call& call, std::string& text, std::string line, Colour colo
 std::vector<std::string> needs(const Json& json) {
   std::vector<std::string> lines;
   for (const auto& [name, check] : at(json, "/health/checks").items())
-    if (at(check, "/ok") != true) lines.push_back(fmt::format("{}: {}", printable(name), text_at(check, "/detail")));
+    if (at(check, "/ok") != true || at(check, "/warning") == true)
+      lines.push_back(fmt::format("{}: {}", printable(name), text_at(check, "/detail")));
   for (const auto& rollout : at(json, "/rollouts")) {
     const auto state = text_at(rollout, "/state");
     const auto id = text_at(rollout, "/rollout_id");

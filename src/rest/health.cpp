@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "ota/base/text.hpp"
@@ -16,12 +17,15 @@ namespace {
 
 constexpr std::uint64_t kLeastFreeBytes = 64u << 20;
 
+constexpr std::chrono::days kWarnBefore{30};  ///< of a certificate's end
+
 constexpr std::size_t kNamed = 3;  ///< names in a detail; the rest is counted
 
 struct Check {
   bool ok = false;
   std::string detail;
   const char* code = nullptr;  ///< the cause for programs, for checks with several causes
+  bool warning = false;        ///< it is all right still
 };
 
 Check check_broker(const Context& context) {
@@ -40,6 +44,20 @@ Check check_disk(const Context& context) {
           fmt::format("{} MiB free, fewer than {}: make room on the disk of storage.firmware_dir", mib,
                       kLeastFreeBytes >> 20),
           "disk_full"};
+}
+
+/// Of the certificate in use; nothing without TLS.
+std::optional<Check> check_certificate(const Context& context) {
+  const auto end = context.probes.http().certificate_end;
+  if (!end) return std::nullopt;
+  const WallTime time{std::chrono::seconds(*end)};
+  const auto left = std::chrono::floor<std::chrono::days>(time - context.clock.wall());
+  const auto text = fmt::format("the certificate ends at {}", to_rfc3339(time));
+  if (left >= kWarnBefore) return Check{true, text};
+  return Check{true,
+               fmt::format("{}, {}: renew http.tls_cert and reload otad (otad setup --renew does both)", text,
+                           left.count() < 0 ? "it has ended" : fmt::format("in {} days", left.count())),
+               nullptr, true};
 }
 
 /// The first names of `all`, and how many more there are.
@@ -121,6 +139,7 @@ boost::asio::awaitable<Check> check_images(Context& context) {
 Json check_json(const Check& check) {
   Json json = {{"ok", check.ok}, {"detail", check.detail}};
   if (check.code) json["code"] = check.code;
+  if (check.warning) json["warning"] = true;
   return json;
 }
 
@@ -147,6 +166,7 @@ boost::asio::awaitable<Json> health_json(Context& context) {
                     {"database", check_json(database)},
                     {"disk", check_json(disk)},
                     {"images", check_json(images)}};
+  if (const auto certificate = check_certificate(context)) json["checks"]["certificate"] = check_json(*certificate);
   co_return json;
 }
 

@@ -197,6 +197,11 @@ class Used(unittest.TestCase):
         password = (self.credentials / "gw-2.password").read_text().strip()
         self.client(self.machine.mqtts, "gw-2", "gw-2", password, ca).ready()
 
+    def test_readiness_tells_the_end_of_the_certificate(self):
+        check = self.machine.rest.get("/readyz")["checks"]["certificate"]
+        self.assertEqual((check["ok"], check.get("warning")), (True, None))
+        self.assertRegex(check["detail"], r"ends at \d{4}-")
+
     def test_operators_need_the_key(self):
         self.assertEqual(self.machine.rest.call("GET", "/tasks").status, 401)
 

@@ -8,7 +8,7 @@ export interface Need { grave: boolean; text: string; button: string; href: stri
 
 const CHECKS: Record<string, string> = {
   broker: 'The broker is away', database: 'The database has a fault', disk: 'The disk is full',
-  images: 'Images are missing or damaged',
+  images: 'Images are missing or damaged', certificate: 'The server’s certificate must be renewed',
 };
 
 export const HALTS: Record<string, string> = {
@@ -63,9 +63,9 @@ function needs_of_backup({at, last_backup_at: last, devices: {total}}: Summary):
 export function needs_of(summary: Summary, hooks: Webhook[] = []): Need[] {
   const needs: Need[] = [];
   for (const [name, check] of Object.entries(summary.health.checks)) {
-    if (check.ok) continue;
+    if (check.ok && !check.warning) continue;
     const href = name === 'images' ? link_to(['firmware']) : link_to(['health']);
-    needs.push({grave: true, text: `${CHECKS[name] ?? name}: ${check.detail}.`, button: 'Details', href});
+    needs.push({grave: !check.ok, text: `${CHECKS[name] ?? name}: ${check.detail}.`, button: 'Details', href});
   }
   for (const rollout of summary.rollouts) needs.push(...needs_of_rollout(rollout));
   needs.push(...needs_of_hooks(hooks), ...needs_of_backup(summary));

@@ -317,11 +317,12 @@ export interface HealthCheck {
   ok: boolean;
   detail: string;
   code?: string;
+  warning?: boolean;
 }
 
 export interface Health {
   status: "ready" | "not_ready";
-  checks: {broker: HealthCheck; database: HealthCheck; disk: HealthCheck; images: HealthCheck};
+  checks: {broker: HealthCheck; database: HealthCheck; disk: HealthCheck; images: HealthCheck; certificate?: HealthCheck};
 }
 
 export interface VersionCount {

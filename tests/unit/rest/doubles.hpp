@@ -248,7 +248,7 @@ class Bench {
     store->reconcile({});
     Probes probes;
     probes.broker = [this] { return broker; };
-    probes.http = [] { return http::ServerCounters{}; };
+    probes.http = [this] { return http; };
     probes.devices = [] { return download::DeviceCounters{}; };
     probes.living = [this] { return living; };
     probes.settings = [this] { return settings; };
@@ -332,6 +332,7 @@ class Bench {
   ota::test::TempDir dir;
   ota::test::FakeClock clock;
   mqtt::Status broker{true, "", 1, 0, 0, 0, 0};
+  http::ServerCounters http{};
   std::chrono::days living{7};
   std::shared_ptr<const std::vector<SettingView>> settings = std::make_shared<const std::vector<SettingView>>();
   const std::unique_ptr<storage::Backend> storage = storage::make_backend({.database = database_path()});

@@ -18,6 +18,24 @@ TEST(Health, Alive) {
   EXPECT_EQ(bench.get("/healthz").json["status"], "ok");
 }
 
+TEST(Health, WarnsBeforeTheCertificateEnds) {
+  Bench bench;
+  EXPECT_FALSE(bench.get("/readyz").json["checks"].contains("certificate")) << "without TLS";
+  const auto certificate = [&](std::chrono::seconds left) {
+    const auto end = std::chrono::floor<std::chrono::seconds>(bench.clock.wall()) + left;
+    bench.http.certificate_end = end.time_since_epoch().count();
+    const auto seen = bench.get("/readyz");
+    EXPECT_EQ(seen.reply.status, 200u);
+    EXPECT_EQ(seen.json["checks"]["certificate"]["ok"], true);
+    return seen.json["checks"]["certificate"];
+  };
+  using std::chrono::days;
+  EXPECT_FALSE(certificate(days{31}).contains("warning"));
+  EXPECT_EQ(certificate(days{30} - std::chrono::seconds{2})["warning"], true);
+  EXPECT_THAT(certificate(days{3} + std::chrono::seconds{2})["detail"].get<std::string>(), HasSubstr("in 3 days"));
+  EXPECT_THAT(certificate(-days{1})["detail"].get<std::string>(), HasSubstr("it has ended"));
+}
+
 TEST(Health, ReadyNamesEachCheck) {
   Bench bench;
   auto seen = bench.get("/readyz");

@@ -63,6 +63,12 @@ test('the gravest comes first, with its button', () => {
   assert.match(needs[3]!.href, /bucket=overdue/);
 });
 
+test('a warning needs a person, but not at once', () => {
+  const needs = needs_of(summary({health: {status: 'ready', checks: {
+    broker: {ok: true, detail: 'connected'}, certificate: {ok: true, warning: true, detail: 'it ends in 3 days'}}}}));
+  assert.deepEqual(needs.map(({grave, text}) => [grave, text]), [[false, 'The server’s certificate must be renewed: it ends in 3 days.']]);
+});
+
 test('a webhook needs a person where it fails, not where somebody disabled it', () => {
   const hook = (some: object) => ({url: 'https://x/', enabled: true, disabled_reason: null, failing_since: null, last_error: null, ...some}) as never;
   const needs = needs_of(summary({}), [hook({}), hook({enabled: false}), hook({failing_since: 'x', last_error: 'refused'}), hook({enabled: false, disabled_reason: 'gone'})]);
