@@ -61,6 +61,7 @@ foreach(unit otad-renew.service otad-renew.timer)
   configure_file(config/systemd/${unit}.in ${PROJECT_BINARY_DIR}/generated/${unit} @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/generated/${unit} DESTINATION lib/systemd/system COMPONENT otad)
 endforeach()
+install(FILES config/logrotate/otad DESTINATION ${sysconfdir}/logrotate.d COMPONENT otad)
 install(FILES config/sysusers.d/otad.conf DESTINATION lib/sysusers.d COMPONENT otad)
 install(FILES config/mosquitto/otad.conf config/mosquitto/otad-secure.conf config/mosquitto/otad.acl
   DESTINATION ${CMAKE_INSTALL_DATADIR}/otad/mosquitto COMPONENT otad)

@@ -45,7 +45,7 @@ class Install(unittest.TestCase):
             "usr/bin/otad", "usr/bin/ota-agent", "usr/bin/otactl", "usr/share/man/man1/otactl.1",
             "usr/share/bash-completion/completions/otactl", "usr/share/zsh/vendor-completions/_otactl",
             "usr/share/fish/vendor_completions.d/otactl.fish",
-            "etc/otad/otad.toml", "usr/share/otad/otad.toml",
+            "etc/otad/otad.toml", "usr/share/otad/otad.toml", "etc/logrotate.d/otad",
             "usr/lib/systemd/system/otad.service", "usr/lib/sysusers.d/otad.conf",
             "usr/lib/systemd/system/otad-renew.service", "usr/lib/systemd/system/otad-renew.timer",
             "etc/ota-agent.toml", "usr/share/otad/agent/ota-agent.toml", "usr/lib/systemd/system/ota-agent.service",
