@@ -47,7 +47,9 @@ def on_chunk(index, payload):
         file.seek(index * offer["chunk_bytes"])
         file.write(data)
     task["have"].append(index)
-    record.write_text(json.dumps(task))
+    new = record.with_suffix(".new")
+    new.write_text(json.dumps(task))
+    new.replace(record)  # whole, whenever the power fails
     send("progress", task_id=offer["task_id"], chunk=index, status="ok", transport="mqtt")
     if len(task["have"]) % 16 == 0 or len(task["have"]) == offer["chunk_count"]:
         proceed()
