@@ -14,7 +14,7 @@ export function HealthView(): JSX.Element {
       <Card title={data.health.status === 'ready' ? 'Ready' : 'Not ready'}>
         <ul class="checks">
           {Object.entries(data.health.checks).map(([name, check]) =>
-            <li key={name}><span class={check.warning ? 'warning' : check.ok ? 'good' : 'bad'}>{check.warning ? '!' : check.ok ? '✓' : '✗'} {name}</span>: {check.detail}</li>)}
+            <li key={name}><span class={check.warning ? 'warning' : check.ok ? 'good' : 'bad'}>{check.warning ? '▲' : check.ok ? '✓' : '✗'} {name}</span>: {check.detail}</li>)}
         </ul>
       </Card>
       <Card title="Backup">

@@ -33,7 +33,7 @@ export function QuickActions({rollout}: {rollout: OpenRollout}): JSX.Element | n
     <div class="buttons">
       {steps.includes('pause') && <Action label="Pause" act={() => order(id, 'pause')} />}
       {state === 'paused' && <Action label="Resume" primary act={() => order(id, 'resume')} />}
-      {steps.includes('cancel') && <Cancel rollout={rollout} />}
+      {state !== 'halted' && steps.includes('cancel') && <Cancel rollout={rollout} />}
     </div>
   );
 }

@@ -45,7 +45,7 @@ function InForce({query}: {query: URLSearchParams}): JSX.Element {
       <Failure error={error} />
       {!data && !error && <Loading what="the settings" />}
       {data && shown.length === 0 && <p class="hint">None matches.</p>}
-      {shown.length > 0 && <Table caption="settings" head={['Setting', 'Value', 'Default', 'Set by', 'A change takes']}>{shown.map(row)}</Table>}
+      {shown.length > 0 && <Table caption="settings" head={['Setting', 'Value', 'Default', 'Set by', 'Applied by']}>{shown.map(row)}</Table>}
     </Card>
   );
 }
@@ -55,7 +55,7 @@ function row(one: Setting): JSX.Element {
     <tr key={one.key}>
       <td><code>{one.key}</code><div class="hint">{one.description}</div></td>
       <td>
-        {one.hidden ? <span class="hint">{one.source === 'default' ? 'none' : 'set, not shown'}</span> : <b>{value_text(one.value)}</b>}
+        {one.hidden ? <span class="hint">{one.source === 'default' ? 'none' : 'set, not shown'}</span> : one.source === 'default' ? value_text(one.value) : <b>{value_text(one.value)}</b>}
         {one.needs_restart && <div class="warning">▲ {one.hidden ? 'another' : value_text(one.after_restart)} after a restart</div>}
       </td>
       <td>{value_text(one.default)}</td>
