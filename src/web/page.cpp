@@ -25,7 +25,7 @@ constexpr const char* kPolicy =
 
 constexpr const char* kNotBuilt =
     "This otad was built without its page (OTAD_WEB=OFF).\n"
-    "The REST API is on this address: /summary, /devices, /rollouts, /firmware; docs/rest.md describes it.\n";
+    "The REST API is on this address: /summary, /devices, /rollouts, /firmware; /openapi.json describes it.\n";
 
 std::string inflated(std::string_view gzip) {
   z_stream stream{};

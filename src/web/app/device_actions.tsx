@@ -70,10 +70,32 @@ function TaskActions({last}: {last: Task | undefined}): JSX.Element | null {
   );
 }
 
+/// What `text` (`name=value`, one a line) changes in these tags; what is left out goes.
+export function tags_change(tags: Record<string, string>, text: string): Record<string, string | null> {
+  const wanted = Object.fromEntries(text.split('\n').map((line) => line.trim()).filter((line) => line !== '').map((line) => {
+    const [name = '', ...value] = line.split('=');
+    return [name.trim(), value.join('=').trim()];
+  }));
+  const gone = Object.keys(tags).filter((name) => !(name in wanted)).map((name) => [name, null]);
+  return Object.fromEntries([...Object.entries(wanted).filter(([name, value]) => tags[name] !== value), ...gone]);
+}
+
+function Tags({device}: {device: Device}): JSX.Element {
+  const [text, set_text] = useState(Object.entries(device.tags).map(([name, value]) => `${name}=${value}`).join('\n'));
+  const change = tags_change(device.tags, text);
+  return (
+    <details>
+      <summary>Change its tags</summary>
+      <label>One a line: name=value <textarea rows={3} value={text} onInput={(event) => set_text(event.currentTarget.value)} /></label>
+      {Object.keys(change).length > 0 && <div class="buttons"><Action label="Save the tags" primary act={() => patch(`/devices/${encodeURIComponent(device.device_id)}`, {tags: change})} /></div>}
+    </details>
+  );
+}
+
 function Administration({device}: {device: Device}): JSX.Element {
   const [token, set_token] = useState('');
   const path = `/devices/${encodeURIComponent(device.device_id)}`;
-  if (!useMay('admin')) return <p class="hint">To pin, to issue a token or to remove it, a key with the role admin is needed.</p>;
+  if (!useMay('admin')) return <p class="hint">To pin or tag it, to issue a token or to remove it, a key with the role admin is needed.</p>;
   return (
     <>
       <div class="buttons">
@@ -86,6 +108,7 @@ function Administration({device}: {device: Device}): JSX.Element {
           title: `Remove ${device.device_id}?`, yes: 'Remove it', text: <p>One device with its open updates. It comes back by itself if unknown devices are taken in.</p>,
         }} />
       </div>
+      <Tags device={device} />
       {token && <Secret what="The token" text={token} hide={() => set_token('')} />}
     </>
   );

@@ -6,17 +6,16 @@ import {devices} from './format';
 import {useGet, useRead} from './live';
 import type {Moved} from './schema';
 import type {Channel} from './types';
-import {Action, useMay} from './ui';
+import {Action, Allowed} from './ui';
 
 const EXPORTED = 1000;
 
 export function SelectionActions({query}: {query: Query & {where: string[]}}): JSX.Element {
-  const may = useMay('operator');
   const export_all = (): Promise<void> => download(`/devices${query_text({...query, limit: EXPORTED})}`, 'text/csv', 'devices.csv');
   return (
     <div class="buttons">
       <Action label={`Export the first ${EXPORTED} (CSV)`} act={export_all} />
-      {may && query.where.length > 0 && <MoveAll where={query.where} />}
+      {query.where.length > 0 && <Allowed role="operator" what="move these devices"><MoveAll where={query.where} /></Allowed>}
     </div>
   );
 }

@@ -7,10 +7,11 @@ import {Card, Failure, Loading, Time} from './ui';
 
 export function HealthView(): JSX.Element {
   const {data, error} = useGet<Summary>('/summary');
+  const {data: alive} = useGet<{version: string}>('/healthz');
   if (!data) return error ? <Failure error={error} /> : <Loading what="the server’s state" />;
   return (
     <>
-      <h1>Server</h1>
+      <h1>Server{alive && <span class="hint"> otad {alive.version}</span>}</h1>
       <Card title={data.health.status === 'ready' ? 'Ready' : 'Not ready'}>
         <ul class="checks">
           {Object.entries(data.health.checks).map(([name, check]) =>

@@ -89,6 +89,7 @@ TEST(Page, WithoutItTheRootSaysWhereTheInterfaceIs) {
   EXPECT_EQ(reply.status, 200u);
   EXPECT_EQ(reply.content_type, "text/plain; charset=utf-8");
   EXPECT_THAT(reply.body, HasSubstr("/summary"));
+  EXPECT_THAT(reply.body, HasSubstr("/openapi.json"));
 }
 
 TEST(Page, EveryReplyHasTheStrictHeaders) {

@@ -19,6 +19,13 @@ export default async ({tab, url, facts, assert, check_access, picture}) => {
   await page.getByText('To start a rollout, a key with the role operator is needed.').waitFor();
   await page.goto(`${url}#/audit`);
   await page.getByText('To read the audit log, a key with the role admin is needed.').waitFor();
+  for (const [view, what] of Object.entries({keys: 'see API keys', settings: 'see the settings in force', webhooks: 'see webhooks', channels: 'make a channel', 'channels/default': 'change this channel'})) {
+    await page.goto(`${url}#/${view}`);
+    await page.getByText(`To ${what}, a key with the role admin is needed.`).waitFor();
+    assert.equal(await page.locator('main button').count(), 0, view);
+  }
+  await page.goto(`${url}#/devices?where=online%3Dtrue`);
+  await page.getByText('To move these devices, a key with the role operator is needed.').waitFor();
   await page.goto(`${url}#/devices/${facts.device}`);
   await page.getByText('To update or move this device, a key with the role operator is needed.').waitFor();
   assert.equal(await page.locator('main button').count(), 0);
@@ -31,6 +38,10 @@ export default async ({tab, url, facts, assert, check_access, picture}) => {
   await page.getByLabel('API key').fill(facts.admin);
   await page.keyboard.press('Enter');
   await page.getByRole('button', {name: 'New token'}).waitFor();
+  await page.getByText('Change its tags').click();
+  await page.getByLabel(/^One a line/).fill('site=berlin\nrack=7');
+  await page.getByRole('button', {name: 'Save the tags'}).click();
+  await page.getByText('rack=7 site=berlin', {exact: true}).waitFor();
   await page.getByRole('link', {name: 'Audit'}).click();
   await page.getByRole('heading', {name: 'Audit'}).waitFor();
 

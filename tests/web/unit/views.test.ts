@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {query_text} from '../../../src/web/app/api';
 import {segments} from '../../../src/web/app/buckets';
+import {tags_change} from '../../../src/web/app/device_actions';
 import {conditions_of} from '../../../src/web/app/devices';
 import {group_failures, words_of} from '../../../src/web/app/failures';
 import {needs_of} from '../../../src/web/app/needs';
@@ -82,6 +83,11 @@ test('a backup needs a person where it is old or missing, and there is a fleet',
   assert.deepEqual(texts({devices: fleet}), ['No backup was made yet.']);
   assert.deepEqual(texts({devices: fleet, last_backup_at: '2026-11-25T12:00:00Z'}), []);
   assert.deepEqual(texts({devices: fleet, last_backup_at: '2026-11-20T12:00:00Z'}), ['The last backup is 7 d old.']);
+});
+
+test('tags change by lines', () => {
+  assert.deepEqual(tags_change({site: 'berlin', rack: '7'}, 'site = berlin\nfloor=3=b\n\n'), {floor: '3=b', rack: null});
+  assert.deepEqual(tags_change({site: 'berlin'}, 'site=berlin'), {});
 });
 
 test('a window is a line, there and back', () => {
