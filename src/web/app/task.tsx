@@ -58,7 +58,7 @@ function Transfer({task, entries}: {task: WholeTask; entries: LogEntry[]}): JSX.
         {squares_of(progress.chunk_count, progress.chunks, entries).map(({square, first, last}) =>
           <i key={first} class={square} title={`${first === last ? `chunk ${first}` : `chunks ${first} to ${last}`}: ${square}`} />)}
       </div>
-      <p class="hint key"><i class="http" /> over HTTP <i class="mqtt" /> over MQTT <i class="missing" /> missing <i class="wrong" /> wrong · {bytes(progress.bytes_sent)} sent</p>
+      <p class="hint key">{[['http', 'over HTTP'], ['mqtt', 'over MQTT'], ['missing', 'missing'], ['wrong', 'wrong']].map(([name, text]) => <><span key={name}><i class={name} /> {text}</span> </>)}· {bytes(progress.bytes_sent)} sent</p>
       {(times[times.length - 1] ?? 0) - (times[0] ?? 0) >= SHORTEST_PLOT_S && <Plot title="Speed" times={times} lines={[{label: 'speed', color: '--v1', values: rates, fill: true}]} format={(value) => `${bytes(value)}/s`} />}
     </Card>
   );
