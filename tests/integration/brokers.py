@@ -73,7 +73,7 @@ class RabbitMq(OtherBroker):
         }
         if not self.names.running():
             self.names.launch([EPMD, "-port", str(self.names_port), "-address", "127.0.0.1"])
-            wait_until(lambda: listens(self.names_port), "epmd listens")  # else Erlang starts another, as a daemon
+            wait_until(lambda: listens(self.names_port), "epmd listens", 60)  # else Erlang starts another, as a daemon
         with open(self.log_path, "ab") as out:  # a script that waits for Erlang, hence a group of its own
             self.process = subprocess.Popen(
                 [RABBITMQ], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, start_new_session=True
@@ -126,5 +126,5 @@ class Aedes(OtherBroker):
     def start(self):
         script = ROOT / "tests" / "integration" / "aedes.js"
         self.launch([NODE, str(script), str(self.port)], os.environ | {"NODE_PATH": str(AEDES / "node_modules")})
-        wait_until(self.answers, "aedes listens", 20)
+        wait_until(self.answers, "aedes listens", 60)
         return self

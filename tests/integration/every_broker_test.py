@@ -115,7 +115,7 @@ class Flow:
         self.assertEqual(other.request()["type"], "up_to_date")
         for topic in ("/ota/a b/request", "/ota/a%b/request"):
             device.mqtt.publish(topic, b"{}", 1).wait_for_publish(10)
-        wait_until(lambda: len(self.daemon.log_lines("device id is not")) >= 2, "named")
+        wait_until(lambda: len(self.daemon.log_lines("the topic's device id must")) >= 2, "named")
         self.assertEqual(other.request()["type"], "up_to_date")
         self.assertEqual(len(self.daemon.log_lines("mqtt: connected")), connects)
 
