@@ -51,7 +51,7 @@ Result<void> add_passwords(const Machine& machine, const fs::path& folder) {
   if (!plan) return plan.error();
   if (plan->changes.empty()) return {};
   if (auto applied = setup::apply(machine, *plan, nullptr, [](const std::string&) {}); !applied) return applied;
-  return change_services(machine, "reload", true, false);
+  return change_services(machine, Service::reload, true, false);
 }
 
 /// The key first, so that a certificate without one is never taken for finished.

@@ -9,7 +9,9 @@ namespace ota::app {
 /// Whether this is the machine that runs, with systemd.
 bool have_services(const setup::Machine& machine);
 
-/// Restarts or reloads them (`verb`); without services nothing. The error says how to find the cause.
-Result<void> change_services(const setup::Machine& machine, const char* verb, bool broker, bool daemon);
+enum class Service { restart, reload };
+
+/// Without services nothing. The error says how to find the cause.
+Result<void> change_services(const setup::Machine& machine, Service change, bool broker, bool daemon);
 
 }  // namespace ota::app

@@ -114,7 +114,7 @@ void describe(const Wanted& wanted, const Machine& machine) {
 Result<void> make(const Machine& machine, const Wanted& wanted, Journal& journal) {
   if (auto begun = journal.begin(); !begun) return begun;
   if (auto applied = setup::apply(machine, wanted.plan, &journal, tell_line); !applied) return applied;
-  if (auto restarted = change_services(machine, "restart", wanted.plan.broker || wanted.plan.changes.empty(),
+  if (auto restarted = change_services(machine, Service::restart, wanted.plan.broker || wanted.plan.changes.empty(),
                                        wanted.plan.daemon || wanted.plan.changes.empty());
       !restarted)
     return restarted;
@@ -175,7 +175,7 @@ int undo(const Machine& machine, const Arguments& arguments) {
   }
   if (auto undone = journal->undo(tell_line); !undone)
     return complain(undone.error().message + "; then run otad setup --undo again");
-  if (auto restarted = change_services(machine, "restart", true, true); !restarted)
+  if (auto restarted = change_services(machine, Service::restart, true, true); !restarted)
     return complain(restarted.error().message);
   std::cout << "everything is as it was before setup\n";
   return kStopped;
@@ -190,7 +190,7 @@ int renew(const Machine& machine) {
   }
   if (auto applied = setup::apply(machine, *plan, nullptr, tell_line); !applied)
     return complain(applied.error().message);
-  const auto told = change_services(machine, "reload", true, true);
+  const auto told = change_services(machine, Service::reload, true, true);
   return told ? kStopped : complain(told.error().message);
 }
 
