@@ -129,8 +129,7 @@ const Key kKeys[] = {
     {OTAD_KEY(ddi, tenant), kTenant, kStart,
      "Tenant in the URLs of hawkBit's clients (/DEFAULT/controller/v1/...), in upper or lower case."},
     {OTAD_KEY(ddi, poll_s), range(30, 86'399), kStart,
-     "hawkBit's clients are told to poll after this many seconds, less a twentieth to a quarter. Their timeouts follow it. "
-     "devices.present_s should not be less."},
+     "hawkBit's clients are told to poll after this many seconds, less a twentieth to a quarter. Their timeouts follow it."},
     {OTAD_KEY(ddi, gateway_token_file), kSecretFile, kStart,
      "File whose first line is the gateway token, readable only by otad: hawkBit's clients that send it register "
      "themselves and may act for every device without a token of its own. Empty: none."},

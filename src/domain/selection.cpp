@@ -31,7 +31,7 @@ Fact version_of(const Subject& s, const std::string&) {
   return text_of(s.task ? s.task->version : s.device->current_version);
 }
 Fact online_of(const Subject& s, const std::string&) {
-  return device_fact(s, [&](const Device& d) { return word_of(d.last_seen && *d.last_seen >= s.online_since); });
+  return device_fact(s, [&](const Device& d) { return word_of(s.presence.has(d)); });
 }
 Fact outcome_of(const Subject& s, const std::string&) {
   return s.device && s.outcome ? word_of(*s.outcome) : Fact{};

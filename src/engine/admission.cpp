@@ -67,7 +67,7 @@ bool FleetAdmission::fits(const Device& device, const std::vector<std::string>& 
   }
   Subject subject;
   subject.device = &device;
-  subject.online_since = service_.wall() - std::chrono::seconds{service_.options().devices.present_s};
+  subject.presence = service_.presence();
   return matches(conditions, subject);
 }
 

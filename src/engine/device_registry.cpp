@@ -41,8 +41,7 @@ void DeviceRegistry::note_contact(Device& device) {
   if (device.last_seen)
     device.gap = next_gap(device.gap, *device.last_seen - device.created, service_.wall() - *device.last_seen);
   device.last_seen = service_.wall();
-  const Millis present = std::chrono::seconds{service_.options().devices.present_s};
-  device.present_until_tl = service_.now() + std::max(present, device.patience());
+  device.present_until_tl = service_.now() + device.online_for(service_.presence().present);
   service_.rows.unit.put(device);
 }
 

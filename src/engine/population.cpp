@@ -75,7 +75,7 @@ std::int64_t FleetAdmission::count_fitting(const Rollout& rollout, const std::ma
   if (versions.empty() && spec.force) versions.push_back("version!=" + spec.version);
   if (versions.empty()) versions = {"version<" + spec.version, "version=unknown"};
   storage::Selection selection;
-  selection.online_since = service_.wall() - std::chrono::seconds{service_.options().devices.present_s};
+  selection.presence = service_.presence();
   for (const auto& text : texts)
     if (auto condition = parse_condition(text, Selects::devices)) selection.conditions.push_back(std::move(*condition));
   std::int64_t fitting = 0;

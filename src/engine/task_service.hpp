@@ -113,6 +113,8 @@ class TaskService {
   void set_clock();  ///< before each command
   void set_options(const Options& options) { options_ = options; }
   const Options& options() const { return options_; }
+  /// Who is online now.
+  Presence presence() const { return {wall_, std::chrono::seconds{options_.devices.present_s}}; }
   /// As tasks.confirm says.
   Confirm default_confirm() const { return parse_confirm(options_.tasks.confirm).value_or(Confirm::automatic); }
   Images& images() { return images_; }

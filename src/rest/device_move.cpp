@@ -34,7 +34,7 @@ Result<MoveRequest> move_request_of(wire::JsonFields fields, const Context& cont
     if (where->empty()) fields.errors().add("where", "needs a condition; id~* selects all devices");
     auto& selection = order.selection.emplace();
     selection.conditions = conditions_of(*where, Selects::devices, fields.errors());
-    selection.online_since = online_since(context);
+    selection.presence = presence_of(context);
     // Each device once, although moving it may change whether it is selected.
     selection.sort_by = &selection_fields().front();
   }

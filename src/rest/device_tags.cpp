@@ -31,7 +31,7 @@ Result<Order> order_of(std::string_view body, const Context& context, const Scop
   fields->refuse_unknown({"where", "set", "remove"});
 
   Order order;
-  order.selection.online_since = online_since(context);
+  order.selection.presence = presence_of(context);
   // Each device once, whatever its tags become meanwhile.
   order.selection.sort_by = &selection_fields().front();
   if (where) order.selection.conditions = conditions_of(*where, Selects::devices, fields->errors());

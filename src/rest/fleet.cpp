@@ -54,7 +54,7 @@ FleetQuery fleet_query_of(QueryFields& query, const Context& context) {
   if (wanted.hardware) conditions.push_back("hardware=" + *wanted.hardware);
   if (query.errors().empty())
     wanted.present.conditions = conditions_of(conditions, Selects::devices, query.errors());
-  wanted.present.online_since = online_since(context);
+  wanted.present.presence = presence_of(context);
   return wanted;
 }
 

@@ -124,7 +124,9 @@ void add_links(MetricsPage& page, const Verdicts& counts) {
 
 void add_counts(MetricsPage& page, const Stored& stored) {
   page.gauge("otad_devices", "Devices in the registry", static_cast<double>(stored.devices.total));
-  page.gauge("otad_devices_online", "Devices seen within devices.present_s", static_cast<double>(stored.devices.online));
+  page.gauge("otad_devices_online",
+             "Devices seen within devices.present_s, or within two and a half of their own polls",
+             static_cast<double>(stored.devices.online));
   page.gauge("otad_devices_living", "Devices seen within fleet.living_days", static_cast<double>(stored.devices.living));
   constexpr auto kTasks = "otad_tasks";
   page.begin(kTasks, "Tasks by state", "gauge");
@@ -154,8 +156,8 @@ Answering get_metrics(Context& context, Call&) {
   if (context.probes.http) add_http(page, context.probes.http());
   if (context.probes.devices) add_devices(page, context.probes.devices());
   std::function<Result<Stored>(storage::ReadView&)> count =
-      [online = online_since(context), living = living_since(context)](storage::ReadView& view) -> Result<Stored> {
-    return Stored{view.devices.verdicts(), fleet_numbers(view), view.devices.counts(online, living),
+      [presence = presence_of(context), living = living_since(context)](storage::ReadView& view) -> Result<Stored> {
+    return Stored{view.devices.verdicts(), fleet_numbers(view), view.devices.counts(presence, living),
                   view.tasks.by_state(), last_backup(view)};
   };
   // Left out if the database can't be read.

@@ -29,7 +29,7 @@ void read_sort(QueryFields& query, Selects what, storage::Selection& selection) 
 SelectedList selected_list(QueryFields& query, Selects what, const Context& context) {
   SelectedList list;
   list.selection.conditions = conditions_of(query.texts(kWhere), what, query.errors());
-  list.selection.online_since = online_since(context);
+  list.selection.presence = presence_of(context);
   read_sort(query, what, list.selection);
   list.count = query.boolean("count").value_or(false);
   const auto page = page_of(query, list_of(what));
@@ -54,9 +54,8 @@ std::vector<FieldCondition> conditions_of(const std::vector<std::string>& texts,
   return conditions;
 }
 
-WallTime online_since(const Context& context) {
-  const auto present = context.probes.present ? context.probes.present() : std::chrono::seconds{300};
-  return context.clock.wall() - present;
+Presence presence_of(const Context& context) {
+  return {context.clock.wall(), context.probes.present ? context.probes.present() : std::chrono::seconds{300}};
 }
 
 std::string cursor_of(Selects what, const storage::Place& place) { return cursor_of(list_of(what), place.str()); }

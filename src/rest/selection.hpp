@@ -28,8 +28,8 @@ SelectedList selected_list(QueryFields& query, Selects what, const Context& cont
 std::vector<FieldCondition> conditions_of(const std::vector<std::string>& texts, Selects what,
                                           wire::FieldErrors& errors);
 
-/// Since when a device that was seen is online.
-WallTime online_since(const Context& context);
+/// Who is online now.
+Presence presence_of(const Context& context);
 
 std::string cursor_of(Selects what, const storage::Place& place);
 

@@ -61,9 +61,9 @@ Answering get_summary(Context& context, Call& call) {
   if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
   const auto now = context.clock.wall();
   std::function<Result<Counts>(storage::ReadView&)> job =
-      [now, online = online_since(context), living = living_since(context),
+      [now, presence = presence_of(context), living = living_since(context),
        moment = moment_of(context)](auto& view) -> Result<Counts> {
-    return Counts{view.devices.counts(online, living), view.tasks.by_state(), view.tasks.failures(now - 24h),
+    return Counts{view.devices.counts(presence, living), view.tasks.by_state(), view.tasks.failures(now - 24h),
                   open_rollouts_json(view, moment), last_backup(view)};
   };
   const auto counts = co_await read<Counts>(context.readers, std::move(job));

@@ -37,10 +37,11 @@ TaskCounted counted_as(const Task& task) {
 }
 
 DeviceCounted counted_as(const Device& device) {
-  DeviceCounted counted{{device.channel, device.hardware, device.current_version, device.pinned}};
+  DeviceCounted counted{{device.channel, device.hardware, device.current_version, device.pinned},
+                        {0, device.poll.count()}};
   if (device.last_seen) {
     counted.kind.day = since_1970<std::chrono::days>(*device.last_seen);
-    counted.minute = since_1970<std::chrono::minutes>(*device.last_seen);
+    counted.contact.minute = since_1970<std::chrono::minutes>(*device.last_seen);
   }
   return counted;
 }
@@ -56,12 +57,12 @@ Counters::Counters(SQLite::Database& db)
       failure_table_(db, "failure_counts", "hour, reason"),
       membership_table_(db, "rollout_counts", "rollout, from_version, contact, bucket"),
       kind_table_(db, "fleet", "channel, hardware, version, pinned, day"),
-      minute_table_(db, "device_minutes", "minute"),
+      contact_table_(db, "device_minutes", "minute, poll_s"),
       task_(db, fmt::format("SELECT {} FROM tasks WHERE number=?", kTaskColumns)),
       tasks_of_(db, fmt::format("SELECT {} FROM tasks WHERE device=?", kTaskColumns)),
       device_(db,
               "SELECT channel, hardware, current_version, pinned, COALESCE(last_seen/86400000, -1), "
-              "COALESCE(last_seen, 0)/60000 FROM devices WHERE id=?") {}
+              "COALESCE(last_seen, 0)/60000, poll_s FROM devices WHERE id=?") {}
 
 void Counters::move(const std::optional<TaskCounted>& from, const std::optional<TaskCounted>& to) {
   if (from == to) return;
@@ -78,7 +79,7 @@ void Counters::move(const std::optional<DeviceCounted>& from, const std::optiona
   for (const auto& [counted, n] : {std::pair{&from, -1}, {&to, 1}}) {
     if (!*counted) continue;
     shift(kinds_, (*counted)->kind, n);
-    shift(minutes_, (*counted)->minute, n);
+    shift(contacts_, (*counted)->contact, n);
   }
 }
 
@@ -114,7 +115,8 @@ void Counters::leave_device(const std::string& id) {
   counted.kind.version = rows.text();
   counted.kind.pinned = rows.integer() != 0;
   counted.kind.day = rows.integer();
-  counted.minute = rows.integer();
+  counted.contact.minute = rows.integer();
+  counted.contact.poll_s = rows.integer();
   move(counted, std::nullopt);
 }
 
@@ -125,7 +127,7 @@ void Counters::write() {
     membership_table_.change(n, of.rollout, of.from_version, of.contact, of.bucket);
   for (const auto& [of, n] : std::exchange(kinds_, {}))
     kind_table_.change(n, of.channel, of.hardware, of.version, of.pinned, of.day);
-  for (const auto& [minute, n] : std::exchange(minutes_, {})) minute_table_.change(n, minute);
+  for (const auto& [of, n] : std::exchange(contacts_, {})) contact_table_.change(n, of.minute, of.poll_s);
 }
 
 void Counters::forget() {
@@ -133,7 +135,7 @@ void Counters::forget() {
   failures_.clear();
   memberships_.clear();
   kinds_.clear();
-  minutes_.clear();
+  contacts_.clear();
 }
 
 RolloutCounts read_rollout_counts(Rows&& rows, std::int64_t rollout) {

@@ -45,8 +45,14 @@ struct DeviceCounted {
     std::int64_t day = -1;  ///< UTC day of its last contact, since 1970; -1: none yet
     auto operator<=>(const Kind&) const = default;
   };
+  /// Of `device_minutes`.
+  struct Contact {
+    std::int64_t minute = 0;  ///< of the last one, since 1970; 0: none yet
+    std::int64_t poll_s = 0;  ///< Device::poll
+    auto operator<=>(const Contact&) const = default;
+  };
   Kind kind;
-  std::int64_t minute = 0;  ///< of its last contact, since 1970; 0: none yet. Of `device_minutes`
+  Contact contact;
   bool operator==(const DeviceCounted&) const = default;
 };
 DeviceCounted counted_as(const Device& device);
@@ -79,7 +85,7 @@ class Counters {
   Moves<TaskCounted::Failure> failures_;
   Moves<Membership> memberships_;
   Moves<DeviceCounted::Kind> kinds_;
-  Moves<std::int64_t> minutes_;
+  Moves<DeviceCounted::Contact> contacts_;
 
   /// Adds to a counter, and removes it where nothing is left.
   struct Table {
@@ -95,7 +101,7 @@ class Counters {
   Table failure_table_;
   Table membership_table_;
   Table kind_table_;
-  Table minute_table_;
+  Table contact_table_;
   Query task_;
   Query tasks_of_;
   Query device_;

@@ -34,7 +34,7 @@ struct Devices::Statements {
   Query counts{db,
                "SELECT channel, hardware, version, SUM(n), SUM(CASE WHEN day>=? THEN n ELSE 0 END) FROM fleet "
                "GROUP BY 1, 2, 3"};
-  Query online{db, "SELECT SUM(n) FROM device_minutes WHERE minute>=?"};
+  Query online{db, "SELECT minute, poll_s, n FROM device_minutes WHERE minute>=?"};
   Query strangers{db,
                   "SELECT id, registered=0 AND certified=0 AND secret IS NULL AND COALESCE(last_seen, created)<?2 FROM "
                   "devices WHERE id>?1 ORDER BY id LIMIT ?3"};
@@ -66,6 +66,19 @@ std::array<std::int64_t, 4> Devices::verdicts() {
     if (verdict < counts.size()) counts[verdict] = rows.integer();
   }
   return counts;
+}
+
+std::int64_t Devices::count_online(const Presence& presence) {
+  using std::chrono::minutes;
+  const auto minute_of = [](WallTime at) { return std::chrono::floor<minutes>(at).time_since_epoch().count(); };
+  std::int64_t count = 0;
+  Device like;
+  for (auto rows = q_->online.rows(static_cast<std::int64_t>(minute_of(presence.earliest()))); rows.next();) {
+    const auto minute = rows.integer();
+    like.poll = std::chrono::seconds{rows.integer()};
+    if (minute >= minute_of(presence.now - like.online_for(presence.present))) count += rows.integer();
+  }
+  return count;
 }
 
 std::vector<std::string> Devices::lapsed(Millis now, int limit) {
@@ -109,7 +122,7 @@ std::int64_t Devices::count(const Selection& selection) {
   return count;
 }
 
-DeviceCounts Devices::counts(WallTime online_since, WallTime living_since) {
+DeviceCounts Devices::counts(const Presence& presence, WallTime living_since) {
   DeviceCounts counts;
   const auto day = std::chrono::floor<std::chrono::days>(living_since).time_since_epoch().count();
   for (auto rows = q_->counts.rows(static_cast<std::int64_t>(day)); rows.next();) {
@@ -120,9 +133,7 @@ DeviceCounts Devices::counts(WallTime online_since, WallTime living_since) {
   }
   std::stable_sort(counts.versions.begin(), counts.versions.end(),
                    [](const auto& a, const auto& b) { return a.devices > b.devices; });
-  const auto minute = std::chrono::floor<std::chrono::minutes>(online_since).time_since_epoch().count();
-  auto rows = q_->online.rows(static_cast<std::int64_t>(minute));
-  if (rows.next()) counts.online = rows.maybe(&Rows::integer).value_or(0);
+  counts.online = count_online(presence);
   return counts;
 }
 

@@ -103,10 +103,16 @@ Sql text_holds(const FieldCondition& condition, const Sql& text) {
   return sql;
 }
 
-Sql flag_holds(const FieldCondition& condition, const Sql& seen, WallTime since) {
-  const bool wanted = (condition.number == 1) == (condition.op == Op::equal);
-  Sql sql = seen;
-  return sql += {wanted ? ">=?" : "<?", {since.time_since_epoch().count()}};
+/// Of the only flag, `online`.
+bool wants_online(const FieldCondition& condition) { return (condition.number == 1) == (condition.op == Op::equal); }
+
+/// Presence::has()
+Sql online_holds(const FieldCondition& condition, const Presence& presence) {
+  Device each_second;
+  each_second.poll = std::chrono::seconds{1};
+  return {fmt::format("(d.seen<>{} AND d.seen+MAX(d.poll_s*{}, ?)>=?)={:d}", kNone, each_second.patience().count(),
+                      wants_online(condition)),
+          {presence.present.count(), presence.now.time_since_epoch().count()}};
 }
 
 Sql number_holds(const FieldCondition& condition, const Sql& number) {
@@ -116,22 +122,22 @@ Sql number_holds(const FieldCondition& condition, const Sql& number) {
   return (sql += number) += {fmt::format("{}?)", sign(condition.op)), {number_or_none(condition)}};
 }
 
-Sql holds(const FieldCondition& condition, const Column& column, WallTime since) {
+Sql holds(const FieldCondition& condition, const Column& column, const Presence& presence) {
   const auto as = condition.field->as;
   if (as == Compared::version && condition.op == Op::like)
     return text_holds(condition, {std::string(column.text)});
   if (as == Compared::version) return version_holds(condition, column);
+  if (as == Compared::flag) return online_holds(condition, presence);
   const auto sql = column_sql(condition, column);
-  if (as == Compared::text) return text_holds(condition, sql);
-  return as == Compared::flag ? flag_holds(condition, sql, since) : number_holds(condition, sql);
+  return as == Compared::text ? text_holds(condition, sql) : number_holds(condition, sql);
 }
 
 /// A condition on the device of a task, which may be gone.
-Sql device_holds(const FieldCondition& condition, WallTime since) {
+Sql device_holds(const FieldCondition& condition, const Presence& presence) {
   const bool wants_none = condition.value.empty() && !condition.number;
   const bool without = condition.op == (wants_none ? Op::equal : Op::not_equal);
   Sql sql{"COALESCE((SELECT "};
-  sql += holds(condition, *find_column(*condition.field, Selects::devices), since);
+  sql += holds(condition, *find_column(*condition.field, Selects::devices), presence);
   return sql += {fmt::format(" FROM devices d WHERE d.id=t.device), {:d})", without)};
 }
 
@@ -169,17 +175,17 @@ Span text_span(const FieldCondition& condition) {
   }
 }
 
-std::vector<Span> spans_of(const FieldCondition& condition, WallTime since) {
+std::int64_t number_of(WallTime time) { return time.time_since_epoch().count(); }
+
+std::vector<Span> spans_of(const FieldCondition& condition, const Presence& presence) {
   switch (condition.field->as) {
     case Compared::version:
       return version_spans(condition).spans;
     case Compared::text:
       return {text_span(condition)};
-    case Compared::flag: {
-      const SqlValue value = since.time_since_epoch().count();
-      const bool online = (condition.number == 1) == (condition.op == Op::equal);
-      return {online ? Span{value, true} : Span{{}, false, value, false}};
-    }
+    case Compared::flag:
+      if (wants_online(condition)) return {Span{number_of(presence.earliest()), true}};
+      return {Span{{}, false, number_of(presence.now - presence.present), false}};
     default:
       return {number_span(condition)};
   }
@@ -219,7 +225,7 @@ Sql all_hold(const Selection& selection, Selects what) {
   for (const auto& condition : selection.conditions) {
     all += {" AND "};
     const auto* column = find_column(*condition.field, what);
-    all += column ? holds(condition, *column, selection.online_since) : device_holds(condition, selection.online_since);
+    all += column ? holds(condition, *column, selection.presence) : device_holds(condition, selection.presence);
   }
   return all;
 }
@@ -241,8 +247,10 @@ Walk walk_of(const Selection& selection, Selects what) {
     walk.column = texts ? "x.value" : "x.state";
     walk.id = "x.device";
   }
-  walk.spans = best ? spans_of(*best, selection.online_since) : std::vector<Span>{Span{}};
-  walk.descending = selection.sort_by ? selection.descending : tasks;
+  walk.spans = best ? spans_of(*best, selection.presence) : std::vector<Span>{Span{}};
+  // Those that are online are among the last contacts.
+  const bool latest_first = best && best->field->as == Compared::flag && wants_online(*best);
+  walk.descending = selection.sort_by ? selection.descending : tasks || latest_first;
   return walk;
 }
 

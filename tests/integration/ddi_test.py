@@ -285,6 +285,22 @@ class Identity(DdiCase):
                         "devices.token_required": True, "ddi.trusted_proxies": ["127.0.0.1"]}
         super().setUpClass()
 
+class Presence(DdiCase):
+    """Two and a half polls are longer than devices.present_s."""
+
+    settings = {**DdiCase.settings, "devices.present_s": 2, "ddi.poll_s": 120}
+
+    def online(self, value):
+        return {device["device_id"] for device in self.rest.items("/devices", where=f"online={value}")}
+
+    def test_it_is_measured_in_a_devices_own_polls(self):
+        self.client("polls-1").poll()
+        self.device("talks-1", hardware="gw-a").request("up_to_date")
+        wait_until(lambda: "talks-1" in self.online("false"), "the other one is away", 20)
+        self.assertEqual((self.online("true"), self.online("false")), ({"polls-1"}, {"talks-1"}))
+        self.assertEqual(self.rest.get("/devices", where="online=true", count="true")["count"], 1)
+
+
     @classmethod
     def tearDownClass(cls):
         import shutil

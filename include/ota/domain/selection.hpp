@@ -15,11 +15,23 @@
 
 namespace ota {
 
+/// When which devices are online.
+struct Presence {
+  WallTime now{};
+  Millis present{0};  ///< Device::online_for()
+
+  bool has(const Device& device) const {
+    return device.last_seen && *device.last_seen + device.online_for(present) >= now;
+  }
+  /// No device is online whose last contact was before that.
+  WallTime earliest() const { return now - std::max<Millis>(present, Device::kLongestPatience); }
+};
+
 /// What conditions are checked against: a device, or a task with its device.
 struct Subject {
   const Device* device = nullptr;  ///< null: a task whose device was removed
   const Task* task = nullptr;      ///< null: a device is selected
-  WallTime online_since{};         ///< a device that was seen then or later is online
+  Presence presence{};
   std::optional<TaskState> outcome{};  ///< state of the device's last task
 };
 

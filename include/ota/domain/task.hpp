@@ -1,6 +1,7 @@
 // A task, a device and an entry of the transfer log, as stored in the database.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -146,10 +147,15 @@ struct Device {
   bool wants_attributes = false;       ///< one that only polls is asked for its attributes
   std::string held_uplink;             ///< its task waits for others on this uplink; empty: it doesn't wait
 
+  /// `poll` is less than a day.
+  static constexpr Millis kLongestPatience = std::chrono::hours{24} * 5 / 2;
+
   /// It is told nothing but what it asks for, and installs an image once it has it (docs/hawkbit.md).
   bool only_polls() const { return poll.count() > 0; }
   /// How long to wait for one that only polls: two polls and a half.
-  Millis patience() const { return poll * 5 / 2; }
+  Millis patience() const { return Millis{poll} * 5 / 2; }
+  /// How long it is online after a contact; `present`: one that is sent messages (devices.present_s).
+  Millis online_for(Millis present) const { return std::max(present, patience()); }
   /// Identified by an operator or a certificate authority. A self-chosen token only shows that it is the same device.
   bool proven() const { return registered || certified || (secret && !claimed); }
   /// The tag `uplink`: the uplink that it shares with others; empty: unknown.

@@ -48,7 +48,7 @@ class Devices {
   Selected<Device> list(const Selection& selection, int limit, const std::optional<Place>& after = {});
   std::int64_t count(const Selection& selection);
   /// From counters, in constant time. Contacts count by the whole minute (online) and UTC day (living).
-  DeviceCounts counts(WallTime online_since, WallTime living_since);
+  DeviceCounts counts(const Presence& presence, WallTime living_since);
   struct Strangers {
     std::vector<std::string> ids;
     std::string last;  ///< go on after it; empty: that was the last device
@@ -58,6 +58,8 @@ class Devices {
   Strangers strangers(const std::string& after, WallTime before, int limit);
 
  private:
+  std::int64_t count_online(const Presence& presence);
+
   struct Statements;
   std::unique_ptr<Statements> q_;
 };

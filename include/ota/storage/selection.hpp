@@ -15,12 +15,13 @@ namespace ota::storage {
 using SqlValue = std::variant<std::int64_t, std::string, std::vector<std::uint8_t>>;
 
 /// `sort_by`: one of sort_fields(). Without it, the order is that of the condition whose index is used: by its field if
-/// it is a range, then by id (devices, ascending) or number (tasks, newest first).
+/// it is a range, then by id (devices, ascending) or number (tasks, newest first). Devices that are online: those that
+/// were seen last come first.
 struct Selection {
   std::vector<FieldCondition> conditions{};
   const Field* sort_by = nullptr;
   bool descending = false;    ///< with `sort_by`
-  WallTime online_since{};    ///< as Subject::online_since
+  Presence presence{};
 };
 
 /// Fields whose order an index has.

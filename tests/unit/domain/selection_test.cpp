@@ -22,8 +22,8 @@ Device a_device() {
 bool holds(const std::string& text, const Device& device, std::optional<TaskState> outcome = {}) {
   const auto condition = parse_condition(text, Selects::devices);
   if (!condition) throw std::invalid_argument(condition.error().message);
-  const auto since = *parse_rfc3339("2026-11-22T08:00:00Z");
-  return matches({&*condition, 1}, Subject{&device, nullptr, since, outcome});
+  const Presence presence{*parse_rfc3339("2026-11-22T08:30:00Z"), std::chrono::minutes{5}};
+  return matches({&*condition, 1}, Subject{&device, nullptr, presence, outcome});
 }
 
 std::string refusal(const std::string& text, Selects what = Selects::devices) {
@@ -31,6 +31,23 @@ std::string refusal(const std::string& text, Selects what = Selects::devices) {
   if (condition) return "accepted";
   EXPECT_EQ(condition.error().code, Errc::malformed) << text;
   return condition.error().message;
+}
+
+TEST(Selection, MeasuresPresenceInADevicesOwnPolls) {
+  auto device = a_device();
+  const auto now = *parse_rfc3339("2026-11-22T08:30:00Z");
+  const auto seen = [&](std::chrono::seconds ago) {
+    device.last_seen = now - ago;
+    return holds("online=true", device);
+  };
+  EXPECT_TRUE(seen(std::chrono::seconds{300}));
+  EXPECT_FALSE(seen(std::chrono::seconds{301}));
+  device.poll = std::chrono::seconds{60};  // two and a half of them are less than what others have
+  EXPECT_TRUE(seen(std::chrono::seconds{300}));
+  EXPECT_FALSE(seen(std::chrono::seconds{301}));
+  device.poll = std::chrono::seconds{601};
+  EXPECT_TRUE(seen(std::chrono::seconds{1502}));
+  EXPECT_FALSE(seen(std::chrono::seconds{1503}));
 }
 
 TEST(Selection, ComparesTextsByteByByte) {

@@ -96,6 +96,30 @@ TEST_P(DeviceRows, LinksComeBackAndAreCounted) {
   EXPECT_EQ(devices.verdicts(), (std::array<std::int64_t, 4>{1, 0, 1, 0}));
 }
 
+TEST_P(DeviceRows, ThoseOnlineAreCountedByTheirOwnPolls) {
+  const WallTime now{20'000h};
+  struct {
+    const char* id;
+    std::chrono::seconds poll;
+    std::optional<Millis> ago;
+  } const all[] = {{"never", 600s, {}}, {"here", 0s, 200s}, {"gone", 0s, 400s}, {"polls", 600s, 1'400s},
+                   {"silent", 600s, 1'600s}, {"daily", 86'399s, 50h}};
+  Device d;
+  for (const auto& one : all) {
+    d.id = one.id;
+    d.poll = one.poll;
+    d.last_seen = one.ago ? std::optional{now - *one.ago} : std::nullopt;
+    put(d);
+  }
+  EXPECT_EQ(devices.counts({now, 300s}, {}).online, 3);
+  EXPECT_EQ(devices.counts({now, 1'800s}, {}).online, 5);
+  d.id = "daily";
+  d.poll = 60s;
+  d.last_seen = now - 50h;
+  put(d);
+  EXPECT_EQ(devices.counts({now, 300s}, {}).online, 2) << "counted anew";
+}
+
 TEST_P(DeviceRows, TheOldestTaskBehindAnUplinkIsFirst) {
   Device d;
   for (const auto* id : {"a", "b", "c"}) {

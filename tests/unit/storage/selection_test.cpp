@@ -35,6 +35,7 @@ class SelectionTest : public ::testing::Test, protected Store {
     d.current_version = one_of(kVersions);
     d.quality.verdict = static_cast<LinkVerdict>(below(4));
     if (below(5) > 0) d.last_seen = WallTime{Millis{1'000 * below(10)}};
+    d.poll = std::chrono::seconds{below(4)};
     for (const auto* key : {"site", "rack"})
       if (below(2) == 0) d.tags[key] = one_of(kWords);
     for (const auto* key : {"site", "soc.rev"})
@@ -103,7 +104,7 @@ class SelectionTest : public ::testing::Test, protected Store {
 
   Selection any_selection(Selects what, std::string& text) {
     Selection selection;
-    selection.online_since = WallTime{5s};
+    selection.presence = {WallTime{8s}, Millis{3s}};
     for (auto n = below(4); n > 0; --n) {
       const auto condition = any_condition(what);
       selection.conditions.push_back(parse_condition(condition, what).value());
@@ -133,8 +134,8 @@ class SelectionTest : public ::testing::Test, protected Store {
   }
 
   void expect_recount() {
-    EXPECT_EQ(counters("SELECT minute, n FROM device_minutes"),
-              counters("SELECT COALESCE(last_seen, 0) / 60000, COUNT(*) FROM devices GROUP BY 1"));
+    EXPECT_EQ(counters("SELECT minute || '|' || poll_s, n FROM device_minutes"),
+              counters("SELECT (COALESCE(last_seen, 0) / 60000) || '|' || poll_s, COUNT(*) FROM devices GROUP BY 1"));
     EXPECT_EQ(counters("SELECT state || '|' || version, n FROM task_counts"),
               counters("SELECT state || '|' || version, COUNT(*) FROM tasks GROUP BY 1"));
     EXPECT_EQ(counters("SELECT hour || '|' || reason, n FROM failure_counts"),
@@ -186,7 +187,7 @@ TEST_F(SelectionTest, SqlAgreesWithMatches) {
       for (const auto& task : all_tasks) {
         const auto device = by_id.find(task.device);
         const auto* its = device == by_id.end() ? nullptr : device->second;
-        if (matches(selection.conditions, {its, &task, selection.online_since, outcomes[task.device]}))
+        if (matches(selection.conditions, {its, &task, selection.presence, outcomes[task.device]}))
           expected.insert(task.id.str());
       }
       found = all_pages<Task>([&](const auto& at) { return tasks.list(selection, limit, at); },
@@ -194,7 +195,7 @@ TEST_F(SelectionTest, SqlAgreesWithMatches) {
       ASSERT_EQ(tasks.count(selection), static_cast<std::int64_t>(expected.size())) << text;
     } else {
       for (const auto& device : all_devices)
-        if (matches(selection.conditions, {&device, nullptr, selection.online_since, outcomes[device.id]}))
+        if (matches(selection.conditions, {&device, nullptr, selection.presence, outcomes[device.id]}))
           expected.insert(device.id);
       found = all_pages<Device>([&](const auto& at) { return devices.list(selection, limit, at); },
                                 [](const Device& device) { return device.id; }, what);
