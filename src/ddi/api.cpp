@@ -66,6 +66,8 @@ class ApiParts final : public Api {
     auto who = credentials(request, *device, context_.options);
     if (!who) {
       const auto slower = context_.shared.throttle.record_result(name, {}, false);
+    if (const auto header = ignored_header(request, context_.options); !header.empty())
+      context_.shared.refusals.write_ignored(header, {request.remote(), request.path()});
       co_return refused(request, name, slower ? *slower : who.error());
     }
     const bool download = path->resource == Resource::artifact;

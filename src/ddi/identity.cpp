@@ -31,6 +31,15 @@ bool from_trusted_proxy(const http::Request& request, const Options& options) {
                                [&](const std::string& proxy) { return iequals(proxy, remote->host); });
 }
 
+std::string_view ignored_header(const http::Request& request, const Options& options) {
+  std::string_view found;
+  for (const auto* name : {"X-Controller-Id", "X-Forwarded-Host", "X-Forwarded-Proto"}) {
+    const bool matters = name == std::string_view("X-Controller-Id") || options.public_url.empty();
+    if (found.empty() && matters && !request.header(name).empty()) found = name;
+  }
+  return found.empty() || from_trusted_proxy(request, options) ? std::string_view() : found;
+}
+
 Result<Credentials> credentials(const http::Request& request, const DeviceId& device, const Options& options) {
   Credentials who;
   who.protocol = Protocol::ddi;

@@ -15,6 +15,9 @@ namespace ota::ddi {
 /// Whether the request comes from an address in `ddi.trusted_proxies`.
 bool from_trusted_proxy(const http::Request& request, const Options& options);
 
+/// The header that only a trusted proxy may send, of a request from elsewhere; empty: there is none that would matter.
+std::string_view ignored_header(const http::Request& request, const Options& options);
+
 /// `TargetToken` (and `Bearer`) is the device's own token, `GatewayToken` that of the settings; scheme words in any
 /// case. Errc::unauthenticated: a wrong gateway token, or another scheme.
 Result<Credentials> credentials(const http::Request& request, const DeviceId& device, const Options& options);

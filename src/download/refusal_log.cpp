@@ -3,16 +3,21 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <utility>
 
 #include "ota/base/log.hpp"
+#include "ota/base/url.hpp"
 #include "ota/wire/errors.hpp"
 
 namespace ota::download {
 namespace {
 constexpr std::size_t kLongestPath = 200;
+constexpr std::size_t kPeers = std::size_t{1} << 12;
 }  // namespace
+
+RefusalLog::RefusalLog(const Clock& clock) : clock_(clock), ignored_(clock, 1.0 / 3600, 1, kPeers) {}
 
 bool RefusalLog::may_write(std::string_view device, std::uint64_t& left_out) {
   const auto second = std::chrono::floor<std::chrono::seconds>(clock_.steady());
@@ -41,6 +46,17 @@ void RefusalLog::write_unsent(std::string_view device, const std::optional<TaskI
   auto line = fmt::format("not sent device={}", device);
   if (task) line += fmt::format(" task={}", task->str());
   line += fmt::format(": {}: {}", type, why);
+  if (left_out > 0) line += fmt::format(" ({} more were not logged)", left_out);
+  log::warn(line);
+}
+
+void RefusalLog::write_ignored(std::string_view header, const Source& source) {
+  const auto peer = parse_authority(source.from);
+  const auto host = peer ? std::string_view(peer->host) : source.from;
+  std::uint64_t left_out = 0;
+  if (ignored_.take(std::hash<std::string_view>{}(host)) > 0 || !may_write(host, left_out)) return;
+  auto line = fmt::format("ignored from={} path={}: the header {} counts from addresses in ddi.trusted_proxies only",
+                          host, source.path.substr(0, kLongestPath), header);
   if (left_out > 0) line += fmt::format(" ({} more were not logged)", left_out);
   log::warn(line);
 }

@@ -358,8 +358,12 @@ class Strangers(DdiCase):
     def test_headers_of_proxies_from_strangers_are_ignored(self):
         device = self.client("x-1")
         device.headers = {"X-Controller-Id": "x-2", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
-        links = device.poll()
-        self.assertTrue(links["configData"].startswith(f"http://127.0.0.1:{self.daemon.port}/"), links)
+        for _ in range(3):
+            links = device.poll()
+            self.assertTrue(links["configData"].startswith(f"http://127.0.0.1:{self.daemon.port}/"), links)
+        told = self.daemon.log_lines("counts from addresses in ddi.trusted_proxies only")
+        self.assertEqual(len(told), 1, "one line for each peer")
+        self.assertIn("from=127.0.0.1 path=/DEFAULT/controller/v1/x-1: the header X-Controller-Id", told[0])
 
     def test_bad_bodies(self):
         device, task, links, deployment, data = self.offered("bad-1", "b1.0")

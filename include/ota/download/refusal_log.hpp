@@ -10,6 +10,7 @@
 
 #include "ota/base/clock.hpp"
 #include "ota/base/mutex.hpp"
+#include "ota/base/rate_limit.hpp"
 #include "ota/base/result.hpp"
 #include "ota/domain/ids.hpp"
 
@@ -24,7 +25,7 @@ class RefusalLog {
   static constexpr int kLinesOfDevice = 20;
   static constexpr int kLinesPerSecond = 200;
 
-  explicit RefusalLog(const Clock& clock) : clock_(clock) {}
+  explicit RefusalLog(const Clock& clock);
   /// Where an HTTP request came from, `address:port`, and what it asked for.
   struct Source {
     std::string_view from;
@@ -35,6 +36,9 @@ class RefusalLog {
   /// A warning that a message of that type was not sent to the device.
   void write_unsent(std::string_view device, const std::optional<TaskId>& task, std::string_view type,
                     std::string_view why);
+  /// A warning that a proxy's header of an HTTP request was ignored, since its peer isn't trusted: once an hour for each
+  /// address.
+  void write_ignored(std::string_view header, const Source& source);
 
  private:
   bool may_write(std::string_view device, std::uint64_t& left_out);
@@ -46,6 +50,7 @@ class RefusalLog {
   /// Lines in this second by device.
   std::map<std::string, int, std::less<>> of_device_ OTA_GUARDED_BY(mutex_);
   std::uint64_t left_out_ OTA_GUARDED_BY(mutex_) = 0;
+  RateLimit ignored_;
 };
 
 }  // namespace ota::download

@@ -275,6 +275,23 @@ TEST_F(RefusalLogFile, DebugNamesEachMessageWithoutItsContent) {
   EXPECT_THAT(all[1], HasSubstr("debug sent device=gw-17 over mqtt: /ota/gw-17/up_to_date, 35 bytes"));
 }
 
+TEST_F(RefusalLogFile, AnIgnoredHeaderIsNamedOnceAnHourForEachPeer) {
+  test::TestClock clock;
+  download::RefusalLog refusals(clock);
+  for (int i = 0; i < 10; ++i) {
+    refusals.write_ignored("X-Controller-Id", {"10.0.0.7:" + std::to_string(4000 + i), "/a"});
+    refusals.write_ignored("X-Forwarded-Host", {"[fd00::1]:4000", "/b"});
+  }
+  ASSERT_EQ(lines().size(), 2u);
+  EXPECT_THAT(lines()[0], testing::HasSubstr("ignored from=10.0.0.7 path=/a: the header X-Controller-Id counts from"));
+  clock.steady_time += std::chrono::minutes{59};
+  refusals.write_ignored("X-Controller-Id", {"10.0.0.7:1", "/a"});
+  EXPECT_EQ(lines().size(), 2u);
+  clock.steady_time += std::chrono::minutes{2};
+  refusals.write_ignored("X-Controller-Id", {"10.0.0.7:1", "/a"});
+  EXPECT_EQ(lines().size(), 3u);
+}
+
 TEST_F(RefusalLogFile, AFloodCannotFillItNorHideAnothersLine) {
   test::TestClock clock;
   download::RefusalLog refusals(clock);
