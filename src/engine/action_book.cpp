@@ -67,6 +67,23 @@ void ActionBook::told(const Answer& answer) {
   service_.rows.actions.update(*action);
 }
 
+bool ActionBook::give_up(const Task& task, const std::string& by) {
+  auto action = service_.rows.actions.last_of(task.id.number);
+  const bool waits =
+      action && (action->state == ActionState::cancelling || action->state == ActionState::refused);
+  if (!waits) return false;
+  action->state = ActionState::closed;
+  service_.rows.actions.update(*action);
+  LogEntry entry;
+  entry.kind = "action";
+  entry.by = by;
+  entry.event = "given_up";
+  entry.reason = std::to_string(action->id);
+  service_.log(task, std::move(entry));
+  service_.scheduler.mark_dirty(task.device);
+  return true;
+}
+
 void ActionBook::image_sent(Task& task) {
   if (!holds_slot(task.state) || task.chunks_have < task.grid().count()) return;
   auto device = service_.registry.find(task.device);

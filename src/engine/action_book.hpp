@@ -23,6 +23,9 @@ class ActionBook {
   bool may_be_shown(const Task& task, const Device& device);
   /// What others would be sent: an order to stop lies ready until the device says that it stopped.
   void told(const Answer& answer);
+  /// The order to stop is no longer waited for: what the device reports of it from now on is too late. False where it
+  /// was answered, or there is none.
+  bool give_up(const Task& task, const std::string& by);
   /// Where the device only polls and the whole image went out, it installs.
   void image_sent(Task& task);
   /// The device began the image again after all of it went out. True where that fails the attempt.

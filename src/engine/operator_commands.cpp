@@ -191,6 +191,8 @@ Result<UpgradeOutcome> on_upgrade(TaskService& service, const UpgradeOrder& orde
 Result<Task> on_cancel(TaskService& service, const TaskId& id, const std::string& actor) {
   auto task = find_task(service, id);
   if (!task) return task;
+  // A second time: the device doesn't say that it stopped.
+  if (is_ended(task->state) && service.actions.give_up(*task, actor)) return task;
   const bool told = holds_slot(task->state) || task->offered;
   if (auto done = service.lifecycle.change(*task, TaskEvent::cancel, by_operator(actor), "cancelled"); !done)
     return done.error();

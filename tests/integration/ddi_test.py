@@ -103,6 +103,20 @@ class Clients(DdiCase):
                 self.assertEqual(device.feedback(links["deploymentBase"], "closed", "success").status, 410)
 
 
+    def test_a_cancel_that_nobody_answers_is_given_up(self):
+        device, task, links, *_ = self.offered("cancel-n", "c2.0")
+        self.assertEqual(self.rest.call("POST", f"/tasks/{task}/cancel").status, 200)
+        cancel = device.poll()["cancelAction"]
+        self.assertEqual(self.rest.call("POST", f"/tasks/{task}/cancel").status, 200)
+        links_now = device.poll()
+        self.assertFalse({"cancelAction", "deploymentBase"} & set(links_now), links_now)
+        self.assertEqual(device.feedback(cancel, "closed", "success").status, 410)
+        self.assertEqual(device.feedback(links["deploymentBase"], "closed", "success").status, 410)
+        self.assert_problem(self.rest.call("POST", f"/tasks/{task}/cancel"), 409)
+        events = [entry["event"] for entry in self.rest.items(f"/tasks/{task}/log") if entry["kind"] == "action"]
+        self.assertEqual(events, ["shown", "given_up"])
+
+
 class Rules(DdiCase):
     """hawkbit-ddi's compliance list."""
 

@@ -243,6 +243,39 @@ TEST_F(ActionsTest, ADeviceMayRefuseToStop) {
   EXPECT_FALSE(poll("gw-1").install);
 }
 
+TEST_F(ActionsTest, AnOrderToStopThatIsNeverAnsweredCanBeGivenUp) {
+  add_file("2");
+  add_file("3", 2);
+  poll("gw-1");
+  const auto task = order_for("gw-1", "2");
+  const auto action = poll("gw-1").install.value();
+  const auto cancel = [&] { return unit([&](auto& s) { return on_cancel(s, task, "tester"); }); };
+  EXPECT_TRUE(cancel());
+  EXPECT_EQ(poll("gw-1").cancel, action);
+  EXPECT_TRUE(cancel()) << "the second time gives it up";
+  EXPECT_EQ(cancel().error().code, Errc::wrong_state);
+  EXPECT_FALSE(poll("gw-1").cancel);
+  EXPECT_EQ(code(stopped("gw-1", action)), Errc::task_ended);
+  EXPECT_EQ(code(closed("gw-1", action, Finished::success)), Errc::task_ended);
+  order_for("gw-1", "3");
+  EXPECT_EQ(poll("gw-1").install, action + 1);
+}
+
+TEST_F(ActionsTest, ARefusedOrderToStopCanBeGivenUp) {
+  add_file("2");
+  poll("gw-1");
+  const auto task = order_for("gw-1", "2");
+  const auto action = poll("gw-1").install.value();
+  const auto cancel = [&] { return unit([&](auto& s) { return on_cancel(s, task, "tester"); }); };
+  EXPECT_TRUE(cancel());
+  EXPECT_TRUE(poll("gw-1").cancel);
+  EXPECT_TRUE(stopped("gw-1", action, Execution::rejected));
+  EXPECT_EQ(poll("gw-1").install, action);
+  EXPECT_TRUE(cancel());
+  EXPECT_FALSE(poll("gw-1").install);
+  EXPECT_EQ(cancel().error().code, Errc::wrong_state);
+}
+
 TEST_F(ActionsTest, ASuccessThatCrossesTheOrderToStop) {
   add_file("2");
   poll("gw-1");
