@@ -186,6 +186,7 @@ Result<void> Daemon::build_api() {
   probes.broker = [this] { return mqtt_->status(); };
   probes.http = [this] { return server_->counters(); };
   probes.devices = [this] { return device_->counters(); };
+  probes.ddi = [this] { return ddi_->counters(); };
   probes.present = [this] { return std::chrono::seconds{present_s_.load()}; };
   probes.settings = [this] {
     const MutexLock lock(shown_mutex_);

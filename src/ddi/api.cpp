@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
+#include <map>
 #include <utility>
 
 #include "ddi/handlers.hpp"
 #include "ddi/identity.hpp"
+#include "ota/base/mutex.hpp"
 #include "ota/base/text.hpp"
 #include "ota/wire/errors.hpp"
 #include "ota/wire/reply.hpp"
@@ -63,11 +66,11 @@ class ApiParts final : public Api {
       reply.headers.push_back({"Allow", std::string(methods)});
       co_return reply;
     }
+    if (const auto header = ignored_header(request, context_.options); !header.empty())
+      context_.shared.refusals.write_ignored(header, {request.remote(), request.path()});
     auto who = credentials(request, *device, context_.options);
     if (!who) {
       const auto slower = context_.shared.throttle.record_result(name, {}, false);
-    if (const auto header = ignored_header(request, context_.options); !header.empty())
-      context_.shared.refusals.write_ignored(header, {request.remote(), request.path()});
       co_return refused(request, name, slower ? *slower : who.error());
     }
     const bool download = path->resource == Resource::artifact;
@@ -81,10 +84,22 @@ class ApiParts final : public Api {
     if (const auto slower = context_.shared.throttle.record_result(name, *who, believed))
       co_return refused(request, name, *slower);
     if (!reply) co_return refused(request, name, reply.error());
+    count(call.path.resource);
     co_return std::move(*reply);
   }
 
+  download::DdiCounters counters() const override {
+    const MutexLock lock(mutex_);
+    return {polls_.load(std::memory_order_relaxed), reports_.load(std::memory_order_relaxed), refused_};
+  }
+
  private:
+  void count(Resource resource) {
+    if (resource == Resource::poll) polls_.fetch_add(1, std::memory_order_relaxed);
+    if (resource == Resource::deployment_feedback || resource == Resource::cancel_feedback)
+      reports_.fetch_add(1, std::memory_order_relaxed);
+  }
+
   std::optional<Error> refuse(const http::Request& request, const std::optional<Path>& path, bool has_device) const {
     // A poll may register a new device, and returns what waits for it.
     if (auto error = wire::refuse_request(request, *context_.options.hosts, wire::ReadsChange::yes)) return error;
@@ -98,10 +113,16 @@ class ApiParts final : public Api {
   /// One log line for each, up to a rate.
   http::Reply refused(const http::Request& request, std::string_view device, const Error& error) {
     context_.shared.refusals.write(device, {}, error, {request.remote(), request.path()});
+    const MutexLock lock(mutex_);
+    ++refused_[std::string(wire::rest_code(error.code))];
     return error_reply(error);
   }
 
   Context context_;
+  std::atomic<std::uint64_t> polls_{0};
+  std::atomic<std::uint64_t> reports_{0};
+  mutable Mutex mutex_;
+  std::map<std::string, std::uint64_t> refused_ OTA_GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -73,7 +73,7 @@ std::string WebhookSender::secret_of(const Webhook& webhook) const {
   return webhook_secret(options_.key, webhook.salt);
 }
 
-WebhookStats WebhookSender::stats() const { return {delivered_, failed_, failing_}; }
+WebhookStats WebhookSender::stats() const { return {delivered_, failed_}; }
 
 void WebhookSender::loop() {
   while (take_mail()) {
@@ -181,15 +181,12 @@ void WebhookSender::begin_test(WebhookTestOrder order) {
 void WebhookSender::go_on() {
   const auto now = Steady::now();
   if (list_wanted_ && !listing_ && now >= list_after_) read_list();
-  std::size_t failing = 0;
   for (auto& [id, target] : targets_) {
     if (target.wants_page(now)) read_page(target);
     if (const auto* event = target.due(now))
       target.flight = launch(target.row(), std::to_string(event->number), event->body);
     report(target, false);
-    if (target.row().failures > 0) ++failing;
   }
-  failing_ = failing;
 }
 
 std::unique_ptr<WebhookDelivery> WebhookSender::launch(const Webhook& webhook, const std::string& id,

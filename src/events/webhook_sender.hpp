@@ -60,7 +60,6 @@ class WebhookSender final : public Webhooks {
   const std::shared_ptr<WebhookInbox> inbox_ = std::make_shared<WebhookInbox>(multi_.get());
   std::atomic<std::uint64_t> delivered_{0};
   std::atomic<std::uint64_t> failed_{0};
-  std::atomic<std::size_t> failing_{0};
   std::atomic<bool> any_{false};  // webhooks
   std::thread thread_;
 

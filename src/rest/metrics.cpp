@@ -1,7 +1,9 @@
 // GET /metrics: counters and gauges of all modules (docs/rest.md, "Audit, health, metrics").
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -99,6 +101,14 @@ void add_devices(MetricsPage& page, const download::DeviceCounters& counters) {
                real(counters.mqtt_chunks_lost));
 }
 
+void add_ddi(MetricsPage& page, const download::DdiCounters& counters) {
+  page.counter("otad_ddi_polls_total", "Polls over hawkBit's interface", real(counters.polls));
+  page.counter("otad_ddi_reports_total", "Reports over hawkBit's interface", real(counters.reports));
+  constexpr auto kRefused = "otad_ddi_refused_total";
+  page.begin(kRefused, "Calls over hawkBit's interface that were refused, by the code of the reason", "counter");
+  for (const auto& [code, count] : counters.refused) page.sample(kRefused, "code", code, real(count));
+}
+
 void add_operators(MetricsPage& page, const Context& context) {
   context.metrics.write(page);
   page.gauge("otad_uploads", "Uploads in progress", context.uploads.load());
@@ -113,7 +123,74 @@ struct Stored {
   storage::DeviceCounts devices;
   std::array<std::int64_t, kTaskStates> tasks{};
   std::optional<WallTime> last_backup;
+  std::optional<WallTime> oldest_queued;
+  std::optional<WallTime> oldest_ready;
+  std::int64_t newest_event = 0;
+  std::vector<Webhook> webhooks;
+  std::int64_t audit_entries = 0;
+  std::uint64_t database_bytes = 0;
 };
+
+Stored read_stored(storage::ReadView& view, const Presence& presence, WallTime living) {
+  return {view.devices.verdicts(),
+          fleet_numbers(view),
+          view.devices.counts(presence, living),
+          view.tasks.by_state(),
+          last_backup(view),
+          view.tasks.oldest_queued(false),
+          view.tasks.oldest_queued(true),
+          view.events.newest(),
+          view.webhooks.all(),
+          view.audit.count(),
+          view.metadata.database_bytes()};
+}
+
+double age_s(std::optional<WallTime> time, WallTime now) {
+  return time ? std::max(std::chrono::duration<double>(now - *time).count(), 0.0) : 0;
+}
+
+void add_waiting(MetricsPage& page, const Stored& stored, WallTime now) {
+  page.gauge("otad_queue_oldest_seconds", "Age of the oldest task in the queue; 0: there is none",
+             age_s(stored.oldest_queued, now));
+  page.gauge("otad_queue_oldest_ready_seconds", "The same of those that wait for nothing but a slot",
+             age_s(stored.oldest_ready, now));
+}
+
+void add_database(MetricsPage& page, const Stored& stored) {
+  page.gauge("otad_database_bytes", "Size of the database", real(stored.database_bytes));
+  page.gauge("otad_audit_entries", "Entries of the audit log", static_cast<double>(stored.audit_entries));
+}
+
+/// `good`, `failing` or `disabled`
+std::string_view state_of(const Webhook& webhook) {
+  if (!webhook.enabled) return "disabled";
+  return webhook.failures > 0 ? "failing" : "good";
+}
+
+void add_webhooks(MetricsPage& page, const Stored& stored) {
+  std::map<std::string_view, double> states{{"good", 0}, {"failing", 0}, {"disabled", 0}};
+  for (const auto& webhook : stored.webhooks) ++states[state_of(webhook)];
+  constexpr auto kStates = "otad_webhooks";
+  page.begin(kStates, "Webhooks by state; disabled: by an operator, or after all attempts failed", "gauge");
+  for (const auto& [state, count] : states) page.sample(kStates, "state", state, count);
+  constexpr auto kBehind = "otad_webhook_events_behind";
+  page.begin(kBehind, "Events that a webhook was neither sent nor passed over yet, about", "gauge");
+  for (const auto& webhook : stored.webhooks)
+    page.sample(kBehind, "webhook", std::to_string(webhook.id),
+                static_cast<double>(std::max<std::int64_t>(stored.newest_event - webhook.cursor, 0)));
+}
+
+void add_events(MetricsPage& page, const Context& context) {
+  const auto feed = context.feed.stats();
+  page.gauge("otad_event_readers", "Streams that follow the events", real(feed.readers));
+  page.counter("otad_event_readers_cut_total", "Streams that were cut off because they were too far behind",
+               real(feed.cut));
+  const auto sent = context.webhooks.stats();
+  constexpr auto kAttempts = "otad_webhook_attempts_total";
+  page.begin(kAttempts, "Attempts to deliver an event to a webhook, by outcome", "counter");
+  page.sample(kAttempts, "outcome", "delivered", real(sent.delivered));
+  page.sample(kAttempts, "outcome", "failed", real(sent.failed));
+}
 
 void add_links(MetricsPage& page, const Verdicts& counts) {
   constexpr auto kName = "otad_device_links";
@@ -132,6 +209,20 @@ void add_counts(MetricsPage& page, const Stored& stored) {
   page.begin(kTasks, "Tasks by state", "gauge");
   for (std::size_t i = 0; i < stored.tasks.size(); ++i)
     page.sample(kTasks, "state", to_string(static_cast<TaskState>(i)), static_cast<double>(stored.tasks[i]));
+}
+
+void add_stored(MetricsPage& page, const Stored& stored, WallTime now) {
+  add_links(page, stored.links);
+  add_fleet(page, stored.fleet);
+  if (stored.last_backup)
+    page.gauge("otad_last_backup_timestamp_seconds", "Time of the last backup by otad backup, since 1970",
+               static_cast<double>(stored.last_backup->time_since_epoch().count()) / 1'000);
+  add_counts(page, stored);
+  add_waiting(page, stored, now);
+  page.counter("otad_events_total", "Events in the life of the database: the newest one's number",
+               static_cast<double>(stored.newest_event));
+  add_webhooks(page, stored);
+  add_database(page, stored);
 }
 
 void add_process(MetricsPage& page) {
@@ -155,19 +246,15 @@ Answering get_metrics(Context& context, Call&) {
   if (context.probes.broker) add_broker(page, context.probes.broker());
   if (context.probes.http) add_http(page, context.probes.http());
   if (context.probes.devices) add_devices(page, context.probes.devices());
+  if (context.probes.ddi) add_ddi(page, context.probes.ddi());
   std::function<Result<Stored>(storage::ReadView&)> count =
       [presence = presence_of(context), living = living_since(context)](storage::ReadView& view) -> Result<Stored> {
-    return Stored{view.devices.verdicts(), fleet_numbers(view), view.devices.counts(presence, living),
-                  view.tasks.by_state(), last_backup(view)};
+    return read_stored(view, presence, living);
   };
   // Left out if the database can't be read.
   const auto counts = co_await read<Stored>(context.readers, std::move(count));
-  if (counts) add_links(page, counts->links);
-  if (counts) add_fleet(page, counts->fleet);
-  if (counts && counts->last_backup)
-    page.gauge("otad_last_backup_timestamp_seconds", "Time of the last backup by otad backup, since 1970",
-               static_cast<double>(counts->last_backup->time_since_epoch().count()) / 1'000);
-  if (counts) add_counts(page, *counts);
+  if (counts) add_stored(page, *counts, context.clock.wall());
+  add_events(page, context);
   add_operators(page, context);
   if (const auto free = context.store.free_bytes())
     page.gauge("otad_firmware_free_bytes", "Free bytes on the file system of storage.firmware_dir", real(*free));

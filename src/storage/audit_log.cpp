@@ -49,12 +49,16 @@ class SqliteAuditLog final : public AuditLog {
                          "audit", read, limit);
   }
 
+  std::int64_t count() const override { return count_.value(&Rows::integer).value_or(0); }
+
  private:
   SQLite::Database& db_;
   Query add_{db_, "INSERT INTO audit (at, actor, remote, action, target, outcome) VALUES (?,?,?,?,?,?)"};
   Query all_{db_, std::string(kColumns) + kWanted + " AND ?7 IS NULL ORDER BY id DESC"};
   Query of_actor_{db_, std::string(kColumns) + kWanted + " AND actor=?7 ORDER BY id DESC"};
   Query oldest_{db_, "SELECT at FROM audit ORDER BY id LIMIT 1"};
+  // Only the oldest go, so there are no gaps.
+  Query count_{db_, "SELECT (SELECT MAX(id) FROM audit) - (SELECT MIN(id) FROM audit) + 1"};
   Query keep_since_{db_, "INSERT OR REPLACE INTO kept_values (name, value) VALUES ('audit_kept_since', ?)"};
   Query prune_{db_, "DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY id LIMIT ?2) AND at<?1 RETURNING 1"};
 };

@@ -49,6 +49,9 @@ struct Tasks::Statements {
                                     kUnverifiedOnes + " LIMIT ?")};
   Query unverified_of{db, select_tasks("WHERE firmware=? AND " + kUnverifiedOnes +
                                        " AND number>? ORDER BY number LIMIT ?")};
+  Query oldest_queued{db, "SELECT created FROM tasks WHERE state=0 ORDER BY number LIMIT 1"};
+  Query oldest_ready{db,
+                     "SELECT created FROM tasks WHERE wait_reason=1 AND unasked=? AND priority=? ORDER BY number LIMIT 1"};
   Query counts{db, "SELECT state, version, n FROM task_counts"};
   Query failures{db, "SELECT reason, n FROM failure_counts WHERE hour>=?"};
   Query active{db, select_tasks("INDEXED BY tasks_state WHERE " + in({TaskState::offered, TaskState::downloading,
@@ -164,6 +167,17 @@ std::array<std::int64_t, kTaskStates> Tasks::by_state() {
     if (state < counts.size()) counts[state] += rows.integer();
   }
   return counts;
+}
+
+std::optional<WallTime> Tasks::oldest_queued(bool ready) {
+  if (!ready) return q_->oldest_queued.value(&Rows::time);
+  std::optional<WallTime> oldest;
+  for (const bool unasked : {false, true})
+    for (const auto priority : {Priority::security, Priority::high, Priority::normal, Priority::low}) {
+      const auto created = q_->oldest_ready.value(&Rows::time, unasked, priority);
+      if (created && (!oldest || *created < *oldest)) oldest = created;
+    }
+  return oldest;
 }
 
 std::vector<ReasonCount> Tasks::failures(WallTime since) {

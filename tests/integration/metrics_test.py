@@ -10,6 +10,7 @@ import unittest
 import yaml
 
 from harness import MIB, ROOT, ServerCase, main, wait_until
+from sse import Reader
 
 RULES = ROOT / "config" / "prometheus" / "otad-rules.yml"
 DASHBOARD = ROOT / "config" / "grafana" / "otad.json"
@@ -63,6 +64,51 @@ class Metrics(ServerCase):
         now = samples(self.page())
         name = 'otad_tasks_ended_total{state="succeeded",reason=""}'
         return now if now.get(name, 0) > before.get(name, 0) else None
+
+    def test_events_webhooks_and_the_database_are_measured(self):
+        self.rest.call("PUT", "/devices/eventful", {"hardware": "me"})
+        webhooks = {}
+        for state, changes in (("good", None), ("disabled", {"enabled": False})):
+            order = {"url": f"https://{state}.invalid/hook", "types": ["server.started"]}
+            made = self.rest.call("POST", "/webhooks", order)
+            webhooks[state] = made.json["id"]
+            self.addCleanup(self.rest.call, "DELETE", f"/webhooks/{made.json['id']}")
+            if changes:
+                self.rest.call("PATCH", f"/webhooks/{made.json['id']}", changes)
+        reader = Reader(self.daemon.port)
+        self.addCleanup(reader.close)
+        now = wait_until(lambda: (page := samples(self.page()))["otad_event_readers"] == 1 and page, "it counts")
+        self.assertEqual(now["otad_events_total"], self.rest.get("/events", limit=1)["newest"])
+        counts = [now[f'otad_webhooks{{state="{state}"}}'] for state in ("good", "failing", "disabled")]
+        self.assertEqual(counts, [1, 0, 1])
+        self.assertEqual(now["otad_event_readers_cut_total"], 0)
+        entries = self.rest.items("/audit")
+        now = samples(self.page())
+        self.assertEqual(now["otad_audit_entries"], len(entries))
+        self.assertGreater(now["otad_database_bytes"], 100_000)
+        # The disabled one stays behind: its events are not looked at.
+        self.rest.call("PUT", "/devices/eventful-2", {"hardware": "me"})
+        behind = 'otad_webhook_events_behind{{webhook="{}"}}'.format
+        self.assertGreaterEqual(samples(self.page())[behind(webhooks["disabled"])], 1)
+
+    def test_the_oldest_waiting_task_is_measured(self):
+        self.assertEqual(samples(self.page())["otad_queue_oldest_seconds"], 0)
+        self.firmware("1.5.0", "mq")
+        self.rest.call("PUT", "/devices/absent", {"hardware": "mq"})
+        task = self.upgrade("absent", "1.5.0")
+        now = wait_until(lambda: (page := samples(self.page()))["otad_queue_oldest_seconds"] > 0.5 and page, "it ages")
+        self.assertLess(now["otad_queue_oldest_seconds"], 60)
+        self.assertEqual(now["otad_queue_oldest_ready_seconds"], 0, "the device is absent, so no slot would help")
+        self.rest.call("POST", f"/tasks/{task}/cancel")
+
+    def test_polls_of_hawkbits_interface_are_counted(self):
+        base = "/DEFAULT/controller/v1"
+        for path in (f"{base}/polls", f"{base}/polls", f"{base}/polls/deploymentBase/99", "/OTHER/controller/v1/polls"):
+            self.rest.call("GET", path)
+        now = samples(self.page())
+        self.assertEqual((now["otad_ddi_polls_total"], now["otad_ddi_reports_total"]), (2, 0))
+        refused = [now[f'otad_ddi_refused_total{{code="{code}"}}'] for code in ("unknown_task", "not_found")]
+        self.assertEqual(refused, [1, 1])
 
     def test_calls_are_counted_by_route_and_status(self):
         for _ in range(3):

@@ -40,6 +40,7 @@ class Api {
   /// Whether that path is `/{tenant}/controller/v1/…`.
   virtual bool owns(std::string_view path) const = 0;
   virtual boost::asio::awaitable<http::Reply> handle(http::Request& request) = 0;
+  virtual download::DdiCounters counters() const = 0;
 };
 
 }  // namespace ota::ddi

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
 
 namespace ota::download {
 
@@ -15,6 +17,13 @@ struct DeviceCounters {
   std::uint64_t mqtt_chunks = 0;       ///< written to the broker
   std::uint64_t mqtt_chunk_bytes = 0;  ///< of those
   std::uint64_t mqtt_chunks_lost = 0;  ///< accepted and not written
+};
+
+/// Of hawkBit's interface, since the start.
+struct DdiCounters {
+  std::uint64_t polls = 0;
+  std::uint64_t reports = 0;                     ///< feedback that was taken
+  std::map<std::string, std::uint64_t> refused;  ///< calls, by the `code` of the reason
 };
 
 }  // namespace ota::download

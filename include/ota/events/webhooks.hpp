@@ -40,7 +40,6 @@ struct WebhookOutcome {
 struct WebhookStats {
   std::uint64_t delivered = 0;
   std::uint64_t failed = 0;  ///< attempts
-  std::size_t failing = 0;   ///< webhooks whose last attempt failed, and those that are disabled by that
 };
 
 /// One for the daemon, with a thread of its own. Thread-safe but for start() and stop().

@@ -42,6 +42,7 @@ struct Probes {
   std::function<mqtt::Status()> broker;
   std::function<http::ServerCounters()> http;
   std::function<download::DeviceCounters()> devices;
+  std::function<download::DdiCounters()> ddi;
   std::function<std::chrono::seconds()> present;  ///< devices.present_s
   std::function<std::chrono::days()> living;      ///< fleet.living_days
   std::function<std::shared_ptr<const std::vector<SettingView>>()> settings;  ///< those in force

@@ -30,6 +30,8 @@ class AuditLog {
 
   /// Newest first, ids below `before` (0: from the newest).
   virtual std::vector<AuditEntry> list(const AuditFilter& filter, std::int64_t before, int limit) const = 0;
+  /// How many entries there are, in constant time.
+  virtual std::int64_t count() const = 0;
 };
 
 }  // namespace ota::storage

@@ -72,6 +72,8 @@ class Tasks {
   std::int64_t count(const Selection& selection);
   /// From counters, in constant time, as Devices::counts().
   std::array<std::int64_t, kTaskStates> by_state();
+  /// When the oldest task in the queue was created; `ready`: of those that wait for a slot only.
+  std::optional<WallTime> oldest_queued(bool ready);
   /// Of tasks that failed in the hour of `since` or later; the most frequent first.
   std::vector<ReasonCount> failures(WallTime since);
   /// All that hold a slot or wait for a confirmation, not those that wait at the gate.

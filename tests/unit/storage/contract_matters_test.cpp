@@ -105,10 +105,12 @@ TEST_P(Matters, TheAuditLogByTimeAndActor) {
   EXPECT_EQ(audit.list({.outcome = "done"}, 0, 10).size(), 6u);
   EXPECT_EQ(audit.list({.outcome = "forbidden"}, 0, 10).size(), 0u);
   EXPECT_EQ(audit.list({}, 3, 10).size(), 2u);
+  EXPECT_EQ(audit.count(), 6);
   EXPECT_EQ(audit.prune(WallTime{400ms}, 3), 3);
   EXPECT_EQ(audit.prune(WallTime{400ms}, 3), 1);
   EXPECT_EQ(audit.prune(WallTime{400ms}, 3), 0);
   EXPECT_EQ(audit.list({}, 0, 10).size(), 2u);
+  EXPECT_EQ(audit.count(), 2);
 }
 
 TEST_P(Matters, ApiKeysByName) {

@@ -114,6 +114,26 @@ TEST_P(TaskRows, ReadyTasksByPriorityAndAge) {
   EXPECT_EQ(tasks.ready_before(low, 100), 2);
 }
 
+TEST_P(TaskRows, TheOldestInTheQueueAndTheOldestThatIsReady) {
+  EXPECT_FALSE(tasks.oldest_queued(false));
+  EXPECT_FALSE(tasks.oldest_queued(true));
+  Millis age{0};
+  for (const auto* id : {"a", "b", "c"}) {
+    device(id);
+    Task task;
+    task.device = id;
+    task.size = task.chunk_bytes = 512;
+    task.priority = *id == 'b' ? Priority::low : Priority::normal;
+    task.created = WallTime{age += 100ms};
+    task.unasked = *id == 'c';
+    unit.insert(task);
+    unit.flush();
+    if (*id != 'a') set_ready(task, true);
+  }
+  EXPECT_EQ(tasks.oldest_queued(false), WallTime{100ms});
+  EXPECT_EQ(tasks.oldest_queued(true), WallTime{200ms});
+}
+
 TEST_P(TaskRows, WhatNobodyAskedForComesLastAndGivesWayFirst) {
   for (const auto* id : {"a", "b", "c"}) device(id);
   auto unasked = make("a", Priority::high);
