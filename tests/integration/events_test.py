@@ -1,12 +1,12 @@
 """Events: as JSON and live, filtered, resumed, with bad input, and over kill -9 (docs/events.md)."""
-import http.client
 import os
 import random
 import socket
 import time
 
 from harness import ServerCase, main, wait_until
-from sse import Reader
+from registrations import Registrations
+from sse import Reader, event_numbers
 
 
 class Events(ServerCase):
@@ -161,27 +161,22 @@ class Kills(ServerCase):
         port = self.daemon.port
         steady = [Reader(port, 0) for _ in range(8)]
         filtered = Reader(port, 0, types="device.registered")
-        number = 0
-        for _ in range(int(os.environ.get("OTAD_EVENT_KILLS", "8"))):
-            visitor = Reader(port, steady[0].last)
-            until = time.monotonic() + luck.uniform(0.05, 0.6)
-            while time.monotonic() < until:
-                try:
-                    self.rest.call("PUT", f"/devices/kill-{number}", {"hardware": "gw-k"}, timeout=5)
-                except (OSError, http.client.HTTPException):
-                    break
-                number += 1
-            self.daemon.kill()
-            visitor.close()
-            self.assertEqual(visitor.seen, sorted(set(visitor.seen)))
-            self.daemon.start()
+        with Registrations(port, "kill") as load:
+            for _ in range(int(os.environ.get("OTAD_EVENT_KILLS", "8"))):
+                visitor = Reader(port, steady[0].last)
+                time.sleep(luck.uniform(0.05, 0.6))
+                self.daemon.kill()
+                visitor.close()
+                self.assertEqual(visitor.seen, sorted(set(visitor.seen)))
+                self.daemon.start()
+        self.assertEqual(load.unknown, [], "a registration that was answered is there")
         page = self.rest.get("/events", limit=1)
-        true = self.all_numbers()
+        true = event_numbers(self.rest)
         for reader in steady:
             reader.wait(lambda r: r.seen and r.seen[-1] == page["newest"], "it has all", 30)
             self.assertEqual(reader.seen, true, "each once, in order, and nothing that isn't there")
             self.assertEqual(reader.gaps, [])
-        registered = self.all_numbers(types="device.registered")
+        registered = event_numbers(self.rest, types="device.registered")
         filtered.wait(lambda r: r.seen and r.seen[-1] == registered[-1], "it has all", 30)
         self.assertEqual(filtered.seen, registered)
         # What is announced is true: each device that was announced is there.
@@ -190,15 +185,6 @@ class Kills(ServerCase):
         self.assertEqual(announced, known)
         for reader in [*steady, filtered]:
             reader.close()
-
-    def all_numbers(self, **query):
-        found, since = [], 0
-        while True:
-            page = self.rest.get("/events", since=since, limit=1000, **query)
-            found += [int(event["id"]) for event in page["items"]]
-            since = page["next"]
-            if since == page["newest"]:
-                return found
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import ssl
 import threading
 import time
 
@@ -22,9 +23,9 @@ def verify(secret, headers, body):
 
 class Receiver:
     """`answer(handler)` decides; by default 204. `seen`: numbers in the order of their coming, those that were answered
-    2xx."""
+    2xx. `tls`: certificate and key, for https."""
 
-    def __init__(self):
+    def __init__(self, tls=None):
         self.seen, self.requests, self.secret, self.answer = [], [], None, None
         self.arrived = threading.Condition()
         outer = self
@@ -47,12 +48,18 @@ class Receiver:
                 pass
 
         self.server = Server(("127.0.0.1", 0), Handler)
+        self.scheme = "https" if tls else "http"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
+                                                     do_handshake_on_connect=False)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/hook?key=topsecret"
+        return f"{self.scheme}://127.0.0.1:{self.port}/hook?key=topsecret"
 
     def take(self, handler, body):
         event = json.loads(body)

@@ -9,6 +9,17 @@ from urllib.parse import urlencode
 from harness import PATIENCE
 
 
+def event_numbers(rest, since=0, **query):
+    """Of all events above that one, in their order."""
+    found = []
+    while True:
+        page = rest.get("/events", since=since, limit=1000, **query)
+        found += [int(event["id"]) for event in page["items"]]
+        since = page["next"]
+        if since == page["newest"]:
+            return found
+
+
 class Reader:
     """Follows GET /events on a thread of its own until close(). `seen`: the numbers, in the order of their coming."""
 

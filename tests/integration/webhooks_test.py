@@ -1,11 +1,19 @@
 """Webhooks: deliveries, signatures, bad receivers, bad URLs, and kill -9 (docs/events.md, Webhooks)."""
-import http.client
 import os
+import pathlib
 import random
+import shutil
+import socket
+import subprocess
+import tempfile
 import time
+import unittest
 
-from harness import ServerCase, main, wait_until
+from authority import Authority
+from harness import Daemon, ServerCase, main, wait_until
 from receiver import Receiver, verify
+from registrations import Registrations
+from sse import event_numbers
 
 
 class WebhookCase(ServerCase):
@@ -29,8 +37,7 @@ class WebhookCase(ServerCase):
         self.assertIn(answer.status, (200, 201), answer)
 
     def numbers(self, since, **query):
-        page = self.rest.get("/events", since=since, limit=1000, **query)
-        return [int(event["id"]) for event in page["items"]]
+        return event_numbers(self.rest, since, **query)
 
     def newest(self):
         return self.rest.get("/events", limit=1)["newest"]
@@ -157,6 +164,25 @@ class Webhooks(WebhookCase):
         self.assertEqual(self.shown(webhook)["failures"], 0)
         self.assertLess(self.daemon.rss() - before, 20 << 20)
 
+    def test_one_that_closes_without_an_answer(self):
+        def close(handler, _):
+            if len(receiver.requests) > 1:
+                return 204
+            handler.wfile.write(b"HTTP/1.1 2")  # half a status line
+            handler.wfile.flush()
+            handler.connection.shutdown(socket.SHUT_RDWR)
+            handler.close_connection = True
+            return None
+
+        receiver = self.receiver()
+        receiver.answer = close
+        webhook = self.webhook(receiver, types=["device.registered"])
+        self.device_event("closes-1")
+        shown = wait_until(lambda: (w := self.shown(webhook))["failures"] and w, "it failed")
+        self.assertIsNone(shown["last_status"])
+        self.assertTrue(shown["last_error"])
+        wait_until(lambda: receiver.seen, "the next attempt delivers it", 15)
+
     def test_one_that_hangs_holds_up_no_other(self):
         hangs, well = self.receiver(), self.receiver()
         hangs.answer = lambda *_: time.sleep(60)
@@ -276,6 +302,69 @@ class Rules(ServerCase):
                 self.assertTrue("private address" in tested["error"] or "resolve" in tested["error"], tested)
 
 
+STORE = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+def may_mount():
+    tried = subprocess.run(["unshare", "-Urm", "true"], capture_output=True, check=False)
+    return STORE.exists() and tried.returncode == 0
+
+
+class TrustingDaemon(Daemon):
+    """The system's authorities are that one."""
+
+    authority = None
+
+    def launch(self, command, env=None):
+        mount = 'mount --bind "$0" "$1" && shift && exec "$@"'
+        super().launch(["unshare", "-Urm", "sh", "-c", mount, str(self.authority), str(STORE), *command], env)
+
+
+@unittest.skipUnless(may_mount(), "mount namespaces or the package ca-certificates are missing")
+class Tls(WebhookCase):
+    """Receivers with certificates of a private authority, without webhooks.allow_http."""
+
+    settings = {"webhooks.allow_private": True}
+    daemon_class = TrustingDaemon
+
+    @classmethod
+    def setUpClass(cls):
+        cls.certificates = pathlib.Path(tempfile.mkdtemp(prefix="otad-hook-"))
+        cls.addClassCleanup(shutil.rmtree, cls.certificates, ignore_errors=True)
+        cls.known, cls.other = Authority(cls.certificates), Authority(cls.certificates, "other")
+        TrustingDaemon.authority = cls.known.crt
+        super().setUpClass()
+
+    def receiver_of(self, authority):
+        receiver = Receiver(authority.issue(f"receiver-{authority.name}"))
+        self.addCleanup(receiver.close)
+        return receiver
+
+    def test_an_authority_of_the_system_vouches(self):
+        receiver = self.receiver_of(self.known)
+        webhook = self.webhook(receiver, types=["device.registered"])
+        tested = self.rest.call("POST", f"/webhooks/{webhook}/test").json
+        self.assertEqual((tested["delivered"], tested["status"]), (True, 204), tested)
+        self.device_event("over-tls")
+        wait_until(lambda: receiver.seen, "it came")
+        self.assertEqual([wrong for _, _, wrong in receiver.requests], [None, None])
+
+    def test_nothing_is_sent_to_others(self):
+        stranger, known = self.receiver_of(self.other), self.receiver_of(self.known)
+        plain = self.receiver()
+        for receiver, url in ((stranger, stranger.url), (known, known.url.replace("127.0.0.1", "localhost")),
+                              (plain, plain.url.replace("http:", "https:"))):
+            with self.subTest(url):
+                webhook = self.rest.call("POST", "/webhooks", {"url": url}).json["id"]
+                self.addCleanup(self.rest.call, "DELETE", f"/webhooks/{webhook}")
+                tested = self.rest.call("POST", f"/webhooks/{webhook}/test").json
+                self.assertEqual((tested["delivered"], tested["status"]), (False, None), tested)
+                self.assertRegex(tested["error"], "(?i)certificate|ssl|tls")
+                self.assertEqual(receiver.requests, [])
+        refused = self.rest.call("POST", "/webhooks", {"url": plain.url})
+        self.assertIn("allow_http", self.assert_problem(refused, 422)["detail"])
+
+
 class Kills(WebhookCase):
     """OTAD_WEBHOOK_KILLS kills (6) at moments that OTAD_WEBHOOK_SEED decides."""
 
@@ -285,27 +374,19 @@ class Kills(WebhookCase):
         receivers = [self.receiver() for _ in range(3)]
         for receiver in receivers:
             self.webhook(receiver, types=["device.registered"])
-        number = 0
-        for _ in range(int(os.environ.get("OTAD_WEBHOOK_KILLS", "6"))):
-            until = time.monotonic() + luck.uniform(0.05, 0.8)
-            while time.monotonic() < until:
-                try:
-                    self.rest.call("PUT", f"/devices/hook-kill-{number}", {"hardware": "gw-k"}, timeout=5)
-                except (OSError, http.client.HTTPException):
-                    break
-                number += 1
-            self.daemon.restart()
+        with Registrations(self.daemon.port, "hook-kill") as load:
+            for _ in range(int(os.environ.get("OTAD_WEBHOOK_KILLS", "6"))):
+                time.sleep(luck.uniform(0.05, 0.8))
+                self.daemon.restart()
+        self.assertEqual(load.unknown, [], "a registration that was answered is there")
         true = self.numbers(since, types="device.registered")
         for receiver in receivers:
             wait_until(lambda r=receiver: r.seen and r.seen[-1] == true[-1], "it has all", 30)
-            first = []
-            for one in receiver.seen:
-                if one not in first:
-                    first.append(one)
-            self.assertEqual(first, true, "in order, all, and nothing that isn't true")
+            self.assertEqual(list(dict.fromkeys(receiver.seen)), true, "in order, all, and nothing that isn't true")
             # What comes again begins at an earlier place and goes on from there in order.
+            place = {number: at for at, number in enumerate(true)}
             for before, after in zip(receiver.seen, receiver.seen[1:]):
-                self.assertTrue(after <= before or true.index(after) == true.index(before) + 1, (before, after))
+                self.assertTrue(after <= before or place[after] == place[before] + 1, (before, after))
             self.assertEqual([wrong for _, _, wrong in receiver.requests if wrong], [])
 
 
