@@ -9,9 +9,11 @@
 #include "fuzz/target.hpp"
 #include "ota/base/clock.hpp"
 #include "ota/base/settings.hpp"
+#include "ota/base/text.hpp"
 #include "ota/domain/digest.hpp"
 #include "ota/domain/ids.hpp"
 #include "ota/domain/version.hpp"
+#include "ota/events/webhooks.hpp"
 #include "ota/firmware/hash.hpp"
 #include "unit/rest/doubles.hpp"
 
@@ -79,6 +81,26 @@ void operator_query(std::string_view bytes) {
                                       {Method::get, "/firmware"},  {Method::post, "/devices/gw-1/token"}};
   const auto& place = kPlaces[first_byte(bytes) % std::size(kPlaces)];
   call(place.method, std::string(place.path) + "?" + std::string(bytes), place.method == Method::post ? "x" : "");
+}
+
+void events(std::string_view bytes) {
+  const auto which = first_byte(bytes) % 5;
+  if (which == 0) return call(Method::get, "/events?" + std::string(bytes), "");
+  if (which == 1) {
+    const auto place = line(bytes);
+    HandRequest request(Method::get, "/events?" + std::string(bytes));
+    request.headers = {{"Accept", "text/event-stream"}, {"Last-Event-ID", std::string(place)}};
+    const auto seen = bench().handle(request);
+    check(seen);
+    require((seen.reply.status == 200) == (seen.reply.stream != nullptr), "a stream is what isn't refused");
+    return;
+  }
+  if (which == 2) return call(Method::post, "/webhooks", bytes);
+  if (which == 3) return call(Method::patch, "/webhooks/1", bytes);
+  const std::string url(bytes);
+  const bool strict = !ota::events::refuse_webhook_url(url, {});
+  require(!strict || !ota::events::refuse_webhook_url(url, {true, true}), "what is allowed least is allowed most");
+  if (strict) require(iequals(std::string_view(url).substr(0, 8), "https://"), "no other scheme");
 }
 
 void settings(std::string_view bytes) {

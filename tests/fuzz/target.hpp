@@ -24,6 +24,8 @@ void http_query(std::string_view bytes);      ///< a path or a query
 void http_host(std::string_view bytes);       ///< a Host header, or what follows the scheme of an origin
 void operator_body(std::string_view bytes);   ///< first byte: which call; then the body
 void operator_query(std::string_view bytes);  ///< first byte: which call; then the query
+void events(std::string_view bytes);          ///< first byte: which call of events or webhooks, 4 for a URL
+void event_stream(std::string_view bytes);    ///< first byte: in which pieces otactl gets the stream that follows
 void server_message(std::string_view bytes);  ///< a message to the agent; behind a NUL, a manifest
 void ddi_body(std::string_view bytes);        ///< first byte: which call of hawkBit, 3 for a path; then the body
 void settings(std::string_view bytes);        ///< a TOML file; behind a NUL, variables, one a line
@@ -41,6 +43,8 @@ inline constexpr Target kTargets[] = {
     {"http_host", http_host},
     {"operator_body", operator_body},
     {"operator_query", operator_query},
+    {"events", events},
+    {"event_stream", event_stream},
     {"server_message", server_message},
     {"ddi_body", ddi_body},
     {"settings", settings},
