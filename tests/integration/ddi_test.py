@@ -285,20 +285,6 @@ class Downloads(DdiCase):
         self.rest.wait_state(self.task, "installing")
 
 
-class Identity(DdiCase):
-    gateway = "a-gateway-token-for-tests"
-
-    @classmethod
-    def setUpClass(cls):
-        import pathlib
-        import tempfile
-        cls.secrets = pathlib.Path(tempfile.mkdtemp(prefix="otad-ddi-"))
-        (cls.secrets / "gateway").write_text(cls.gateway + "\n")
-        (cls.secrets / "gateway").chmod(0o600)
-        cls.settings = {**DdiCase.settings, "ddi.gateway_token_file": str(cls.secrets / "gateway"),
-                        "devices.token_required": True, "ddi.trusted_proxies": ["127.0.0.1"]}
-        super().setUpClass()
-
 class Presence(DdiCase):
     """Two and a half polls are longer than devices.present_s."""
 
@@ -314,6 +300,20 @@ class Presence(DdiCase):
         self.assertEqual((self.online("true"), self.online("false")), ({"polls-1"}, {"talks-1"}))
         self.assertEqual(self.rest.get("/devices", where="online=true", count="true")["count"], 1)
 
+
+class Identity(DdiCase):
+    gateway = "a-gateway-token-for-tests"
+
+    @classmethod
+    def setUpClass(cls):
+        import pathlib
+        import tempfile
+        cls.secrets = pathlib.Path(tempfile.mkdtemp(prefix="otad-ddi-"))
+        (cls.secrets / "gateway").write_text(cls.gateway + "\n")
+        (cls.secrets / "gateway").chmod(0o600)
+        cls.settings = {**DdiCase.settings, "ddi.gateway_token_file": str(cls.secrets / "gateway"),
+                        "devices.token_required": True, "ddi.trusted_proxies": ["127.0.0.1"]}
+        super().setUpClass()
 
     @classmethod
     def tearDownClass(cls):
@@ -333,6 +333,15 @@ class Presence(DdiCase):
         self.refused(self.client("id-1", token=f"GatewayToken {self.gateway}").call("GET", ""))
         self.assertEqual(self.client("id-1", token="targettoken   one-of-my-own-0123").call("GET", "").status, 200)
         self.refused(self.client("id-1", token="Basic eDp5").call("GET", ""))
+
+    def test_the_token_of_another_device(self):
+        issued = {}
+        for name in ("id-8", "id-9"):
+            self.rest.call("PUT", f"/devices/{name}", {"hardware": "gw-a"})
+            issued[name] = "TargetToken " + self.rest.call("POST", f"/devices/{name}/token").json["token"]
+        self.refused(self.client("id-8", token=issued["id-9"]).call("GET", ""))
+        self.assertEqual(self.client("id-8", token=issued["id-8"]).call("GET", "").status, 200)
+        self.assertIsNone(self.rest.get("/devices/id-9")["last_seen"], "it wasn't heard by that")
 
     def test_the_gateway(self):
         by_gateway = self.client("id-2", token=f"GatewayToken {self.gateway}")
@@ -407,6 +416,42 @@ class Strangers(DdiCase):
                      b'"details":["cannot open "/dev/x" \\q"]}}')
         self.assertEqual(device.call("POST", feedback, unescaped).status, 200, "an end that can be read")
         self.assertEqual(self.rest.task(task)["reason"], "device_failed")
+
+    def test_bad_bodies_of_the_other_calls(self):
+        device, task, links, *_ = self.offered("bad-4", "b4.0")
+        self.rest.call("POST", f"/tasks/{task}/cancel")
+        cancel = device.poll()["cancelAction"] + "/feedback"
+        nonsense = [b"", b"{", b"[]", b"null", b"1", b"\xff\xfe", b'{"a":' * 2000]
+        calls = {
+            ("POST", cancel): [{}, {"status": 1}, {"status": {"execution": "closed"}},
+                               {"status": {"execution": -1, "result": {"finished": "none"}}},
+                               {"status": {"execution": "closed", "result": {"finished": 5}}}],
+            ("PUT", "/configData"): [{"data": 1}, {"data": ["a"]}, {"mode": 1, "data": {}}, {"mode": "x", "data": {}},
+                                     {"data": {"a": {"b": 1}}}, {"data": {"k" * 129: "v"}}, {"data": {"k": "v" * 129}},
+                                     {"data": {f"k{i}": "v" for i in range(101)}}],
+            ("PUT", "/installedBase"): [{}, {"name": "x"}, {"name": "x", "version": None}, {"name": "x", "version": -1},
+                                        {"name": "x", "version": "v" * 10_000}],
+        }
+        for (method, path), bodies in calls.items():
+            for body in nonsense + bodies:
+                with self.subTest(f"{method} {path} {str(body)[:80]}"):
+                    answer = device.call(method, path, body)
+                    self.assertEqual(answer.status, 400, answer)
+                    self.assertIn("message", answer.json)
+            self.assertEqual(device.call(method, path, b"x" * 70_000).status, 413)
+        self.assertIn("cancelAction", device.poll(), "nothing was taken for an answer")
+        shown = self.rest.get("/devices/bad-4")
+        self.assertEqual((shown.get("attributes"), shown["current_version"]), ({}, None))
+
+    def test_two_devices_with_one_id(self):
+        one, _, links, deployment, data = self.offered("twin-1", "t1.0")
+        other = self.client("twin-1")
+        self.assertEqual(other.poll()["deploymentBase"].split("?")[0], links["deploymentBase"].split("?")[0])
+        self.assertEqual([device.download(deployment).body for device in (one, other)], [data, data])
+        self.assertEqual(one.feedback(links["deploymentBase"], "closed", "success").status, 200)
+        self.assertEqual(other.feedback(links["deploymentBase"], "closed", "failure").status, 410)
+        self.assertEqual(self.rest.get("/devices/twin-1")["current_version"], "t1.0")
+        self.assertNotIn("deploymentBase", other.poll())
 
     def test_bad_paths_methods_and_ids(self):
         device, _, links, *_ = self.offered("bad-2", "b2.0")
