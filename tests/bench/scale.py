@@ -3,18 +3,22 @@
 
 Three daemons run side by side, one a size, and take their turns at each step: POST /firmware/upgrade; a device's
 request that is granted its slot; the verify that ends its task; a hundred of GET /tasks?state=queued, the first page
-and the last; and a start. CPU is what the daemon used for a step, all its threads; times hold the disk's sync as well.
+and the last; GET /summary; `otactl status`; and a start. CPU is what the daemon used for a step, all its threads; times
+hold the disk's sync as well.
 Debian package: mosquitto.
 """
 import base64
 import contextlib
+import pathlib
 import sqlite3
 import statistics
+import subprocess
 import time
 
 from common import (MIB, PATIENT, Broker, Daemon, Report, exact_seconds, folder, harness, memory, options, running,
                     subfolder)
 
+OTACTL = str(pathlib.Path(harness.OTAD).resolve().parent / "otactl")
 GRID = 65536
 IMAGE = bytes(4 * GRID)
 FILL = f"""
@@ -119,7 +123,15 @@ class Size:
         place = base64.urlsafe_b64decode(following + "=" * (-len(following) % 4)).rsplit(b":", 1)[0] + b":151"
         last = first + "&cursor=" + base64.urlsafe_b64encode(place).decode().rstrip("=")
         return {"first page": self.step(lambda: self.call("GET", first)),
-                "last page": self.step(lambda: self.call("GET", last))}
+                "last page": self.step(lambda: self.call("GET", last)),
+                "summary": self.step(lambda: self.call("GET", "/summary")),
+                "otactl status": self.step(self.status)}
+
+    def status(self):
+        env = {"OTACTL_URL": f"http://127.0.0.1:{self.daemon.port}", "HOME": "/"}
+        shown = subprocess.run([OTACTL, "status"], env=env, capture_output=True, text=True, check=True).stdout
+        if f"Devices   {self.count:,}" not in shown:
+            raise AssertionError(shown)
 
 
 def main():
