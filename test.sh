@@ -80,7 +80,7 @@ done
 say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*"; }
 
 # shellcheck disable=SC2086
-install_missing $build_packages $web_packages $test_packages ${docker:+$docker_packages} ${fuzz:+$fuzz_packages} ${packages:+debootstrap}
+install_missing $build_packages $web_packages $test_packages ${docker:+$docker_packages} ${fuzz:+$fuzz_packages} ${packages:+$booted_packages}
 # shellcheck disable=SC2086
 install_idle $idle_packages
 export PATH=$PATH:/usr/sbin

@@ -9,6 +9,9 @@ build_packages="g++ cmake ninja-build ccache python3 python3-yaml
 # For the Debian packages of otad itself, besides.
 package_packages="dpkg-dev help2man"
 
+# --packages: a minimal Debian 12, which boots.
+booted_packages="debootstrap systemd-container util-linux"
+
 # The operators' page is bundled by npm's packages; a node and npm that are there already do, too.
 web_packages=$(command -v npm >/dev/null || echo "nodejs npm")
 

@@ -4,12 +4,15 @@ The latter takes minutes and is done by root with `test.sh --packages` (OTAD_PAC
 """
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
-from harness import ENVIRONMENT, OTAD, ROOT, SANITIZED, Broker, Process, Rest, digest, free_port, image, main, \
+from booted import Booted
+from harness import ENVIRONMENT, OTAD, PATIENCE, ROOT, SANITIZED, Broker, Process, Rest, digest, free_port, image, main, \
     wait_until
 
 BUILD = pathlib.Path(OTAD).resolve().parent
@@ -37,6 +40,32 @@ def make_packages(folder):
             f"--output={folder}/debian/{program}.1", BUILD / program)
     run("cpack", "-G", "DEB", cwd=folder, env=ENVIRONMENT)
     return {path.name.partition("_")[0]: path for path in folder.glob("*.deb")}
+
+
+def unmount(root):
+    for name in ("proc", "dev"):
+        if os.path.ismount(root / name):
+            run("umount", "-l", root / name)
+
+
+def make_root(case, folder):
+    """A minimal Debian 12 with the files of the kernel and the lists of its packages."""
+    root = folder / "root"
+    root.mkdir()
+    run("bash", "-c", '. tests/debian.sh; make_debian "$@"', "bash", root, folder / "log", cwd=ROOT)
+    (root / "etc/resolv.conf").write_bytes(pathlib.Path("/etc/resolv.conf").read_bytes())
+    case.addClassCleanup(unmount, root)  # before the folder is removed
+    for name in ("proc", "dev"):
+        run("mount", "--rbind", f"/{name}", root / name)
+    inside(root, "apt-get", "update", "-qq")
+    return root
+
+
+def inside(root, *command, status=0, **variables):
+    settings = [f"{key}={value}" for key, value in variables.items()]
+    proxies = [f"{key}={value}" for key, value in os.environ.items() if key.lower().endswith("_proxy")]
+    return run("chroot", root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive",
+               *proxies, *settings, *command, status=status)
 
 
 @unittest.skipIf(SANITIZED, "sanitizers build otherwise")
@@ -97,20 +126,13 @@ class InAMinimalDebian(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="otad-root-", dir="/var/tmp"))
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        cls.root = cls.folder / "root"
-        cls.root.mkdir()
-        run("bash", "-c", '. tests/debian.sh; make_debian "$@"', "bash", cls.root, cls.folder / "log", cwd=ROOT)
-        (cls.root / "etc/resolv.conf").write_bytes(pathlib.Path("/etc/resolv.conf").read_bytes())
-        for name in ("proc", "dev"):
-            run("mount", "--rbind", f"/{name}", cls.root / name)
-            cls.addClassCleanup(run, "umount", "-l", cls.root / name)
+        cls.root = make_root(cls, cls.folder)
         packages = cls.folder / "packages"
         packages.mkdir()
         cls.old = make_packages(packages)
         cls.new = {name: cls.raise_version(path) for name, path in cls.old.items()}
         for path in (*cls.old.values(), *cls.new.values()):
             shutil.copy2(path, cls.root / "tmp")
-        cls.inside("apt-get", "update", "-qq")
         cls.broker = Broker(cls.folder).start()
         cls.addClassCleanup(cls.broker.kill)
         cls.rest = Rest(free_port())
@@ -131,10 +153,7 @@ class InAMinimalDebian(unittest.TestCase):
 
     @classmethod
     def inside(cls, *command, status=0, **variables):
-        settings = [f"{key}={value}" for key, value in variables.items()]
-        proxies = [f"{key}={value}" for key, value in os.environ.items() if key.lower().endswith("_proxy")]
-        return run("chroot", cls.root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive",
-                   *proxies, *settings, *command, status=status)
+        return inside(cls.root, *command, status=status, **variables)
 
     def install(self, packages, status=0):
         return self.inside("apt-get", "install", "-y", "-qq", "--no-install-recommends",
@@ -210,6 +229,69 @@ class InAMinimalDebian(unittest.TestCase):
         self.start()
         self.assertEqual(self.rest.items("/firmware"), [])
         self.daemon.stop()
+
+
+@unittest.skipUnless(os.environ.get("OTAD_PACKAGES"), "test.sh --packages makes a minimal Debian 12 for this")
+class Readme(unittest.TestCase):
+    """What the README says under Start, typed line by line on a Debian 12 that boots with systemd."""
+
+    LONGEST = 60  # seconds for all lines; what they download is there already
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="otad-readme-", dir="/var/tmp"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        cls.root = make_root(cls, cls.folder)
+        packages = cls.folder / "packages"
+        packages.mkdir()
+        built = make_packages(packages)
+        cls.inside("apt-get", "install", "-y", "-qq", "--no-install-recommends", "systemd-sysv", "dbus", "sudo")
+        cls.inside("useradd", "-m", "-s", "/bin/bash", "me")
+        (cls.root / "etc/sudoers.d/me").write_text("me ALL=(ALL) NOPASSWD: ALL\n")
+        for path in built.values():
+            shutil.copy2(path, cls.root / "home/me")
+        cls.inside("apt-get", "install", "-y", "-qq", "--download-only", "mosquitto",
+                   *(f"/home/me/{path.name}" for path in built.values()))
+        unmount(cls.root)
+        cls.machine = Booted(cls.root, cls.folder / "console.log")
+        cls.addClassCleanup(cls.machine.kill)
+        cls.machine.boot("gw.example")
+
+    @classmethod
+    def inside(cls, *command):
+        return inside(cls.root, *command)
+
+    @staticmethod
+    def lines():
+        start = (ROOT / "README.md").read_text().partition("\n## Start\n")[2].partition("\n## ")[0]
+        return re.search(r"```sh\n(.*?)```", start, re.DOTALL).group(1).replace("\\\n", "").splitlines()
+
+    def test_its_lines_end_with_an_updated_device(self):
+        lines = self.lines()
+        self.assertIn(len(lines), range(5, 11))
+        times = {}
+        for line in lines:
+            begun = time.monotonic()
+            done = self.machine.typed("me", line)
+            times[line] = round(time.monotonic() - begun, 1)
+            self.assertEqual(done.returncode, 0, f"{line}\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
+        print(f"{sum(times.values()):.1f} s:", *(f"\n  {took:5} s  {line}" for line, took in times.items()))
+        self.assertIn("succeeded", self.machine.typed("me", "otactl task list --where id=gw-18").stdout)
+        self.assertEqual((self.root / "home/me/version").read_text().strip(), "1.1.0")
+        self.assertLess(sum(times.values()), self.LONGEST * PATIENCE)
+        self.check_services()
+
+    def check_services(self):
+        for unit in ("otad.service", "mosquitto.service", "otad-renew.timer"):
+            self.assertEqual(self.machine.inside("systemctl", "is-active", unit).stdout.strip(), "active", unit)
+        renewed = self.machine.inside("systemctl", "start", "otad-renew.service")
+        told = self.machine.inside("journalctl", "-u", "otad-renew", "-o", "cat").stdout
+        self.assertEqual((renewed.returncode, "nothing was changed" in told), (0, True), told)
+        again = self.machine.typed("me", "sudo otad setup --non-interactive")
+        self.assertIn("nothing was changed", again.stdout)
+        undone = self.machine.typed("me", "sudo otad setup --non-interactive --undo")
+        self.assertIn("everything is as it was before", undone.stdout, undone.stderr)
+        self.machine.shut_down()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import sys
 
 from device import Device
 from harness import ENVIRONMENT, OTAD, PATIENCE, ROOT, Process, ServerCase, main, wait_until
+from otactl_case import Screen, lines_of
 from receiver import Receiver
 
 WEB = ROOT / "tests/web"
@@ -196,6 +197,16 @@ class Large(PageCase):
 
 
 class Views(PageCase):
+    def draw_status(self, rollout):
+        """The same on a terminal, for people: rollout-status.txt beside the pictures."""
+        screen = Screen(["rollout", "status", rollout, "--watch"], ENVIRONMENT | {
+            "OTACTL_URL": f"http://127.0.0.1:{self.daemon.port}", "TERM": "xterm", "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}, columns=110)
+        self.assertEqual(screen.wait(), 3, screen.text)  # it halted
+        text = "\n".join(lines_of(screen.text)).strip("\n") + "\n"
+        self.assertIn("halted", text)
+        pathlib.Path(PICTURES).mkdir(parents=True, exist_ok=True)
+        (pathlib.Path(PICTURES) / "rollout-status.txt").write_text(text)
+
     def test_every_view_in_light_dark_and_on_a_phone(self):
         self.fleet(12)
         self.firmware("1.1.0", "gw-a", size=3_000_000)
@@ -203,6 +214,7 @@ class Views(PageCase):
         self.roll_out("1.1.0", "completed")
         rollout = self.roll_out("2.0.0", "halted")
         failed = self.rest.get("/tasks", state="failed")["items"][0]
+        self.draw_status(rollout)
         self.scene("views", rollout=rollout, device=failed["device_id"], task=failed["task_id"], timeout=400)
 
 
