@@ -12,7 +12,7 @@ import time
 import unittest
 
 from device import Device
-from harness import ENVIRONMENT, OTAD, Daemon, ServerCase, image, main
+from harness import ENVIRONMENT, OTAD, ROOT, Daemon, ServerCase, image, main
 
 # What is a clock, or of one process.
 CLOCKS = re.compile(rb'"(age_s|uptime_s|seconds_ago|now|living|present|online|until|next_at|free_bytes|at)": ?("[^"]*"|[\d.]+)')
@@ -204,6 +204,28 @@ class Restore(ServerCase):
         shown = self.rest.call("GET", "/metrics").body.decode()
         taken = float(re.search(r"^otad_last_backup_timestamp_seconds (\S+)$", shown, re.MULTILINE)[1])
         self.assertLess(abs(time.time() - taken), 600)
+
+    def standby(self, daemon, status=0):
+        done = subprocess.run(["sh", str(ROOT / "docs/examples/standby.sh"), str(self.fresh), str(daemon.config)],
+                              capture_output=True, text=True, check=False,
+                              env=ENVIRONMENT | {"PATH": f"{pathlib.Path(OTAD).resolve().parent}:{ENVIRONMENT['PATH']}"})
+        self.assertEqual(done.returncode, status, done)
+        return done.stderr
+
+    def test_a_standby_is_kept_warm_and_takes_over(self):
+        daemon = self.elsewhere()
+        self.fresh = self.folder / "standby.otad"
+        for turn in range(2):
+            self.fresh.unlink(missing_ok=True)
+            self.assertEqual(self.rest.call("PUT", f"/channels/turn-{turn}", {}).status, 201)
+            self.otad("backup", str(self.fresh))
+            self.standby(daemon)
+        daemon.start()
+        channels = {channel["name"] for channel in daemon.rest.get("/channels")["items"]}
+        self.assertLessEqual({"turn-0", "turn-1"}, channels)
+        self.assertEqual(daemon.rest.get("/devices/gw-1")["current_version"], "1.0.0")
+        self.assertIn("otad runs here", self.standby(daemon, status=1))
+        self.assertEqual(daemon.rest.call("GET", "/channels/turn-1").status, 200)
 
 
 if __name__ == "__main__":
