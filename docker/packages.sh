@@ -40,10 +40,6 @@ fuzz_packages="clang-14 libclang-rt-14-dev"
 broker_packages="rabbitmq-server ejabberd"
 broker_npm_packages="aedes@0.51.3"
 
-# What the built programs are linked with.
-runtime_packages="ca-certificates libarchive13 libcctz2 libcurl4 libfmt9 libpaho-mqtt1.3 libpaho-mqttpp3-1 libspdlog1.10 libsqlite3-0
-  libssl3 libtomlplusplus3 tzdata zlib1g"
-
 # install_missing NAME...: as root or by sudo; says nothing where nothing is missing.
 install_missing() {
   missing=
