@@ -9,7 +9,7 @@ if(TARGET otad AND NOT OTAD_SANITIZE)
   target_link_libraries(bench_fleet_cost PRIVATE ota_engine SQLiteCpp sqlite3 GTest::gtest fmt::fmt)
 
   find_program(OTAD_BENCH_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
-  foreach(bench events messages scale connections upload operators network chunks ddi)
+  foreach(bench events messages scale fleet connections upload operators network chunks ddi)
     add_test(NAME bench.${bench}
       COMMAND ${OTAD_BENCH_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/bench/${bench}.py --quick)
     set_tests_properties(bench.${bench} PROPERTIES LABELS bench TIMEOUT 360

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ota/domain/ids.hpp"
+#include "ota/domain/selection.hpp"
 #include "rest/fleet_counts.hpp"
 #include "rest/handlers.hpp"
 #include "rest/json.hpp"
@@ -27,7 +28,7 @@ struct FleetQuery {
   WallTime since{};
   std::chrono::seconds step{kHour};
   std::int64_t living_since = 0;
-  storage::Selection present;
+  Presence presence;
 
   bool has(const std::string& its_channel, const std::string& its_hardware) const {
     return (!channel || *channel == its_channel) && (!hardware || *hardware == its_hardware);
@@ -49,12 +50,7 @@ FleetQuery fleet_query_of(QueryFields& query, const Context& context) {
   }
   wanted.step = std::chrono::seconds{query.integer("step", kHour, kLongestFleetStep).value_or(kHour)};
   wanted.living_since = living_since_day(context);
-  std::vector<std::string> conditions{"online=true"};
-  if (wanted.channel) conditions.push_back("channel=" + *wanted.channel);
-  if (wanted.hardware) conditions.push_back("hardware=" + *wanted.hardware);
-  if (query.errors().empty())
-    wanted.present.conditions = conditions_of(conditions, Selects::devices, query.errors());
-  wanted.present.presence = presence_of(context);
+  wanted.presence = presence_of(context);
   return wanted;
 }
 
@@ -95,7 +91,7 @@ Json fleet_json(storage::ReadView& view, const FleetQuery& wanted) {
   }
   return {{"devices", devices},
           {"living", living},
-          {"present", view.devices.count(wanted.present)},
+          {"present", view.devices.online(wanted.presence, wanted.channel, wanted.hardware)},
           {"versions", std::move(versions)},
           {"points", points_json(view, wanted)}};
 }

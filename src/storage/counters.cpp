@@ -38,7 +38,7 @@ TaskCounted counted_as(const Task& task) {
 
 DeviceCounted counted_as(const Device& device) {
   DeviceCounted counted{{device.channel, device.hardware, device.current_version, device.pinned},
-                        {0, device.poll.count()}};
+                        {0, device.poll.count(), device.channel, device.hardware}};
   if (device.last_seen) {
     counted.kind.day = since_1970<std::chrono::days>(*device.last_seen);
     counted.contact.minute = since_1970<std::chrono::minutes>(*device.last_seen);
@@ -57,7 +57,7 @@ Counters::Counters(SQLite::Database& db)
       failure_table_(db, "failure_counts", "hour, reason"),
       membership_table_(db, "rollout_counts", "rollout, from_version, contact, bucket"),
       kind_table_(db, "fleet", "channel, hardware, version, pinned, day"),
-      contact_table_(db, "device_minutes", "minute, poll_s"),
+      contact_table_(db, "device_minutes", "minute, poll_s, channel, hardware"),
       task_(db, fmt::format("SELECT {} FROM tasks WHERE number=?", kTaskColumns)),
       tasks_of_(db, fmt::format("SELECT {} FROM tasks WHERE device=?", kTaskColumns)),
       device_(db,
@@ -117,6 +117,8 @@ void Counters::leave_device(const std::string& id) {
   counted.kind.day = rows.integer();
   counted.contact.minute = rows.integer();
   counted.contact.poll_s = rows.integer();
+  counted.contact.channel = counted.kind.channel;
+  counted.contact.hardware = counted.kind.hardware;
   move(counted, std::nullopt);
 }
 
@@ -127,7 +129,8 @@ void Counters::write() {
     membership_table_.change(n, of.rollout, of.from_version, of.contact, of.bucket);
   for (const auto& [of, n] : std::exchange(kinds_, {}))
     kind_table_.change(n, of.channel, of.hardware, of.version, of.pinned, of.day);
-  for (const auto& [of, n] : std::exchange(contacts_, {})) contact_table_.change(n, of.minute, of.poll_s);
+  for (const auto& [of, n] : std::exchange(contacts_, {}))
+    contact_table_.change(n, of.minute, of.poll_s, of.channel, of.hardware);
 }
 
 void Counters::forget() {

@@ -49,6 +49,8 @@ struct DeviceCounted {
   struct Contact {
     std::int64_t minute = 0;  ///< of the last one, since 1970; 0: none yet
     std::int64_t poll_s = 0;  ///< Device::poll
+    std::string channel;
+    std::string hardware;
     auto operator<=>(const Contact&) const = default;
   };
   Kind kind;

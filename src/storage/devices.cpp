@@ -34,7 +34,7 @@ struct Devices::Statements {
   Query counts{db,
                "SELECT channel, hardware, version, SUM(n), SUM(CASE WHEN day>=? THEN n ELSE 0 END) FROM fleet "
                "GROUP BY 1, 2, 3"};
-  Query online{db, "SELECT minute, poll_s, n FROM device_minutes WHERE minute>=?"};
+  Query online{db, "SELECT minute, poll_s, channel, hardware, n FROM device_minutes WHERE minute>=?"};
   Query strangers{db,
                   "SELECT id, registered=0 AND certified=0 AND secret IS NULL AND COALESCE(last_seen, created)<?2 FROM "
                   "devices WHERE id>?1 ORDER BY id LIMIT ?3"};
@@ -68,7 +68,8 @@ std::array<std::int64_t, 4> Devices::verdicts() {
   return counts;
 }
 
-std::int64_t Devices::count_online(const Presence& presence) {
+std::int64_t Devices::online(const Presence& presence, const std::optional<std::string>& channel,
+                             const std::optional<std::string>& hardware) {
   using std::chrono::minutes;
   const auto minute_of = [](WallTime at) { return std::chrono::floor<minutes>(at).time_since_epoch().count(); };
   std::int64_t count = 0;
@@ -76,6 +77,9 @@ std::int64_t Devices::count_online(const Presence& presence) {
   for (auto rows = q_->online.rows(static_cast<std::int64_t>(minute_of(presence.earliest()))); rows.next();) {
     const auto minute = rows.integer();
     like.poll = std::chrono::seconds{rows.integer()};
+    const auto its_channel = rows.text();
+    const auto its_hardware = rows.text();
+    if ((channel && *channel != its_channel) || (hardware && *hardware != its_hardware)) continue;
     if (minute >= minute_of(presence.now - like.online_for(presence.present))) count += rows.integer();
   }
   return count;
@@ -133,7 +137,7 @@ DeviceCounts Devices::counts(const Presence& presence, WallTime living_since) {
   }
   std::stable_sort(counts.versions.begin(), counts.versions.end(),
                    [](const auto& a, const auto& b) { return a.devices > b.devices; });
-  counts.online = count_online(presence);
+  counts.online = online(presence);
   return counts;
 }
 

@@ -91,10 +91,11 @@ def database_of(backup, target):
 
 
 def count_again(database):
-    """The counters that otad keeps beside devices and tasks (migrations 0013, 0014 and 0021), after rows were written by SQL."""
+    """What otad counts of devices and tasks (migrations 0013, 0014, 0022), after rows were written by SQL."""
     database.executescript("""
         DELETE FROM device_minutes; DELETE FROM task_counts; DELETE FROM failure_counts; DELETE FROM fleet;
-        INSERT INTO device_minutes SELECT COALESCE(last_seen, 0) / 60000, poll_s, COUNT(*) FROM devices GROUP BY 1, 2;
+        INSERT INTO device_minutes (minute, poll_s, channel, hardware, n)
+            SELECT COALESCE(last_seen, 0) / 60000, poll_s, channel, hardware, COUNT(*) FROM devices GROUP BY 1, 2, 3, 4;
         INSERT INTO task_counts SELECT state, version, COUNT(*) FROM tasks GROUP BY 1, 2;
         INSERT INTO failure_counts SELECT COALESCE(ended, updated) / 3600000, reason, COUNT(*) FROM tasks
             WHERE state = 6 GROUP BY 1, 2;

@@ -49,6 +49,9 @@ class Devices {
   std::int64_t count(const Selection& selection);
   /// From counters, in constant time. Contacts count by the whole minute (online) and UTC day (living).
   DeviceCounts counts(const Presence& presence, WallTime living_since);
+  /// How many are online, of one channel and one hardware type where they are given. Counted in the same way.
+  std::int64_t online(const Presence& presence, const std::optional<std::string>& channel = {},
+                      const std::optional<std::string>& hardware = {});
   struct Strangers {
     std::vector<std::string> ids;
     std::string last;  ///< go on after it; empty: that was the last device
@@ -58,8 +61,6 @@ class Devices {
   Strangers strangers(const std::string& after, WallTime before, int limit);
 
  private:
-  std::int64_t count_online(const Presence& presence);
-
   struct Statements;
   std::unique_ptr<Statements> q_;
 };

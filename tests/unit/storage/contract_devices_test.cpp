@@ -113,7 +113,15 @@ TEST_P(DeviceRows, ThoseOnlineAreCountedByTheirOwnPolls) {
   }
   EXPECT_EQ(devices.counts({now, 300s}, {}).online, 3);
   EXPECT_EQ(devices.counts({now, 1'800s}, {}).online, 5);
+  d.channel = "lab";
+  d.hardware = "gw-b";
   d.id = "daily";
+  d.last_seen = now;
+  put(d);
+  EXPECT_EQ(devices.online({now, 300s}, "lab"), 1);
+  EXPECT_EQ(devices.online({now, 300s}, "lab", "gw-b"), 1);
+  EXPECT_EQ(devices.online({now, 300s}, "lab", "gw-a"), 0);
+  EXPECT_EQ(devices.online({now, 300s}, "default"), 2);
   d.poll = 60s;
   d.last_seen = now - 50h;
   put(d);

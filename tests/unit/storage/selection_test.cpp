@@ -134,8 +134,9 @@ class SelectionTest : public ::testing::Test, protected Store {
   }
 
   void expect_recount() {
-    EXPECT_EQ(counters("SELECT minute || '|' || poll_s, n FROM device_minutes"),
-              counters("SELECT (COALESCE(last_seen, 0) / 60000) || '|' || poll_s, COUNT(*) FROM devices GROUP BY 1"));
+    EXPECT_EQ(counters("SELECT minute || '|' || poll_s || '|' || channel || '|' || hardware, n FROM device_minutes"),
+              counters("SELECT (COALESCE(last_seen, 0) / 60000) || '|' || poll_s || '|' || channel || '|' || hardware, "
+                       "COUNT(*) FROM devices GROUP BY 1"));
     EXPECT_EQ(counters("SELECT state || '|' || version, n FROM task_counts"),
               counters("SELECT state || '|' || version, COUNT(*) FROM tasks GROUP BY 1"));
     EXPECT_EQ(counters("SELECT hour || '|' || reason, n FROM failure_counts"),
