@@ -47,7 +47,7 @@ class Fleet:
         answer = self.daemon.rest.call(method, path, body)
         if answer.status not in wanted:
             raise AssertionError(f"{method} {path}: {answer}")
-        return answer.json
+        return answer
 
     def step(self, *call, **more):
         """What a call answered, and what it took, in milliseconds."""
@@ -66,10 +66,11 @@ class Fleet:
 
         measured("GET /summary", "GET", "/summary")
         measured("GET /fleet", "GET", "/fleet")
+        measured("GET /metrics", "GET", "/metrics")
         measured("GET /devices, a page", "GET", "/devices?where=version%3C2.0&limit=100")
         order = {"channel": "default", "version": "2.0", "stages": [{"to": "canary"}, {"to": "50%"}]}
         measured("plan", "POST", "/rollouts?dry_run=true", order)
-        rollout = "/rollouts/" + measured("create", "POST", "/rollouts", order, wanted=(201,))["rollout_id"]
+        rollout = "/rollouts/" + measured("create", "POST", "/rollouts", order, wanted=(201,)).json["rollout_id"]
         measured("GET /rollouts/{id}", "GET", rollout)
         measured("pause", "POST", rollout + "/pause")
         measured("resume", "POST", rollout + "/resume")
@@ -79,7 +80,7 @@ class Fleet:
     def opens_half(self):
         """Until the tasks of half of the fleet are there: seconds, and how long an overview took meanwhile at most."""
         order = {"channel": "default", "version": "3.0", "stages": [{"to": "canary"}, {"to": "50%", "delay_s": 0}]}
-        rollout = "/rollouts/" + self.call("POST", "/rollouts", order, wanted=(201,))["rollout_id"]
+        rollout = "/rollouts/" + self.call("POST", "/rollouts", order, wanted=(201,)).json["rollout_id"]
         _, took = self.step("POST", rollout + "/advance")
         begun, slowest, admitted = time.monotonic(), 0.0, 0
         while admitted < self.count // 2:
@@ -87,7 +88,7 @@ class Fleet:
                 raise AssertionError(f"{admitted} devices admitted")
             answer, asked = self.step("GET", rollout)
             slowest = max(slowest, asked["ms"])
-            admitted = sum(answer["buckets"].values())
+            admitted = sum(answer.json["buckets"].values())
             time.sleep(0.05)
         return {"advance, ms": took["ms"], "admits half, s": time.monotonic() - begun, "GET at most, ms": slowest}
 
