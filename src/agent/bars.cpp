@@ -48,7 +48,7 @@ std::string cut_utf8(std::string text, std::size_t most) {
 }
 
 std::string draw(const Event& event, std::size_t name_width) {
-  auto done = event.size == 0 ? 0 : event.bytes * kBarWidth / event.size;
+  auto done = static_cast<std::size_t>(event.size == 0 ? 0 : event.bytes * kBarWidth / event.size);
   auto percent = event.size == 0 ? 0 : event.bytes * 100 / event.size;
   auto versions = event.from_version.empty() ? event.version : event.from_version + " -> " + event.version;
   auto rate = event.seconds > 0 ? static_cast<double>(event.bytes_fetched) / event.seconds : 0;

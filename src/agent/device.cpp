@@ -138,7 +138,7 @@ Time Device::step() {
   if (verdict()) return Time::max();
   if (phase_ == Phase::idle && !ask_.armed()) {
     auto poll = static_cast<double>(shared_.options.poll_s) * (1.0 - shared_.random.unit() / 4);
-    ask_.arm(now, milliseconds(static_cast<long>(poll * 1000)));
+    ask_.arm(now, milliseconds(static_cast<std::int64_t>(poll * 1000)));
   }
   return std::min(next_step(now, online), look_again);
 }

@@ -60,7 +60,7 @@ std::string progress_json(const Identity& who, const Assignment& task, const Chu
   object["chunks"] = to_json(chunks);
   object["status"] = ok ? "ok" : "mismatch";
   object["transport"] = to_string(transport);
-  if (rtt_ms > 0) object["rtt_ms"] = static_cast<double>(static_cast<long>(rtt_ms * 10)) / 10.0;
+  if (rtt_ms > 0) object["rtt_ms"] = static_cast<double>(static_cast<std::int64_t>(rtt_ms * 10)) / 10.0;
   return dump(object);
 }
 

@@ -179,13 +179,13 @@ Fetched MqttSource::take(std::uint32_t index) {
 
 milliseconds MqttSource::patience() const {
   const double rate = std::max(kSlowest, rate_ / 4);
-  return kPatience + milliseconds(static_cast<long>(1000.0 * grid_.chunk_bytes / rate));
+  return kPatience + milliseconds(static_cast<std::int64_t>(1000.0 * grid_.chunk_bytes / rate));
 }
 
 // Who has another way waits no longer than for what was seen.
 Time MqttSource::overdue(const Asked& one) const {
   const double chunk_s = rate_ == 0 ? 0 : grid_.chunk_bytes / std::max(kSlowest, rate_);
-  return std::min(one.lost_at, moved_ + kPatience + kOverdue + milliseconds(static_cast<long>(1000.0 * chunk_s)));
+  return std::min(one.lost_at, moved_ + kPatience + kOverdue + milliseconds(static_cast<std::int64_t>(1000.0 * chunk_s)));
 }
 
 void MqttSource::deliver(std::string_view task, std::uint32_t index, std::string_view payload) {

@@ -31,7 +31,7 @@ class JsonReporter final : public Reporter {
       object["chunks"] = event.chunks;
       object["chunk_count"] = event.chunk_count;
       object["attempt"] = event.attempt;
-      object["seconds"] = static_cast<double>(static_cast<long>(event.seconds * 1000)) / 1000;
+      object["seconds"] = static_cast<double>(static_cast<std::int64_t>(event.seconds * 1000)) / 1000;
     }
     // ASCII alone: what the server wrote may hold characters that a terminal obeys.
     auto line = object.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";

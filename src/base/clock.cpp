@@ -1,7 +1,6 @@
 #include "ota/base/clock.hpp"
 
-#include <cstdio>
-#include <ctime>
+#include <fmt/format.h>
 
 namespace ota {
 
@@ -12,16 +11,13 @@ Millis SystemClock::steady() const {
 }
 
 std::string to_rfc3339(WallTime time) {
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  // Not by system_clock::to_time_t: its nanoseconds reach from 1677 to 2262 only.
-  const std::time_t t = seconds.time_since_epoch().count();
-  std::tm tm{};
-  gmtime_r(&t, &tm);
-  // strftime writes the year 26 with two digits.
-  char text[32];
-  const int year = std::snprintf(text, sizeof text, "%04d", tm.tm_year + 1900);
-  const auto at = static_cast<std::size_t>(year);
-  return std::string(text, at + std::strftime(text + at, sizeof text - at, "-%m-%dT%H:%M:%SZ", &tm));
+  // Not by time_t, which ends in 2038 on 32-bit systems.
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::seconds>(time - day));
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
+                     clock.minutes().count(), clock.seconds().count());
 }
 
 namespace {

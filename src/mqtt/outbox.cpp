@@ -64,7 +64,7 @@ bool Outbox::can_take(std::size_t window) const {
 
 std::optional<Outgoing> Outbox::delivered(std::uint64_t id) {
   if (id < first_id_ || id - first_id_ >= entries_.size()) return std::nullopt;
-  auto& entry = entries_[id - first_id_];
+  auto& entry = entries_[static_cast<std::size_t>(id - first_id_)];
   if (!entry) return std::nullopt;
   if (entry->message.qos > 0) unacknowledged_ = false;
   auto message = drop(entry);

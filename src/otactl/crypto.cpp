@@ -74,8 +74,8 @@ std::string digest_of(int descriptor, std::uint64_t size, const std::function<vo
   require(context && EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1, "SHA-256");
   std::vector<char> block(kBlock);
   for (std::uint64_t at = 0; at < size;) {
-    const auto got = ::pread(descriptor, block.data(), std::min<std::uint64_t>(kBlock, size - at),
-                             static_cast<off_t>(at));
+    const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(kBlock, size - at));
+    const auto got = ::pread(descriptor, block.data(), most, static_cast<off_t>(at));
     if (interrupted()) throw Failure(kInterrupted, "interrupted");
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw Failure(kRefused, fmt::format("the file can't be read: {}", std::strerror(errno)));

@@ -98,7 +98,7 @@ int Transfer::progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_
 std::size_t Transfer::read_file(char* to, std::size_t, std::size_t size, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
   const auto& file = *transfer.request_.file;
-  const auto most = std::min<std::uint64_t>(size, file.size - transfer.read_);
+  const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(size, file.size - transfer.read_));
   for (;;) {
     const auto got = ::pread(file.descriptor, to, most, static_cast<off_t>(transfer.read_));
     if (got < 0 && errno == EINTR && !interrupted()) continue;

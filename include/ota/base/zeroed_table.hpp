@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -22,7 +23,9 @@ class ZeroedTable {
   }
 
   /// The entry of a hash.
-  std::atomic_ref<T> operator[](std::size_t hash) const { return std::atomic_ref<T>(table_.get()[hash % size_]); }
+  std::atomic_ref<T> operator[](std::uint64_t hash) const {
+    return std::atomic_ref<T>(table_.get()[static_cast<std::size_t>(hash % size_)]);
+  }
 
  private:
   struct Free {
