@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 usage() {
   cat <<'END'
 ./test.sh [--fresh] [--sanitize address|thread] [--docker] [--fuzz SECONDS] [--crash N] [--soak MINUTES] [--brokers]
-          [--packages] [--fleet N] [--filter REGEX]
+          [--packages] [--cross] [--fleet N] [--filter REGEX]
   --fresh                    make a minimal Debian 12 (debootstrap, as root), clone HEAD into it, and there run
                              ./test.sh with the other options, and ./run.sh --once
   --sanitize address|thread  build with ASan and UBSan, or with TSan, and run the same tests
@@ -16,6 +16,7 @@ usage() {
   --fuzz SECONDS             also fuzz each parser of external data with libFuzzer for SECONDS (60 is a good start)
   --crash N                  kill -9 the daemon N times in the crash campaign instead of 50 (1000: about an hour)
   --packages                 also install, upgrade, remove and purge the Debian packages in a minimal Debian 12 (as root)
+  --cross                    also make the packages for arm64 and armhf, and carry out updates with them in qemu (as root)
   --fleet N                  play the large simulated fleets that take long N times instead of 20 (300: 5 minutes)
   --soak MINUTES             also run a mixed load for MINUTES: memory, descriptors and database must not grow
   --brokers                  also run the whole flow over RabbitMQ, ejabberd and aedes: installs them (80 MB, and npm)
@@ -42,6 +43,7 @@ soak=''
 fleet=20
 brokers=''
 packages=''
+cross=''
 for option; do
   [[ $option == --fresh ]] && fresh=yes || given+=("$option")
 done
@@ -66,6 +68,7 @@ while (($#)); do
       fleet=$2; shift ;;
     --brokers) brokers=yes ;;
     --packages) packages=yes ;;
+    --cross) cross=yes ;;
     --filter)
       [[ -n ${2:-} ]] || { usage >&2; exit 2; }
       filter=(-R "$2"); shift ;;
@@ -80,7 +83,8 @@ done
 say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*"; }
 
 # shellcheck disable=SC2086
-install_missing $build_packages $web_packages $test_packages ${docker:+$docker_packages} ${fuzz:+$fuzz_packages} ${packages:+$booted_packages}
+install_missing $build_packages $web_packages $test_packages ${docker:+$docker_packages} ${fuzz:+$fuzz_packages} \
+  ${packages:+$booted_packages} ${cross:+$cross_packages}
 # shellcheck disable=SC2086
 install_idle $idle_packages
 export PATH=$PATH:/usr/sbin
@@ -101,6 +105,11 @@ cmake --build --preset "$preset" -j "$jobs" >"$build/build.log" 2>&1 ||
 
 export OTAD_BUILD=$build OTAD_CRASH_KILLS=$crash OTAD_FLEET_RUNS=$fleet OTAD_JOBS=$jobs
 [[ ! $packages ]] || export OTAD_PACKAGES=1
+if [[ $cross ]]; then
+  say "packages for arm64 and armhf"
+  JOBS=$jobs tests/cross.sh arm64 armhf || { echo "0 passed, 1 failed"; exit 1; }
+  export OTAD_CROSS=1
+fi
 if [[ $brokers ]]; then
   say "installing other brokers"
   install_brokers "$build/brokers"

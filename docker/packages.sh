@@ -1,16 +1,23 @@
 # shellcheck shell=sh disable=SC2034
-# The Debian 12 packages that otad needs, for run.sh, test.sh and the Dockerfile: the one list of them. For any sh.
+# The packages of Debian 12 and 13 that otad needs, for run.sh, test.sh and the Dockerfile: the one list of them. For any sh.
 
-build_packages="g++ cmake ninja-build ccache python3 python3-yaml
-  libarchive-dev libboost1.81-dev libcctz-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev libgtest-dev libpaho-mqtt-dev
-  libpaho-mqttpp-dev libspdlog-dev libsqlite3-dev libsqlitecpp-dev libssl-dev libtomlplusplus-dev
-  nlohmann-json3-dev zlib1g-dev"
+build_tools="cmake ninja-build ccache python3 python3-yaml"
+# Debian 12 has two of Boost, and the other is too old; Debian 13 has one.
+boost=libboost-dev
+! grep -q '^VERSION_CODENAME=bookworm$' /etc/os-release || boost=libboost1.81-dev
+build_libraries="libarchive-dev $boost libcctz-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev
+  libgtest-dev libpaho-mqtt-dev libpaho-mqttpp-dev libspdlog-dev libsqlite3-dev libsqlitecpp-dev libssl-dev
+  libtomlplusplus-dev nlohmann-json3-dev zlib1g-dev"
+build_packages="g++ $build_tools $build_libraries"
 
 # For the Debian packages of otad itself, besides.
 package_packages="dpkg-dev help2man"
 
 # --packages: a minimal Debian 12, which boots.
 booted_packages="debootstrap systemd-container util-linux"
+
+# Packages for other machines, made in a root file system of their own (tests/cross.sh); the emulator runs what was built.
+cross_packages="debootstrap mount util-linux qemu-user-static lintian"
 
 # The operators' page is bundled by npm's packages; a node and npm that are there already do, too.
 web_packages=$(command -v npm >/dev/null || echo "nodejs npm")

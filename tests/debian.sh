@@ -1,9 +1,11 @@
 # shellcheck shell=bash
-# make_debian ROOT LOG: a minimal Debian 12 in the folder ROOT, from the mirrors and through the proxy that this machine's
-# apt uses, as those are known to be reached from here; its own apt uses them too, and its npm the registry and the
-# certificates of this machine's. As root, with debootstrap installed.
+# make_debian ROOT LOG [ARCHITECTURE...]: a minimal Debian 12 in the folder ROOT, from the mirrors and through the proxy that
+# this machine's apt uses, as those are known to be reached from here; its own apt uses them too, and its npm the registry
+# and the certificates of this machine's. It takes packages of the other architectures, too. As root, with debootstrap
+# installed.
 make_debian() {
-  local root=$1 log=$2 mirrors mirror proxy cafile include=()
+  local root=$1 log=$2 architecture mirrors mirror proxy cafile include=()
+  shift 2
   # shellcheck disable=SC2016
   mirrors=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
     grep -E ' bookworm(-updates|-security)? main$' | sort -u) || true
@@ -14,6 +16,9 @@ make_debian() {
   [[ $mirrors != *https:* ]] || include=(--include=ca-certificates)
   http_proxy=$proxy debootstrap --variant=minbase ${include[@]+"${include[@]}"} bookworm "$root" "$mirror" >"$log" 2>&1 ||
     { tail -n 20 "$log" >&2; return 1; }
+  echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/throwaway"
+  # A library has one version for all architectures, and mirrors don't get each one's security updates at the same time.
+  (($# == 0)) || mirrors=$(grep ' bookworm main$' <<<"$mirrors")
   printf 'deb %s\n' "${mirrors//$'\n'/$'\ndeb '}" >"$root/etc/apt/sources.list"
   {
     apt-config dump | grep -E '^Acquire::(https?|Retries|Check-)' || true
@@ -27,5 +32,28 @@ make_debian() {
       echo "cafile=/etc/ssl/npm-registry.crt" >>"$root/etc/npmrc"
     fi
   fi
+  for architecture; do chroot "$root" dpkg --add-architecture "$architecture"; done
   rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/archives/*.deb
+}
+
+# enter_debian ROOT DIRECTORY FOLDER... -- COMMAND...: runs the command in that directory of the root file system, in
+# namespaces of its own, so that nothing stays mounted and nothing goes on running. Each folder of this machine is there
+# under its own name. The process id is the one to kill where this runs in the background.
+enter_debian() {
+  # shellcheck disable=SC2016
+  exec unshare --mount --pid --ipc --uts --fork --kill-child sh -ec '
+    root=$1 directory=$2; shift 2
+    mount --bind "$root" "$root"  # so that / is a mount there, as on a machine
+    mount -t proc proc "$root/proc"
+    mount -t sysfs sysfs "$root/sys"
+    mount --rbind /dev "$root/dev"
+    mount -t tmpfs -o mode=755 tmpfs "$root/run"
+    while [ "$1" != -- ]; do
+      mkdir -p "$root$1"
+      mount --bind "$1" "$root$1"
+      shift
+    done
+    shift
+    # Process 1 stays, and reaps what loses its parent.
+    chroot "$root" sh -ec "cd $directory; exec \"\$@\"" sh "$@" && exit 0 || exit "$?"' sh "$@"
 }

@@ -30,27 +30,18 @@ say "commit $(git -C "$root$home" log -1 --format='%h %s')"
 
 # A compiler cache that the environment names is shared with the root; otherwise everything is compiled.
 settings=(HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+shared=()
 if [[ ${CCACHE_DIR:-} ]]; then
-  mkdir -p "$CCACHE_DIR" "$root/ccache"
-  settings+=(CCACHE_DIR=/ccache CCACHE_BASEDIR="$home" CCACHE_NOHASHDIR=1)
+  mkdir -p "$CCACHE_DIR"
+  shared=("$CCACHE_DIR")
+  settings+=(CCACHE_DIR="$CCACHE_DIR" CCACHE_BASEDIR="$home" CCACHE_NOHASHDIR=1)
 fi
 
-# inside LOG COMMAND...: in the root, in namespaces of its own: nothing stays mounted, and nothing goes on running.
+# inside LOG COMMAND...: in the root.
 inside() {
   local log=$1
   shift
-  # shellcheck disable=SC2016
-  unshare --mount --pid --ipc --uts --fork --kill-child sh -ec '
-    root=$1 home=$2 cache=$3; shift 3
-    mount --bind "$root" "$root"  # so that / is a mount there, as on a machine
-    mount -t proc proc "$root/proc"
-    mount -t sysfs sysfs "$root/sys"
-    mount --rbind /dev "$root/dev"
-    mount -t tmpfs -o mode=755 tmpfs "$root/run"
-    [ -z "$cache" ] || mount --bind "$cache" "$root/ccache"
-    # Process 1 stays, and reaps what loses its parent.
-    chroot "$root" sh -ec "cd $home; exec \"\$@\"" sh "$@" && exit 0 || exit "$?"' \
-    sh "$root" "$home" "${CCACHE_DIR:-}" env -i "${settings[@]}" "$@" >"$log" 2>&1 </dev/null &
+  enter_debian "$root" "$home" ${shared[@]+"${shared[@]}"} -- env -i "${settings[@]}" "$@" >"$log" 2>&1 </dev/null &
   space=$!
   tail -n +1 -f --pid="$space" "$log"
   wait "$space"

@@ -48,11 +48,11 @@ def unmount(root):
             run("umount", "-l", root / name)
 
 
-def make_root(case, folder):
-    """A minimal Debian 12 with the files of the kernel and the lists of its packages."""
+def make_root(case, folder, *architectures):
+    """A minimal Debian 12 with the files of the kernel and the lists of its packages and of other architectures' ones."""
     root = folder / "root"
     root.mkdir()
-    run("bash", "-c", '. tests/debian.sh; make_debian "$@"', "bash", root, folder / "log", cwd=ROOT)
+    run("bash", "-c", '. tests/debian.sh; make_debian "$@"', "bash", root, folder / "log", *architectures, cwd=ROOT)
     (root / "etc/resolv.conf").write_bytes(pathlib.Path("/etc/resolv.conf").read_bytes())
     case.addClassCleanup(unmount, root)  # before the folder is removed
     for name in ("proc", "dev"):
