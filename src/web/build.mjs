@@ -51,7 +51,9 @@ const size = script.gzip.length + style.gzip.length;
 if (size > MOST) throw new Error(`script and style are ${size} bytes compressed, more than ${MOST}`);
 console.log(`page: script ${script.gzip.length} B, style ${style.gzip.length} B compressed`);
 
-const array = ({gzip}, index) => `constexpr char kBytes${index}[] = {${[...new Int8Array(gzip)].join(',')}};`;
+// As a text: a number above 127 is no char where char has a sign, and one below 0 none where it has not (ARM).
+const octal = (byte) => `\\${byte.toString(8).padStart(3, '0')}`;
+const array = ({gzip}, index) => `constexpr char kBytes${index}[] = "${[...gzip].map(octal).join('')}";`;
 const row = ({path, contentType, digest: sum, gzip}, index) =>
   `    {"${path}", "${contentType}", "${sum}", {kBytes${index}, ${gzip.length}}},`;
 mkdirSync(dirname(out), {recursive: true});
