@@ -280,6 +280,8 @@ class Readme(unittest.TestCase):
         self.assertEqual((self.root / "home/me/version").read_text().strip(), "1.1.0")
         self.assertLess(sum(times.values()), self.LONGEST * PATIENCE)
         self.check_services()
+        self.check_purge()
+        self.machine.shut_down()
 
     def check_services(self):
         for unit in ("otad.service", "mosquitto.service", "otad-renew.timer"):
@@ -291,7 +293,15 @@ class Readme(unittest.TestCase):
         self.assertIn("nothing was changed", again.stdout)
         undone = self.machine.typed("me", "sudo otad setup --non-interactive --undo")
         self.assertIn("everything is as it was before", undone.stdout, undone.stderr)
-        self.machine.shut_down()
+
+    def check_purge(self):
+        """It removes what setup made, and the broker goes on."""
+        self.machine.typed("me", "sudo otad setup --non-interactive")
+        purged = self.machine.typed("me", "sudo apt-get purge -y -qq otad otactl ota-agent")
+        self.assertEqual(purged.returncode, 0, purged.stdout + purged.stderr)
+        left = self.machine.inside("find", "/etc", "/var/lib", "-xdev", "-name", "*otad*").stdout.split()
+        self.assertEqual([path for path in left if "/dpkg/" not in path and "/apt/" not in path], [])
+        self.assertEqual(self.machine.inside("systemctl", "is-active", "mosquitto").stdout.strip(), "active")
 
 
 if __name__ == "__main__":
