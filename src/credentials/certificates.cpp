@@ -53,12 +53,19 @@ std::string to_pem(X509* certificate) {
   return content_of(bio.get());
 }
 
-std::time_t seconds_of(WallTime time) { return std::chrono::system_clock::to_time_t(time); }
+/// By its parts: time_t has 32 bits on armhf, and certificates last beyond 2038.
+void set_time(ASN1_TIME* to, WallTime time) {
+  auto text = to_rfc3339(time);  // 2026-11-22T08:30:00Z
+  std::erase_if(text, [](char c) { return c == '-' || c == ':' || c == 'T'; });
+  require(ASN1_TIME_set_string_X509(to, text.c_str()) == 1, "validity");
+}
 
 WallTime end_of(X509* certificate) {
+  using namespace std::chrono;
   std::tm parts{};
   require(ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) == 1, "notAfter");
-  return WallTime(std::chrono::seconds(::timegm(&parts)));
+  const sys_days day = year{parts.tm_year + 1900} / (parts.tm_mon + 1) / parts.tm_mday;
+  return WallTime(day) + hours(parts.tm_hour) + minutes(parts.tm_min) + seconds(parts.tm_sec);
 }
 
 void add_extension(X509* certificate, X509* issuer, int kind, const char* value) {
@@ -77,9 +84,8 @@ Cert begin(EVP_PKEY* key, const std::string& common_name, WallTime from, WallTim
                     BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(certificate.get())) != nullptr;
   BN_free(serial);
   require(made, "serial number");
-  require(ASN1_TIME_set(X509_getm_notBefore(certificate.get()), seconds_of(from - kBefore)) != nullptr &&
-              ASN1_TIME_set(X509_getm_notAfter(certificate.get()), seconds_of(end)) != nullptr,
-          "validity");
+  set_time(X509_getm_notBefore(certificate.get()), from - kBefore);
+  set_time(X509_getm_notAfter(certificate.get()), end);
   require(X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8,
                                      reinterpret_cast<const unsigned char*>(common_name.data()),
                                      static_cast<int>(common_name.size()), -1, 0) == 1,

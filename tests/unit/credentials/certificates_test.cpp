@@ -26,6 +26,13 @@ TEST(Authority, LastsAsLongAsAsked) {
   EXPECT_TRUE(issued_by(authority.certificate, authority.certificate));
 }
 
+TEST(Authority, LastsBeyondTheYearsThat32BitsCount) {
+  for (const auto* from : {"2032-03-01T00:00:01Z", "2045-01-01T12:30:59Z"}) {
+    const auto now = *parse_rfc3339(from);
+    EXPECT_EQ(read_certificate(self_sign(new_key(), "ca", now, days{3650}))->end, now + days{3650}) << from;
+  }
+}
+
 TEST(Issue, NamesAndAddressesOfAServer) {
   const auto authority = new_authority();
   const auto key = new_key();
