@@ -335,7 +335,6 @@ class ServerCase(unittest.TestCase):
 
     settings = {}
     persistence = False
-    daemon_class = Daemon
 
     @classmethod
     def setUpClass(cls):
@@ -344,7 +343,7 @@ class ServerCase(unittest.TestCase):
         cls.broker = Broker(cls.folder, cls.persistence)
         try:
             cls.broker.start()
-            cls.daemon = cls.daemon_class(cls.folder, cls.broker.port, {**MANY_NEW, **cls.settings}).start()
+            cls.daemon = Daemon(cls.folder, cls.broker.port, {**MANY_NEW, **cls.settings}).start()
         except BaseException:
             cls.clean()
             raise

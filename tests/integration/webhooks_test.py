@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-import unittest
+import unittest.mock
 
 from authority import Authority
 from harness import Daemon, ServerCase, main, wait_until
@@ -325,7 +325,6 @@ class Tls(WebhookCase):
     """Receivers with certificates of a private authority, without webhooks.allow_http."""
 
     settings = {"webhooks.allow_private": True}
-    daemon_class = TrustingDaemon
 
     @classmethod
     def setUpClass(cls):
@@ -333,7 +332,8 @@ class Tls(WebhookCase):
         cls.addClassCleanup(shutil.rmtree, cls.certificates, ignore_errors=True)
         cls.known, cls.other = Authority(cls.certificates), Authority(cls.certificates, "other")
         TrustingDaemon.authority = cls.known.crt
-        super().setUpClass()
+        with unittest.mock.patch("harness.Daemon", TrustingDaemon):
+            super().setUpClass()
 
     def receiver_of(self, authority):
         receiver = Receiver(authority.issue(f"receiver-{authority.name}"))
