@@ -61,12 +61,12 @@ function(man_page program what)
   set(page ${PROJECT_BINARY_DIR}/debian/${program}.1)
   string(JOIN " " command ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:${program}>)
   add_custom_command(OUTPUT ${page}
-    COMMAND ${HELP2MAN} --no-info --section=1 --name=${what} --version-string=${PROJECT_VERSION} --output=${page} ${command}
+    COMMAND ${HELP2MAN} --no-info --section=1 --name=${what} --version-string=${PROJECT_VERSION} --output=${page} ${ARGN} ${command}
     DEPENDS ${program} VERBATIM)
   add_custom_target(${program}_page ALL DEPENDS ${page})
   install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT ${program})
 endfunction()
-man_page(otad "update the firmware of device fleets over the air")
+man_page(otad "update the firmware of device fleets over the air" --help-option=--help-all)
 man_page(ota-agent "install the firmware that otad offers to this device")
 
 # Policy: changelog and copyright of each package; changelog and man pages compressed without a time.

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <memory>
 #include <ostream>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,35 @@ Environment variables override the settings file: OTAD_MQTT_URL sets url in [mqt
 --print-config prints every key with its description.
 
 Exit status: 0 stopped on request, 1 internal error, 2 invalid settings or arguments.)";
+
+/// --help-all has the options of each command, of those below others too; the man page is made of it.
+class Help : public CLI::Formatter {
+ public:
+  Help() { column_width(32); }
+
+  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
+    if (mode != CLI::AppFormatMode::All) return Formatter::make_help(app, std::move(name), mode);
+    return make_description(app) + make_usage(app, std::move(name)) + make_groups(app, mode) +
+           make_subcommands(app, CLI::AppFormatMode::Normal) + of_commands(*app, "") + "\n" + make_footer(app);
+  }
+
+ private:
+  std::string of_commands(const CLI::App& above, const std::string& names) const {
+    std::string text;
+    for (const auto* command : above.get_subcommands({})) {
+      const auto name = names + command->get_name();
+      const auto arguments = command->get_options([](const CLI::Option* one) { return one->get_positional(); });
+      const auto options = command->get_options(
+          [command](const CLI::Option* one) { return one->nonpositional() && one != command->get_help_ptr(); });
+      if (!arguments.empty()) text += make_group("Arguments of " + name, true, arguments);
+      if (!options.empty()) text += make_group("Options of " + name, false, options);
+      if (const auto below = command->get_subcommands({}); !below.empty())
+        text += make_subcommands(command, CLI::AppFormatMode::Normal).replace(1, 11, "Commands of " + name);
+      text += of_commands(*command, name + " ");
+    }
+    return text;
+  }
+};
 
 /// Options and subcommands, and the values that they set.
 struct CommandLine {
@@ -46,6 +76,7 @@ struct CommandLine {
 
   CommandLine() {
     app.footer(kFooter);
+    app.formatter(std::make_shared<Help>());  // before the commands, which inherit it
     app.set_version_flag("--version", "otad " OTAD_VERSION, "Print the version and exit");
     config = app.add_option("--config", found.config, "Settings file (default: /etc/otad/otad.toml if it exists)")
                  ->check(CLI::ExistingFile)
@@ -61,6 +92,7 @@ struct CommandLine {
     add_simulate();
     add_setup();
     add_devices();
+    app.set_help_all_flag("--help-all", "Print this and the options of each command, and exit");  // not each command's own
   }
 
   void add_keys() {

@@ -35,9 +35,9 @@ def make_packages(folder):
         shutil.copy2(BUILD / program, folder / program)
     # The pages follow from the programs; nothing is compiled.
     (folder / "generated/otactl.1").write_text(run(BUILD / "otactl", "manual"))
-    for program, what in (("otad", "server"), ("ota-agent", "device client")):
+    for program, what, option in (("otad", "server", "--help-all"), ("ota-agent", "device client", "--help")):
         run("help2man", "--no-info", "--section=1", f"--name={what}", f"--version-string={VERSION}",
-            f"--output={folder}/debian/{program}.1", BUILD / program)
+            f"--help-option={option}", f"--output={folder}/debian/{program}.1", BUILD / program)
     run("cpack", "-G", "DEB", cwd=folder, env=ENVIRONMENT)
     return {path.name.partition("_")[0]: path for path in folder.glob("*.deb")}
 
@@ -94,6 +94,24 @@ class Packages(unittest.TestCase):
                 self.assertIn(f"/usr/share/man/man1/{name}.1.gz", self.files(name))
                 self.assertIn(f"/usr/share/doc/{name}/copyright", self.files(name))
                 self.assertTrue((self.folder / f"{name}-dbgsym_{VERSION}_{architecture}.ddeb").exists())
+
+    def test_no_link_in_the_documents_is_dead(self):
+        """But for architecture.md, which is for readers of the source."""
+        run("dpkg-deb", "-x", self.packages["otad"], self.folder / "tree")
+        documents = self.folder / "tree/usr/share/doc/otad"
+        links = [(path, link) for path in documents.rglob("*.md") if path.name != "architecture.md"
+                 for link in re.findall(r"\]\(([^)#\s]+)", path.read_text()) if "://" not in link]
+        self.assertGreater(len(links), 80)
+        for path, link in links:
+            with self.subTest(path.relative_to(documents), link=link):
+                target = (path.parent / link).resolve()
+                self.assertTrue(target.exists() and target.is_relative_to(documents.resolve()), target)
+
+    def test_manual_of_otad_has_the_options_of_its_commands(self):
+        page = run("sh", "-c", 'dpkg-deb --fsys-tarfile "$1" | tar -xOf - ./usr/share/man/man1/otad.1.gz | zcat', "sh",
+                   self.packages["otad"]).replace("\\-", "-")
+        for option in ("--config", "--undo", "--non-interactive", "--role", "--without-images", "--credentials"):
+            self.assertIn(f"\\fB{option}\\fR", page)
 
     def test_only_what_debian_12_has(self):
         for name in self.packages:
