@@ -7,7 +7,7 @@ boost=libboost-dev
 ! grep -q '^VERSION_CODENAME=bookworm$' /etc/os-release || boost=libboost1.81-dev
 build_libraries="libarchive-dev $boost libcctz-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev
   libgtest-dev libpaho-mqtt-dev libpaho-mqttpp-dev libspdlog-dev libsqlite3-dev libsqlitecpp-dev libssl-dev
-  libtomlplusplus-dev nlohmann-json3-dev zlib1g-dev"
+  libtomlplusplus-dev libzstd-dev nlohmann-json3-dev zlib1g-dev"
 build_packages="g++ $build_tools $build_libraries"
 
 # For the Debian packages of otad itself, besides.

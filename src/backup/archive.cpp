@@ -8,6 +8,10 @@
 #include <array>
 #include <cerrno>
 
+#ifdef OTAD_STATIC_LIBARCHIVE
+#include "backup/static_libarchive.hpp"
+#endif
+
 namespace ota::backup {
 namespace {
 

@@ -42,6 +42,7 @@ class OtherMachines(unittest.TestCase):
                 with self.subTest(path.name):
                     self.assertEqual(run("dpkg-deb", "-f", path, "Architecture").strip(), architecture)
                     self.assertIn("libc6", run("dpkg-deb", "-f", path, "Depends"))
+                    self.assertNotIn("libarchive", run("dpkg-deb", "-f", path, "Depends"), "it is linked statically")
                     files = [line.split()[5] for line in run("dpkg-deb", "-c", path).splitlines()]
                     page = run("sh", "-c", 'dpkg-deb --fsys-tarfile "$1" | tar -xOf - "$2" | zcat', "sh", path,
                                f"./usr/share/man/man1/{name}.1.gz")

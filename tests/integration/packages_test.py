@@ -113,6 +113,11 @@ class Packages(unittest.TestCase):
         for option in ("--config", "--undo", "--non-interactive", "--role", "--without-images", "--credentials"):
             self.assertIn(f"\\fB{option}\\fR", page)
 
+    def test_archives_need_no_other_library(self):
+        """The shared libarchive brings ICU, 37 MB."""
+        self.assertNotIn("libarchive", self.field("otad", "Depends"))
+        self.assertNotIn("libarchive", run("readelf", "-d", OTAD))
+
     def test_only_what_debian_12_has(self):
         for name in self.packages:
             run("apt-get", "satisfy", "-s", "-qq", self.field(name, "Depends"))
