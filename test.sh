@@ -7,10 +7,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
   cat <<'END'
-./test.sh [--fresh] [--sanitize address|thread] [--docker] [--fuzz SECONDS] [--crash N] [--soak MINUTES] [--brokers]
+./test.sh [--fresh[=SUITE]] [--sanitize address|thread] [--docker] [--fuzz SECONDS] [--crash N] [--soak MINUTES] [--brokers]
           [--packages] [--cross] [--fleet N] [--filter REGEX]
   --fresh                    make a minimal Debian 12 (debootstrap, as root), clone HEAD into it, and there run
-                             ./test.sh with the other options, and ./run.sh --once
+                             ./test.sh with the other options, and ./run.sh --once; --fresh=trixie: Debian 13
   --sanitize address|thread  build with ASan and UBSan, or with TSan, and run the same tests
   --docker                   also build the container image and bring the compose file up (minutes; as root)
   --fuzz SECONDS             also fuzz each parser of external data with libFuzzer for SECONDS (60 is a good start)
@@ -45,11 +45,15 @@ brokers=''
 packages=''
 cross=''
 for option; do
-  [[ $option == --fresh ]] && fresh=yes || given+=("$option")
+  case $option in
+    --fresh) fresh=bookworm ;;
+    --fresh=[a-z]*) fresh=${option#*=} ;;
+    *) given+=("$option") ;;
+  esac
 done
 while (($#)); do
   case $1 in
-    --fresh) ;;
+    --fresh | --fresh=[a-z]*) ;;
     --sanitize)
       [[ ${2:-} == @(address|thread) ]] || { usage >&2; exit 2; }
       preset=$2; shift ;;
@@ -78,7 +82,7 @@ while (($#)); do
   shift
 done
 
-[[ ! $fresh ]] || exec tests/fresh.sh ${given[@]+"${given[@]}"}
+[[ ! $fresh ]] || SUITE=$fresh exec tests/fresh.sh ${given[@]+"${given[@]}"}
 
 say() { printf '%(%H:%M:%S)T  %s\n' -1 "$*"; }
 

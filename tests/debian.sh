@@ -1,24 +1,25 @@
 # shellcheck shell=bash
-# make_debian ROOT LOG [ARCHITECTURE...]: a minimal Debian 12 in the folder ROOT, from the mirrors and through the proxy that
-# this machine's apt uses, as those are known to be reached from here; its own apt uses them too, and its npm the registry
-# and the certificates of this machine's. It takes packages of the other architectures, too. As root, with debootstrap
-# installed.
+# make_debian ROOT LOG [ARCHITECTURE...]: a minimal Debian 12, or the one whose name is in SUITE, in the folder ROOT, from
+# the mirrors and through the proxy that this machine's apt uses, as those are known to be reached from here; its own apt
+# uses them too, and its npm the registry and the certificates of this machine's. It takes packages of the other
+# architectures, too. As root, with debootstrap installed.
 make_debian() {
-  local root=$1 log=$2 architecture mirrors mirror proxy cafile include=()
+  local root=$1 log=$2 suite=${SUITE:-bookworm} architecture mirrors mirror proxy cafile include=()
   shift 2
   # shellcheck disable=SC2016
   mirrors=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
     grep -E ' bookworm(-updates|-security)? main$' | sort -u) || true
   mirror=$(awk '$2 == "bookworm" {print $1; exit}' <<<"$mirrors")
   [[ $mirror ]] || { echo "apt's sources name no mirror of Debian 12 (bookworm)" >&2; return 1; }
+  mirrors=${mirrors//bookworm/$suite}
   proxy=$(apt-config dump | sed -n 's/^Acquire::http::Proxy "\(.*\)";$/\1/p')
   proxy=${http_proxy:-$proxy}
   [[ $mirrors != *https:* ]] || include=(--include=ca-certificates)
-  http_proxy=$proxy debootstrap --variant=minbase ${include[@]+"${include[@]}"} bookworm "$root" "$mirror" >"$log" 2>&1 ||
+  http_proxy=$proxy debootstrap --variant=minbase ${include[@]+"${include[@]}"} "$suite" "$root" "$mirror" >"$log" 2>&1 ||
     { tail -n 20 "$log" >&2; return 1; }
   echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/throwaway"
   # A library has one version for all architectures, and mirrors don't get each one's security updates at the same time.
-  (($# == 0)) || mirrors=$(grep ' bookworm main$' <<<"$mirrors")
+  (($# == 0)) || mirrors=$(grep " $suite main$" <<<"$mirrors")
   printf 'deb %s\n' "${mirrors//$'\n'/$'\ndeb '}" >"$root/etc/apt/sources.list"
   {
     apt-config dump | grep -E '^Acquire::(https?|Retries|Check-)' || true

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# ./test.sh --fresh: makes a minimal Debian 12 in build/fresh/root, clones the commit HEAD into it, and runs there, as root in
-# namespaces of its own, ./test.sh with the given options and ./run.sh --once. Only what these two install is there.
+# ./test.sh --fresh: makes a minimal Debian 12, or the one of SUITE, in build/fresh/root, clones the commit HEAD into it, and
+# runs there, as root in namespaces of its own, ./test.sh with the given options and ./run.sh --once. Only what these two
+# install is there.
 # The logs stay in build/fresh/*.log; the root stays where something failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,7 +17,7 @@ here=$PWD/build/fresh
 root=$here/root
 home=/root/otad
 
-say "a minimal Debian 12"
+say "a minimal Debian: ${SUITE:-bookworm}"
 rm -rf --one-file-system "$here"
 mkdir -p "$root"
 make_debian "$root" "$here/debootstrap.log" || fail "debootstrap"
