@@ -107,7 +107,7 @@ class Server:
 class MqttServer(Server):
     def __init__(self, port):
         super().__init__()
-        self.mqtt = mqtt.Client("server")
+        self.mqtt = mqtt.Client(client_id="server")
         self.mqtt.on_message = self.on_message
         self.mqtt.connect("127.0.0.1", port)
         self.mqtt.subscribe([(f"/ota/+/{kind}", 1) for kind in ("request", "progress", "verify")])

@@ -29,7 +29,7 @@ class Client:
     def __init__(self, port, client_id, user=None, password=None, ca=None, clean=True, expiry=0):
         self.got, self.codes, self.connected, self.lost = [], {}, threading.Event(), threading.Event()
         self.reason = None
-        self.paho = paho.Client(client_id, protocol=paho.MQTTv5)
+        self.paho = paho.Client(client_id=client_id, protocol=paho.MQTTv5)
         if user:
             self.paho.username_pw_set(user, password)
         if ca:

@@ -30,7 +30,7 @@ class Listener:
 
     def __init__(self, port):
         self.heard = []
-        self.mqtt = mqtt.Client("listener", protocol=mqtt.MQTTv5)
+        self.mqtt = mqtt.Client(client_id="listener", protocol=mqtt.MQTTv5)
         self.ready = threading.Event()
         words = ("metadata", "cancel", "success", "retry", "failed", "queued", "up_to_date", "error")
         self.mqtt.on_connect = lambda client, *_: client.subscribe([(f"/ota/+/{word}", 1) for word in words])

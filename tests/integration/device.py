@@ -61,9 +61,9 @@ class Device:
         self.fetched = collections.Counter()  # chunk index -> times it came over the line
         self.forget()
         if mqtt5:
-            self.mqtt = mqtt.Client(f"device-{name}", protocol=mqtt.MQTTv5)
+            self.mqtt = mqtt.Client(client_id=f"device-{name}", protocol=mqtt.MQTTv5)
         else:
-            self.mqtt = mqtt.Client(f"device-{name}", clean_session=not keep_session, protocol=mqtt.MQTTv311)
+            self.mqtt = mqtt.Client(client_id=f"device-{name}", clean_session=not keep_session, protocol=mqtt.MQTTv311)
         self.mqtt5 = mqtt5
         self.mqtt.on_connect = lambda client, *_: client.subscribe(
             [

@@ -152,7 +152,7 @@ class Fleet:
 
     def __init__(self, broker_port):
         self.units, self.inbox, self.links, self.image = {}, queue.Queue(), {}, {}
-        self.mqtt = mqtt.Client("fleet", protocol=mqtt.MQTTv311)
+        self.mqtt = mqtt.Client(client_id="fleet", protocol=mqtt.MQTTv311)
         self.mqtt.max_inflight_messages_set(1000)
         ready = queue.Queue()
         self.mqtt.on_connect = lambda client, *_: client.subscribe([(f"/ota/+/{word}", 1) for word in WORDS])
