@@ -97,8 +97,7 @@ done
 size_of() { podman image inspect "$1" --format '{{.Size}}'; }
 added=$((($(size_of localhost/otad:latest) - $(size_of docker.io/library/debian:bookworm-slim)) / 1000000))
 say "the image of otad is $added MB more than its base"
-# 37 MB of that are libicu72, which libarchive13 needs through libxml2.
-((added <= 75)) || fail "the image is more than 75 MB larger than its base"
+((added <= 60)) || fail "the image is more than 60 MB larger than its base"
 
 say "compose up"
 compose up -d --no-build
