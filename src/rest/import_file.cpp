@@ -15,32 +15,14 @@ constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 constexpr std::string_view kTag = "tag.";
 constexpr std::string_view kColumns[] = {"id", "hardware", "channel", "tag.KEY"};
 
-/// Takes one field; `text` begins behind it, with the comma or the end of its line. False: its quote has no end.
-bool take_field(std::string_view& text, std::string& field, std::size_t& line) {
-  field.clear();
-  if (!text.starts_with('"')) {
-    field = text.substr(0, text.find_first_of(",\r\n"));
-    text.remove_prefix(field.size());
-    return true;
-  }
-  for (text.remove_prefix(1);;) {
-    const auto quote = text.find('"');
-    if (quote == std::string_view::npos) return false;
-    field += text.substr(0, quote);
-    line += static_cast<std::size_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(quote), '\n'));
-    text.remove_prefix(quote + 1);
-    if (!text.starts_with('"')) return true;
-    field += '"';
-    text.remove_prefix(1);
-  }
-}
-
 Result<void> check_header(const std::vector<std::string>& header) {
   wire::FieldErrors errors;
   for (std::size_t i = 0; i < header.size(); ++i) {
     const auto& name = header[i];
     if (std::count(header.begin(), header.end(), name) > 1) errors.add(name, "is a column twice");
-    if (name.starts_with(kTag))
+    if (!is_utf8(name))
+      errors.add(name, "must be UTF-8");
+    else if (name.starts_with(kTag))
       check_tag(name, name.substr(kTag.size()), {}, errors);
     else if (name != "id" && name != "hardware" && name != "channel")
       errors.add(name, wire::unknown_name(name, kColumns));
@@ -111,50 +93,84 @@ Error too_many() {
   return fail(Errc::too_large, fmt::format("the file has more than {} devices: import it in parts", kMaxImportLines));
 }
 
+Result<std::vector<ImportLine>> lines_of_csv(std::string_view text) {
+  CsvReader reader(text);
+  const auto first = reader.next();
+  if (!first) return first.error();
+  if (!*first) return fail(Errc::malformed, "the file is empty: its first line names the columns");
+  const auto& header = (*first)->fields;
+  if (auto checked = check_header(header); !checked) return checked.error();
+  std::vector<ImportLine> lines;
+  for (;;) {
+    const auto row = reader.next();
+    if (!row) return row.error();
+    if (!*row) return lines;
+    if (lines.size() == kMaxImportLines) return too_many();
+    lines.push_back(line_of(header, **row));
+  }
+}
+
+Result<std::vector<ImportLine>> lines_of_json(std::string_view text) {
+  std::vector<ImportLine> lines;
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const auto line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (trim(line, " \t\r").empty()) continue;
+    if (lines.size() == kMaxImportLines) return too_many();
+    lines.push_back(line_of(number, line));
+  }
+  return lines;
+}
+
 }  // namespace
 
-Result<std::vector<CsvRow>> parse_csv(std::string_view text) {
-  std::vector<CsvRow> rows;
-  std::size_t line = 1;
-  while (!text.empty()) {
-    CsvRow row{line, {}};
-    for (std::string field;;) {
-      if (!take_field(text, field, line))
-        return fail(Errc::malformed, fmt::format("the quote that begins in line {} has no end", row.line));
-      row.fields.push_back(std::move(field));
-      if (!text.starts_with(',')) break;
-      text.remove_prefix(1);
-    }
-    if (text.starts_with('\r')) text.remove_prefix(1);
-    if (!text.empty() && text.front() != '\n')
-      return fail(Errc::malformed, fmt::format("line {} goes on behind a field in quotes", line));
-    if (!text.empty()) text.remove_prefix(1);
-    ++line;
-    if (row.fields.size() > 1 || !row.fields.front().empty()) rows.push_back(std::move(row));
-    if (rows.size() > kMaxImportLines + 1) return too_many();
+/// Takes one field; `text_` begins behind it, with the comma or the end of its line. False: its quote has no end.
+bool CsvReader::take_field(std::string& field) {
+  field.clear();
+  if (!text_.starts_with('"')) {
+    field = text_.substr(0, text_.find_first_of(",\r\n"));
+    text_.remove_prefix(field.size());
+    return true;
   }
-  return rows;
+  for (text_.remove_prefix(1);;) {
+    const auto quote = text_.find('"');
+    if (quote == std::string_view::npos) return false;
+    const auto part = text_.substr(0, quote);
+    field += part;
+    line_ += static_cast<std::size_t>(std::count(part.begin(), part.end(), '\n'));
+    text_.remove_prefix(quote + 1);
+    if (!text_.starts_with('"')) return true;
+    field += '"';
+    text_.remove_prefix(1);
+  }
+}
+
+Result<std::optional<CsvRow>> CsvReader::next() {
+  while (!text_.empty()) {
+    CsvRow row{line_, {}};
+    for (std::string field;;) {
+      if (!take_field(field))
+        return fail(Errc::malformed, fmt::format("the quote that begins in line {} has no end", row.line));
+      if (row.fields.size() == kMaxColumns)
+        return fail(Errc::malformed, fmt::format("line {} has more than {} fields", row.line, kMaxColumns));
+      row.fields.push_back(std::move(field));
+      if (!text_.starts_with(',')) break;
+      text_.remove_prefix(1);
+    }
+    if (text_.starts_with('\r')) text_.remove_prefix(1);
+    if (!text_.empty() && text_.front() != '\n')
+      return fail(Errc::malformed, fmt::format("line {} goes on behind a field in quotes", line_));
+    if (!text_.empty()) text_.remove_prefix(1);
+    ++line_;
+    if (row.fields.size() > 1 || !row.fields.front().empty()) return std::optional(std::move(row));
+  }
+  return std::optional<CsvRow>();
 }
 
 Result<std::vector<ImportLine>> parse_import(std::string_view text, ImportFormat format) {
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  std::vector<ImportLine> lines;
-  if (format == ImportFormat::csv) {
-    const auto rows = parse_csv(text);
-    if (!rows) return rows.error();
-    if (rows->empty()) return fail(Errc::malformed, "the file is empty: its first line names the columns");
-    const auto& header = rows->front().fields;
-    if (auto checked = check_header(header); !checked) return checked.error();
-    for (std::size_t i = 1; i < rows->size(); ++i) lines.push_back(line_of(header, (*rows)[i]));
-  } else {
-    for (std::size_t number = 1; !text.empty(); ++number) {
-      const auto line = text.substr(0, text.find('\n'));
-      text.remove_prefix(std::min(line.size() + 1, text.size()));
-      if (!trim(line, " \t\r").empty()) lines.push_back(line_of(number, line));
-      if (lines.size() > kMaxImportLines) return too_many();
-    }
-  }
-  check_ids(lines);
+  auto lines = format == ImportFormat::csv ? lines_of_csv(text) : lines_of_json(text);
+  if (lines) check_ids(*lines);
   return lines;
 }
 

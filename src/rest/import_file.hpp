@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,11 +26,27 @@ enum class ImportFormat : std::uint8_t { csv, ndjson };
 /// One ImportLine for each device. Errc::malformed: the file as a whole can't be read, or its header is wrong.
 Result<std::vector<ImportLine>> parse_import(std::string_view text, ImportFormat format);
 
-/// RFC 4180, with CR LF or LF; empty lines are left out.
+/// A line of CSV; a field in quotes may go on over the end of it.
 struct CsvRow {
   std::size_t line = 0;
   std::vector<std::string> fields;
 };
-Result<std::vector<CsvRow>> parse_csv(std::string_view text);
+
+/// Reads RFC 4180, with CR LF or LF; empty lines are left out. Keeps no more than a row: a file of separators has a
+/// field for each of its bytes. Not thread-safe.
+class CsvReader {
+ public:
+  static constexpr std::size_t kMaxColumns = 1'000;
+
+  explicit CsvReader(std::string_view text) : text_(text) {}
+  /// Nothing: that was the end. Errc::malformed: nothing of what follows can be read.
+  Result<std::optional<CsvRow>> next();
+
+ private:
+  bool take_field(std::string& field);
+
+  std::string_view text_;
+  std::size_t line_ = 1;
+};
 
 }  // namespace ota::rest

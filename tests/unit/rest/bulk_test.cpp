@@ -146,6 +146,25 @@ TEST_F(Bulk, ImportRefusesAWholeFile) {
   EXPECT_EQ(import(many).code(), "too_large");
 }
 
+TEST_F(Bulk, ImportOfAFileOfSeparatorsEndsAtOnce) {
+  const std::string separators(kMaxImport - 3, ',');
+  auto seen = import("id" + separators);
+  EXPECT_EQ(seen.reply.status, 422u);
+  EXPECT_THAT(seen.json["detail"].get<std::string>(), HasSubstr("line 1 has more than 1000 fields"));
+  seen = import("id\n" + separators);
+  EXPECT_THAT(seen.json["detail"].get<std::string>(), HasSubstr("line 2 has more than 1000 fields"));
+  std::string widest = "id";
+  for (std::size_t i = 1; i < CsvReader::kMaxColumns; ++i) widest += ",tag.t" + std::to_string(i);
+  EXPECT_EQ(import(widest + "\ngw-1" + std::string(CsvReader::kMaxColumns - 1, ',') + "\n").reply.status, 200u);
+}
+
+TEST_F(Bulk, ImportRefusesWhatIsNoUtf8) {
+  EXPECT_EQ(import("id,tag.stra\xdf" "e\ngw-1,x\n").code(), "malformed");
+  const auto seen = import("id,tag.a\ngw-\xff,x\ngw-1,\xdf\n");
+  EXPECT_EQ(results(seen), "2r 3r ");
+  EXPECT_EQ(bench.engine.commands, 0);
+}
+
 TEST_F(Bulk, TagsOfThoseThatMatch) {
   add("gw-1", "gw-a", {{"site", "north"}, {"old", "1"}});
   add("gw-2", "gw-a", {{"site", "south"}});
