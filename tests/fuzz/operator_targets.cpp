@@ -28,6 +28,9 @@ Bench& bench() {
   static Bench bench;
   bench.engine.refused.clear();
   bench.engine.used.clear();
+  bench.engine.fleet_control.calls.clear();
+  bench.engine.fleet_control.moves.clear();
+  bench.engine.webhook_control.came.clear();
   return bench;
 }
 
@@ -38,8 +41,9 @@ void check(const rest::test::Seen& seen) {
   require(seen.json["code"].is_string() && seen.json["status"] == seen.reply.status, "with code and status");
 }
 
-void call(Method method, const std::string& target, std::string_view body) {
+void call(Method method, const std::string& target, std::string_view body, const char* type = nullptr) {
   HandRequest request(method, target, std::string(body));
+  if (type != nullptr) request.headers["Content-Type"] = type;
   request.length = body.size();
   check(bench().handle(request));
 }
@@ -47,6 +51,7 @@ void call(Method method, const std::string& target, std::string_view body) {
 struct Place {
   Method method;
   const char* path;
+  const char* type = nullptr;  ///< of the body
 };
 
 /// A file that is only in memory.
@@ -69,16 +74,33 @@ void operator_body(std::string_view bytes) {
   static constexpr Place kPlaces[] = {{Method::post, "/firmware/upgrade"},
                                       {Method::patch, "/tasks/OTA_20261122_000001"},
                                       {Method::put, "/devices/gw-1"},
-                                      {Method::patch, "/devices/gw-1"}};
+                                      {Method::patch, "/devices/gw-1"},
+                                      {Method::post, "/devices/import", "text/csv"},
+                                      {Method::post, "/devices/import", "application/x-ndjson"},
+                                      {Method::post, "/devices/tags"},
+                                      {Method::post, "/devices/move"},
+                                      {Method::put, "/channels/stable"},
+                                      {Method::post, "/rollouts"},
+                                      {Method::patch, "/rollouts/RO_20261122_000001"},
+                                      {Method::post, "/rollouts/RO_20261122_000001/retry"},
+                                      {Method::post, "/rollouts/RO_20261122_000001/rollback"},
+                                      {Method::patch, "/firmware/1"},
+                                      {Method::post, "/keys"},
+                                      {Method::patch, "/keys/anna"},
+                                      {Method::post, "/webhooks/1/replay"}};
   const auto& place = kPlaces[first_byte(bytes) % std::size(kPlaces)];
-  call(place.method, place.path, bytes);
+  call(place.method, place.path, bytes, place.type);
 }
 
 void operator_query(std::string_view bytes) {
   // Those that reach the database or the disk only where all is right; a right upload has its one byte.
   static constexpr Place kPlaces[] = {{Method::post, "/firmware"}, {Method::get, "/tasks"},
                                       {Method::get, "/devices"},   {Method::get, "/audit"},
-                                      {Method::get, "/firmware"},  {Method::post, "/devices/gw-1/token"}};
+                                      {Method::get, "/firmware"},  {Method::post, "/devices/gw-1/token"},
+                                      {Method::get, "/rollouts"},  {Method::get, "/rollouts/RO_20261122_000001/devices"},
+                                      {Method::get, "/channels"},  {Method::get, "/rollouts/RO_20261122_000001/history"},
+                                      {Method::get, "/fleet"},     {Method::get, "/rollouts/RO_20261122_000001/report"},
+                                      {Method::get, "/keys"},      {Method::get, "/tasks/OTA_20261122_000001/log"}};
   const auto& place = kPlaces[first_byte(bytes) % std::size(kPlaces)];
   call(place.method, std::string(place.path) + "?" + std::string(bytes), place.method == Method::post ? "x" : "");
 }
