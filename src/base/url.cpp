@@ -58,7 +58,7 @@ std::optional<Authority> to_authority(const urls::authority_view& parsed, std::s
     case urls::host_type::ipv6:
       parts.kind = HostKind::ipv6;
       parts.host = parts.host.substr(1, parts.host.size() - 2);
-      return parts;
+      return parts.host.size() <= kLongestHost ? std::optional(parts) : std::nullopt;  // a zone has no bound of its own
     case urls::host_type::name:
       break;
     default:

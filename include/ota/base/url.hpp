@@ -20,9 +20,9 @@ struct Authority {
   bool has_port = false;    ///< a colon stands behind the host
 };
 
-/// Nothing for anything else, with a user name in front, escapes, or a host that is neither an address nor a host name
-/// of up to 253 bytes: RFC 1123, and the underscore that container networks use. Digits and dots alone must be an IPv4
-/// address.
+/// Nothing for anything else, with a user name in front, escapes, or a host of more than 253 bytes or that is neither an
+/// address nor a host name: RFC 1123, and the underscore that container networks use. Digits and dots alone must be an
+/// IPv4 address.
 std::optional<Authority> parse_authority(std::string_view text);
 /// Whether `text` is what Authority::host holds.
 bool is_host(std::string_view text);

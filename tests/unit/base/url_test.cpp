@@ -32,6 +32,8 @@ TEST(Authority, IsTakenApart) {
     EXPECT_FALSE(parse_authority(wrong)) << wrong;
   EXPECT_TRUE(parse_authority(std::string(253, 'a')));
   EXPECT_FALSE(parse_authority(std::string(254, 'a')));
+  EXPECT_TRUE(parse_authority("[fe80::1%" + std::string(245, 'a') + "]:8080"));
+  EXPECT_FALSE(parse_authority("[fe80::1%" + std::string(246, 'a') + "]:8080"));
 }
 
 TEST(Authority, SaysWhatTheHostIs) {
