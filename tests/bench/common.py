@@ -1,6 +1,6 @@
 """What the benchmarks stand on: the daemon and broker of the integration tests, CPU times, side-by-side runs, reports.
 
-Absolute times of a shared machine mean little: each benchmark runs what it compares by turns in one go and tells the
+Absolute times of a shared machine mean little: each benchmark runs what it compares by turns in one go and reports the
 ratio of the medians. Each takes --quick (a run of seconds, to see that it works) and --json FILE.
 """
 import argparse
@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import shutil
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -30,7 +31,7 @@ def options(description, **more):
     """The command line; `more` are further whole numbers with their defaults."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="tiny, a few seconds: only shows that it works")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
+    parser.add_argument("--json", metavar="FILE", help="write the results there as well")
     for name, default in more.items():
         parser.add_argument("--" + name, type=int, default=default, help=f"default {default}")
     return parser.parse_args()
@@ -108,7 +109,7 @@ def by_turns(rounds, *sides):
 
 
 def medians(results):
-    """Of a list of equal dicts of figures: one dict of their medians."""
+    """Of a list of dicts with the same keys: one dict of the medians."""
     return {name: statistics.median(result[name] for result in results) for name in results[0]}
 
 
@@ -138,8 +139,78 @@ def offered(rest, device, version, hardware="bench"):
     return metadata
 
 
+class Sized:
+    """A daemon with versions 2.0 and 3.0 for `bench` and rows that `fill` writes: one of the sizes to compare."""
+    settings = {}
+    image = bytes(4096)
+    fill = ""  # SQL, with :count and :now
+
+    def __init__(self, where, broker, count):
+        self.count = count
+        self.daemon = Daemon(subfolder(where, str(count)), broker.port, {
+            **PATIENT, "http.threads": 1, "mqtt.client_id": f"otad-{count}", "mqtt.topic_root": f"/ota{count}",
+            **self.settings})
+        self.daemon.start()
+        for version in ("2.0", "3.0"):
+            if self.daemon.rest.upload(version, self.image, "bench").status != 201:
+                raise AssertionError("upload")
+        self.before_fill()
+        self.daemon.stop()
+        self.write_rows()
+        self.daemon.start()
+
+    def before_fill(self):
+        """What the daemon does itself before the rows are written."""
+
+    def round(self):
+        """One round: what each step took, as step() says it, by name."""
+        raise NotImplementedError
+
+    def write_rows(self):
+        with contextlib.closing(sqlite3.connect(self.daemon.folder / "otad.db", isolation_level=None)) as db:
+            db.execute("PRAGMA synchronous=OFF")
+            db.execute("PRAGMA cache_size=-400000")
+            indexes = db.execute("SELECT name, sql FROM sqlite_master WHERE type='index' AND sql IS NOT NULL "
+                                 "AND tbl_name IN ('tasks', 'devices')").fetchall()
+            db.execute("BEGIN")
+            for name, _ in indexes:
+                db.execute(f"DROP INDEX {name}")
+            for statement in self.fill.strip().split(";\n"):
+                db.execute(statement, {"now": int(time.time() * 1000), "count": self.count})
+            for _, sql in indexes:
+                db.execute(sql)
+            db.execute("COMMIT")
+            harness.count_again(db)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def call(self, method, path, body=None, wanted=(200,)):
+        answer = self.daemon.rest.call(method, path, body)
+        if answer.status not in wanted:
+            raise AssertionError(f"{method} {path}: {answer}")
+        return answer
+
+    def step(self, work, *arguments, **more):
+        """What `work` answered, and what it took, in milliseconds."""
+        pid = self.daemon.process.pid
+        cpu, begun = exact_seconds(pid), time.monotonic()
+        answer = work(*arguments, **more)
+        took = (time.monotonic() - begun) * 1e3
+        return answer, {"ms": took, "cpu_ms": (exact_seconds(pid) - cpu) * 1e3}
+
+
+def measured_rounds(sizes, rounds, warm):
+    """The rounds of all sizes by turns, after `warm` that don't count: for each size the results of each step."""
+    found = [{} for _ in sizes]
+    for number in range(warm + rounds):
+        for place, size in enumerate(sizes):
+            for name, took in size.round().items():
+                if number >= warm:
+                    found[place].setdefault(name, []).append(took)
+    return found
+
+
 class Report:
-    """A table on stdout, and the same figures as JSON."""
+    """A table on stdout, and the same rows as JSON."""
 
     def __init__(self, arguments, title, note=""):
         self.arguments, self.rows = arguments, []
@@ -156,6 +227,18 @@ class Report:
             self.line(row)
             self.line(row.values())
         self.rows.append(row)
+
+    def compare(self, step, sizes, values, ratio=True):
+        """A row with one value for each size."""
+        self.add(**{"step": step, **{f"{size.count:,}": value for size, value in zip(sizes, values)},
+                    "ratio": values[-1] / values[0] if ratio else ""})
+
+    def compare_steps(self, sizes, found):
+        """The medians of what measured_rounds() found."""
+        for name in found[0]:
+            for unit, title in (("cpu_ms", "CPU ms"), ("ms", "ms")):
+                self.compare(f"{name}, {title}", sizes,
+                             [statistics.median(took[unit] for took in each[name]) for each in found])
 
     @staticmethod
     def line(values):

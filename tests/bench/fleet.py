@@ -6,11 +6,9 @@ end, and a stage of half the fleet that opens. Memory is the most that each daem
 Debian package: mosquitto.
 """
 import contextlib
-import sqlite3
-import statistics
 import time
 
-from common import MIB, PATIENT, Broker, Daemon, Report, exact_seconds, folder, harness, memory, options, running, subfolder
+from common import MIB, Broker, Report, Sized, folder, measured_rounds, memory, options, running
 
 FILL = """
 WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)
@@ -22,46 +20,17 @@ DELETE FROM devices WHERE id = 'first';
 """
 
 
-class Fleet:
-    def __init__(self, where, broker, count):
-        self.count = count
-        self.daemon = Daemon(subfolder(where, str(count)), broker.port, {
-            **PATIENT, "http.threads": 1, "mqtt.client_id": f"otad-{count}", "mqtt.topic_root": f"/ota{count}"})
-        self.daemon.start()
-        for version in ("2.0", "3.0"):
-            if self.daemon.rest.upload(version, bytes(4096), "bench").status != 201:
-                raise AssertionError("upload")
-        self.call("POST", f"/ota{count}/first/request", {"hardware": "bench", "current_version": "1.0"})
-        self.daemon.stop()
-        with contextlib.closing(sqlite3.connect(self.daemon.folder / "otad.db", isolation_level=None)) as db:
-            db.execute("PRAGMA synchronous=OFF")
-            db.execute("BEGIN")
-            for statement in FILL.strip().split(";\n"):
-                db.execute(statement, {"now": int(time.time() * 1000), "count": count})
-            db.execute("COMMIT")
-            harness.count_again(db)
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self.daemon.start()
+class Fleet(Sized):
+    fill = FILL
 
-    def call(self, method, path, body=None, wanted=(200,)):
-        answer = self.daemon.rest.call(method, path, body)
-        if answer.status not in wanted:
-            raise AssertionError(f"{method} {path}: {answer}")
-        return answer
-
-    def step(self, *call, **more):
-        """What a call answered, and what it took, in milliseconds."""
-        pid = self.daemon.process.pid
-        cpu, begun = exact_seconds(pid), time.monotonic()
-        answer = self.call(*call, **more)
-        took = (time.monotonic() - begun) * 1e3
-        return answer, {"ms": took, "cpu_ms": (exact_seconds(pid) - cpu) * 1e3}
+    def before_fill(self):
+        self.call("POST", f"/ota{self.count}/first/request", {"hardware": "bench", "current_version": "1.0"})
 
     def round(self):
         steps = {}
 
         def measured(name, *call, **more):
-            answer, steps[name] = self.step(*call, **more)
+            answer, steps[name] = self.step(self.call, *call, **more)
             return answer
 
         measured("GET /summary", "GET", "/summary")
@@ -81,12 +50,12 @@ class Fleet:
         """Until the tasks of half of the fleet are there: seconds, and how long an overview took meanwhile at most."""
         order = {"channel": "default", "version": "3.0", "stages": [{"to": "canary"}, {"to": "50%", "delay_s": 0}]}
         rollout = "/rollouts/" + self.call("POST", "/rollouts", order, wanted=(201,)).json["rollout_id"]
-        _, took = self.step("POST", rollout + "/advance")
+        _, took = self.step(self.call, "POST", rollout + "/advance")
         begun, slowest, admitted = time.monotonic(), 0.0, 0
         while admitted < self.count // 2:
             if time.monotonic() - begun > 1_800:
                 raise AssertionError(f"{admitted} devices admitted")
-            answer, asked = self.step("GET", rollout)
+            answer, asked = self.step(self.call, "GET", rollout)
             slowest = max(slowest, asked["ms"])
             admitted = sum(answer.json["buckets"].values())
             time.sleep(0.05)
@@ -103,23 +72,12 @@ def main():
         fleets = [Fleet(where, broker, count) for count in counts]
         for fleet in fleets:
             stack.enter_context(running(fleet.daemon))
-        found = [{} for _ in fleets]
-        for number in range(rounds + 2):
-            for place, fleet in enumerate(fleets):
-                for name, took in fleet.round().items():
-                    if number >= 2:  # warm by then
-                        found[place].setdefault(name, []).append(took)
-        for name in found[0]:
-            for figure in ("ms", "cpu_ms"):
-                medians = [statistics.median(took[figure] for took in each[name]) for each in found]
-                report.add(**{"step": f"{name}, {'CPU ' if figure == 'cpu_ms' else ''}ms",
-                              **{f"{count:,}": value for count, value in zip(counts, medians)},
-                              "ratio": medians[-1] / medians[0]})
+        report.compare_steps(fleets, measured_rounds(fleets, rounds, warm=2))
         halves = [fleet.opens_half() for fleet in fleets]
         for name in halves[0]:
-            report.add(step=name, **{f"{count:,}": half[name] for count, half in zip(counts, halves)}, ratio="")
+            report.compare(name, fleets, [half[name] for half in halves], ratio=False)
         peak = [memory(fleet.daemon.process.pid, "VmHWM") / MIB for fleet in fleets]
-        report.add(step="MiB at most", **{f"{count:,}": value for count, value in zip(counts, peak)}, ratio="")
+        report.compare("MiB at most", fleets, peak, ratio=False)
     report.done()
 
 

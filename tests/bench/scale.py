@@ -10,13 +10,11 @@ Debian package: mosquitto.
 import base64
 import contextlib
 import pathlib
-import sqlite3
-import statistics
 import subprocess
 import time
 
-from common import (MIB, PATIENT, Broker, Daemon, Report, exact_seconds, folder, harness, memory, options, running,
-                    subfolder)
+from common import (MIB, Broker, Report, Sized, exact_seconds, folder, harness, measured_rounds, memory, options,
+                    running)
 
 OTACTL = str(pathlib.Path(harness.OTAD).resolve().parent / "otactl")
 GRID = 65536
@@ -36,61 +34,27 @@ FROM n JOIN firmware AS f ON f.version = '2.0';
 """
 
 
-def fill(database, count):
-    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as db:
-        db.execute("PRAGMA synchronous=OFF")
-        db.execute("PRAGMA cache_size=-400000")
-        indexes = db.execute("SELECT name, sql FROM sqlite_master WHERE type='index' AND sql IS NOT NULL "
-                             "AND tbl_name IN ('tasks', 'devices')").fetchall()
-        db.execute("BEGIN")
-        for name, _ in indexes:
-            db.execute(f"DROP INDEX {name}")
-        for statement in FILL.strip().split(";\n"):
-            db.execute(statement, {"now": int(time.time() * 1000), "count": count})
-        for _, sql in indexes:
-            db.execute(sql)
-        db.execute("COMMIT")
-        harness.count_again(db)
-
-
-class Size:
-    """One daemon with so many waiting tasks; devices are taken one after the other, spread over all."""
+class Waiting(Sized):
+    """So many waiting tasks; devices are taken one after the other, spread over all."""
+    settings = {"tasks.max_active": 100_000}
+    image = IMAGE
+    fill = FILL
 
     def __init__(self, where, broker, count):
-        self.count, self.next = count, 0
-        self.daemon = Daemon(subfolder(where, str(count)), broker.port, {
-            **PATIENT, "http.threads": 1, "mqtt.client_id": f"otad-{count}", "mqtt.topic_root": f"/ota{count}",
-            "tasks.max_active": 100_000})
-        self.daemon.start()
-        for version in ("2.0", "3.0"):
-            if self.daemon.rest.upload(version, IMAGE, "bench").status != 201:
-                raise AssertionError("upload")
-        self.daemon.stop()
-        fill(self.daemon.folder / "otad.db", count)
-        self.start()
-
-    def start(self):
-        self.daemon.start()
+        super().__init__(where, broker, count)
+        self.next = 0
 
     def restart(self):
         self.daemon.stop()
         begun = time.monotonic()
-        self.start()
+        self.daemon.start()
         return {"ms": (time.monotonic() - begun) * 1e3, "cpu_ms": exact_seconds(self.daemon.process.pid) * 1e3}
 
-    def step(self, work):
-        """What one call took, in milliseconds."""
-        pid = self.daemon.process.pid
-        cpu, begun = exact_seconds(pid), time.monotonic()
-        work()
-        took = (time.monotonic() - begun) * 1e3
-        return {"ms": took, "cpu_ms": (exact_seconds(pid) - cpu) * 1e3}
+    def took(self, work, *arguments, **more):
+        return self.step(work, *arguments, **more)[1]
 
-    def call(self, method, path, body=None, wanted=(200,)):
-        answer = self.daemon.rest.call(method, path, body)
-        if answer.status not in wanted:
-            raise AssertionError(f"{method} {path}: {answer}")
-        return answer
+    def round(self):
+        return {**self.life(), **self.pages()}
 
     def life(self):
         """Add one, grant it its slot, finish it: each step by itself."""
@@ -107,11 +71,11 @@ class Size:
             heard.update(self.call("POST", path + "/verify", body).json)
 
         order = {"device_id": device, "firmware_version": "3.0"}
-        steps["add one"] = self.step(lambda: self.call("POST", "/firmware/upgrade", order, wanted=(201,)))
-        steps["grant a slot"] = self.step(request)
+        steps["add one"] = self.took(self.call, "POST", "/firmware/upgrade", order, wanted=(201,))
+        steps["grant a slot"] = self.took(request)
         if heard["type"] != "metadata":
             raise AssertionError(heard)
-        steps["finish one"] = self.step(verify)
+        steps["finish one"] = self.took(verify)
         if heard["type"] != "success":
             raise AssertionError(heard)
         return steps
@@ -122,10 +86,10 @@ class Size:
         following = self.call("GET", first).json["next"]
         place = base64.urlsafe_b64decode(following + "=" * (-len(following) % 4)).rsplit(b":", 1)[0] + b":151"
         last = first + "&cursor=" + base64.urlsafe_b64encode(place).decode().rstrip("=")
-        return {"first page": self.step(lambda: self.call("GET", first)),
-                "last page": self.step(lambda: self.call("GET", last)),
-                "summary": self.step(lambda: self.call("GET", "/summary")),
-                "otactl status": self.step(self.status)}
+        return {"first page": self.took(self.call, "GET", first),
+                "last page": self.took(self.call, "GET", last),
+                "summary": self.took(self.call, "GET", "/summary"),
+                "otactl status": self.took(self.status)}
 
     def status(self):
         env = {"OTACTL_URL": f"http://127.0.0.1:{self.daemon.port}", "HOME": "/"}
@@ -141,30 +105,18 @@ def main():
     report = Report(arguments, "scale", f"{rounds} of each step by turns, medians")
     with folder() as where, running(Broker(where)) as broker, contextlib.ExitStack() as stack:
         broker.start()
-        sizes = [Size(where, broker, count) for count in counts]
+        sizes = [Waiting(where, broker, count) for count in counts]
         for size in sizes:
             stack.enter_context(running(size.daemon))
-        idle = [memory(size.daemon.process.pid) for size in sizes]
-        found = [{} for _ in sizes]
-        for round_number in range(rounds + 3):
-            for place, size in enumerate(sizes):
-                for name, took in {**size.life(), **size.pages()}.items():
-                    if round_number >= 3:  # warm by then
-                        found[place].setdefault(name, []).append(took)
-        peak = [memory(size.daemon.process.pid, "VmHWM") for size in sizes]
+        idle = [memory(size.daemon.process.pid) / MIB for size in sizes]
+        found = measured_rounds(sizes, rounds, warm=3)
+        peak = [memory(size.daemon.process.pid, "VmHWM") / MIB for size in sizes]
         for _ in range(starts):
             for place, size in enumerate(sizes):
                 found[place].setdefault("a start", []).append(size.restart())
-        for name in found[0]:
-            for figure in ("cpu_ms", "ms"):
-                medians = [statistics.median(took[figure] for took in each[name]) for each in found]
-                report.add(**{"step": f"{name}, {'CPU ' if figure == 'cpu_ms' else ''}ms",
-                              **{f"{count:,}": value for count, value in zip(counts, medians)},
-                              "ratio": medians[-1] / medians[0]})
-        for name, values in (("MiB after the start", idle), ("MiB at most", peak)):
-            values = [value / MIB for value in values]
-            report.add(**{"step": name, **{f"{count:,}": value for count, value in zip(counts, values)},
-                          "ratio": values[-1] / values[0]})
+        report.compare_steps(sizes, found)
+        report.compare("MiB after the start", sizes, idle)
+        report.compare("MiB at most", sizes, peak)
     report.done()
 
 
