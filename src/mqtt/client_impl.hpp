@@ -1,5 +1,5 @@
 // The client's implementation: functions of callers and Paho's threads are in client.cpp, those of its own thread in
-// client_thread.cpp.
+// client_thread.cpp, and in client_connection.cpp how a connection begins and ends.
 #pragma once
 
 #include <atomic>
