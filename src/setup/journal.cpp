@@ -122,24 +122,19 @@ Result<void> Journal::keep_one(const std::string& path, const Owner& user) {
   for (auto folder = missing.rbegin(); folder != missing.rend(); ++folder)
     entries_.push_back({folder->string(), "", true, 0, {}, user});
   Entry entry{path, "", false, 0, {}, user};
-  FileState state;
-  bool there = false;
   // A user's file is read as the user, who else could have root copy what the user can't read.
-  const auto content = as_user(user, [&]() -> Result<std::string> {
-    const auto found = look(machine_.at(path));
-    if (!found) return found.error();
-    return *found ? fmt::format("{} {} {}\n{}", (*found)->mode, (*found)->owner.user, (*found)->owner.group, (*found)->content)
-                  : std::string();
+  const auto found = as_user(user, [&]() -> Result<std::string> {
+    const auto file = look(machine_.at(path));
+    if (!file) return file.error();
+    if (!*file) return std::string();
+    return fmt::format("{} {} {}\n{}", (*file)->mode, (*file)->owner.user, (*file)->owner.group, (*file)->content);
   });
-  if (!content) return content.error();
-  there = !content->empty();
-  if (there) {
-    std::istringstream(*content) >> state.mode >> state.owner.user >> state.owner.group;
-    state.content = content->substr(content->find('\n') + 1);
+  if (!found) return found.error();
+  if (!found->empty()) {
+    std::istringstream(*found) >> entry.mode >> entry.owner.user >> entry.owner.group;
     entry.copy = std::to_string(entries_.size());
-    entry.mode = state.mode;
-    entry.owner = state.owner;
-    if (auto copied = put(folder_of(machine_) / entry.copy, {state.content, 0600, {}}); !copied) return copied;
+    const auto content = found->substr(found->find('\n') + 1);
+    if (auto copied = put(folder_of(machine_) / entry.copy, {content, 0600, {}}); !copied) return copied;
   }
   entries_.push_back(std::move(entry));
   return {};
@@ -173,10 +168,10 @@ Result<void> Journal::restore(const Entry& entry) const {
   return as_owner(entry.user, [&]() { return put(path, {(*copy)->content, entry.mode, entry.owner}); });
 }
 
-Result<void> Journal::undo(const std::function<void(const std::string&)>& tell) {
+Result<void> Journal::undo(const std::function<void(const std::string&)>& report) {
   for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
     if (auto restored = restore(*entry); !restored) return restored;
-    if (!entry->folder) tell(fmt::format("{} {}", entry->copy.empty() ? "removed " : "restored", entry->path));
+    if (!entry->folder) report(fmt::format("{} {}", entry->copy.empty() ? "removed " : "restored", entry->path));
   }
   const auto folder = folder_of(machine_);
   std::error_code error;
@@ -191,7 +186,7 @@ Result<void> Journal::undo(const std::function<void(const std::string&)>& tell) 
 }
 
 Result<void> apply(const Machine& machine, const Plan& plan, Journal* journal,
-                   const std::function<void(const std::string&)>& tell) {
+                   const std::function<void(const std::string&)>& report) {
   std::vector<std::string> paths;
   for (const auto& change : plan.changes) paths.push_back(change.file.path);
   if (journal)
@@ -202,7 +197,7 @@ Result<void> apply(const Machine& machine, const Plan& plan, Journal* journal,
     if (fs::create_directories(path.parent_path(), error))
       fs::permissions(path.parent_path(), fs::perms{0755}, error);
     if (auto written = put(path, {file.content, file.mode, file.owner}); !written) return written;
-    tell(fmt::format("wrote {}", file.path));
+    report(fmt::format("wrote {}", file.path));
   }
   return {};
 }

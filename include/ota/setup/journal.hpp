@@ -35,8 +35,8 @@ class Journal {
 
   /// A line for each file that undo() touches.
   std::vector<std::string> describe() const;
-  /// Restores all files, and removes those that were not there, and this journal. Tells each.
-  Result<void> undo(const std::function<void(const std::string&)>& tell);
+  /// Restores all files, and removes those that were not there, and this journal. Reports each.
+  Result<void> undo(const std::function<void(const std::string&)>& report);
 
  private:
   struct Entry {
@@ -62,8 +62,8 @@ class Journal {
   std::vector<Entry> entries_;
 };
 
-/// Makes the changes of a plan, each whole or not at all, and tells each. With a journal their copies are kept first.
+/// Makes the changes of a plan, each whole or not at all, and reports each. With a journal their copies are kept first.
 Result<void> apply(const Machine& machine, const Plan& plan, Journal* journal,
-                   const std::function<void(const std::string&)>& tell);
+                   const std::function<void(const std::string&)>& report);
 
 }  // namespace ota::setup
