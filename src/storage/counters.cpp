@@ -12,9 +12,11 @@ namespace {
 constexpr const char* kTaskColumns =
     "state, version, COALESCE(ended, updated)/3600000, reason, rollout, from_version, contact, bucket";
 
+constexpr std::int64_t kMinutesOfDay = 24 * 60;
+
 template <class Key>
-void shift(std::map<Key, std::int64_t>& moves, const Key& key, std::int64_t n) {
-  moves[key] += n;
+void shift(std::map<Key, std::int64_t>& moves, Key key, std::int64_t n) {
+  moves[std::move(key)] += n;
 }
 
 template <class Key>
@@ -37,14 +39,17 @@ TaskCounted counted_as(const Task& task) {
 }
 
 DeviceCounted counted_as(const Device& device) {
-  DeviceCounted counted{{device.channel, device.hardware, device.current_version, device.pinned},
-                        {0, device.poll.count(), device.channel, device.hardware}};
-  if (device.last_seen) {
-    counted.kind.day = since_1970<std::chrono::days>(*device.last_seen);
-    counted.contact.minute = since_1970<std::chrono::minutes>(*device.last_seen);
-  }
+  DeviceCounted counted{device.channel, device.hardware,     device.current_version,
+                        device.pinned,  device.poll.count(), {}};
+  if (device.last_seen) counted.minute = since_1970<std::chrono::minutes>(*device.last_seen);
   return counted;
 }
+
+DeviceCounted::Kind DeviceCounted::kind() const {
+  return {channel, hardware, version, pinned, minute ? *minute / kMinutesOfDay : -1};
+}
+
+DeviceCounted::Contact DeviceCounted::contact() const { return {minute.value_or(0), poll_s, channel, hardware}; }
 
 Counters::Table::Table(SQLite::Database& db, std::string_view name, std::string_view key)
     : add(db, fmt::format("INSERT INTO {0} ({1}, n) VALUES ({2},?) ON CONFLICT ({1}) DO UPDATE SET n=n+excluded.n "
@@ -61,8 +66,7 @@ Counters::Counters(SQLite::Database& db)
       task_(db, fmt::format("SELECT {} FROM tasks WHERE number=?", kTaskColumns)),
       tasks_of_(db, fmt::format("SELECT {} FROM tasks WHERE device=?", kTaskColumns)),
       device_(db,
-              "SELECT channel, hardware, current_version, pinned, COALESCE(last_seen/86400000, -1), "
-              "COALESCE(last_seen, 0)/60000, poll_s FROM devices WHERE id=?") {}
+              "SELECT channel, hardware, current_version, pinned, poll_s, last_seen/60000 FROM devices WHERE id=?") {}
 
 void Counters::move(const std::optional<TaskCounted>& from, const std::optional<TaskCounted>& to) {
   if (from == to) return;
@@ -78,8 +82,8 @@ void Counters::move(const std::optional<DeviceCounted>& from, const std::optiona
   if (from == to) return;
   for (const auto& [counted, n] : {std::pair{&from, -1}, {&to, 1}}) {
     if (!*counted) continue;
-    shift(kinds_, (*counted)->kind, n);
-    shift(contacts_, (*counted)->contact, n);
+    shift(kinds_, (*counted)->kind(), n);
+    shift(contacts_, (*counted)->contact(), n);
   }
 }
 
@@ -110,15 +114,12 @@ void Counters::leave_device(const std::string& id) {
   auto rows = device_.rows(id);
   if (!rows.next()) return;
   DeviceCounted counted;
-  counted.kind.channel = rows.text();
-  counted.kind.hardware = rows.text();
-  counted.kind.version = rows.text();
-  counted.kind.pinned = rows.integer() != 0;
-  counted.kind.day = rows.integer();
-  counted.contact.minute = rows.integer();
-  counted.contact.poll_s = rows.integer();
-  counted.contact.channel = counted.kind.channel;
-  counted.contact.hardware = counted.kind.hardware;
+  counted.channel = rows.text();
+  counted.hardware = rows.text();
+  counted.version = rows.text();
+  counted.pinned = rows.integer() != 0;
+  counted.poll_s = rows.integer();
+  counted.minute = rows.maybe(&Rows::integer);
   move(counted, std::nullopt);
 }
 
@@ -127,10 +128,12 @@ void Counters::write() {
   for (const auto& [of, n] : std::exchange(failures_, {})) failure_table_.change(n, of.hour, of.reason);
   for (const auto& [of, n] : std::exchange(memberships_, {}))
     membership_table_.change(n, of.rollout, of.from_version, of.contact, of.bucket);
-  for (const auto& [of, n] : std::exchange(kinds_, {}))
-    kind_table_.change(n, of.channel, of.hardware, of.version, of.pinned, of.day);
-  for (const auto& [of, n] : std::exchange(contacts_, {}))
-    contact_table_.change(n, of.minute, of.poll_s, of.channel, of.hardware);
+  const auto change = [](const Table& table, const auto& moves) {
+    for (const auto& [of, n] : moves)
+      std::apply([&table, n = n](const auto&... key) { table.change(n, key...); }, of);
+  };
+  change(kind_table_, std::exchange(kinds_, {}));
+  change(contact_table_, std::exchange(contacts_, {}));
 }
 
 void Counters::forget() {

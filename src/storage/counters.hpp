@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "ota/domain/bucket.hpp"
 #include "ota/domain/task.hpp"
@@ -34,28 +35,22 @@ struct TaskCounted {
 };
 TaskCounted counted_as(const Task& task);
 
-/// Which counters a device is in.
+/// What a device is counted by.
 struct DeviceCounted {
-  /// Of `fleet`.
-  struct Kind {
-    std::string channel;
-    std::string hardware;
-    std::string version;
-    bool pinned = false;
-    std::int64_t day = -1;  ///< UTC day of its last contact, since 1970; -1: none yet
-    auto operator<=>(const Kind&) const = default;
-  };
-  /// Of `device_minutes`.
-  struct Contact {
-    std::int64_t minute = 0;  ///< of the last one, since 1970; 0: none yet
-    std::int64_t poll_s = 0;  ///< Device::poll
-    std::string channel;
-    std::string hardware;
-    auto operator<=>(const Contact&) const = default;
-  };
-  Kind kind;
-  Contact contact;
+  std::string channel;
+  std::string hardware;
+  std::string version;
+  bool pinned = false;
+  std::int64_t poll_s = 0;             ///< Device::poll
+  std::optional<std::int64_t> minute;  ///< of its last contact, since 1970
   bool operator==(const DeviceCounted&) const = default;
+
+  /// Of `fleet`: channel, hardware, version, pinned, and the UTC day of the last contact since 1970; -1: none yet.
+  using Kind = std::tuple<std::string, std::string, std::string, bool, std::int64_t>;
+  Kind kind() const;
+  /// Of `device_minutes`: minute (0: none yet), poll_s, channel, hardware.
+  using Contact = std::tuple<std::int64_t, std::int64_t, std::string, std::string>;
+  Contact contact() const;
 };
 DeviceCounted counted_as(const Device& device);
 
