@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "ota/base/certificate_end.hpp"
 #include "ota/base/url.hpp"
 #include "otactl/format.hpp"
 #include "otactl/output.hpp"
@@ -14,7 +15,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kClockTolerance = 10s;
-constexpr auto kCertificateSoon = std::chrono::days{30};
 
 enum class Verdict { ok, warning, wrong };
 
@@ -94,7 +94,7 @@ class Doctor {
                 "its certificate has");
       return false;
     }
-    const bool soon = shown.expires && *shown.expires < now + kCertificateSoon;
+    const bool soon = shown.expires && *shown.expires < now + kCertificateEndsSoon;
     add(soon ? Verdict::warning : Verdict::ok, "TLS", dates,
         soon ? "renew it: replace http.tls_cert and http.tls_key, then systemctl reload otad" : "");
     return true;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "ota/base/certificate_end.hpp"
 #include "ota/base/text.hpp"
 #include "ota/storage/bad_rows.hpp"
 #include "rest/handlers.hpp"
@@ -16,8 +17,6 @@ namespace ota::rest {
 namespace {
 
 constexpr std::uint64_t kLeastFreeBytes = 64u << 20;
-
-constexpr std::chrono::days kWarnBefore{30};  ///< of a certificate's end
 
 constexpr std::size_t kNamed = 3;  ///< names in a detail; the rest is counted
 
@@ -53,7 +52,7 @@ std::optional<Check> check_certificate(const Context& context) {
   const WallTime time{std::chrono::seconds(*end)};
   const auto left = std::chrono::floor<std::chrono::days>(time - context.clock.wall());
   const auto text = fmt::format("the certificate ends at {}", to_rfc3339(time));
-  if (left >= kWarnBefore) return Check{true, text};
+  if (left >= kCertificateEndsSoon) return Check{true, text};
   return Check{true,
                fmt::format("{}, {}: renew http.tls_cert and reload otad (otad setup --renew does both)", text,
                            left.count() < 0 ? "it has ended" : fmt::format("in {} days", left.count())),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ota/base/certificate_end.hpp"
 #include "ota/credentials/certificates.hpp"
 #include "setup/draft.hpp"
 
@@ -40,7 +41,7 @@ std::vector<std::string> all_names(const Plan& plan) {
 bool still_good(const std::string& certificate, const std::string& key, const std::string& authority,
                 const std::vector<std::string>& names, WallTime now) {
   const auto found = credentials::read_certificate(certificate);
-  if (!found || found->end - now < kRenewBefore) return false;
+  if (!found || found->end - now < kCertificateEndsSoon) return false;
   const bool same = std::is_permutation(found->names.begin(), found->names.end(), names.begin(), names.end());
   return same && credentials::belong_together({key, certificate}) && credentials::issued_by(certificate, authority);
 }

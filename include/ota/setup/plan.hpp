@@ -18,8 +18,6 @@ inline constexpr const char* kSettingsFile = "/etc/otad/otad.toml";
 inline constexpr const char* kAuthority = "/etc/otad/tls/ca.crt";
 inline constexpr const char* kAuthorityKey = "/etc/otad/tls/ca.key";
 inline constexpr const char* kPasswords = "/etc/mosquitto/otad.passwd";
-/// A server certificate is renewed, and warned of, when it ends in less than this.
-inline constexpr std::chrono::days kRenewBefore{30};
 
 /// A file as it shall be.
 struct File {

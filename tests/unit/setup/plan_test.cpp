@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "ota/base/certificate_end.hpp"
 #include "ota/credentials/certificates.hpp"
 #include "ota/credentials/secrets.hpp"
 #include "ota/setup/journal.hpp"
@@ -180,9 +181,9 @@ TEST(Renewal, OnlyWithinThirtyDaysOfTheEnd) {
   const auto end = server_certificate(gw).end;
   const auto authority = gw.read(kAuthority);
   const auto key = gw.read("/etc/otad/tls/server.key");
-  gw.machine.now = end - kRenewBefore;
+  gw.machine.now = end - kCertificateEndsSoon;
   EXPECT_THAT(paths_of(*plan_renewal(gw.machine)), IsEmpty());
-  gw.machine.now = end - kRenewBefore + std::chrono::seconds(1);
+  gw.machine.now = end - kCertificateEndsSoon + std::chrono::seconds(1);
   const auto plan = plan_renewal(gw.machine);
   ASSERT_TRUE(plan);
   EXPECT_THAT(paths_of(*plan), ElementsAre("/etc/otad/tls/server.crt", "/etc/mosquitto/certs/otad.crt"));
