@@ -82,12 +82,8 @@ std::optional<std::vector<std::string>> texts_of(const toml::node& node) {
 /// The list of an environment variable, `a,b, c`.
 std::vector<std::string> split_list(std::string_view value) {
   std::vector<std::string> list;
-  while (!value.empty()) {
-    const auto end = std::min(value.find(','), value.size());
-    const auto entry = trim(value.substr(0, end), " ");
-    value.remove_prefix(std::min(end + 1, value.size()));
-    if (!entry.empty()) list.emplace_back(entry);
-  }
+  for (const auto part : split(value, ','))
+    if (const auto entry = trim(part, " "); !entry.empty()) list.emplace_back(entry);
   return list;
 }
 

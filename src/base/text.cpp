@@ -91,6 +91,23 @@ bool shares_part(std::string_view name, std::string_view whole) {
 
 }  // namespace
 
+std::vector<std::string_view> split(std::string_view text, char at) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const auto end = text.find(at);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::vector<std::string> parts_of(std::string_view text, char at) {
+  std::vector<std::string> parts;
+  for (const auto part : split(text, at))
+    if (!part.empty()) parts.emplace_back(part);
+  return parts;
+}
+
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
     const Decoded next = decode(text);

@@ -15,16 +15,6 @@ namespace {
 
 using Kind = Parameter::Kind;
 
-std::vector<std::string> words_of(std::string_view words) {
-  std::vector<std::string> found;
-  while (!words.empty()) {
-    const auto end = std::min(words.find('|'), words.size());
-    found.emplace_back(words.substr(0, end));
-    words.remove_prefix(std::min(end + 1, words.size()));
-  }
-  return found;
-}
-
 /// Lines of at most 80 columns.
 std::string wrapped(std::string_view text) {
   constexpr std::size_t kHelpColumns = 80;
@@ -106,7 +96,7 @@ class CommandLine {
     if (parameter.kind == Kind::argument) place.option->expected(1);
     if (parameter.kind == Kind::option) place.option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     if (!parameter.words.empty()) {
-      place.option->check(CLI::IsMember(words_of(parameter.words)));
+      place.option->check(CLI::IsMember(parts_of(parameter.words, '|')));
       place.option->option_text(std::string(parameter.words));
     }
     if (parameter.needed) place.option->required();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "ota/base/text.hpp"
 #include "otactl/call.hpp"
 #include "otactl/output.hpp"
 #include "otactl/show.hpp"
@@ -45,16 +46,6 @@ const Verb* find_verb(const Noun& noun, std::string_view name) {
   for (const auto& verb : noun.verbs)
     if (verb.name == name) return &verb;
   return nullptr;
-}
-
-std::vector<std::string> split_words(std::string_view text) {
-  std::vector<std::string> found;
-  while (!text.empty()) {
-    const auto end = std::min(text.find('|'), text.size());
-    found.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return found;
 }
 
 std::vector<std::string> first_words() {
@@ -209,7 +200,7 @@ Place place_of(const std::vector<std::string>& words) {
   } else {
     place.words = first_words();
   }
-  if (place.parameter) place.words = split_words(place.parameter->words);
+  if (place.parameter) place.words = parts_of(place.parameter->words, '|');
   return place;
 }
 

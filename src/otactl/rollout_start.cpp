@@ -23,12 +23,8 @@ Json share_of(std::string_view text) {
 
 Json stages_of(std::string_view text) {
   auto stages = Json::array();
-  while (true) {
-    const auto end = text.find(',');
-    stages.push_back(share_of(trim(text.substr(0, end))));
-    if (end == std::string_view::npos) return stages;
-    text.remove_prefix(end + 1);
-  }
+  for (const auto part : split(text, ',')) stages.push_back(share_of(trim(part)));
+  return stages;
 }
 
 /// The options that were given, as fields of POST /rollouts; the server has defaults for all others.

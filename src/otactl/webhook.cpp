@@ -40,12 +40,8 @@ int list_webhooks(Call& call) {
 
 Json split_types(std::string_view text) {
   auto types = Json::array();
-  while (true) {
-    const auto end = text.find(',');
-    types.push_back(trim(text.substr(0, end)));
-    if (end == std::string_view::npos) return types;
-    text.remove_prefix(end + 1);
-  }
+  for (const auto part : split(text, ',')) types.push_back(trim(part));
+  return types;
 }
 
 int add_webhook(Call& call) {

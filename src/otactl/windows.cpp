@@ -9,28 +9,14 @@
 #include "otactl/terminal.hpp"
 
 namespace ota::otactl {
-namespace {
-
-std::vector<std::string> split(std::string_view text, char at) {
-  std::vector<std::string> parts;
-  while (true) {
-    const auto end = text.find(at);
-    if (const auto part = text.substr(0, end); !part.empty()) parts.emplace_back(part);
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
-}
-
-}  // namespace
-
 Json parse_window(std::string_view text) {
-  auto words = split(text, ' ');
+  auto words = parts_of(text, ' ');
   Json window = Json::object();
   if (!words.empty() && !is_digit(words.front().front())) {
-    window["days"] = split(words.front(), ',');
+    window["days"] = parts_of(words.front(), ',');
     words.erase(words.begin());
   }
-  const auto times = words.empty() ? std::vector<std::string>() : split(words.front(), '-');
+  const auto times = words.empty() ? std::vector<std::string>() : parts_of(words.front(), '-');
   if (times.size() != 2 || words.size() > 2)
     throw Failure(kUsage, fmt::format("a window looks like 'sat,sun 23:00-04:00 Europe/Berlin', not '{}'",
                                       printable(text)));

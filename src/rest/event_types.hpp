@@ -10,9 +10,6 @@
 
 namespace ota::rest {
 
-/// The parts between the commas.
-std::vector<std::string> split_list(std::string_view text);
-
 /// Adds an error of `field` for each that is no type and no group.
 EventTypes event_types_of(const std::vector<std::string>& patterns, std::string_view field, wire::FieldErrors& errors);
 

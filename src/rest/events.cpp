@@ -16,8 +16,10 @@ constexpr const char* kNumberRule = "must be the number of an event (its id), or
 
 EventFilter filter_of(QueryFields& query) {
   EventFilter filter;
-  if (const auto types = query.text("types"))
-    filter.types = event_types_of(split_list(*types), "types", query.errors());
+  if (const auto types = query.text("types")) {
+    const auto parts = split(*types, ',');
+    filter.types = event_types_of({parts.begin(), parts.end()}, "types", query.errors());
+  }
   filter.channel = query.text("channel").value_or("");
   if (!filter.channel.empty() && !valid_channel(filter.channel))
     query.errors().add("channel", "must be 1 to 64 of a-z 0-9 _ -");

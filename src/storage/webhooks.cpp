@@ -1,8 +1,8 @@
 #include "ota/storage/webhooks.hpp"
 
-#include <algorithm>
 #include <string_view>
 
+#include "ota/base/text.hpp"
 #include "storage/query.hpp"
 #include "storage/sqlite_tables.hpp"
 
@@ -19,21 +19,11 @@ std::string joined(const std::vector<std::string>& types) {
   return text;
 }
 
-std::vector<std::string> split(std::string_view text) {
-  std::vector<std::string> types;
-  while (!text.empty()) {
-    const auto comma = std::min(text.find(','), text.size());
-    types.emplace_back(text.substr(0, comma));
-    text.remove_prefix(std::min(comma + 1, text.size()));
-  }
-  return types;
-}
-
 Webhook read(Rows& r) {
   Webhook w;
   w.id = r.integer();
   w.url = r.text();
-  w.types = split(r.text());
+  w.types = parts_of(r.text(), ',');
   w.channel = r.text();
   w.salt = r.text();
   w.old_salt = r.text();

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ota {
 
@@ -45,6 +46,11 @@ std::optional<Number> parse_decimal(std::string_view text) {
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return value;
 }
+
+/// The parts of `text` between each `at`: at least one, which may be empty.
+std::vector<std::string_view> split(std::string_view text, char at);
+/// The same without the empty ones.
+std::vector<std::string> parts_of(std::string_view text, char at);
 
 /// RFC 3629: no overlong forms, no surrogates, up to U+10FFFF.
 bool is_utf8(std::string_view text);

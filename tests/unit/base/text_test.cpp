@@ -43,6 +43,14 @@ TEST(Ascii, ReadsWholeDecimalNumbers) {
     EXPECT_FALSE(parse_decimal<std::uint16_t>(wrong)) << wrong;
 }
 
+TEST(Ascii, SplitsAtEachSign) {
+  using Parts = std::vector<std::string_view>;
+  EXPECT_EQ(split("a,,b,", ','), (Parts{"a", "", "b", ""}));
+  EXPECT_EQ(split("", ','), Parts{""});
+  EXPECT_EQ(parts_of(",a,,b,", ','), (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(parts_of("", ',').empty());
+}
+
 TEST(Utf8Prefix, EndsAtACharactersEnd) {
   EXPECT_EQ(utf8_prefix("abc", 3), "abc");
   EXPECT_EQ(utf8_prefix("abc", 2), "ab");
