@@ -25,19 +25,11 @@ Result<MoveRequest> move_request_of(wire::JsonFields fields, const Context& cont
   fields.require("channel");
   order.move.channel = fields.text("channel", kMaxText).value_or("");
   auto devices = fields.texts("devices", engine::MoveOrder::kMaxDevices, kMaxText);
-  const auto where = fields.texts("where", kMaxConditions, kMaxCondition);
+  order.selection = ordered_devices(fields, context);
   fields.refuse_unknown({"channel", "devices", "where"});
   if (fields.has("devices") == fields.has("where"))
     fields.errors().add("devices", "or \"where\" must be given, and not both");
   if (devices) order.move.devices = std::move(*devices);
-  if (where) {
-    if (where->empty()) fields.errors().add("where", "needs a condition; id~* selects all devices");
-    auto& selection = order.selection.emplace();
-    selection.conditions = conditions_of(*where, Selects::devices, fields.errors());
-    selection.presence = presence_of(context);
-    // Each device once, although moving it may change whether it is selected.
-    selection.sort_by = &selection_fields().front();
-  }
   if (auto checked = fields.check(Errc::malformed); !checked) return checked.error();
   return order;
 }
@@ -58,25 +50,13 @@ boost::asio::awaitable<Result<engine::Moved>> move(Context& context, Caller call
   co_return co_await std::move(moving);
 }
 
-using DevicePage = storage::Selected<Device>;
-
-boost::asio::awaitable<Result<DevicePage>> device_page(Context& context, storage::Selection selection,
-                                              std::optional<storage::Place> after) {
-  std::function<Result<DevicePage>(storage::ReadView&)> job = [selection = std::move(selection),
-                                                          after = std::move(after)](auto& view) -> Result<DevicePage> {
-    return view.devices.list(selection, engine::MoveOrder::kMaxDevices, after);
-  };
-  auto reading = read<DevicePage>(context.readers, std::move(job));
-  co_return co_await std::move(reading);
-}
-
 /// As many at once as the engine takes; other commands go between.
 boost::asio::awaitable<Result<engine::Moved>> move_selected(Context& context, Caller caller, MoveRequest order) {
   engine::Moved sum;
   std::optional<storage::Place> at;
   bool first = true;
   do {
-    auto reading = device_page(context, *order.selection, at);
+    auto reading = device_page(context, *order.selection, engine::MoveOrder::kMaxDevices, at);
     auto page = co_await std::move(reading);
     if (!page) co_return page.error();
     order.move.devices.clear();

@@ -25,17 +25,12 @@ Result<Order> order_of(std::string_view body, const Context& context, const Scop
   if (!fields) return fields.error();
   constexpr auto kMost = engine::DeviceChange::kMaxTags;
   fields->require("where");
-  const auto where = fields->texts("where", kMaxConditions, kMaxCondition);
+  auto selection = ordered_devices(*fields, context);
   auto set = fields->text_map("set", kMost, kLongestTagName, kLongestTag).value_or(wire::JsonFields::TextMap{});
   const auto remove = fields->texts("remove", kMost, kLongestTagName).value_or(std::vector<std::string>{});
   fields->refuse_unknown({"where", "set", "remove"});
 
   Order order;
-  order.selection.presence = presence_of(context);
-  // Each device once, whatever its tags become meanwhile.
-  order.selection.sort_by = &selection_fields().front();
-  if (where) order.selection.conditions = conditions_of(*where, Selects::devices, fields->errors());
-  if (where && where->empty()) fields->errors().add("where", "needs a condition; id~* selects all devices");
   for (const auto& [name, value] : set) {
     check_tag("set", name, value.value_or(""), fields->errors());
     if (!value) fields->errors().add("set", fmt::format("\"{}\" is null; \"remove\" removes tags", name));
@@ -49,6 +44,7 @@ Result<Order> order_of(std::string_view body, const Context& context, const Scop
   }
   if (order.change.tags.empty()) fields->errors().add("set", "or \"remove\" must name a tag");
   if (auto checked = fields->check(Errc::malformed); !checked) return checked.error();
+  order.selection = std::move(*selection);
   order.scope = scope;
   scope.narrow(order.selection.conditions);
   return order;
@@ -104,15 +100,11 @@ Answering post_device_tags(Context& context, Call& call) {
   const auto order = order_of(*body, context, call.scope);
   if (!order) co_return order.error();
 
-  using Found = storage::Selected<Device>;
   Tally tally;
   std::optional<storage::Place> at;
   do {
-    std::function<Result<Found>(storage::ReadView&)> job = [selection = order->selection,
-                                                           at](storage::ReadView& view) -> Result<Found> {
-      return view.devices.list(selection, static_cast<int>(kBatch), at);
-    };
-    auto page = co_await read<Found>(context.readers, std::move(job));
+    auto reading = device_page(context, order->selection, kBatch, at);
+    auto page = co_await std::move(reading);
     if (!page) co_return page.error();
     auto changing = change_page(context, call.caller(), *order, page->rows, tally);
     co_await std::move(changing);

@@ -54,6 +54,29 @@ std::vector<FieldCondition> conditions_of(const std::vector<std::string>& texts,
   return conditions;
 }
 
+std::optional<storage::Selection> ordered_devices(wire::JsonFields& fields, const Context& context) {
+  const auto where = fields.texts("where", kMaxConditions, kMaxCondition);
+  if (!where) return std::nullopt;
+  if (where->empty()) fields.errors().add("where", "needs a condition; id~* selects all devices");
+  storage::Selection selection;
+  selection.conditions = conditions_of(*where, Selects::devices, fields.errors());
+  selection.presence = presence_of(context);
+  selection.sort_by = &selection_fields().front();
+  return selection;
+}
+
+boost::asio::awaitable<Result<storage::Selected<Device>>> device_page(Context& context, storage::Selection selection,
+                                                                      std::size_t limit,
+                                                                      std::optional<storage::Place> after) {
+  using DevicePage = storage::Selected<Device>;
+  std::function<Result<DevicePage>(storage::ReadView&)> job =
+      [selection = std::move(selection), limit, after = std::move(after)](auto& view) -> Result<DevicePage> {
+    return view.devices.list(selection, static_cast<int>(limit), after);
+  };
+  auto reading = read<DevicePage>(context.readers, std::move(job));
+  co_return co_await std::move(reading);
+}
+
 Presence presence_of(const Context& context) {
   return {context.clock.wall(), context.probes.present ? context.probes.present() : std::chrono::seconds{300}};
 }

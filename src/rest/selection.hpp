@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ota/storage/selection.hpp"
+#include "ota/wire/json_fields.hpp"
 #include "rest/context.hpp"
 #include "rest/query.hpp"
 
@@ -27,6 +28,15 @@ SelectedList selected_list(QueryFields& query, Selects what, const Context& cont
 /// Adds the errors to the field `where`.
 std::vector<FieldCondition> conditions_of(const std::vector<std::string>& texts, Selects what,
                                           wire::FieldErrors& errors);
+
+/// The devices of an order: `where` of its body; nothing without it. They are read by id, so that each is found once
+/// although the order may change whether it is selected. Adds the errors to the field `where`.
+std::optional<storage::Selection> ordered_devices(wire::JsonFields& fields, const Context& context);
+
+/// At most `limit` of them, behind `after`.
+boost::asio::awaitable<Result<storage::Selected<Device>>> device_page(Context& context, storage::Selection selection,
+                                                                      std::size_t limit,
+                                                                      std::optional<storage::Place> after);
 
 /// Who is online now.
 Presence presence_of(const Context& context);
