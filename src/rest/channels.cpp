@@ -146,9 +146,7 @@ Answering list_channels(Context& context, Call& call) {
     for (const auto& channel : view.fleet.channels()) items.push_back(channel_json(view, channel, counted, now));
     return to_text(list_json(std::move(items), std::nullopt));
   };
-  auto text = co_await read<std::string>(context.readers, std::move(job));
-  if (!text) co_return text.error();
-  co_return wire::json_reply(200, std::move(*text));
+  co_return co_await answer_read(context, std::move(job));
 }
 
 Answering get_channel(Context& context, Call& call) {

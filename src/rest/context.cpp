@@ -9,6 +9,12 @@ void add_location(const Context& context, http::Reply& reply, std::string_view p
   reply.headers.push_back({"Location", context.options.public_path + std::string(path)});
 }
 
+Answering answer_read(Context& context, std::function<Result<std::string>(storage::ReadView&)> job) {
+  auto text = co_await read<std::string>(context.readers, std::move(job));
+  if (!text) co_return text.error();
+  co_return wire::json_reply(200, std::move(*text));
+}
+
 Error field_error(std::string field, std::string message, Errc code) {
   wire::FieldErrors errors;
   errors.add(field, std::move(message));

@@ -86,6 +86,9 @@ boost::asio::awaitable<Result<T>> read(storage::Readers& readers, std::function<
   co_return std::get<Result<T>>(std::move(outcome));
 }
 
+/// Answers 200 with the JSON text that `job` reads.
+Answering answer_read(Context& context, std::function<Result<std::string>(storage::ReadView&)> job);
+
 /// Waits for an engine command; `start` passes the callback to the engine.
 template <class T>
 boost::asio::awaitable<Result<T>> command(std::function<void(engine::Done<T>)> start) {

@@ -106,9 +106,7 @@ Answering get_fleet(Context& context, Call& call) {
   std::function<Result<std::string>(storage::ReadView&)> job = [wanted](auto& view) -> Result<std::string> {
     return to_text(fleet_json(view, wanted));
   };
-  auto text = co_await read<std::string>(context.readers, std::move(job));
-  if (!text) co_return text.error();
-  co_return wire::json_reply(200, std::move(*text));
+  co_return co_await answer_read(context, std::move(job));
 }
 
 }  // namespace ota::rest

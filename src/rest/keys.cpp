@@ -81,9 +81,7 @@ Answering list_keys(Context& context, Call& call) {
     for (const auto& key : view.keys.all()) items.push_back(key_json(key));
     return to_text(list_json(std::move(items), std::nullopt));
   };
-  auto text = co_await read<std::string>(context.readers, std::move(job));
-  if (!text) co_return text.error();
-  co_return wire::json_reply(200, std::move(*text));
+  co_return co_await answer_read(context, std::move(job));
 }
 
 Answering get_key(Context& context, Call& call) {
@@ -94,9 +92,7 @@ Answering get_key(Context& context, Call& call) {
     if (!key) return no_key_of(name);
     return to_text(key_json(*key));
   };
-  auto text = co_await read<std::string>(context.readers, std::move(job));
-  if (!text) co_return text.error();
-  co_return wire::json_reply(200, std::move(*text));
+  co_return co_await answer_read(context, std::move(job));
 }
 
 Answering add_key(Context& context, Call& call) {

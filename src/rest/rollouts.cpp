@@ -74,9 +74,7 @@ Answering plan(Context& context, engine::RolloutOrder order) {
   std::function<Result<std::string>(storage::ReadView&)> job = [plan = *plan](auto& view) -> Result<std::string> {
     return to_text(plan_json(view, plan));
   };
-  auto text = co_await read<std::string>(context.readers, std::move(job));
-  if (!text) co_return text.error();
-  co_return wire::json_reply(200, std::move(*text));
+  co_return co_await answer_read(context, std::move(job));
 }
 
 Answering create(Context& context, Call& call, engine::RolloutOrder order) {
@@ -144,9 +142,7 @@ Answering get_rollout(Context& context, Call& call) {
                     [&](const Json& device) { return !scope.has(view, device.get<std::string>()); });
     return to_text(json);
   };
-  auto text = co_await read<std::string>(context.readers, std::move(job));
-  if (!text) co_return text.error();
-  co_return wire::json_reply(200, std::move(*text));
+  co_return co_await answer_read(context, std::move(job));
 }
 
 Answering patch_rollout(Context& context, Call& call) {

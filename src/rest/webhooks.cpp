@@ -125,9 +125,7 @@ Answering list_webhooks(Context& context, Call& call) {
     for (const auto& webhook : view.webhooks.all()) items.push_back(webhook_json(webhook));
     return to_text(list_json(std::move(items), std::nullopt));
   };
-  auto text = co_await read<std::string>(context.readers, std::move(job));
-  if (!text) co_return text.error();
-  co_return wire::json_reply(200, std::move(*text));
+  co_return co_await answer_read(context, std::move(job));
 }
 
 Answering get_webhook(Context& context, Call& call) {
