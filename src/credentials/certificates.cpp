@@ -22,25 +22,6 @@ constexpr int kSerialBits = 127;                ///< RFC 5280: up to 20 bytes, p
 /// Devices' clocks may be a little late.
 constexpr std::chrono::hours kBefore{24};
 
-std::string content_of(BIO* bio) {
-  char* data = nullptr;
-  const auto size = BIO_get_mem_data(bio, &data);
-  return std::string(data, static_cast<std::size_t>(size));
-}
-
-Bio reader_of(const std::string& text) {
-  Bio bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-  require(bio != nullptr, "BIO");
-  return bio;
-}
-
-Key parse_key(const std::string& pem) {
-  const auto no_password = [](char*, int, int, void*) { return -1; };
-  Key key(PEM_read_bio_PrivateKey(reader_of(pem).get(), nullptr, no_password, nullptr));
-  ERR_clear_error();
-  return key;
-}
-
 Cert parse_certificate(const std::string& pem) {
   Cert certificate(PEM_read_bio_X509(reader_of(pem).get(), nullptr, nullptr, nullptr));
   ERR_clear_error();
@@ -131,10 +112,8 @@ std::vector<std::string> names_of(X509* certificate) {
 
 std::string new_key() {
   const Key key(EVP_EC_gen("P-256"));
-  const Bio bio(BIO_new(BIO_s_mem()));
-  require(key && bio, "no EC key");
-  require(PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1, "PEM");
-  return content_of(bio.get());
+  require(key != nullptr, "no EC key");
+  return private_pem(key.get());
 }
 
 std::string self_sign(const std::string& key, const std::string& common_name, WallTime from,

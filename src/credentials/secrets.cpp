@@ -28,14 +28,6 @@ Bytes random_bytes(std::size_t count) {
   return bytes;
 }
 
-std::string base64(const Bytes& bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(),
-                                     static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(length));
-  return text;
-}
-
 /// Empty for what is no base64.
 Bytes from_base64(std::string_view text) {
   Bytes bytes(3 * (text.size() / 4) + 3);

@@ -1,4 +1,4 @@
-// Digests and signatures that an operator's machine makes, over OpenSSL.
+// Digests and signatures of the files that an operator uploads.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,6 @@ namespace ota::otactl {
 /// SHA-256 of an open file's first `size` bytes, as 64 hexadecimal digits. `seen` is called with the bytes so far.
 /// Failure if the file can't be read or is shorter.
 std::string digest_of(int descriptor, std::uint64_t size, const std::function<void(std::uint64_t)>& seen);
-
-/// An Ed25519 key pair in PEM (PKCS #8, SubjectPublicKeyInfo).
-struct SigningKey {
-  std::string secret_pem;
-  std::string public_pem;
-};
-SigningKey new_signing_key();
 
 /// What a vendor signs (docs/device-protocol.md, Signatures).
 struct SignedFirmware {

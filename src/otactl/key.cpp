@@ -4,8 +4,8 @@
 #include <filesystem>
 
 #include "ota/base/file.hpp"
+#include "ota/credentials/signing.hpp"
 #include "otactl/call.hpp"
-#include "otactl/crypto.hpp"
 #include "otactl/nouns.hpp"
 #include "otactl/output.hpp"
 #include "otactl/show.hpp"
@@ -112,7 +112,7 @@ int new_signing(Call& call) {
     if (fs::exists(file, error))
       throw Failure(kRefused, fmt::format("{} is there already, and no key is ever overwritten: take another name",
                                           printable(file)));
-  const auto key = new_signing_key();
+  const auto key = credentials::new_signing_key();
   if (auto written = write_durably(secret, key.secret_pem, 0600); !written)
     throw Failure(kRefused, written.error().message);
   if (auto written = write_durably(open, key.public_pem, 0644); !written)

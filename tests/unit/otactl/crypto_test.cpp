@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "ota/credentials/signing.hpp"
 #include "ota/domain/firmware.hpp"
 #include "ota/firmware/hash.hpp"
 #include "ota/firmware/signature.hpp"
@@ -37,7 +38,7 @@ class CryptoTest : public testing::Test {
 };
 
 TEST_F(CryptoTest, WhatItSignsTheServerAndDevicesAccept) {
-  const auto pair = new_signing_key();
+  const auto pair = credentials::new_signing_key();
   const auto secret = write("vendor.key", pair.secret_pem, 0600);
   fs::create_directory(folder_ / "keys");
   write("keys/vendor-2026.pem", pair.public_pem, 0644);
@@ -64,7 +65,7 @@ TEST_F(CryptoTest, RefusesOtherKeysAndOpenOnes) {
     }
     return std::string();
   };
-  const auto pair = new_signing_key();
+  const auto pair = credentials::new_signing_key();
   EXPECT_NE(refused(write("open.key", pair.secret_pem, 0644)).find("chmod 600"), std::string::npos);
   EXPECT_NE(refused(write("public.pem", pair.public_pem, 0600)).find("no readable Ed25519 private key"),
             std::string::npos);
