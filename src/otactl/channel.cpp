@@ -110,11 +110,7 @@ int set_channel(Call& call) {
   if (call.has("no-window")) body["window"] = nullptr;
   if (const auto approval = call.text("approval")) body["approval"] = *approval == "on";
   if (const auto notes = call.text("notes")) body["notes"] = *notes;
-  Request request;
-  request.method = "PUT";
-  request.path = path_of({"channels", call.argument("CHANNEL")});
-  request.body = body.dump();
-  const auto reply = call.client().call(request);
+  const auto reply = call.client().put(path_of({"channels", call.argument("CHANNEL")}), body);
   answer(call, reply, fmt::format("channel {} is {}\n", printable(call.argument("CHANNEL")),
                                   reply.status == 201 ? "made" : "changed"));
   return kDone;
@@ -123,16 +119,14 @@ int set_channel(Call& call) {
 int delete_channel(Call& call) {
   const auto name = call.argument("CHANNEL");
   const auto hardware = call.text("target");
-  const auto channel = call.client().get(path_of({"channels", name})).json();
+  auto path = path_of({"channels", name});
+  const auto channel = call.client().get(path).json();
   write_note(fmt::format("{}: {}; targets: {}", printable(name), counted(number_at(channel, "/devices/all"), "device"),
                          as_targets(at(channel, "/hardware"), {})));
   const auto what = hardware ? fmt::format("the target of {}", printable(*hardware)) : std::string("the channel");
   confirm(call.has("yes"), fmt::format("Delete {}?", what), "nothing was deleted");
-  Request request;
-  request.method = "DELETE";
-  request.path = path_of({"channels", name});
-  if (hardware) request.path += path_of({"targets", *hardware});
-  const auto reply = call.client().call(request);
+  if (hardware) path += path_of({"targets", *hardware});
+  const auto reply = call.client().remove(path);
   answer(call, reply, fmt::format("{} is deleted\n", hardware ? what : "channel " + printable(name)));
   return kDone;
 }

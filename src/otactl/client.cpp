@@ -7,6 +7,7 @@
 
 #include "ota/base/text.hpp"
 #include "ota/base/url.hpp"
+#include "ota/credentials/secrets.hpp"
 #include "otactl/interrupt.hpp"
 #include "otactl/terminal.hpp"
 #include "otactl/transfer.hpp"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr int kTries = 3;  ///< of a call with an Idempotency-Key
 constexpr std::size_t kShownOfPage = 80;
+constexpr std::size_t kIdempotencyBytes = 18;
 
 std::string query_text(const Query& query) {
   std::string text;
@@ -29,6 +31,15 @@ std::string query_text(const Query& query) {
 bool is_json(const Reply& reply) {
   const auto type = trim(std::string_view(reply.content_type).substr(0, reply.content_type.find(';')));
   return iequals(type, "application/json") || iequals(type, "application/problem+json");
+}
+
+/// `body`: null where there is none.
+Request request_of(const char* method, std::string path, const Json* body) {
+  Request request;
+  request.method = method;
+  request.path = std::move(path);
+  if (body) request.body = body->dump();
+  return request;
 }
 
 Json parse(const std::string& text) { return Json::parse(text, nullptr, false); }
@@ -69,13 +80,22 @@ Reply Client::get(std::string path, Query query) {
 }
 
 Reply Client::post(std::string path, const Json& body, Query query) {
-  Request request;
-  request.method = "POST";
-  request.path = std::move(path);
+  auto request = request_of("POST", std::move(path), &body);
   request.query = std::move(query);
-  request.body = body.dump();
   return call(request);
 }
+
+Reply Client::post_once(std::string path, const Json& body) {
+  auto request = request_of("POST", std::move(path), &body);
+  request.idempotency_key = "otactl-" + credentials::random_text(kIdempotencyBytes);
+  return call(request);
+}
+
+Reply Client::put(std::string path, const Json& body) { return call(request_of("PUT", std::move(path), &body)); }
+
+Reply Client::patch(std::string path, const Json& body) { return call(request_of("PATCH", std::move(path), &body)); }
+
+Reply Client::remove(std::string path) { return call(request_of("DELETE", std::move(path), nullptr)); }
 
 Reply Client::call(const Request& request) {
   auto reply = try_call(request);

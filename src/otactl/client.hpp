@@ -64,8 +64,14 @@ class Client {
   Reply try_call(const Request& request);
   /// An answer below 300; throws refusal() for others.
   Reply call(const Request& request);
+  // The same, by method.
   Reply get(std::string path, Query query = {});
   Reply post(std::string path, const Json& body = Json::object(), Query query = {});
+  /// With an Idempotency-Key of its own: sent again where the answer was lost.
+  Reply post_once(std::string path, const Json& body);
+  Reply put(std::string path, const Json& body);
+  Reply patch(std::string path, const Json& body);
+  Reply remove(std::string path);
 
   /// What the server's answer says as a Failure: detail, code, fields. kNoAccess for 401, 403 `forbidden`, 421 and
   /// what isn't otad; else kRefused.

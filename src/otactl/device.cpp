@@ -120,11 +120,7 @@ int move_devices(Call& call) {
 }
 
 int set_pinned(Call& call, bool pinned) {
-  Request request;
-  request.method = "PATCH";
-  request.path = path_of({"devices", call.argument("DEVICE")});
-  request.body = Json({{"pinned", pinned}}).dump();
-  const auto reply = call.client().call(request);
+  const auto reply = call.client().patch(path_of({"devices", call.argument("DEVICE")}), {{"pinned", pinned}});
   answer(call, reply, fmt::format("{} is {}pinned{}\n", printable(call.argument("DEVICE")), pinned ? "" : "not ",
                                   pinned ? ": its channel gives it nothing" : ": it follows its channel again"));
   return kDone;
@@ -141,17 +137,15 @@ int issue_token(Call& call) {
 
 int remove_device(Call& call) {
   const auto id = call.argument("DEVICE");
-  const auto device = call.client().get(path_of({"devices", id})).json();
+  const auto path = path_of({"devices", id});
+  const auto device = call.client().get(path).json();
   auto about = fmt::format("{}, runs {}, last seen: {}", as_text(at(device, "/hardware"), {}),
                            as_text(at(device, "/current_version"), {}), as_age(at(device, "/last_seen"), call.now()));
   if (at(device, "/active_task").is_object())
     about += ", with the open task " + text_at(device, "/active_task/task_id");
   write_note(fmt::format("{}: {}", printable(id), about));
   confirm(call.has("yes"), "Remove it with its open tasks?", printable(id) + " was not removed");
-  Request request;
-  request.method = "DELETE";
-  request.path = path_of({"devices", id});
-  const auto reply = call.client().call(request);
+  const auto reply = call.client().remove(path);
   answer(call, reply, printable(id) + " is removed\n");
   return kDone;
 }

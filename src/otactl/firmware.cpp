@@ -81,16 +81,11 @@ std::string firmware_name(const Json& firmware) {
                      at(firmware, "/hardware").is_null() ? "" : " for " + text_at(firmware, "/hardware"));
 }
 
-Request request_for(const Json& firmware, const char* method) {
-  Request request;
-  request.method = method;
-  request.path = path_of({"firmware", at(firmware, "/id").dump()});
-  return request;
-}
+std::string firmware_path(const Json& firmware) { return path_of({"firmware", at(firmware, "/id").dump()}); }
 
 int show_firmware(Call& call) {
   const auto firmware = find_firmware(call);
-  const auto reply = call.client().call(request_for(firmware, "GET"));
+  const auto reply = call.client().get(firmware_path(firmware));
   answer(call, reply, lines_of(call, reply.json(), kFirmwareFields));
   return kDone;
 }
@@ -112,12 +107,10 @@ void note_use(Call& call, const Json& firmware) {
 }
 
 int change_block(Call& call, const Json& firmware, const Json& body) {
-  auto request = request_for(firmware, "PATCH");
-  request.body = body.dump();
-  const auto reply = call.client().call(request);
+  const auto reply = call.client().patch(firmware_path(firmware), body);
   answer(call, reply, fmt::format("{} is {}\n", firmware_name(firmware),
-                                  at(body, "/blocked") == true ? "blocked: no device is offered it or told to install "
-                                                                 "it, and its rollouts halt"
+                                  at(body, "/blocked") == true ? "blocked: no device is offered it or ordered to "
+                                                                 "install it, and its rollouts halt"
                                                                : "not blocked"));
   return kDone;
 }
@@ -137,7 +130,7 @@ int remove_firmware(Call& call) {
   const auto firmware = find_firmware(call);
   note_use(call, firmware);
   confirm(call.has("yes"), "Remove it?", "nothing was removed");
-  const auto reply = call.client().call(request_for(firmware, "DELETE"));
+  const auto reply = call.client().remove(firmware_path(firmware));
   answer(call, reply, firmware_name(firmware) + " is removed\n");
   return kDone;
 }

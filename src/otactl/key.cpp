@@ -67,11 +67,7 @@ int set_key(Call& call) {
   if (body.empty()) throw Failure(kUsage, "say what to set: --role, --scope, --all-devices, --expires");
   if (call.has("scope") && call.has("all-devices"))
     throw Failure(kUsage, "--scope and --all-devices exclude each other");
-  Request request;
-  request.method = "PATCH";
-  request.path = path_of({"keys", call.argument("NAME")});
-  request.body = body.dump();
-  const auto reply = call.client().call(request);
+  const auto reply = call.client().patch(path_of({"keys", call.argument("NAME")}), body);
   answer(call, reply, table_of(call, Json::array({reply.json()}), kKeyColumns));
   return kDone;
 }
@@ -95,10 +91,7 @@ int remove_key(Call& call) {
   write_note(fmt::format("key {}: {}, last used {}", text_at(key, "/name"), text_at(key, "/role"),
                          as_age(at(key, "/last_used"), call.now())));
   confirm(call.has("yes"), "Remove it?", "nothing was removed");
-  Request request;
-  request.method = "DELETE";
-  request.path = path;
-  const auto reply = call.client().call(request);
+  const auto reply = call.client().remove(path);
   answer(call, reply, fmt::format("key {} is removed\n", text_at(key, "/name")));
   return kDone;
 }

@@ -152,12 +152,8 @@ int rollback_rollout(Call& call) {
   const auto reply = call.client().post(path_of({"rollouts", call.argument("ROLLOUT"), "rollback"}), body);
   const auto made = reply.json();
   const auto id = text_at(made, "/rollout_id");
-  if (call.has("watch")) {
-    if (!call.json()) write_out(fmt::format("{} is made: {}\n", id, text_at(made, "/state")));
-    return watch_rollout(call, id);
-  }
-  answer(call, reply, fmt::format("{} of {} is made: {}\n", id, rollout_name(made), text_at(made, "/state")));
-  return kDone;
+  const auto said = fmt::format("{} of {} is made: {}\n", id, rollout_name(made), text_at(made, "/state"));
+  return answer_order(call, reply, id, said, watch_rollout);
 }
 
 constexpr std::string_view kBucketNames = "assigned|absent|staged|soaking|overdue|healthy|failed|undelivered|dropped";

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "ota/base/text.hpp"
-#include "ota/credentials/secrets.hpp"
 #include "otactl/format.hpp"
 #include "otactl/output.hpp"
 #include "otactl/rollout_view.hpp"
@@ -12,8 +11,6 @@
 
 namespace ota::otactl {
 namespace {
-
-constexpr std::size_t kKeyBytes = 18;
 
 /// `40` is a number of devices, `25%` and `canary` are texts.
 Json share_of(std::string_view text) {
@@ -51,7 +48,7 @@ Json order_of(const Call& call) {
   return order;
 }
 
-/// The dry run's figures.
+/// The dry run's result.
 std::string plan_text(const Json& plan) {
   auto text = rollout_name(plan) + "\n";
   text += fmt::format("  {} of {} get it", grouped(number_at(plan, "/eligible")),
@@ -82,26 +79,15 @@ int start_rollout(Call& call) {
     answer(call, plan, call.json() ? "" : plan_text(plan.json()) + "Nothing was started (--dry-run)\n");
     return kDone;
   }
-  const auto figures = plan_text(plan.json());
-  write_note(std::string_view(figures).substr(0, figures.size() - 1));
+  const auto shown = plan_text(plan.json());
+  write_note(std::string_view(shown).substr(0, shown.size() - 1));
   confirm(call.has("yes"), "Start it?", "nothing was started");
-  Request request;
-  request.method = "POST";
-  request.path = "/rollouts";
-  request.body = order.dump();
-  // Whether it was started is known even if the answer is lost.
-  request.idempotency_key = "otactl-" + credentials::random_text(kKeyBytes);
-  const auto reply = call.client().call(request);
+  const auto reply = call.client().post_once("/rollouts", order);
   const auto rollout = reply.json();
   const auto id = text_at(rollout, "/rollout_id");
   const auto said = fmt::format("{} {}: {}\n", id, reply.status == 200 ? "is open already" : "is made",
                                 text_at(rollout, "/state"));
-  if (!call.has("watch")) {
-    answer(call, reply, said);
-    return kDone;
-  }
-  if (!call.json()) write_out(said);
-  return watch_rollout(call, id);
+  return answer_order(call, reply, id, said, watch_rollout);
 }
 
 }  // namespace
@@ -135,7 +121,7 @@ Verb rollout_start_verb() {
           kTimeout,
       },
       start_rollout,
-      "It prints the figures of a dry run and asks before it starts."};
+      "It prints the result of a dry run and asks before it starts."};
 }
 
 }  // namespace ota::otactl

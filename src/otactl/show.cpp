@@ -159,4 +159,14 @@ void answer(const Call& call, const Reply& reply, const std::string& text) {
   write_out(call.json() ? reply.body : text);
 }
 
+int answer_order(Call& call, const Reply& reply, const std::string& id, const std::string& text,
+                 int (*watch)(Call& call, const std::string& id)) {
+  const bool watches = call.has("watch");
+  if (!watches)
+    answer(call, reply, text);
+  else if (!call.json())
+    write_out(text);
+  return watches ? watch(call, id) : kDone;
+}
+
 }  // namespace ota::otactl

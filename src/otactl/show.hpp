@@ -54,4 +54,8 @@ std::string fitted(const Call& call, std::string text, std::size_t drawn = 0);
 /// With -o json the body as it came, else `text`.
 void answer(const Call& call, const Reply& reply, const std::string& text);
 
+/// Answers an order that made `id`, and with --watch goes on to watch it: the exit status.
+int answer_order(Call& call, const Reply& reply, const std::string& id, const std::string& text,
+                 int (*watch)(Call& call, const std::string& id));
+
 }  // namespace ota::otactl

@@ -1,7 +1,6 @@
 // otactl task and otactl upgrade: updates of single devices.
 #include <fmt/format.h>
 
-#include "ota/credentials/secrets.hpp"
 #include "otactl/format.hpp"
 #include "otactl/nouns.hpp"
 #include "otactl/output.hpp"
@@ -13,7 +12,6 @@ namespace ota::otactl {
 namespace {
 
 constexpr auto kTaskId = argument("TASK", "Id of the task", Completes::task);
-constexpr std::size_t kKeySize = 18;
 
 std::string as_percent(const Json& value, WallTime) { return value.is_number() ? value.dump() + " %" : "-"; }
 
@@ -91,23 +89,13 @@ int upgrade(Call& call) {
   if (call.has("security")) order["priority"] = "security";
   if (call.has("force")) order["force"] = true;
   if (call.has("pin")) order["pin"] = true;
-  Request request;
-  request.method = "POST";
-  request.path = "/firmware/upgrade";
-  request.body = order.dump();
-  request.idempotency_key = "otactl-" + credentials::random_text(kKeySize);
-  const auto reply = call.client().call(request);
+  const auto reply = call.client().post_once("/firmware/upgrade", order);
   const auto task = reply.json();
   const auto id = text_at(task, "/task_id");
   const auto said = fmt::format("{} {}: {} to {}, {}\n", id, reply.status == 200 ? "is open already" : "is made",
                                 text_at(task, "/device_id"), text_at(task, "/firmware_version"),
                                 text_at(task, "/status"));
-  if (!call.has("watch")) {
-    answer(call, reply, said);
-    return kDone;
-  }
-  if (!call.json()) write_out(said);
-  return watch_task(call, id);
+  return answer_order(call, reply, id, said, watch_task);
 }
 
 }  // namespace

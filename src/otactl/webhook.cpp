@@ -92,10 +92,7 @@ int remove_webhook(Call& call) {
   write_note(fmt::format("webhook {}: {} ({})", as_text(at(webhook, "/id"), {}), text_at(webhook, "/url"),
                          as_health(webhook, call.now())));
   confirm(call.has("yes"), "Remove it?", "nothing was removed");
-  Request request;
-  request.method = "DELETE";
-  request.path = path;
-  const auto reply = call.client().call(request);
+  const auto reply = call.client().remove(path);
   answer(call, reply, fmt::format("webhook {} is removed\n", printable(call.argument("WEBHOOK"))));
   return kDone;
 }
