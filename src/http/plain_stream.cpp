@@ -63,12 +63,8 @@ class PlainStream final : public Stream {
   }
 
   void cut(bool reset) noexcept override {
-    boost::system::error_code ignored;
-    if (reset) socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+    cut_socket(socket_, reset);
     reset_ |= reset;
-    // Also where no operation waits at the moment: the next one fails.
-    socket_.shutdown(tcp::socket::shutdown_both, ignored);
-    socket_.cancel(ignored);
   }
 
  private:
@@ -106,6 +102,14 @@ class PlainStream final : public Stream {
 };
 
 }  // namespace
+
+void cut_socket(tcp::socket& socket, bool reset) noexcept {
+  boost::system::error_code ignored;
+  if (reset) socket.set_option(asio::socket_base::linger(true, 0), ignored);
+  // Also where no operation waits at the moment: the next one fails.
+  socket.shutdown(tcp::socket::shutdown_both, ignored);
+  socket.cancel(ignored);
+}
 
 std::unique_ptr<Stream> make_plain_stream(tcp::socket socket) {
   return std::make_unique<PlainStream>(std::move(socket));

@@ -44,6 +44,9 @@ class Stream {
   virtual std::string client_name() const { return {}; }
 };
 
+/// What cut() does to the socket of a stream.
+void cut_socket(boost::asio::ip::tcp::socket& socket, bool reset) noexcept;
+
 std::unique_ptr<Stream> make_plain_stream(boost::asio::ip::tcp::socket socket);
 std::unique_ptr<Stream> make_tls_stream(boost::asio::ip::tcp::socket socket,
                                         std::shared_ptr<boost::asio::ssl::context> context);

@@ -155,11 +155,8 @@ class TlsStream final : public Stream {
   }
 
   void cut(bool reset) noexcept override {
-    boost::system::error_code ignored;
-    if (reset) socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+    cut_socket(socket_, reset);
     reset_ |= reset;
-    socket_.shutdown(tcp::socket::shutdown_both, ignored);
-    socket_.cancel(ignored);
   }
 
   std::string client_name() const override {
