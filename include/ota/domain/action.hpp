@@ -1,4 +1,4 @@
-// Actions: what devices that only poll are told to do, and what they report of it (docs/hawkbit.md).
+// Actions: orders to devices that only poll, and what they report of it (docs/hawkbit.md).
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ std::optional<ActionId> readable_action(std::int64_t from);
 /// Kept as numbers in the database.
 enum class ActionState : std::uint8_t {
   open,        ///< the device may install it
-  cancelling,  ///< the device is told to stop, until it says that it did
-  refused,     ///< the device was told to stop and goes on
+  cancelling,  ///< the device is ordered to stop, until it says that it did
+  refused,     ///< the device was ordered to stop and goes on
   finished,    ///< the device reported its success
   closed       ///< it came to another end
 };

@@ -32,7 +32,7 @@ std::string_view to_string(Protocol protocol);
 /// character or blank replaced by `?`.
 std::string fit_client(std::string_view text);
 
-/// A device's credentials, as they came with the message, and by which way.
+/// A device's credentials, as they came with the message, and by which protocol.
 struct Credentials {
   std::optional<Digest> token_digest;  ///< SHA-256 of the token that it sent
   bool token_fit = false;              ///< the token is acceptable as the first one of a new device (fit_secret)
@@ -62,7 +62,7 @@ struct DeviceRequest {
   std::optional<std::uint32_t> max_message_bytes;  ///< of an answer's payload, at least kMinMessageBytes
   std::optional<std::string> timezone;             ///< fit_timezone
   std::optional<std::string> channel;              ///< valid_channel; need not exist
-  std::chrono::seconds polls{0};                   ///< it only polls, and was told to do so that often
+  std::chrono::seconds polls{0};                   ///< it only polls, and was asked to do so that often
 };
 
 /// What a device says of itself, beside what the server understands.

@@ -143,14 +143,14 @@ struct Device {
   std::string client;                  ///< Credentials::client of that; empty: unknown
   LinkReport link;                     ///< its last report
   LinkRecord quality;                  ///< link quality
-  std::chrono::seconds poll{0};        ///< how often it was told to poll; 0: it is sent messages, too
+  std::chrono::seconds poll{0};        ///< how often it was asked to poll; 0: it is sent messages, too
   bool wants_attributes = false;       ///< one that only polls is asked for its attributes
   std::string held_uplink;             ///< its task waits for others on this uplink; empty: it doesn't wait
 
   /// `poll` is less than a day.
   static constexpr Millis kLongestPatience = std::chrono::hours{24} * 5 / 2;
 
-  /// It is told nothing but what it asks for, and installs an image once it has it (docs/hawkbit.md).
+  /// It receives nothing but what it asks for, and installs an image once it has it (docs/hawkbit.md).
   bool only_polls() const { return poll.count() > 0; }
   /// How long to wait for one that only polls: two polls and a half.
   Millis patience() const { return Millis{poll} * 5 / 2; }

@@ -11,7 +11,7 @@ class Fault : public std::runtime_error {
  public:
   enum class Kind : std::uint8_t {
     constraint,  ///< a rule of the schema refused one statement: undoing the nested unit is enough
-    retryable,   ///< another writer was in the way; the same unit may succeed when it is tried again
+    retryable,   ///< another writer held the database; the same unit may succeed when it is tried again
     ambiguous,   ///< a commit failed and may be on disk all the same: only what is read afterwards says so
     broken       ///< I/O error, no room, corruption: nothing succeeds before the connection is opened again
   };

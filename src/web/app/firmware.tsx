@@ -57,7 +57,7 @@ function Do({one, runs}: {one: Firmware; runs: number}): JSX.Element {
         title: `Block ${one.version}${one.hardware ? ` for ${one.hardware}` : ''}?`, yes: 'Block it',
         text: (
           <>
-            <p>From now on no device is offered it or told to install it, and its rollouts halt. {devices(runs)} {runs === 1 ? 'runs' : 'run'} it and {runs === 1 ? 'keeps' : 'keep'} it.</p>
+            <p>From now on no device is offered it or ordered to install it, and its rollouts halt. {devices(runs)} {runs === 1 ? 'runs' : 'run'} it and {runs === 1 ? 'keeps' : 'keep'} it.</p>
             <label>Reason <input value={reason} onInput={(event) => set_reason(event.currentTarget.value)} /></label>
           </>
         ),
