@@ -79,7 +79,8 @@ Cert begin(EVP_PKEY* key, const std::string& common_name, WallTime from, WallTim
 std::string alternative_names(const std::vector<std::string>& names) {
   std::string text;
   for (const auto& name : names) {
-    const auto parts = parse_authority(name.find(':') == std::string::npos ? name : "[" + name + "]");
+    const auto written = name.find(':') == std::string::npos ? name : "[" + name + "]";
+    const auto parts = parse_authority(written);
     if (!parts || parts->has_port || parts->host.find('%') != std::string_view::npos) return {};
     text += fmt::format("{}{}:{}", text.empty() ? "" : ",", parts->kind == HostKind::name ? "DNS" : "IP", name);
   }

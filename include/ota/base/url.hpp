@@ -1,10 +1,12 @@
 // URLs, the host and port in them, percent-encoding and queries (RFC 3986): the one place that takes them apart.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -24,6 +26,10 @@ struct Authority {
 /// address nor a host name: RFC 1123, and the underscore that container networks use. Digits and dots alone must be an
 /// IPv4 address.
 std::optional<Authority> parse_authority(std::string_view text);
+/// What is returned would view a text that is gone.
+template <class Text>
+  requires std::same_as<std::remove_cv_t<Text>, std::string>
+std::optional<Authority> parse_authority(Text&& text) = delete;
 /// Whether `text` is what Authority::host holds.
 bool is_host(std::string_view text);
 /// 0 to 65535; nothing where there is no port, or a greater number.
@@ -41,6 +47,10 @@ struct Url {
 
 /// Nothing where `text` doesn't begin with a scheme, `://` and an authority that parse_authority() takes.
 std::optional<Url> parse_url(std::string_view text);
+/// As for parse_authority().
+template <class Text>
+  requires std::same_as<std::remove_cv_t<Text>, std::string>
+std::optional<Url> parse_url(Text&& text) = delete;
 
 /// Nothing for a broken escape. `+` stays `+`.
 std::optional<std::string> percent_decode(std::string_view text);

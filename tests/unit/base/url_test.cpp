@@ -30,10 +30,27 @@ TEST(Authority, IsTakenApart) {
         "gw..", "gw..example", "..",     "::1",      "gw/",     "gw?x",        "gw#",           "g\xc3\xbcnter",
         "a,b",  "%6cocalhost", "-gw",    "gw-",      "1.2.3",   "1.2.3.256",   "[v1.x]",        "[::1%]"})
     EXPECT_FALSE(parse_authority(wrong)) << wrong;
-  EXPECT_TRUE(parse_authority(std::string(253, 'a')));
-  EXPECT_FALSE(parse_authority(std::string(254, 'a')));
-  EXPECT_TRUE(parse_authority("[fe80::1%" + std::string(245, 'a') + "]:8080"));
-  EXPECT_FALSE(parse_authority("[fe80::1%" + std::string(246, 'a') + "]:8080"));
+}
+
+TEST(Authority, HasABoundOfBytes) {
+  const std::string name(253, 'a'), zone(245, 'a');
+  const auto longer_name = name + "a", address = "[fe80::1%" + zone + "]:1", longer_address = "[fe80::1%a" + zone + "]:1";
+  EXPECT_TRUE(parse_authority(name));
+  EXPECT_FALSE(parse_authority(longer_name));
+  EXPECT_TRUE(parse_authority(address));
+  EXPECT_FALSE(parse_authority(longer_address));
+}
+
+template <class Text>
+concept HasAuthority = requires(Text text) { parse_authority(std::forward<Text>(text)); };
+template <class Text>
+concept HasUrl = requires(Text text) { parse_url(std::forward<Text>(text)); };
+
+TEST(Authority, ViewsNoTextThatIsGone) {
+  static_assert(HasAuthority<const std::string&> && HasAuthority<std::string_view> && HasAuthority<const char*>);
+  static_assert(HasUrl<const std::string&> && HasUrl<std::string_view> && HasUrl<const char*>);
+  static_assert(!HasAuthority<std::string&&> && !HasAuthority<const std::string&&>);
+  static_assert(!HasUrl<std::string&&> && !HasUrl<const std::string&&>);
 }
 
 TEST(Authority, SaysWhatTheHostIs) {
