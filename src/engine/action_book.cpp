@@ -118,7 +118,7 @@ void ActionBook::still_installing(Task& task) {
     task.passed_tl = service_.now();
     task.overdue = false;
   }
-  service_.lifecycle.arm(task);
+  service_.timers.arm(task);
   service_.lifecycle.save(task);
 }
 

@@ -107,7 +107,7 @@ void EngineLoop::decide(TaskService& service, std::vector<Command>& commands, st
   }
   // Whose time is up is counted before a contact that came later: silence is seen before good news.
   if (timer_ && *timer_ <= service.clock().now()) {
-    Command timers{[](TaskService& to) { to.scheduler.run_all_timers(); }, [](const Error&) {}};
+    Command timers{[](TaskService& to) { to.timers.run_all(); }, [](const Error&) {}};
     stands(timers);
   }
   // Before the commands, so that an upload which heals an image comes after the word of its damage.
@@ -168,7 +168,7 @@ void EngineLoop::chores(TaskService& service) {
     for (const auto task : transfers_.began(now - kFirstChunkWaits)) service.lifecycle.load(task);
     looked_ = now;
   }
-  service.scheduler.run_timers();
+  service.timers.run();
   const bool walks = service.admission.walk();
   service.scheduler.schedule();
   service.history.run();
@@ -176,7 +176,7 @@ void EngineLoop::chores(TaskService& service) {
     const bool more = service.housekeeping.run();
     kept_ = more ? now - kHousekeepingEvery + kHousekeepingOn : now;
   }
-  timer_ = walks ? std::optional{service.clock().now()} : service.scheduler.next_timer();
+  timer_ = walks ? std::optional{service.clock().now()} : service.timers.next();
 }
 
 /// The engine's own work, after something threw: what it throws is logged once.

@@ -138,7 +138,7 @@ Answer Gate::postpone(Task& task, WallTime until) {
     if (auto done = service_.lifecycle.change(task, TaskEvent::postpone, by_device(), "postponed"); !done)
       return ErrorAnswer{done.error(), task.id};
   }
-  service_.lifecycle.arm(task);
+  service_.timers.arm(task);
   service_.lifecycle.save(task);
   return hold(task, {HoldReason::postponed, GateRefusal::none, task.postponed_until});
 }

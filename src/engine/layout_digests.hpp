@@ -17,6 +17,9 @@ class TaskService;
 /// Digests of chunks, which must be in memory before an offer: who waits for them.
 class LayoutDigests {
  public:
+  /// Whose task waits for digests is looked at again after so long, should their making be lost in a crash.
+  static constexpr Millis kAwaitedFor{10'000};
+
   explicit LayoutDigests(TaskService& service) : service_(service) {}
 
   /// Whether the digests of the task's chunks are in memory; if not they are made, and its device waits for them.

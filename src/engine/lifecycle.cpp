@@ -7,7 +7,6 @@
 
 #include "engine/task_service.hpp"
 #include "ota/base/log.hpp"
-#include "ota/domain/contact.hpp"
 #include "ota/domain/version.hpp"
 
 namespace ota::engine {
@@ -25,14 +24,6 @@ std::string end_line(const Task& task) {
   return line + fmt::format(" ({} -> {}, {} bytes sent, attempt {} of {})",
                             task.from_version.empty() ? "unknown" : task.from_version, task.version, task.bytes_sent,
                             task.attempt, task.max_attempts);
-}
-
-/// How long a device that only polls has to say that it runs the new version, beside tasks.confirm_timeout_s. One that
-/// is not told how often to ask is waited for as long as it usually takes.
-Millis time_to_tell(const std::optional<Device>& device) {
-  if (!device) return Millis{0};
-  const bool at_its_own_pace = device->protocol == Protocol::latest;
-  return at_its_own_pace ? std::max(device->patience(), 3 * usual_gap(device->gap)) : device->patience();
 }
 
 }  // namespace
@@ -92,35 +83,6 @@ Task& Lifecycle::insert(Task& task, const std::string& actor) {
   return task;
 }
 
-void Lifecycle::arm(Task& task) {
-  using std::chrono::seconds;
-  const auto& times = service_.options().tasks;
-  const auto device = service_.registry.find(task.device);
-  const auto patience = device ? device->patience() : Millis{0};
-  task.state_due.reset();
-  switch (task.state) {
-    case TaskState::offered:
-      task.state_due = service_.now() + std::max<Millis>(seconds{times.offer_timeout_s}, patience);
-      break;
-    case TaskState::downloading:
-      task.state_due = service_.now() + service_.transports.stall_time(task);
-      break;
-    case TaskState::retry_wait:
-      task.state_due =
-          std::max(task.retry_due.value_or(service_.now()), service_.now()) + service_.transports.stall_time(task);
-      break;
-    case TaskState::installing:
-      task.state_due = task.rollout == 0 ? service_.now() + seconds{times.confirm_timeout_s} + time_to_tell(device)
-                                         : service_.gate.soak_end(task);
-      break;
-    case TaskState::staged:
-      if (task.postponed_until) task.state_due = service_.clock().at(*task.postponed_until);
-      break;
-    default:
-      break;
-  }
-}
-
 Result<void> Lifecycle::change(Task& task, TaskEvent event, const Actor& by, const std::string& reason) {
   const auto from = task.state;
   const auto to = next_state(from, event, by.cause);
@@ -138,7 +100,7 @@ Result<void> Lifecycle::change(Task& task, TaskEvent event, const Actor& by, con
   }
   task.stalls = 0;
   task.heard = false;
-  arm(task);
+  service_.timers.arm(task);
   if (holds_slot(from) != holds_slot(*to)) move_slot(task);
   if (*to == TaskState::installing)
     task.confirm_by = std::chrono::floor<std::chrono::seconds>(
@@ -225,7 +187,7 @@ void Lifecycle::resume_active() {
   service_.rollouts.end_left_members();
   for (auto& task : service_.rows.tasks().all_active()) {
     const auto due = task.state_due;
-    arm(task);
+    service_.timers.arm(task);
     task.stalls = 0;  // what came in the last second may be forgotten: that is not the device's fault
     if (task.state == TaskState::installing) {
       const auto was = due.value_or(service_.now());
@@ -244,7 +206,7 @@ void Lifecycle::resume_active() {
 
 void Lifecycle::record_activity(Task& task) {
   task.heard = true;
-  if (task.state == TaskState::offered) arm(task);
+  if (task.state == TaskState::offered) service_.timers.arm(task);
   save(task);
 }
 

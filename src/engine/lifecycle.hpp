@@ -42,8 +42,6 @@ class Lifecycle {
   Result<void> change(Task& task, TaskEvent event, const Actor& by, const std::string& reason = {});
   /// The device's message is about this task: a sign of life, which keeps an offer open.
   void record_activity(Task& task);
-  /// Sets the timer of the task's state to its full time.
-  void arm(Task& task);
   /// Ends the device's waiting tasks for `version` and older ones.
   void supersede_up_to(const std::string& device, const std::string& version);
   /// At start: what a crash may have swallowed is sent again, and timers get their full time.

@@ -40,7 +40,7 @@ void Progress::stalled(Task& task) {
     auto device = service_.registry.find(task.device);
     if (device && service_.now() - device->quality.mqtt_heard < service_.transports.stall_time(task) * 2)
       service_.transports.order(task, *device, Recommend::mqtt_first, "stalled");
-    service_.lifecycle.arm(task);
+    service_.timers.arm(task);
     service_.lifecycle.save(task);
     LogEntry entry;
     entry.kind = "retry";
@@ -94,7 +94,7 @@ void Progress::merge(Task& task, const TransferChange& change) {
   const bool offer_lives = task.state == TaskState::offered && (change.heard || change.bytes_fresh > 0);
   const bool download_lives = task.state == TaskState::downloading && (slow || further);
   if (download_lives && (further || brought)) task.stalls = 0;
-  if (offer_lives || download_lives) service_.lifecycle.arm(task);
+  if (offer_lives || download_lives) service_.timers.arm(task);
   service_.lifecycle.save(task);
 }
 

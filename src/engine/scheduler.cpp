@@ -10,10 +10,6 @@ namespace ota::engine {
 namespace {
 
 constexpr Millis kRiseAfter = std::chrono::hours{1};  // a task that waited so long counts one class higher
-constexpr int kTimersAtOnce = 500;
-constexpr int kTimerRounds = 100;
-// Who waits for an image's chunk digests is looked at again after so long, should their making be lost in a crash.
-constexpr Millis kLayoutRetry{10'000};
 
 }  // namespace
 
@@ -61,10 +57,10 @@ void Scheduler::leave_queue(Task& task, WaitReason reason) {
   service_.rows.unit.set_ready(task.device, {});
 }
 
-/// It leaves the queue until the digests of its chunks are made, or kLayoutRetry is over.
+/// It leaves the queue until the digests of its chunks are made, or LayoutDigests::kAwaitedFor is over.
 void Scheduler::await_digests(Task& task) {
   leave_queue(task, WaitReason::digests);
-  task.state_due = service_.now() + kLayoutRetry;
+  task.state_due = service_.now() + LayoutDigests::kAwaitedFor;
   service_.lifecycle.save(task);
 }
 
@@ -237,80 +233,6 @@ void Scheduler::schedule(const std::string& asker) {
     fill_slots(asker);
     service_.rollouts.settle();
   } while (!dirty_.empty());
-}
-
-std::optional<Millis> Scheduler::next_timer() {
-  const auto due = service_.rows.tasks().next_due();
-  const auto lapse = service_.rows.devices().next_lapse();
-  auto next = due;
-  for (const auto& other : {lapse, service_.rollouts.next_timer()})
-    if (other && (!next || *other < *next)) next = other;
-  return next;
-}
-
-void Scheduler::run_timers() {
-  service_.trust.withdraw();
-  for (const auto& found : service_.rows.tasks().due(service_.now(), kTimersAtOnce))
-    if (auto task = service_.lifecycle.load(found.id.number)) on_due(*task);
-  service_.rollouts.run_timers();
-  for (const auto& device : service_.rows.devices().lapsed(service_.now(), kTimersAtOnce)) mark_dirty(device);
-  schedule();
-}
-
-void Scheduler::run_all_timers() {
-  for (int round = 0; round < kTimerRounds; ++round) {
-    run_timers();
-    const auto due = service_.rows.tasks().next_due();
-    if (!due || *due > service_.now()) return;
-  }
-}
-
-void Scheduler::on_due(Task& task) {
-  if (task.expiry_due && *task.expiry_due <= service_.now()) {
-    const bool told = is_active(task.state) || task.offered;
-    if (service_.lifecycle.change(task, TaskEvent::expire, by_timer(), "expired")) {
-      if (told) service_.push(task.device, CancelAnswer{task.id, CancelReason::cancelled});
-      return;
-    }
-  }
-  if (task.wait_due && *task.wait_due <= service_.now()) {
-    task.wait_due.reset();
-    mark_dirty(task.device);
-  }
-  service_.lifecycle.save(task);
-  if (task.state_due && *task.state_due <= service_.now()) on_state_due(task);
-}
-
-void Scheduler::on_state_due(Task& task) {
-  switch (task.state) {
-    case TaskState::queued:
-      task.state_due.reset();
-      if (service_.digests.awaited(task)) task.state_due = service_.now() + kLayoutRetry;
-      service_.lifecycle.save(task);
-      mark_dirty(task.device);
-      break;
-    case TaskState::offered:
-      task.parked = true;
-      static_cast<void>(service_.lifecycle.change(task, TaskEvent::offer_timeout, by_timer(), "offer_timeout"));
-      break;
-    case TaskState::downloading:
-    case TaskState::retry_wait:
-      service_.progress.stalled(task);
-      break;
-    case TaskState::staged:
-      task.postponed_until.reset();
-      task.state_due.reset();
-      service_.lifecycle.save(task);
-      service_.rollouts.mark_dirty(task.rollout);
-      break;
-    case TaskState::installing:
-      if (task.rollout != 0) return service_.gate.on_time_up(task);
-      if (service_.lifecycle.change(task, TaskEvent::confirm_timeout, by_timer(), "confirm_timeout"))
-        service_.push(task.device, FailedAnswer{task.id, "confirm_timeout", task.attempt});
-      break;
-    default:
-      break;
-  }
 }
 
 }  // namespace ota::engine

@@ -1,4 +1,4 @@
-// Who is next: places in the queue, slots, pre-emption, timers (docs/rest.md, the queue).
+// Who is next: places in the queue, slots, pre-emption (docs/rest.md, the queue).
 #pragma once
 
 #include <cstdint>
@@ -22,10 +22,6 @@ class Scheduler {
   /// Ends a command: brings the places of dirty devices in the queue up to date, fills free slots. An offer to `asker`
   /// is not pushed: it is the command's answer.
   void schedule(const std::string& asker = {});
-  void run_timers();
-  /// The same until nothing is due any more.
-  void run_all_timers();
-  std::optional<Millis> next_timer();
   /// After a unit was undone: what was to be looked at is decided again.
   void discard() { dirty_.clear(); }
 
@@ -49,8 +45,6 @@ class Scheduler {
   void fill_slots(const std::string& asker);
   void dispatch(Task& task, const std::string& asker);
   void preempt(Task& task);
-  void on_due(Task& task);
-  void on_state_due(Task& task);
   Priority effective_priority(const Task& task) const;
   /// The place among waiting tasks; the lowest is the next.
   std::tuple<bool, Priority, bool, std::int64_t> rank(const Task& task) const;

@@ -26,6 +26,7 @@
 #include "engine/replies.hpp"
 #include "engine/rollouts.hpp"
 #include "engine/scheduler.hpp"
+#include "engine/state_timers.hpp"
 #include "engine/transfer_runs.hpp"
 #include "engine/transport_policy.hpp"
 #include "engine/trust_gate.hpp"
@@ -145,6 +146,7 @@ class TaskService {
   EventWriter events{*this};
   Lifecycle lifecycle{*this};
   Scheduler scheduler{*this};
+  StateTimers timers{*this};
   Attempts attempts{*this};
   Progress progress{*this};
   TransferRuns runs{*this};

@@ -131,7 +131,7 @@ class TaskServiceTest : public ::testing::Test {
     clock.advance(by);
     unit([](auto& s) {
       s.progress.flush();
-      s.scheduler.run_timers();
+      s.timers.run();
       s.housekeeping.run();
     });
   }

@@ -66,7 +66,7 @@ void FleetHistory::time_passes() {
 void FleetHistory::let_time_pass(Millis by) {
   const auto end = clock.steady() + by;
   for (int looks = chance(60) ? 4 : 0; looks > 0 && faults.empty(); --looks) {
-    const auto next = service->scheduler.next_timer();
+    const auto next = service->timers.next();
     if (!next) break;
     const auto wait = std::max<Millis>(*next - service->clock().now(), 1ms);
     if (clock.steady() + wait >= end) break;
@@ -88,7 +88,7 @@ void FleetHistory::wall_jumps() {
   const auto by = std::chrono::minutes{static_cast<long>(below(2'880)) - 1'440};
   begin("the wall clock jumps by " + std::to_string(by.count()) + " minutes");
   clock.set_wall(clock.wall() + by);
-  unit([](auto& s) { s.scheduler.run_timers(); });
+  unit([](auto& s) { s.timers.run(); });
   observe();
   take_pushes();
 }

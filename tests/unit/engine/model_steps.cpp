@@ -152,12 +152,12 @@ void History::timers_rest() {
   // As the engine's loop does: again at once where a timer is due.
   int rounds = 0;
   for (bool more = true; more && faults.empty(); ++rounds) {
-    const auto next = service->scheduler.next_timer();
+    const auto next = service->timers.next();
     more = next && *next <= service->clock().now();
     begin("timers again");
     unit([more](auto& s) {
       s.progress.flush();
-      if (more) s.scheduler.run_timers();
+      if (more) s.timers.run();
     });
     observe(!more);
     finish();

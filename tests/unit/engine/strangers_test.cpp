@@ -56,7 +56,7 @@ class Strangers : public TaskServiceTest {
   }
   void pass(std::chrono::hours time) {
     clock.advance(time);
-    unit([](auto& s) { s.scheduler.run_timers(); });
+    unit([](auto& s) { s.timers.run(); });
     housekeeping();
   }
 };
@@ -168,7 +168,7 @@ TEST_F(Strangers, ManyGoInSteps) {
   });
   registers("stranger-0");
   clock.advance(std::chrono::hours{8 * 24});
-  unit([](auto& s) { s.scheduler.run_timers(); });
+  unit([](auto& s) { s.timers.run(); });
   int steps = 2;  // one was the engine's own, after so much time
   while (unit([](auto& s) { return s.housekeeping.run(); })) ++steps;
   EXPECT_EQ(steps, 4) << "2,000 are looked at in each, and the last has nothing to do";
