@@ -190,7 +190,7 @@ Answering config_data(Context& context, Call& call) {
   auto report = decode_config(*body);
   if (!report) co_return report.error();
   std::function<void(engine::Reply)> start = [&](engine::Reply reply) {
-    context.engine.set_attributes(call.device, call.who, std::move(*report), std::move(reply));
+    context.engine.receive(call.device, call.who, std::move(*report), std::move(reply));
   };
   auto asking = http::await_call<std::optional<Answer>>(std::move(start));
   const auto answer = co_await std::move(asking);

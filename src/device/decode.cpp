@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -188,14 +189,34 @@ Decoded<Message> decode(std::string_view payload) {
   return {std::move(message), who, task};
 }
 
+template <class Message>
+Decoded<DeviceMessage> decode_as(std::string_view payload) {
+  auto decoded = decode<Message>(payload);
+  if (!decoded.message) return {decoded.message.error(), decoded.who, decoded.task};
+  return {DeviceMessage(std::move(*decoded.message)), decoded.who, decoded.task};
+}
+
+/// A request says nothing that it must.
+Decoded<DeviceMessage> decode_request(std::string_view payload) {
+  const bool empty = payload.find_first_not_of('\0') == std::string_view::npos;
+  return decode_as<DeviceRequest>(empty ? std::string_view("{}") : payload);
+}
+
+constexpr MessageType kTypes[] = {
+    {"request", decode_request},
+    {"progress", decode_as<ProgressReport>},
+    {"verify", decode_as<VerifyReport>},
+};
+
 }  // namespace
 
-Decoded<DeviceRequest> decode_request(std::string_view payload) {
-  const bool empty = payload.find_first_not_of('\0') == std::string_view::npos;
-  return decode<DeviceRequest>(empty ? std::string_view("{}") : payload);
+std::span<const MessageType> message_types() { return kTypes; }
+
+const MessageType* find_message_type(std::string_view name) {
+  const auto* const found = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const auto& t) { return t.name == name; });
+  return found == std::end(kTypes) ? nullptr : found;
 }
-Decoded<ProgressReport> decode_progress(std::string_view payload) { return decode<ProgressReport>(payload); }
-Decoded<VerifyReport> decode_verify(std::string_view payload) { return decode<VerifyReport>(payload); }
+
 Decoded<ChunkRequest> decode_chunk_request(std::string_view payload) { return decode<ChunkRequest>(payload); }
 
 }  // namespace ota::device

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "ota/base/result.hpp"
@@ -22,11 +23,16 @@ struct Decoded {
   std::optional<TaskId> task;  ///< named by the message, also if the message is refused
 };
 
-/// The errors are Errc::bad_message, whose message names the fields, or Errc::bad_chunk_range for an index that no
-/// task can have. An empty payload of a request is an empty object.
-Decoded<DeviceRequest> decode_request(std::string_view payload);
-Decoded<ProgressReport> decode_progress(std::string_view payload);
-Decoded<VerifyReport> decode_verify(std::string_view payload);
+/// A type of message that devices send.
+struct MessageType {
+  std::string_view name;  ///< the last part of its topic or path
+  /// The errors are Errc::bad_message, whose message names the fields, or Errc::bad_chunk_range for an index that no
+  /// task can have. An empty payload of a request is an empty object.
+  Decoded<DeviceMessage> (*decode)(std::string_view payload);
+};
+std::span<const MessageType> message_types();
+/// Null: there is no such type.
+const MessageType* find_message_type(std::string_view name);
 /// Errc::bad_chunk_range if only `chunks` is invalid.
 Decoded<ChunkRequest> decode_chunk_request(std::string_view payload);
 

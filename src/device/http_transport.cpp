@@ -113,7 +113,7 @@ asio::awaitable<http::Reply> HttpTransport::handle(http::Request& request) {
   const auto rest = path.starts_with(prefix_) ? path.substr(prefix_.size()) : std::string_view();
   const auto slash = std::min(rest.find('/'), rest.size());
   const auto last = percent_decode(rest.substr(std::min(slash + 1, rest.size()))).value_or("");
-  const auto type = parse_message_type(last);
+  const auto* const type = find_message_type(last);
   const bool is_next = last == "next";
   if (!type && !is_next)
     co_return refused(
@@ -138,7 +138,7 @@ asio::awaitable<http::Reply> HttpTransport::handle(http::Request& request) {
   co_return reply;
 }
 
-asio::awaitable<http::Reply> HttpTransport::message(http::Request& request, DeviceId device, MessageType type) {
+asio::awaitable<http::Reply> HttpTransport::message(http::Request& request, DeviceId device, const MessageType& type) {
   const auto content_type = request.header("Content-Type");
   if (!content_type.empty() && !wire::is_json_type(content_type)) {
     ++context_.bad_messages;
@@ -151,19 +151,20 @@ asio::awaitable<http::Reply> HttpTransport::message(http::Request& request, Devi
     co_return refused(request, device.str(), {body.error(), {}, kMinMessageBytes});
   }
   log_message("received", "http", device.str(), request.path(), body->size());
-  auto decoded = decode_message(type, *body);
+  auto decoded = type.decode(*body);
   if (!decoded.message) {
     ++context_.bad_messages;
     co_return refused(request, device.str(), {decoded.message.error(), decoded.task, kMinMessageBytes});
   }
   const auto who = http_credentials(request, device, decoded.who);
-  if (const auto error = context_.throttle.refuse(device.str(), who, type == MessageType::progress)) {
+  const bool is_progress = std::holds_alternative<ProgressReport>(*decoded.message);
+  if (const auto error = context_.throttle.refuse(device.str(), who, is_progress)) {
     ++context_.dropped;
     co_return refused(request, device.str(), {*error, decoded.task, kMinMessageBytes});
   }
   ++context_.messages;
   std::function<void(engine::Reply)> call = [this, &device, &who, &decoded](engine::Reply reply) {
-    call_engine(context_.engine, device, who, std::move(*decoded.message), std::move(reply));
+    context_.engine.receive(device, who, std::move(*decoded.message), std::move(reply));
   };
   auto calling = http::await_call<std::optional<Answer>>(std::move(call));
   const auto answer = co_await std::move(calling);

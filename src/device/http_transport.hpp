@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "device/call.hpp"
 #include "device/context.hpp"
+#include "device/decode.hpp"
 #include "ota/http/message.hpp"
 
 namespace ota::device {
@@ -34,7 +34,7 @@ class HttpTransport {
  private:
   /// Logs the error and returns an `error` payload.
   http::Reply refused(const http::Request& request, std::string_view device, const ErrorAnswer& answer);
-  boost::asio::awaitable<http::Reply> message(http::Request& request, DeviceId device, MessageType type);
+  boost::asio::awaitable<http::Reply> message(http::Request& request, DeviceId device, const MessageType& type);
   boost::asio::awaitable<http::Reply> next(http::Request& request, DeviceId device);
   /// What the engine has for the device at present; this also authenticates it. If there is nothing, `poll` stays open.
   boost::asio::awaitable<Result<std::optional<Answer>>> listen(DeviceId device, Credentials who,

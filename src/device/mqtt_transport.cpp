@@ -16,9 +16,11 @@ constexpr std::string_view kChunkGet = "chunk/get";
 
 std::vector<std::string> MqttTransport::subscriptions() const {
   std::vector<std::string> filters;
-  for (const std::string_view name :
-       {std::string_view("request"), std::string_view("progress"), std::string_view("verify"), kChunkGet})
+  const auto add = [&](std::string_view name) {
     filters.push_back(fmt::format("{}/+/{}", context_.options.topic_root, name));
+  };
+  for (const auto& type : message_types()) add(type.name);
+  add(kChunkGet);
   return filters;
 }
 
@@ -27,17 +29,18 @@ void MqttTransport::on_message(std::string_view topic, std::string_view payload)
   if (!address) return;
   log_message("received", "mqtt", address->device.str(), topic, payload.size());
   if (!address->type) return on_chunk_get(address->device, payload);
-  auto decoded = decode_message(*address->type, payload);
+  auto decoded = address->type->decode(payload);
   if (!decoded.message) return refuse(address->device, decoded.task, std::move(decoded.message).error());
   decoded.who.protocol = Protocol::mqtt;
-  if (auto error =
-          context_.throttle.refuse(address->device.str(), decoded.who, *address->type == MessageType::progress))
+  const bool is_progress = std::holds_alternative<ProgressReport>(*decoded.message);
+  if (auto error = context_.throttle.refuse(address->device.str(), decoded.who, is_progress))
     return drop(address->device, decoded.task, std::move(*error));
   ++context_.messages;
-  call_engine(context_.engine, address->device, decoded.who, std::move(*decoded.message),
-              [this, device = address->device, who = decoded.who, task = decoded.task](std::optional<Answer> reply) {
-                judge(device, who, task, reply);
-              });
+  context_.engine.receive(
+      address->device, decoded.who, std::move(*decoded.message),
+      [this, device = address->device, who = decoded.who, task = decoded.task](std::optional<Answer> reply) {
+        judge(device, who, task, reply);
+      });
 }
 
 void MqttTransport::on_chunk_get(const DeviceId& device, std::string_view payload) {
@@ -104,7 +107,7 @@ std::optional<MqttTransport::Address> MqttTransport::parse_topic(std::string_vie
   const auto slash = rest.find('/');
   if (slash == std::string_view::npos) return std::nullopt;
   const auto last = rest.substr(slash + 1);
-  const auto type = parse_message_type(last);
+  const auto* const type = find_message_type(last);
   if (!type && last != kChunkGet) return std::nullopt;
   const auto device = DeviceId::parse(rest.substr(0, slash));
   if (device) return Address{*device, type};

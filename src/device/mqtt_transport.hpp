@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "device/call.hpp"
 #include "device/context.hpp"
+#include "device/decode.hpp"
 
 namespace ota::device {
 
@@ -27,7 +27,7 @@ class MqttTransport {
  private:
   struct Address {
     DeviceId device;
-    std::optional<MessageType> type;  ///< nothing: `chunk/get`
+    const MessageType* type = nullptr;  ///< null: `chunk/get`
   };
   std::optional<Address> parse_topic(std::string_view topic);
   void on_chunk_get(const DeviceId& device, std::string_view payload);

@@ -84,7 +84,7 @@ Result<PollAnswer> look_at_poll(TaskService& service, const DeviceId& id, const 
                                 std::chrono::seconds interval) {
   DeviceRequest message;
   message.polls = interval;
-  const auto answer = on_request(service, id, who, message);
+  const auto answer = on_message(service, id, who, message);
   if (const auto* refused = answer ? std::get_if<ErrorAnswer>(&*answer) : nullptr) return refused->error;
   PollAnswer told;
   const auto device = service.registry.find(id.str());

@@ -138,7 +138,7 @@ bool FleetAdmission::is_settled(const Device& device) const {
   const auto& runs = device.current_version;
   const auto* rollout = service_.rollouts.open_for(device);
   if (rollout && !same_version(runs, rollout->spec.version)) return false;
-  const auto* target = service_.rollouts.target_for(device);
+  const auto* target = service_.channels.target_for(device);
   return !target || same_version(runs, target->version) || newer_version(runs, target->version);
 }
 
@@ -147,7 +147,7 @@ FleetAdmission::Findings FleetAdmission::look(const Device& device, bool present
   Checks checks(found.checks);
   const bool present = device.present_until_tl > service_.now();
   const auto* rollout = service_.rollouts.open_for(device);
-  const auto* target = service_.rollouts.target_for(device);
+  const auto* target = service_.channels.target_for(device);
   if (!checks.note("absent", present || !present_needed,
                    device.last_seen ? "last seen " + to_rfc3339(*device.last_seen) : "never seen"))
     return found;
@@ -201,7 +201,7 @@ void FleetAdmission::on_contact(const std::string& id) {
   const auto device = service_.registry.find(id);
   if (!device) return;
   service_.gate.on_contact(id);
-  if (!service_.rollouts.open_for(*device) && !service_.rollouts.target_for(*device)) return;
+  if (!service_.rollouts.open_for(*device) && !service_.channels.target_for(*device)) return;
   const auto found = look(*device);
   if (!found.admitted) return;
   if (service_.rows.unit.open_of(id, found.version)) return;  // an order brings it already

@@ -9,18 +9,18 @@
 namespace ota::engine {
 
 Result<void> check_channel(TaskService& service, const std::string& name) {
-  if (service.rollouts.channel(name)) return {};
+  if (service.channels.find(name)) return {};
   return fail(Errc::not_found, fmt::format("there is no channel {}: PUT /channels/{} makes it", name, name));
 }
 
 Result<PutChannel> on_put_channel(TaskService& service, const ChannelChange& change) {
-  const auto* known = service.rollouts.channel(change.name);
+  const auto* known = service.channels.find(change.name);
   Channel channel = known ? *known : Channel{change.name, {}, false, {}};
   if (change.windows) channel.windows = *change.windows;
   if (change.approval) channel.approval = *change.approval;
   if (change.notes) channel.notes = *change.notes;
   const bool created = !known;
-  service.rollouts.put(channel);
+  service.channels.put(channel);
   return PutChannel{channel, created};
 }
 
@@ -32,13 +32,13 @@ Result<void> on_remove_channel(TaskService& service, const std::string& name) {
   if (const auto* rollout = service.rollouts.any_in(name))
     return fail(Errc::in_use,
                 fmt::format("rollout {} of channel {} has not ended: cancel it first", rollout->id.str(), name));
-  service.rollouts.remove_channel(name);
+  service.channels.remove(name);
   return {};
 }
 
 Result<void> on_remove_target(TaskService& service, const std::string& channel, const std::string& hardware) {
   if (auto known = check_channel(service, channel); !known) return known;
-  if (service.rollouts.remove_target(channel, hardware)) return {};
+  if (service.channels.remove_target(channel, hardware)) return {};
   return fail(Errc::not_found, fmt::format("channel {} has no target for hardware '{}'", channel, hardware));
 }
 

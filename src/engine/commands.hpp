@@ -11,16 +11,17 @@ inline ErrorAnswer refuse(Errc code, std::string message, std::optional<TaskId> 
   return {fail(code, std::move(message)), task};
 }
 
-// Devices (device_requests.cpp, device_reports.cpp, device_downloads.cpp). A refusal comes back as an ErrorAnswer.
-std::optional<Answer> on_request(TaskService& service, const DeviceId& id, const Credentials& who,
+// Devices (device_requests.cpp, device_reports.cpp, device_downloads.cpp): one function for each kind of DeviceMessage.
+// A refusal comes back as an ErrorAnswer.
+std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const Credentials& who,
                                  const DeviceRequest& message);
-std::optional<Answer> on_progress(TaskService& service, const DeviceId& id, const Credentials& who,
-                                  const ProgressReport& message);
-std::optional<Answer> on_verify(TaskService& service, const DeviceId& id, const Credentials& who,
-                                const VerifyReport& message);
+std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const Credentials& who,
+                                 const ProgressReport& message);
+std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const Credentials& who,
+                                 const VerifyReport& message);
+std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const Credentials& who,
+                                 const AttributeReport& report);
 /// Errc::unknown_device, Errc::not_authorized.
-std::optional<Answer> on_set_attributes(TaskService& service, const DeviceId& id, const Credentials& who,
-                                        const AttributeReport& report);
 Result<std::optional<Answer>> on_listen(TaskService& service, const DeviceId& id, const Credentials& who);
 ChunkAccess on_fetch(TaskService& service, const DeviceId& id, const Credentials& who, const TaskId& task_id);
 /// A refusal keeps within what the device takes: what it said with this message, or before. Offers do by themselves.
@@ -38,10 +39,10 @@ Result<Task> on_cancel(TaskService& service, const TaskId& id, const std::string
 Result<Task> on_retry(TaskService& service, const TaskId& id, const std::string& actor);
 Result<Task> on_set_priority(TaskService& service, const TaskId& id, Priority priority, const std::string& actor);
 
-Result<Engine::PutDevice> on_change_device(TaskService& service, const DeviceChange& change);
+Result<PutDevice> on_change_device(TaskService& service, const DeviceChange& change);
 Result<void> on_remove_device(TaskService& service, const std::string& id, const std::string& actor);
 Result<void> on_set_secret(TaskService& service, const std::string& id, const Digest& secret);
-Result<Engine::AddedFirmware> on_add_firmware(TaskService& service, Firmware wanted);
+Result<AddedFirmware> on_add_firmware(TaskService& service, Firmware wanted);
 Result<Firmware> on_remove_firmware(TaskService& service, std::int64_t id);
 /// False where tasks of that image are left for another command.
 bool on_image_damaged(TaskService& service, const Digest& image);

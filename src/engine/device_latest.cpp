@@ -62,7 +62,7 @@ Answer on_latest(TaskService& service, const DeviceId& id, const Credentials& wh
   message.hardware = query.hardware;
   message.current_version = query.current;
   message.polls = std::chrono::seconds{poll_s};
-  auto answer = on_request(service, id, who, message);
+  auto answer = on_message(service, id, who, message);
   if (!answer) return UpToDateAnswer{};
   if (std::holds_alternative<ErrorAnswer>(*answer)) return *answer;
   if (auto active = service.lifecycle.load_active(id.str())) {

@@ -13,7 +13,7 @@ Device DeviceRegistry::make(const std::string& id) {
   device.id = id;
   device.created = service_.wall();
   const auto& channel = service_.options().devices.default_channel;
-  if (service_.rollouts.channel(channel)) device.channel = channel;
+  if (service_.channels.find(channel)) device.channel = channel;
   device.ring = static_cast<std::uint32_t>(service_.random().unit() * 4294967296.0);
   return device;
 }

@@ -131,7 +131,7 @@ std::optional<Answer> on_late_report(TaskService& service, Task& task, const Pro
 
 }  // namespace
 
-std::optional<Answer> on_progress(TaskService& service, const DeviceId& id, const Credentials& who,
+std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const Credentials& who,
                                   const ProgressReport& message) {
   auto device = authenticate_device(service, id, who);
   if (!device) return ErrorAnswer{device.error(), message.task};
@@ -157,7 +157,7 @@ std::optional<Answer> on_progress(TaskService& service, const DeviceId& id, cons
   return {};
 }
 
-std::optional<Answer> on_verify(TaskService& service, const DeviceId& id, const Credentials& who,
+std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const Credentials& who,
                                 const VerifyReport& message) {
   auto device = authenticate_device(service, id, who);
   if (!device) return ErrorAnswer{device.error(), message.task};

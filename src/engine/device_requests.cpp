@@ -23,7 +23,7 @@ std::optional<ErrorAnswer> learn(TaskService& service, Device& device, const Dev
   device.poll = message.polls;
   if (message.timezone) device.timezone = *message.timezone;
   // Only where it is registered by this message: from then on an operator decides.
-  if (message.channel && !device.last_seen && !device.registered && service.rollouts.channel(*message.channel))
+  if (message.channel && !device.last_seen && !device.registered && service.channels.find(*message.channel))
     device.channel = *message.channel;
   if (!message.hardware || *message.hardware == device.hardware) return {};
   const bool contradicts = device.registered && !device.hardware.empty();
@@ -98,7 +98,7 @@ Answer waiting_or_up_to_date(TaskService& service, const Device& device) {
   const auto queued = service.rows.unit.queued_of(device.id, kMaxQueuedOfDevice);
   if (queued.empty())
     return UpToDateAnswer{device.current_version.empty() ? std::nullopt : std::optional{device.current_version}};
-  const auto ready = service.rows.unit.ready_of(device.id);
+  const auto ready = service.rows.unit.queue().ready_of(device.id);
   const auto next = std::find_if(queued.begin(), queued.end(), [&](const Task& t) { return t.id.number == ready; });
   return service.replies.queued(next == queued.end() ? queued.front() : *next);
 }
@@ -112,7 +112,7 @@ Answer offer_again(TaskService& service, Task& task, const Device& device) {
 
 }  // namespace
 
-std::optional<Answer> on_request(TaskService& service, const DeviceId& id, const Credentials& who,
+std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const Credentials& who,
                                  const DeviceRequest& message) {
   auto device = authenticate_device(service, id, who);
   if (!device) return ErrorAnswer{device.error(), {}};
@@ -144,7 +144,7 @@ std::optional<Answer> on_request(TaskService& service, const DeviceId& id, const
   return waiting_or_up_to_date(service, *device);
 }
 
-std::optional<Answer> on_set_attributes(TaskService& service, const DeviceId& id, const Credentials& who,
+std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const Credentials& who,
                                         const AttributeReport& report) {
   auto device = authenticate_device(service, id, who);
   if (!device) return ErrorAnswer{device.error(), {}};

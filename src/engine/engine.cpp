@@ -10,6 +10,7 @@
 #include "engine/fleet_control.hpp"
 #include "engine/key_commands.hpp"
 #include "engine/orders.hpp"
+#include "engine/registry_control.hpp"
 #include "engine/task_service.hpp"
 #include "engine/webhook_commands.hpp"
 
@@ -38,12 +39,6 @@ class KeptReply {
   const std::shared_ptr<const std::atomic<bool>> serving_;
 };
 
-std::optional<Answer> kept_within(TaskService& service, const DeviceId& device, std::optional<std::uint32_t> said,
-                                  std::optional<Answer> answer) {
-  if (answer) keep_within(service, device, said, *answer);
-  return answer;
-}
-
 class EngineImpl final : public Engine {
  public:
   EngineImpl(storage::Backend& storage, const Options& options, const Clock& clock, Random& random, Images& images,
@@ -62,14 +57,22 @@ class EngineImpl final : public Engine {
 
   void apply(const Options& options) override { loop_.apply(options); }
 
-  void request(DeviceId device, Credentials who, DeviceRequest message, Reply reply) override {
-    auto decide = [device, who, message = std::move(message)](TaskService& service) {
-      return kept_within(service, device, message.max_message_bytes, on_request(service, device, who, message));
+  void receive(DeviceId device, Credentials who, DeviceMessage message, Reply reply) override {
+    const auto* report = std::get_if<ProgressReport>(&message);
+    if (report && loop_.transfers().report(device.str(), who, *report)) return reply({});
+    const auto* request = std::get_if<DeviceRequest>(&message);
+    const bool asks = request != nullptr;
+    const auto said = asks ? request->max_message_bytes : std::nullopt;
+    auto decide = [device, who, said, message = std::move(message)](TaskService& service) {
+      auto answer = std::visit([&](const auto& one) { return on_message(service, device, who, one); }, message);
+      if (answer) keep_within(service, device, said, *answer);
+      return answer;
     };
     auto shared = std::make_shared<KeptReply>(std::move(reply), serving_);
-    loop_.send({[shared, decide, device](TaskService& service) { give_when_ready(service, shared, device, decide); },
-                refuse_by(shared),
-                {device.str()}});
+    auto work = [shared, device, asks, decide = std::move(decide)](TaskService& service) {
+      asks ? give_when_ready(service, shared, device, decide) : give(service, shared, decide(service));
+    };
+    loop_.send({std::move(work), refuse_by(shared), {device.str()}});
   }
 
   void latest(LatestQuery query, Credentials who, Reply reply) override {
@@ -82,27 +85,6 @@ class EngineImpl final : public Engine {
       });
     };
     loop_.send({std::move(work), refuse_by(shared), {query.device ? query.device->str() : std::string()}});
-  }
-
-  void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) override {
-    if (loop_.transfers().report(device.str(), who, message)) return reply({});
-    auto work = [device, who, message = std::move(message)](TaskService& service) {
-      return kept_within(service, device, {}, on_progress(service, device, who, message));
-    };
-    from_device(std::move(reply), {device.str()}, std::move(work));
-  }
-
-  void verify(DeviceId device, Credentials who, VerifyReport message, Reply reply) override {
-    auto work = [device, who, message = std::move(message)](TaskService& service) {
-      return kept_within(service, device, {}, on_verify(service, device, who, message));
-    };
-    from_device(std::move(reply), {device.str()}, std::move(work));
-  }
-
-  void set_attributes(DeviceId device, Credentials who, AttributeReport report, Reply reply) override {
-    from_device(std::move(reply), {device.str()}, [device, who, report = std::move(report)](TaskService& service) {
-      return on_set_attributes(service, device, who, report);
-    });
   }
 
   void listen(DeviceId device, Credentials who, Done<std::optional<Answer>> done) override {
@@ -148,63 +130,12 @@ class EngineImpl final : public Engine {
                    });
   }
 
-  void change_device(DeviceChange change, Caller caller, Done<PutDevice> done) override {
-    auto target = change.device;
-    order_by<PutDevice>(loop_, std::move(done), caller, change.may_create ? "device.put" : "device.patch",
-                        std::move(target), {change.device},
-                        [change](TaskService& service) { return on_change_device(service, change); });
-  }
-
-  void remove_device(std::string device, Caller caller, Done<void> done) override {
-    order_by<void>(
-        loop_, std::move(done), caller, "device.remove", device, {device},
-        [device, name = caller.name](TaskService& service) { return on_remove_device(service, device, name); });
-  }
-
-  void set_device_secret(std::string device, Digest secret, Caller caller, Done<void> done) override {
-    order_by<void>(loop_, std::move(done), caller, "device.token", device, {device},
-                   [device, secret](TaskService& service) { return on_set_secret(service, device, secret); });
-  }
-
-  void add_firmware(Firmware firmware, Caller caller, Done<AddedFirmware> done) override {
-    auto target = firmware.version + " " + firmware.hardware + " " + to_checksum(firmware.checksum);
-    // Its image would stay on the disk until the next start, perhaps the disk that is full.
-    Done<AddedFirmware> told = [this, image = firmware.checksum, done = std::move(done)](Result<AddedFirmware> result) {
-      if (!result) loop_.image_unneeded(image);
-      done(std::move(result));
-    };
-    order_by<AddedFirmware>(
-        loop_, std::move(told), caller, "firmware.add", std::move(target), {},
-        [firmware = std::move(firmware)](TaskService& service) { return on_add_firmware(service, firmware); });
-  }
-
-  void remove_firmware(std::int64_t id, Caller caller, Done<Firmware> done) override {
-    order_by<Firmware>(loop_, std::move(done), caller, "firmware.remove", std::to_string(id), {},
-                       [id](TaskService& service) { return on_remove_firmware(service, id); });
-  }
-
   void image_damaged(Digest image) override { loop_.image_damaged(image); }
   void image_changed(Digest image) override { loop_.image_changed(image); }
   void image_hashed(const firmware::Stored& image) override { loop_.image_hashed(image); }
 
-  void put_key(KeyChange change, Caller caller, Done<ApiKey> done) override {
-    auto target = change.name;
-    const auto* const action = action_of(change.what);
-    order_by<ApiKey>(loop_, std::move(done), caller, action, std::move(target), {},
-                     [change = std::move(change)](TaskService& service) { return on_put_key(service, change); });
-  }
-  void remove_key(std::string name, Caller caller, Done<void> done) override {
-    auto target = name;
-    order_by<void>(loop_, std::move(done), caller, "key.remove", std::move(target), {},
-                   [name = std::move(name)](TaskService& service) { return on_remove_key(service, name); });
-  }
-
   void audit(AuditEntry entry) override {
     loop_.send({[entry = std::move(entry)](TaskService& service) { service.audit(entry); }, [](const Error&) {}});
-  }
-
-  void key_used(std::string name) override {
-    loop_.later([name = std::move(name)](TaskService& service) { service.rows.api_keys.used(name, service.wall()); });
   }
 
   void note_health(std::string component, std::string trouble) override {
@@ -216,14 +147,15 @@ class EngineImpl final : public Engine {
 
   Actions& actions() noexcept override { return actions_; }
   FleetControl& fleet() noexcept override { return fleet_; }
+  RegistryControl& registry() noexcept override { return registry_; }
+  KeyControl& keys() noexcept override { return keys_; }
   WebhookControl& webhooks() noexcept override { return webhooks_; }
   ActiveTransfers& transfers() noexcept override { return loop_.transfers(); }
   Stats stats() const override { return loop_.stats(); }
 
  private:
   /// The answer goes before what the command brings others, and the device itself.
-  template <class R>
-  static void give(TaskService& service, const std::shared_ptr<R>& reply, std::optional<Answer> answer) {
+  static void give(TaskService& service, const std::shared_ptr<KeptReply>& reply, std::optional<Answer> answer) {
     service.after_commit([reply, answer = std::move(answer)] { (*reply)(answer); });
     service.scheduler.schedule();
   }
@@ -240,22 +172,16 @@ class EngineImpl final : public Engine {
     if (!later) give(service, reply, std::move(answer));
   }
 
-  template <class R>
-  static std::function<void(Error)> refuse_by(const std::shared_ptr<R>& reply) {
+  static std::function<void(Error)> refuse_by(const std::shared_ptr<KeptReply>& reply) {
     return [reply](Error error) { (*reply)(ErrorAnswer{std::move(error), {}}); };
-  }
-
-  template <class Work>
-  void from_device(Reply reply, About about, Work work) {
-    auto shared = std::make_shared<Reply>(std::move(reply));
-    loop_.send({[shared, work = std::move(work)](TaskService& service) { give(service, shared, work(service)); },
-                refuse_by(shared), std::move(about)});
   }
 
   const std::shared_ptr<std::atomic<bool>> serving_ = std::make_shared<std::atomic<bool>>(true);
   EngineLoop loop_;
   ActionCommands actions_{loop_};
   FleetCommands fleet_{loop_};
+  RegistryCommands registry_{loop_};
+  KeyCommands keys_{loop_};
   WebhookCommands webhooks_{loop_};
 };
 

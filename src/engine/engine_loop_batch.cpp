@@ -68,7 +68,7 @@ bool EngineLoop::turn(std::vector<Command>& commands) {
       decide(service, commands, undone, true);
       chores_apart(service);
     }
-    slots_held_ = service.rows.unit.slots_held();
+    slots_held_ = service.rows.unit.queue().slots_held();
     const auto began = steady_clock::now();
     db_->commit();
     service.stats.commit_time.observe(std::chrono::duration<double>(steady_clock::now() - began).count());

@@ -16,7 +16,7 @@ Result<void> EngineLoop::open() {
                                              [this](auto job) { later(std::move(job)); });
     service_->stats = counters_;
     service_->resync();
-    slots_held_ = service_->rows.unit.slots_held();
+    slots_held_ = service_->rows.unit.queue().slots_held();
     service_->rows.unit.discard();
   } catch (const std::exception& e) {
     service_.reset();

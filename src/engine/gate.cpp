@@ -34,7 +34,7 @@ HoldReason reason_of(GateRefusal refusal) {
 }  // namespace
 
 std::optional<Gate::Refusal> Gate::check_window(const Rollout& rollout, const Device& device) const {
-  const auto* channel = service_.rollouts.channel(rollout.spec.channel);
+  const auto* channel = service_.channels.find(rollout.spec.channel);
   if (!channel || channel->windows.empty() || rollout.spec.ignore_window) return {};
   const auto window = window_state(channel->windows, device.timezone, service_.wall());
   if (window.open) return {};

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/orders.hpp"
 #include "engine/task_service.hpp"
 
 namespace ota::engine {
@@ -10,8 +11,6 @@ namespace {
 Error no_such_key(const std::string& name) {
   return fail(Errc::not_found, fmt::format("there is no key named {}: GET /keys lists all", name));
 }
-
-}  // namespace
 
 Result<ApiKey> on_put_key(TaskService& service, const KeyChange& change) {
   auto there = service.rows.api_keys.find(change.name);
@@ -40,6 +39,7 @@ Result<void> on_remove_key(TaskService& service, const std::string& name) {
   return {};
 }
 
+/// In the audit log.
 const char* action_of(KeyChange::What what) {
   switch (what) {
     case KeyChange::What::add:
@@ -50,6 +50,24 @@ const char* action_of(KeyChange::What what) {
       break;
   }
   return "key.change";
+}
+
+}  // namespace
+
+void KeyCommands::put_key(KeyChange change, Caller caller, Done<ApiKey> done) {
+  auto target = change.name;
+  const auto* const action = action_of(change.what);
+  order_by<ApiKey>(loop_, std::move(done), caller, action, std::move(target), {},
+                   [change = std::move(change)](TaskService& service) { return on_put_key(service, change); });
+}
+void KeyCommands::remove_key(std::string name, Caller caller, Done<void> done) {
+  auto target = name;
+  order_by<void>(loop_, std::move(done), caller, "key.remove", std::move(target), {},
+                 [name = std::move(name)](TaskService& service) { return on_remove_key(service, name); });
+}
+
+void KeyCommands::key_used(std::string name) {
+  loop_.later([name = std::move(name)](TaskService& service) { service.rows.api_keys.used(name, service.wall()); });
 }
 
 }  // namespace ota::engine

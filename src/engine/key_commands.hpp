@@ -1,17 +1,21 @@
-// Operators' API keys.
+// KeyControl over the engine's loop.
 #pragma once
 
-#include "ota/engine/engine.hpp"
+#include "engine/engine_loop.hpp"
+#include "ota/engine/key_control.hpp"
 
 namespace ota::engine {
 
-class TaskService;
+class KeyCommands final : public KeyControl {
+ public:
+  explicit KeyCommands(EngineLoop& loop) : loop_(loop) {}
 
-/// Errc::in_use, Errc::not_found.
-Result<ApiKey> on_put_key(TaskService& service, const KeyChange& change);
-/// Errc::not_found.
-Result<void> on_remove_key(TaskService& service, const std::string& name);
-/// In the audit log.
-const char* action_of(KeyChange::What what);
+  void put_key(KeyChange change, Caller caller, Done<ApiKey> done) override;
+  void remove_key(std::string name, Caller caller, Done<void> done) override;
+  void key_used(std::string name) override;
+
+ private:
+  EngineLoop& loop_;
+};
 
 }  // namespace ota::engine

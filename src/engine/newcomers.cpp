@@ -60,7 +60,7 @@ bool Newcomers::forget_absent() {
     const auto device = service_.registry.find(id);
     if (!device || device->present_until_tl > service_.now()) continue;
     auto& unit = service_.rows.unit;
-    if (service_.rows.tasks().asked_by_others(id) || unit.active_of(id) || unit.ready_of(id)) continue;
+    if (service_.rows.tasks().asked_by_others(id) || unit.active_of(id) || unit.queue().ready_of(id)) continue;
     unit.remove_tasks_of(id);
     unit.remove_device(id);
     service_.idle_polls().forget(id);

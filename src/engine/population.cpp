@@ -28,7 +28,7 @@ FleetAdmission::Population FleetAdmission::population(const Rollout& rollout, in
     device.hardware = count.hardware;
     if (!rollout.hardware.empty()) return count.hardware == rollout.hardware;
     // One for any hardware leaves those alone that have their own.
-    const auto* target = service_.rollouts.target_for(device);
+    const auto* target = service_.channels.target_for(device);
     const auto* open = count.hardware.empty() ? nullptr : service_.rollouts.open_in(spec.channel, count.hardware);
     return !open && (!target || target->hardware.empty());
   };

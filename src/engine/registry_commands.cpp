@@ -38,7 +38,7 @@ void remove_unneeded(TaskService& service, const Digest& image) {
   });
 }
 
-Result<Engine::PutDevice> on_change_device(TaskService& service, const DeviceChange& change) {
+Result<PutDevice> on_change_device(TaskService& service, const DeviceChange& change) {
   auto device = service.registry.find(change.device);
   const bool created = !device;
   if (!device) {
@@ -47,7 +47,7 @@ Result<Engine::PutDevice> on_change_device(TaskService& service, const DeviceCha
       return fail(Errc::unknown_device,
                   fmt::format("there is no device {}: PUT /devices/{} registers it", change.device, change.device));
     device = service.registry.make(change.device);
-    if (change.channel && service.rollouts.channel(*change.channel)) device->channel = *change.channel;
+    if (change.channel && service.channels.find(*change.channel)) device->channel = *change.channel;
   }
   if (change.channel)
     if (auto known = check_channel(service, *change.channel); !known) return known.error();
@@ -73,7 +73,7 @@ Result<Engine::PutDevice> on_change_device(TaskService& service, const DeviceCha
   if (change.pinned) pin_device(service, *device, *change.pinned);
   if (change.registers) service.registry.vouch_for(device->id);
   end_unfit_tasks(service, device->id, device->hardware);
-  return Engine::PutDevice{*device, created};
+  return PutDevice{*device, created};
 }
 
 Result<void> on_remove_device(TaskService& service, const std::string& id, const std::string& actor) {
@@ -112,12 +112,12 @@ Result<void> on_set_secret(TaskService& service, const std::string& id, const Di
   return {};
 }
 
-Result<Engine::AddedFirmware> on_add_firmware(TaskService& service, Firmware wanted) {
+Result<AddedFirmware> on_add_firmware(TaskService& service, Firmware wanted) {
   if (!service.images().exists(wanted.checksum))
     return fail(Errc::overloaded, "the image was removed while it was uploaded: upload it again");
   mark_whole(service, wanted.checksum);
   if (const auto there = service.rows.firmware.find(wanted.version, wanted.hardware)) {
-    if (there->checksum == wanted.checksum) return Engine::AddedFirmware{*there, false};
+    if (there->checksum == wanted.checksum) return AddedFirmware{*there, false};
     remove_unneeded(service, wanted.checksum);
     return fail(
         Errc::version_exists,
@@ -127,7 +127,7 @@ Result<Engine::AddedFirmware> on_add_firmware(TaskService& service, Firmware wan
   wanted.created = service.wall();
   service.rows.firmware.insert(wanted);
   service.events.firmware(wanted, EventType::firmware_uploaded);
-  return Engine::AddedFirmware{wanted, true};
+  return AddedFirmware{wanted, true};
 }
 
 Result<Firmware> on_remove_firmware(TaskService& service, std::int64_t id) {

@@ -62,7 +62,7 @@ Result<Draft> draft(TaskService& service, const RolloutOrder& order) {
   rollout.firmware_id = firmware->id;
   rollout.hardware = firmware->hardware;
   rollout.spec.version = firmware->version;
-  for (const auto& target : service.rollouts.targets())
+  for (const auto& target : service.channels.targets())
     if (target.channel == order.spec.channel && target.hardware == rollout.hardware) {
       rollout.replaces = target.version;
       rollout.replaces_rollout = target.rollout;
@@ -81,7 +81,7 @@ Error rollout_active(const Rollout& open) {
 }
 
 Rollout start(TaskService& service, Rollout rollout, const std::string& actor) {
-  const auto* channel = service.rollouts.channel(rollout.spec.channel);
+  const auto* channel = service.channels.find(rollout.spec.channel);
   const bool later = rollout.spec.not_before && *rollout.spec.not_before > service.wall();
   const auto event = channel && channel->approval ? RolloutEvent::create_unapproved
                      : later                      ? RolloutEvent::create_later

@@ -101,11 +101,7 @@ void Rollouts::complete(Rollout& rollout) {
 void Rollouts::make_target(const Rollout& rollout) {
   if (rollout.spec.partial()) return;
   const Target target{rollout.spec.channel, rollout.hardware, rollout.spec.version, rollout.id.number};
-  service_.rows.fleet().put(target);
-  service_.idle_polls().clear();
-  std::erase_if(targets_,
-                [&](const Target& t) { return t.channel == target.channel && t.hardware == target.hardware; });
-  targets_.push_back(target);
+  service_.channels.put_target(target);
   std::vector<Rollout> before;
   for (const auto& [number, other] : rollouts_)
     if (number != rollout.id.number && other.spec.channel == target.channel && other.hardware == target.hardware)

@@ -17,9 +17,9 @@ Share share_of(const std::string& text, Share otherwise) { return Share::parse(t
 }  // namespace
 
 void Rollouts::resync() {
+  service_.channels.resync();
   rollouts_.clear();
   open_.clear();
-  channels_.clear();
   deadlines_.clear();
   dirty_.clear();
   for (auto& rollout : service_.rows.rollouts().living()) {
@@ -29,8 +29,6 @@ void Rollouts::resync() {
     service_.history.note(number);
     rollouts_.emplace(number, std::move(rollout));
   }
-  for (auto& channel : service_.rows.fleet().channels()) channels_.emplace(channel.name, channel);
-  targets_ = service_.rows.fleet().targets();
 }
 
 void Rollouts::check_counters() {
@@ -41,30 +39,9 @@ void Rollouts::check_counters() {
   for (const auto& [number, rollout] : rollouts_) dirty_.insert(number);
 }
 
-const Channel* Rollouts::channel(const std::string& name) const {
-  const auto found = channels_.find(name);
-  return found == channels_.end() ? nullptr : &found->second;
-}
-
-void Rollouts::put(const Channel& channel) {
-  service_.idle_polls().clear();
-  service_.rows.fleet().put(channel);
-  channels_[channel.name] = channel;
+void Rollouts::mark_dirty_in(const std::string& channel) {
   for (const auto& [number, rollout] : rollouts_)
-    if (rollout.spec.channel == channel.name) dirty_.insert(number);
-}
-
-void Rollouts::remove_channel(const std::string& name) {
-  service_.idle_polls().clear();
-  service_.rows.fleet().remove_channel(name);
-  channels_.erase(name);
-  std::erase_if(targets_, [&](const Target& target) { return target.channel == name; });
-}
-
-bool Rollouts::remove_target(const std::string& channel, const std::string& hardware) {
-  service_.idle_polls().clear();
-  std::erase_if(targets_, [&](const Target& t) { return t.channel == channel && t.hardware == hardware; });
-  return service_.rows.fleet().remove_target(channel, hardware);
+    if (rollout.spec.channel == channel) dirty_.insert(number);
 }
 
 const Rollout* Rollouts::find(std::int64_t number) const {
@@ -87,19 +64,9 @@ const Rollout* Rollouts::open_for(const Device& device) const {
   if (!device.hardware.empty())
     if (const auto* own = open_in(device.channel, device.hardware)) return own;
   // What is decided for its own hardware goes before what is decided for all.
-  const auto* target = target_for(device);
+  const auto* target = service_.channels.target_for(device);
   if (target && !target->hardware.empty()) return nullptr;
   return open_in(device.channel, {});
-}
-
-const Target* Rollouts::target_for(const Device& device) const {
-  const Target* any = nullptr;
-  for (const auto& target : targets_) {
-    if (target.channel != device.channel) continue;
-    if (target.hardware == device.hardware && !target.hardware.empty()) return &target;
-    if (target.hardware.empty()) any = &target;
-  }
-  return any;
 }
 
 const Rollout* Rollouts::any_in(const std::string& channel) const {

@@ -19,7 +19,7 @@ namespace ota::engine {
 
 class TaskService;
 
-/// Rollouts that have not ended, channels and targets: a copy in memory of rows that only the engine changes, so that a
+/// Rollouts that have not ended: a copy in memory of rows that only the engine changes, so that a
 /// contact of a device needs no look into the database. Read at start and after a unit was undone.
 class Rollouts {
  public:
@@ -29,22 +29,14 @@ class Rollouts {
   /// At start: the counters are those of a recount.
   void check_counters();
 
-  const Channel* channel(const std::string& name) const;
-  void put(const Channel& channel);
-  void remove_channel(const std::string& name);
-  /// Whether it was there.
-  bool remove_target(const std::string& channel, const std::string& hardware);
-  const std::vector<Target>& targets() const { return targets_; }
-
   /// One that has not ended; the pointer holds until the command ends.
   const Rollout* find(std::int64_t number) const;
   /// Also one that has ended.
   std::optional<Rollout> read(std::int64_t number);
   /// The open one for exactly that channel and hardware.
   const Rollout* open_in(const std::string& channel, const std::string& hardware) const;
-  /// The open one and the target that a device has to do with: of its hardware, else of any.
+  /// The open one that a device has to do with: of its hardware, else of any.
   const Rollout* open_for(const Device& device) const;
-  const Target* target_for(const Device& device) const;
   /// One of the channel's that has not ended.
   const Rollout* any_in(const std::string& channel) const;
   std::vector<const Rollout*> of_firmware(std::int64_t firmware) const;
@@ -64,6 +56,8 @@ class Rollouts {
   void make_target(const Rollout& rollout);
   /// It is to be decided about again before this command ends.
   void mark_dirty(std::int64_t number) { dirty_.insert(number); }
+  /// The same for all of a channel.
+  void mark_dirty_in(const std::string& channel);
   /// Ends a command: carries out what follows from the counters that it changed.
   void settle();
   /// After a start: ends the tasks of ended rollouts that a crash left.
@@ -88,8 +82,6 @@ class Rollouts {
   TaskService& service_;
   std::map<std::int64_t, Rollout> rollouts_;
   std::map<std::pair<std::string, std::string>, std::int64_t> open_;  // by channel and hardware
-  std::map<std::string, Channel> channels_;
-  std::vector<Target> targets_;
   std::set<std::int64_t> dirty_;
   std::map<std::int64_t, Millis> deadlines_;
 };

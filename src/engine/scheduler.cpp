@@ -54,7 +54,7 @@ void Scheduler::set_wait(Task& task, WaitReason reason) {
 
 void Scheduler::leave_queue(Task& task, WaitReason reason) {
   set_wait(task, reason);
-  service_.rows.unit.set_ready(task.device, {});
+  service_.rows.unit.queue().set_ready(task.device, {});
 }
 
 /// It leaves the queue until the digests of its chunks are made, or LayoutDigests::kAwaitedFor is over.
@@ -70,9 +70,9 @@ bool Scheduler::waits_for_uplink(const Device& device, const Task* best) {
   auto& unit = service_.rows.unit;
   const bool full = best && best->priority != Priority::security && service_.runs.uplink_is_full(device);
   if (full) {
-    unit.hold(device.id, device.uplink(), best->id.number);
+    unit.queue().hold(device.id, device.uplink(), best->id.number);
   } else if (!device.held_uplink.empty()) {
-    unit.hold(device.id, {}, 0);
+    unit.queue().hold(device.id, {}, 0);
     // It leaves its place to the next where it doesn't take it itself.
     if (!best && !service_.runs.uplink_is_full(device))
       if (auto next = service_.rows.devices().first_held(device.held_uplink)) mark_dirty(*next);
@@ -115,7 +115,7 @@ std::optional<Task> Scheduler::update_readiness(const std::string& id, const std
   }
   if (best && others != WaitReason::behind_own) best = nullptr;
   // Who is alone needn't stand in the queue to be the next.
-  const bool direct = best && alone && best->wait_reason != WaitReason::slot && slot_is_free() && unit.queue_is_empty();
+  const bool direct = best && alone && best->wait_reason != WaitReason::slot && slot_is_free() && unit.queue().is_empty();
   for (std::size_t i = 0; i < queued.size(); ++i) {
     const bool of_device = reasons[i] == WaitReason::none || reasons[i] == WaitReason::device_offline ||
                            reasons[i] == WaitReason::digests || reasons[i] == WaitReason::poll;
@@ -125,11 +125,11 @@ std::optional<Task> Scheduler::update_readiness(const std::string& id, const std
       reasons[i] = others;
     set_wait(queued[i], reasons[i]);
   }
-  unit.set_ready(id, best && !direct ? std::optional{best->id.number} : std::nullopt);
+  unit.queue().set_ready(id, best && !direct ? std::optional{best->id.number} : std::nullopt);
   return direct ? std::optional{*best} : std::nullopt;
 }
 
-bool Scheduler::slot_is_free() { return service_.rows.unit.slots_held() < service_.options().tasks.max_active; }
+bool Scheduler::slot_is_free() { return service_.rows.unit.queue().slots_held() < service_.options().tasks.max_active; }
 
 void Scheduler::preempt(Task& task) {
   if (auto done = service_.lifecycle.change(task, TaskEvent::preempt, by_engine(), "preempted"); !done) return;
@@ -168,13 +168,13 @@ void Scheduler::dispatch(Task& task, const std::string& asker) {
 void Scheduler::fill_slots(const std::string& asker) {
   auto& unit = service_.rows.unit;
   for (;;) {
-    if (unit.queue_version() == nothing_since_ || unit.queue_is_empty()) return;
+    if (unit.queue().version() == nothing_since_ || unit.queue().is_empty()) return;
     auto heads = service_.rows.tasks().ready_heads();
     if (heads.empty()) return;
     const bool full = !slot_is_free();
     const bool urgent = heads.front().priority == Priority::security;
     if (full && !urgent && (heads.front().unasked || !service_.rows.tasks().unasked_holds_slot())) {
-      nothing_since_ = unit.queue_version();
+      nothing_since_ = unit.queue().version();
       return;
     }
     auto best = full && urgent ? heads.begin()
@@ -199,7 +199,7 @@ bool Scheduler::is_still_ready(Task& task, const std::string& asker) {
     return false;
   }
   task = service_.rows.unit.task(task.id.number).value_or(task);
-  if (service_.rows.unit.ready_of(task.device) == task.id.number) return true;
+  if (service_.rows.unit.queue().ready_of(task.device) == task.id.number) return true;
   if (task.wait_reason == WaitReason::slot) set_wait(task, WaitReason::behind_own);  // its device has too many tasks
   return false;
 }

@@ -12,6 +12,7 @@
 #include "engine/absence.hpp"
 #include "engine/admission.hpp"
 #include "engine/attempts.hpp"
+#include "engine/channels.hpp"
 #include "engine/device_registry.hpp"
 #include "engine/event_writer.hpp"
 #include "engine/gate.hpp"
@@ -157,6 +158,7 @@ class TaskService {
   DeviceRegistry registry{*this};
   Newcomers newcomers{*this};
   Housekeeping housekeeping{*this};
+  Channels channels{*this};
   Rollouts rollouts{*this};
   History history{*this};
   FleetAdmission admission{*this};

@@ -53,7 +53,7 @@ void ApiKeyAuthenticator::record_use(const std::string& name) {
     if (!first && now - at->second < kRecordEvery) return;
     at->second = now;
   }
-  engine_.key_used(name);
+  engine_.keys().key_used(name);
 }
 
 boost::asio::awaitable<Result<Operator>> ApiKeyAuthenticator::authenticate(std::string_view authorization) {

@@ -49,11 +49,11 @@ Result<Device> changed(Device device, const engine::DeviceChange& change) {
 
 boost::asio::awaitable<std::vector<Changed>> change_all(Context& context, std::vector<engine::DeviceChange> changes,
                                                         Caller caller) {
-  using Put = engine::Engine::PutDevice;
+  using Put = engine::PutDevice;
   const auto count = changes.size();
   std::function<void(std::size_t, engine::Done<Put>)> send = [&context, changes = std::move(changes),
                                                               caller = std::move(caller)](auto i, auto done) {
-    context.engine.change_device(changes[i], caller, std::move(done));
+    context.engine.registry().change_device(changes[i], caller, std::move(done));
   };
   auto waiting = all_of<Put>(count, std::move(send));
   co_return co_await std::move(waiting);

@@ -55,7 +55,7 @@ boost::asio::awaitable<std::vector<Result<T>>> all_of(std::size_t count,
   co_return co_await std::move(waiting);
 }
 
-using Changed = Result<engine::Engine::PutDevice>;
+using Changed = Result<engine::PutDevice>;
 /// Sends the changes as one batch; not empty.
 boost::asio::awaitable<std::vector<Changed>> change_all(Context& context, std::vector<engine::DeviceChange> changes,
                                                         Caller caller);

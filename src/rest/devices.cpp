@@ -145,9 +145,9 @@ Answering change_device(Context& context, Call& call, bool may_create) {
   auto reaches = co_await check_change_reach(context, call, change);
   if (!reaches) co_return reaches.error();
 
-  using Put = engine::Engine::PutDevice;
+  using Put = engine::PutDevice;
   std::function<void(engine::Done<Put>)> start = [&context, change, caller = call.caller()](auto done) {
-    context.engine.change_device(change, caller, std::move(done));
+    context.engine.registry().change_device(change, caller, std::move(done));
   };
   auto put = co_await command<Put>(std::move(start));
   if (!put) co_return put.error();
@@ -168,7 +168,7 @@ Answering delete_device(Context& context, Call& call) {
   auto id = device_id_of(call);
   if (!id) co_return id.error();
   std::function<void(engine::Done<void>)> start = [&context, id = id->str(), caller = call.caller()](auto done) {
-    context.engine.remove_device(id, caller, std::move(done));
+    context.engine.registry().remove_device(id, caller, std::move(done));
   };
   auto removed = co_await command<void>(std::move(start));
   if (!removed) co_return removed.error();
@@ -182,7 +182,7 @@ Answering issue_device_token(Context& context, Call& call) {
   const auto token = firmware::base64url(firmware::random_bytes(kTokenBytes));
   std::function<void(engine::Done<void>)> start = [&context, id = id->str(), secret = firmware::sha256(token),
                                                    caller = call.caller()](auto done) {
-    context.engine.set_device_secret(id, secret, caller, std::move(done));
+    context.engine.registry().set_device_secret(id, secret, caller, std::move(done));
   };
   auto set = co_await command<void>(std::move(start));
   if (!set) co_return set.error();

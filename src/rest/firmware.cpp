@@ -106,7 +106,7 @@ Answering delete_firmware(Context& context, Call& call) {
   const auto id = firmware_id_of(call);
   if (!id) co_return id.error();
   std::function<void(engine::Done<Firmware>)> start = [&context, id = *id, caller = call.caller()](auto done) {
-    context.engine.remove_firmware(id, caller, std::move(done));
+    context.engine.registry().remove_firmware(id, caller, std::move(done));
   };
   auto removed = co_await command<Firmware>(std::move(start));
   if (!removed) co_return removed.error();

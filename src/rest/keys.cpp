@@ -60,7 +60,7 @@ std::string make_secret(engine::KeyChange& change) {
 Answering put_key(Context& context, Call& call, engine::KeyChange change, std::string secret, unsigned status) {
   std::function<void(engine::Done<ApiKey>)> start = [&context, change = std::move(change),
                                                      caller = call.caller()](auto done) {
-    context.engine.put_key(change, caller, std::move(done));
+    context.engine.keys().put_key(change, caller, std::move(done));
   };
   auto key = co_await command<ApiKey>(std::move(start));
   if (!key) co_return key.error();
@@ -142,7 +142,7 @@ Answering delete_key(Context& context, Call& call) {
   if (auto wanted = refuse_query(call); !wanted) co_return wanted.error();
   std::function<void(engine::Done<void>)> start = [&context, name = call.arguments.at(0),
                                                    caller = call.caller()](auto done) {
-    context.engine.remove_key(name, caller, std::move(done));
+    context.engine.keys().remove_key(name, caller, std::move(done));
   };
   auto removed = co_await command<void>(std::move(start));
   if (!removed) co_return removed.error();

@@ -195,9 +195,9 @@ Answering upload_firmware(Context& context, Call& call) {
   auto committed = co_await steps.run(std::move(commit));
   if (!committed) co_return committed.error();
 
-  using Added = engine::Engine::AddedFirmware;
+  using Added = engine::AddedFirmware;
   std::function<void(engine::Done<Added>)> start = [&context, firmware, caller = call.caller()](auto done) {
-    context.engine.add_firmware(firmware, caller, std::move(done));
+    context.engine.registry().add_firmware(firmware, caller, std::move(done));
   };
   auto added = co_await command<Added>(std::move(start));
   if (!added) co_return added.error();

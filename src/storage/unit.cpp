@@ -86,14 +86,6 @@ void Unit::remove_device(const std::string& id) {
   entry.read = true;
 }
 
-void Unit::hold(const std::string& device, const std::string& uplink, std::int64_t task) {
-  auto& entry = impl_->device(device);
-  if (!entry.row) return;
-  entry.row->device.held_uplink = uplink;
-  entry.row->held_task = uplink.empty() ? std::nullopt : std::optional{task};
-  impl_->mark_changed(entry, device);
-}
-
 std::optional<Task> Unit::task(std::int64_t number) {
   const auto* entry = impl_->task(number);
   return entry ? std::optional{entry->row} : std::nullopt;
@@ -160,18 +152,6 @@ void Unit::remove_tasks_of(const std::string& device) {
   impl_->forget();
 }
 
-std::optional<std::int64_t> Unit::ready_of(const std::string& device) {
-  const auto& entry = impl_->device(device);
-  return entry.row ? entry.row->ready_task : std::nullopt;
-}
-
-void Unit::set_ready(const std::string& device, std::optional<std::int64_t> task) {
-  auto& entry = impl_->device(device);
-  if (!entry.row || entry.row->ready_task == task) return;
-  entry.row->ready_task = task;
-  impl_->mark_changed(entry, device);
-}
-
 ChunkBitmap Unit::chunks(const Task& task) {
   const auto count = task.grid().count();
   auto* entry = impl_->task(task.id.number);
@@ -223,25 +203,5 @@ std::optional<Task> Unit::member(std::int64_t rollout, const std::string& device
   const auto row = first_row(impl_->member.rows(rollout, device), "tasks", read_task);
   return row ? std::optional{impl_->keep(*row).row} : std::nullopt;
 }
-
-std::int64_t Unit::slots_held() {
-  if (!impl_->slots) {
-    flush();
-    impl_->slots = impl_->slots_held.value(&Rows::integer).value_or(0);
-  }
-  return *impl_->slots;
-}
-
-bool Unit::queue_is_empty() {
-  if (impl_->ready > 0) return false;
-  // Where others were ready they may have left since: most often there were none.
-  if (!impl_->ready_before || *impl_->ready_before) {
-    flush();
-    impl_->ready_before = impl_->ready_any.rows().next();
-  }
-  return !*impl_->ready_before;
-}
-
-std::uint64_t Unit::queue_version() const { return impl_->version; }
 
 }  // namespace ota::storage

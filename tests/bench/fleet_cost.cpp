@@ -64,7 +64,7 @@ class Cost final : public FleetTest {
     constexpr int kCommands = 2'000;
     fill(count);
     const auto contact = [&](TaskService& s, int) {
-      on_request(s, *DeviceId::parse(any()), {}, says("gw-a", "1.0.0"));
+      on_message(s, *DeviceId::parse(any()), {}, says("gw-a", "1.0.0"));
     };
     next_ = 0;
     const auto plain = each(std::min(kCommands, count), contact);
@@ -80,18 +80,18 @@ class Cost final : public FleetTest {
     std::vector<std::string> names;
     const auto admitted = each(std::min(kCommands, count) / 2, [&](TaskService& s, int) {
       names.push_back(any());
-      on_request(s, *DeviceId::parse(names.back()), {}, says("gw-a", "1.0.0"));
+      on_message(s, *DeviceId::parse(names.back()), {}, says("gw-a", "1.0.0"));
     });
     std::vector<std::pair<std::string, TaskId>> tasks;
     for (const auto& device : names)
       if (const auto task = task_in(id, device); task && !is_ended(task->state)) tasks.emplace_back(device, task->id);
     const auto passed = each(static_cast<int>(tasks.size()), [&](TaskService& s, int i) {
       const auto& [device, task] = tasks[static_cast<std::size_t>(i)];
-      on_verify(s, *DeviceId::parse(device), {}, VerifyReport{task, {}, digest_of(2), {}});
+      on_message(s, *DeviceId::parse(device), {}, VerifyReport{task, {}, digest_of(2), {}});
     });
     clock.advance(1801s);
     const auto proved = each(static_cast<int>(tasks.size()), [&](TaskService& s, int i) {
-      on_request(s, *DeviceId::parse(tasks[static_cast<std::size_t>(i)].first), {}, says("gw-a", "2.0.0"));
+      on_message(s, *DeviceId::parse(tasks[static_cast<std::size_t>(i)].first), {}, says("gw-a", "2.0.0"));
     });
     std::printf("%9d devices: contact %6.1f us, admitted %6.1f us, passed %6.1f us, healthy %6.1f us (with timers), "
                 "stage opened %6.2f ms, %d in\n",

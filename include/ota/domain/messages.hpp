@@ -117,6 +117,9 @@ struct VerifyReport {
   std::optional<ChunkRanges> bad_chunks;
 };
 
+/// One message from a device to the server, but for those that ask for chunks.
+using DeviceMessage = std::variant<DeviceRequest, ProgressReport, VerifyReport, AttributeReport>;
+
 /// Ed25519 over the text of docs/device-protocol.md, Signatures.
 struct FirmwareSignature {
   std::string key_id;

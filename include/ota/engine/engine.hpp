@@ -16,14 +16,15 @@
 #include "ota/base/random.hpp"
 #include "ota/base/result.hpp"
 #include "ota/base/settings.hpp"
-#include "ota/domain/api_key.hpp"
 #include "ota/domain/audit.hpp"
 #include "ota/domain/firmware.hpp"
 #include "ota/domain/task.hpp"
 #include "ota/engine/actions.hpp"
 #include "ota/engine/active_transfers.hpp"
 #include "ota/engine/fleet_control.hpp"
+#include "ota/engine/key_control.hpp"
 #include "ota/engine/latest.hpp"
+#include "ota/engine/registry_control.hpp"
 #include "ota/engine/webhook_control.hpp"
 #include "ota/firmware/hash.hpp"
 #include "ota/firmware/manifest_provider.hpp"
@@ -51,32 +52,6 @@ struct UpgradeOrder {
   std::optional<DowngradePermission> downgrade;
   std::string idempotency_key;  ///< empty: none
   Digest body_digest{};         ///< with a key: SHA-256 of the request's body
-};
-
-/// What an operator changes of a device (JSON Merge Patch, RFC 7396): what isn't given stays as it is.
-struct DeviceChange {
-  static constexpr std::size_t kMaxTags = 64;  ///< of one device
-
-  std::string device;
-  bool may_create = false;                                 ///< a device that is not known is registered
-  bool registers = true;                                   ///< a known device is registered, too
-  std::optional<std::string> hardware;                     ///< empty: unknown from now on
-  bool clear_tags = false;                                 ///< before `tags`
-  std::map<std::string, std::optional<std::string>> tags;  ///< nothing: that tag goes
-  std::optional<std::string> channel;                      ///< must exist
-  std::optional<bool> pinned;
-  std::optional<std::string> timezone;  ///< known_timezone(); empty: unknown from now on
-};
-
-/// What an operator changes of an API key; what isn't given stays as it is.
-struct KeyChange {
-  enum class What : std::uint8_t { add, change, rotate } what = What::change;
-  std::string name;
-  std::optional<Role> role{};
-  std::optional<Digest> secret{};  ///< with add and rotate
-  Millis grace{0};                 ///< with rotate: how long the secret before it is good
-  std::optional<std::vector<std::string>> scope{};  ///< check_scope()
-  std::optional<std::optional<WallTime>> expires{};
 };
 
 struct UpgradeOutcome {
@@ -136,7 +111,7 @@ struct Stats {
   std::uint64_t retries = 0;
   std::uint64_t preemptions = 0;
   std::uint64_t transport_switches = 0;  ///< devices that went on over the other transport
-  std::uint64_t transport_orders = 0;    ///< times that a device amid a task was told to
+  std::uint64_t transport_orders = 0;    ///< times that a device was told to do so during a task
   std::uint64_t smaller_grids = 0;       ///< attempts that got chunks of half the size
   Millis last_turn{0};                   ///< steady time when the engine's loop last went round; for the watchdog
   std::string fault;                     ///< why the database can't be written now; empty: it can
@@ -180,14 +155,10 @@ class Engine {
   virtual void apply(const Options& options) = 0;
 
   // Devices (docs/device-protocol.md).
-  virtual void request(DeviceId device, Credentials who, DeviceRequest message, Reply reply) = 0;
-  virtual void progress(DeviceId device, Credentials who, ProgressReport message, Reply reply) = 0;
-  virtual void verify(DeviceId device, Credentials who, VerifyReport message, Reply reply) = 0;
-  /// Keeps what the device says of itself. Attributes that the settings name (ddi.version_attribute,
-  /// ddi.hardware_attribute) count as what a request says. Answers nothing, or the error of a request's version and
-  /// hardware; Errc::malformed beyond AttributeReport::kMost, where all stays as it was.
-  virtual void set_attributes(DeviceId device, Credentials who, AttributeReport report, Reply reply) = 0;
-  /// The same as request(), by a client that only fetches: an Offer, QueuedAnswer, UpToDateAnswer or ErrorAnswer.
+  /// Answers as the message's part of the protocol says; nothing for a progress that needs no answer, and for
+  /// attributes that were kept. Errc::malformed beyond AttributeReport::kMost, where all attributes stay as they were.
+  virtual void receive(DeviceId device, Credentials who, DeviceMessage message, Reply reply) = 0;
+  /// A request by a client that only fetches; answers an Offer, QueuedAnswer, UpToDateAnswer or ErrorAnswer.
   virtual void latest(LatestQuery query, Credentials who, Reply reply) = 0;
   /// The device waits for what is pushed to it, which counts as contact. Answers what it was told last and has not
   /// begun: its offer or its retry. Errc::unknown_device, Errc::not_authorized.
@@ -207,25 +178,6 @@ class Engine {
   virtual void retry(TaskId task, Caller caller, Done<Task> done) = 0;
   virtual void set_priority(TaskId task, Priority priority, Caller caller, Done<Task> done) = 0;
 
-  struct PutDevice {
-    Device device;
-    bool created = false;
-  };
-  /// Hardware and tags of a device, which is registered from then on. Errc::unknown_device, Errc::malformed (more than
-  /// DeviceChange::kMaxTags).
-  virtual void change_device(DeviceChange change, Caller caller, Done<PutDevice> done) = 0;
-  /// Its open tasks are cancelled. Errc::unknown_device.
-  virtual void remove_device(std::string device, Caller caller, Done<void> done) = 0;
-  virtual void set_device_secret(std::string device, Digest secret, Caller caller, Done<void> done) = 0;
-
-  struct AddedFirmware {
-    Firmware firmware;
-    bool created = false;  ///< false: the same content was there
-  };
-  /// Errc::version_exists; Errc::overloaded where its image is gone again and the upload must be repeated.
-  virtual void add_firmware(Firmware firmware, Caller caller, Done<AddedFirmware> done) = 0;
-  /// Errc::not_found, Errc::in_use. The image goes when no other firmware has it.
-  virtual void remove_firmware(std::int64_t id, Caller caller, Done<Firmware> done) = 0;
   /// The store set an image aside: its open tasks end `image_damaged`.
   virtual void image_damaged(Digest image) = 0;
   /// Its file is gone, or there again and right; which of both Images says. Gone: its tasks wait in the queue, devices
@@ -234,21 +186,16 @@ class Engine {
   /// The store computed the digests of an image: firmware that lacks them gets its file.
   virtual void image_hashed(const firmware::Stored& image) = 0;
 
-  /// Adds or changes an operator's key. Errc::in_use: one of that name is there; Errc::not_found.
-  virtual void put_key(KeyChange change, Caller caller, Done<ApiKey> done) = 0;
-  /// Errc::not_found.
-  virtual void remove_key(std::string name, Caller caller, Done<void> done) = 0;
   /// Writes a call that was refused, here or before it came here, into the audit log. Dropped, and counted, when the
   /// queue is full.
   virtual void audit(AuditEntry entry) = 0;
-  /// An operator's key was used just now. Call it now and then, not for every request.
-  virtual void key_used(std::string name) = 0;
-
   /// A part of the server stopped working, or works again (`trouble` empty): an event.
   virtual void note_health(std::string component, std::string trouble) = 0;
 
   virtual Actions& actions() noexcept = 0;
   virtual FleetControl& fleet() noexcept = 0;
+  virtual RegistryControl& registry() noexcept = 0;
+  virtual KeyControl& keys() noexcept = 0;
   virtual WebhookControl& webhooks() noexcept = 0;
   virtual ActiveTransfers& transfers() noexcept = 0;
   virtual Stats stats() const = 0;

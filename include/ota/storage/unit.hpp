@@ -14,6 +14,7 @@
 #include "ota/storage/bad_rows.hpp"
 #include "ota/storage/database.hpp"
 #include "ota/storage/idempotency_keys.hpp"
+#include "ota/storage/slot_queue.hpp"
 
 namespace ota::storage {
 
@@ -40,11 +41,9 @@ class Unit {
   void discard();
 
   std::optional<Device> device(const std::string& id);
-  /// A new row, or a changed one: all but what hold() and set_ready() change.
+  /// A new row, or a changed one: all but what SlotQueue changes.
   void put(const Device& device);
   void remove_device(const std::string& id);
-  /// Keeps the device's task out of the queue: it waits for others behind `uplink`; empty: it waits no more.
-  void hold(const std::string& device, const std::string& uplink, std::int64_t task);
 
   std::optional<Task> task(std::int64_t number);
   /// The device's task that is offered, downloading, in retry_wait or installing.
@@ -60,11 +59,6 @@ class Unit {
   void remove_task(std::int64_t number);
   /// All tasks of a device, with their logs.
   void remove_tasks_of(const std::string& device);
-
-  /// The device's task that stands in the queue for a slot, if any (WaitReason::slot).
-  std::optional<std::int64_t> ready_of(const std::string& device);
-  /// In the row of the device; the task's own says so by its wait_reason.
-  void set_ready(const std::string& device, std::optional<std::int64_t> task);
 
   ChunkBitmap chunks(const Task& task);
   /// `task.chunks_have` is the bitmap's; those of a task that ended go.
@@ -82,16 +76,13 @@ class Unit {
   /// The device's task in that rollout.
   std::optional<Task> member(std::int64_t rollout, const std::string& device);
 
-  /// How many tasks hold a slot; counted once in a unit, and followed.
-  std::int64_t slots_held();
-  /// Nobody stands in the queue for a slot.
-  bool queue_is_empty();
-  /// Changes whenever a task enters or leaves the queue or a slot, or changes its rank there.
-  std::uint64_t queue_version() const;
+  SlotQueue& queue() { return queue_; }
 
  private:
+  friend class SlotQueue;
   struct Impl;
   std::unique_ptr<Impl> impl_;
+  SlotQueue queue_{*this};
 };
 
 }  // namespace ota::storage

@@ -34,6 +34,18 @@ void expect_bad(const Decoded<Message>& decoded, std::string_view payload, std::
   EXPECT_THAT(decoded.message.error().message, HasSubstr(std::string(name))) << payload;
 }
 
+template <class Message>
+Decoded<Message> decode_as(std::string_view type, std::string_view payload) {
+  auto decoded = find_message_type(type)->decode(payload);
+  if (!decoded.message) return {decoded.message.error(), decoded.who, decoded.task};
+  return {std::get<Message>(std::move(*decoded.message)), decoded.who, decoded.task};
+}
+Decoded<DeviceRequest> decode_request(std::string_view payload) { return decode_as<DeviceRequest>("request", payload); }
+Decoded<ProgressReport> decode_progress(std::string_view payload) {
+  return decode_as<ProgressReport>("progress", payload);
+}
+Decoded<VerifyReport> decode_verify(std::string_view payload) { return decode_as<VerifyReport>("verify", payload); }
+
 TEST(DecodeRequest, ReadsAll) {
   const auto decoded = decode_request(
       R"({"version": "1.4.0", "current_version": "1.3.2", "hardware": "gw-a", "transports": ["mqtt", "http", "mqtt"],

@@ -38,20 +38,14 @@ class TestEngine final : public engine::Engine {
   void start() override {}
   void stop() override {}
   void apply(const engine::Options&) override {}
-  void request(DeviceId device, Credentials who, DeviceRequest message, engine::Reply reply) override {
-    requests.emplace_back(device.str(), std::move(message));
-    take(who, std::move(reply));
-  }
-  void progress(DeviceId device, Credentials who, ProgressReport message, engine::Reply reply) override {
-    reports.emplace_back(device.str(), std::move(message));
+  void receive(DeviceId device, Credentials who, DeviceMessage message, engine::Reply reply) override {
+    if (auto* request = std::get_if<DeviceRequest>(&message)) requests.emplace_back(device.str(), std::move(*request));
+    if (auto* report = std::get_if<ProgressReport>(&message)) reports.emplace_back(device.str(), std::move(*report));
+    if (auto* verify = std::get_if<VerifyReport>(&message)) verifies.emplace_back(device.str(), std::move(*verify));
     take(who, std::move(reply));
   }
   void latest(engine::LatestQuery query, Credentials who, engine::Reply reply) override {
     latest_queries.push_back(std::move(query));
-    take(who, std::move(reply));
-  }
-  void verify(DeviceId device, Credentials who, VerifyReport message, engine::Reply reply) override {
-    verifies.emplace_back(device.str(), std::move(message));
     take(who, std::move(reply));
   }
   void download(engine::DownloadClaim claim, engine::Done<engine::Admission> done) override {
@@ -76,23 +70,16 @@ class TestEngine final : public engine::Engine {
   void cancel(TaskId, Caller, engine::Done<Task>) override {}
   void retry(TaskId, Caller, engine::Done<Task>) override {}
   void set_priority(TaskId, Priority, Caller, engine::Done<Task>) override {}
-  void change_device(engine::DeviceChange, Caller, engine::Done<PutDevice>) override {}
-  void remove_device(std::string, Caller, engine::Done<void>) override {}
-  void set_device_secret(std::string, Digest, Caller, engine::Done<void>) override {}
-  void add_firmware(Firmware, Caller, engine::Done<AddedFirmware>) override {}
-  void remove_firmware(std::int64_t, Caller, engine::Done<Firmware>) override {}
   void audit(AuditEntry) override {}
-  void put_key(engine::KeyChange, Caller, engine::Done<ApiKey>) override {}
-  void remove_key(std::string, Caller, engine::Done<void>) override {}
   void image_damaged(Digest) override {}
   void image_changed(Digest) override {}
-  void set_attributes(DeviceId, Credentials, AttributeReport, engine::Reply) override {}
   void image_hashed(const firmware::Stored&) override {}
-  void key_used(std::string) override {}
   void note_health(std::string, std::string) override {}
   engine::Actions& actions() noexcept override { std::abort(); }
   engine::FleetControl& fleet() noexcept override { std::abort(); }  // nobody asks here
-  engine::WebhookControl& webhooks() noexcept override { std::abort(); }  // the same
+  engine::RegistryControl& registry() noexcept override { std::abort(); }
+  engine::KeyControl& keys() noexcept override { std::abort(); }
+  engine::WebhookControl& webhooks() noexcept override { std::abort(); }
   engine::ActiveTransfers& transfers() noexcept override { return transfers_; }
   engine::Stats stats() const override { return {}; }
 

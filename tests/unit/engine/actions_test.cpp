@@ -106,7 +106,7 @@ TEST_F(ActionsTest, SuccessIsWhatTheDeviceSaysAfterAllBytesWentOut) {
   download(task);
   advance(1'100ms);
   EXPECT_EQ(state_of(task), TaskState::installing);
-  EXPECT_EQ(service->rows.unit.slots_held(), 0);
+  EXPECT_EQ(service->rows.unit.queue().slots_held(), 0);
   EXPECT_EQ(poll("gw-1").install, action) << "still shown after the last byte";
   EXPECT_TRUE(report("gw-1", action, Execution::proceeding, Finished::none, "Installing"));
   EXPECT_TRUE(closed("gw-1", action, Finished::success, "Update Installed."));
@@ -422,7 +422,7 @@ TEST_F(ActionsTest, IdlePollsAreAnsweredWithoutTheEngineUntilSomethingChanges) {
   EXPECT_TRUE(idle.find("gw-1", {})->wants_attributes);
   AttributeReport attributes;
   attributes.values["a"] = "b";
-  unit([&](auto& s) { return on_set_attributes(s, id("gw-1"), {}, attributes); });
+  unit([&](auto& s) { return on_message(s, id("gw-1"), {}, attributes); });
   EXPECT_FALSE(idle.find("gw-1", {}));
   EXPECT_FALSE(poll("gw-1").wants_attributes);
   EXPECT_TRUE(idle.find("gw-1", {}));

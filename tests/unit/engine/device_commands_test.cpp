@@ -388,7 +388,7 @@ TEST_F(DeviceCommands, TokensAreAskedForWhereTheyMustBe) {
   const Digest right = digest_of(7);
   unit([&](auto& s) { return on_set_secret(s, "gw-1", right); });
   auto ask = [&](Credentials who) {
-    return unit([&](auto& s) { return on_request(s, *DeviceId::parse("gw-1"), who, {}); }).value();
+    return unit([&](auto& s) { return on_message(s, *DeviceId::parse("gw-1"), who, DeviceRequest{}); }).value();
   };
   Credentials none, good, bad, broker, cert;
   good.token_digest = right;
@@ -414,7 +414,7 @@ class AttributesTest : public TaskServiceTest {
 
   std::optional<Answer> report(Mode mode, Texts values) {
     return unit([&](auto& s) {
-      return on_set_attributes(s, *DeviceId::parse("gw-1"), {}, {mode, std::move(values)});
+      return on_message(s, *DeviceId::parse("gw-1"), {}, AttributeReport{mode, std::move(values)});
     });
   }
   Device device() { return service->rows.devices().find("gw-1").value(); }
@@ -480,7 +480,7 @@ TEST_F(DeviceCommands, TheWayAndTheClientOfTheLastMessageAreKept) {
   Credentials who;
   who.protocol = Protocol::ddi;
   who.client = "libcurl-agent/1.0";
-  unit([&](auto& s) { return on_request(s, *DeviceId::parse("gw-1"), who, {}); });
+  unit([&](auto& s) { return on_message(s, *DeviceId::parse("gw-1"), who, DeviceRequest{}); });
   auto device = service->rows.devices().find("gw-1").value();
   EXPECT_EQ(device.protocol, Protocol::ddi);
   EXPECT_EQ(device.client, "libcurl-agent/1.0");
@@ -499,7 +499,7 @@ class FirstContact : public TaskServiceTest {
     return who;
   }
   bool welcome(const std::string& device, const Credentials& who) {
-    const auto answer = unit([&](auto& s) { return on_request(s, *DeviceId::parse(device), who, says()); }).value();
+    const auto answer = unit([&](auto& s) { return on_message(s, *DeviceId::parse(device), who, says()); }).value();
     const auto* refused = std::get_if<ErrorAnswer>(&answer);
     EXPECT_TRUE(!refused || refused->error.code == Errc::not_authorized);
     return !refused;
@@ -534,8 +534,8 @@ TEST_F(FirstContact, WhateverItsFirstMessageIs) {
   report.task = {20261122, 42};
   VerifyReport right;
   right.task = report.task;
-  unit([&](auto& s) { return on_progress(s, one, with(1), report); });
-  unit([&](auto& s) { return on_verify(s, two, with(2), right); });
+  unit([&](auto& s) { return on_message(s, one, with(1), report); });
+  unit([&](auto& s) { return on_message(s, two, with(2), right); });
   unit([&](auto& s) { return on_listen(s, three, with(3)); });
   unit([&](auto& s) { return on_fetch(s, four, with(4), report.task); });
   for (std::uint8_t seed = 1; seed <= 4; ++seed)
@@ -563,7 +563,7 @@ TEST_F(FirstContact, AKnownDeviceWithoutASecretGetsNoneThisWay) {
 
 TEST_F(FirstContact, AnUnfitTokenIsRefusedByItsRule) {
   const auto answer =
-      unit([&](auto& s) { return on_request(s, *DeviceId::parse("gw-1"), with(7, false), says()); }).value();
+      unit([&](auto& s) { return on_message(s, *DeviceId::parse("gw-1"), with(7, false), says()); }).value();
   EXPECT_EQ(error_in(answer).error.code, Errc::not_authorized);
   EXPECT_THAT(error_in(answer).error.message, HasSubstr("device gw-1 is new"));
   EXPECT_THAT(error_in(answer).error.message, HasSubstr("16 to 128 visible characters of ASCII, no blanks"));
@@ -590,7 +590,7 @@ TEST_F(FirstContact, WhereTokensAreRequiredOnlyAFitOneLetsANewDeviceIn) {
 TEST_F(FirstContact, ClosedRegistrationTakesNoSecrets) {
   options.devices.registration = "closed";
   service->set_options(options);
-  const auto answer = unit([&](auto& s) { return on_request(s, *DeviceId::parse("gw-1"), with(7), says()); }).value();
+  const auto answer = unit([&](auto& s) { return on_message(s, *DeviceId::parse("gw-1"), with(7), says()); }).value();
   EXPECT_EQ(error_in(answer).error.code, Errc::unknown_device);
   EXPECT_FALSE(row_of("gw-1"));
   EXPECT_EQ(audited(), 0u);

@@ -42,7 +42,7 @@ class EngineTest : public ::testing::Test {
   }
 
   void add_firmware() {
-    ASSERT_TRUE(wait<Engine::AddedFirmware>([&](auto done) { engine->add_firmware(firmware(), "tester", done); }));
+    ASSERT_TRUE(wait<AddedFirmware>([&](auto done) { engine->registry().add_firmware(firmware(), "tester", done); }));
   }
 
   static UpgradeOrder order(int device) {
@@ -84,7 +84,7 @@ TEST_F(EngineTest, OneCommitServesAllThatWait) {
   make();
   std::atomic<int> answered{0};
   std::promise<void> all;
-  engine->add_firmware(firmware(), "tester", [](const auto&) {});
+  engine->registry().add_firmware(firmware(), "tester", [](const auto&) {});
   for (int i = 0; i < 1'000; ++i)
     engine->upgrade(order(i), "tester", [&](const auto& result) {
       EXPECT_TRUE(result);
@@ -131,7 +131,7 @@ TEST_F(EngineTest, AFullQueueIsAnsweredOverloadedAtOnce) {
   make(10);
   int refused = 0;
   for (int i = 0; i < 15; ++i)
-    engine->request(*DeviceId::parse("gw-1"), {}, {}, [&](const std::optional<Answer>& answer) {
+    engine->receive(*DeviceId::parse("gw-1"), {}, DeviceRequest{}, [&](const std::optional<Answer>& answer) {
       const auto* error = answer ? std::get_if<ErrorAnswer>(&*answer) : nullptr;
       if (!error || error->error.code != Errc::overloaded) return;
       EXPECT_GT(error->error.retry_after_s, 0);
@@ -144,7 +144,7 @@ TEST_F(EngineTest, AFullQueueIsAnsweredOverloadedAtOnce) {
 
 TEST_F(EngineTest, StopFinishesWhatWaitsAndRefusesTheRest) {
   make();
-  engine->add_firmware(firmware(), "tester", [](const auto&) {});
+  engine->registry().add_firmware(firmware(), "tester", [](const auto&) {});
   int done = 0;
   for (int i = 0; i < 100; ++i)
     engine->upgrade(order(i), "tester", [&](const auto& result) { done += result.has_value(); });
@@ -162,7 +162,7 @@ TEST_F(EngineTest, ATransferThatBeginsChangesTheStateWithoutAMessage) {
   add_firmware();
   const auto id = wait<UpgradeOutcome>([&](auto done) { engine->upgrade(order(1), "tester", done); }).value().task.id;
   std::promise<void> offered;
-  engine->request(*DeviceId::parse("gw-1"), {}, {}, [&](const std::optional<Answer>& answer) {
+  engine->receive(*DeviceId::parse("gw-1"), {}, DeviceRequest{}, [&](const std::optional<Answer>& answer) {
     EXPECT_EQ(type_of(*answer), "metadata");
     offered.set_value();
   });
@@ -297,7 +297,7 @@ TEST_F(EngineTest, ChunksThatWereTakenInByAnUndoneUnitAreWrittenByTheNext) {
                  DeviceRequest message;
                  message.hardware = "gw-a";
                  message.version = "2.0.0";
-                 on_request(service, *DeviceId::parse("gw-1"), {}, message);
+                 on_message(service, *DeviceId::parse("gw-1"), {}, message);
                  task = service.rows.unit.active_of("gw-1").value();
                  service.after_commit([&] { offered.set_value(); });
                },
@@ -405,7 +405,7 @@ TEST_F(FailingDiskTest, AnImageThatCouldNotBeRecordedIsRemovedFromTheDisk) {
   engine->start();
   {
     const test::DiskFault fault("sync", EIO, log());
-    EXPECT_FALSE(wait<Engine::AddedFirmware>([&](auto done) { engine->add_firmware(firmware(), "tester", done); }));
+    EXPECT_FALSE(wait<AddedFirmware>([&](auto done) { engine->registry().add_firmware(firmware(), "tester", done); }));
   }
   wait_until([&] { return engine->stats().fault.empty(); });
   engine->stop();
@@ -419,7 +419,7 @@ TEST_F(FailingDiskTest, ADeviceWhoseRequestWaitsForDigestsIsAnsweredAllTheSame) 
   add_firmware();
   ASSERT_TRUE(upgrade(1));
   std::promise<std::optional<Answer>> answered;
-  engine->request(*DeviceId::parse("gw-1"), {}, {}, [&](std::optional<Answer> answer) { answered.set_value(answer); });
+  engine->receive(*DeviceId::parse("gw-1"), {}, DeviceRequest{}, [&](std::optional<Answer> answer) { answered.set_value(answer); });
   wait_until([&] { return engine->stats().commands >= 4; });  // the first is the engine's own
   {
     const test::DiskFault fault("sync", EIO, log());

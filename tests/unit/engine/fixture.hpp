@@ -155,10 +155,10 @@ class TaskServiceTest : public ::testing::Test {
   }
 
   Answer request(const std::string& device, DeviceRequest message = says()) {
-    return unit([&](auto& s) { return on_request(s, *DeviceId::parse(device), {}, message); }).value();
+    return unit([&](auto& s) { return on_message(s, *DeviceId::parse(device), {}, message); }).value();
   }
   std::optional<Answer> progress(const std::string& device, ProgressReport message, Credentials who = {}) {
-    return unit([&](auto& s) { return on_progress(s, *DeviceId::parse(device), who, message); });
+    return unit([&](auto& s) { return on_message(s, *DeviceId::parse(device), who, message); });
   }
   std::optional<Answer> chunk(const std::string& device, const TaskId& task, std::uint32_t first, std::uint32_t last,
                               bool mismatch = false) {
@@ -177,7 +177,7 @@ class TaskServiceTest : public ::testing::Test {
   Answer verify(const std::string& device, const TaskId& task, std::uint8_t seed, std::optional<int> attempt = {},
                 std::optional<ChunkRanges> bad = {}) {
     return unit([&](auto& s) {
-             return on_verify(s, *DeviceId::parse(device), {}, VerifyReport{task, attempt, digest_of(seed), bad});
+             return on_message(s, *DeviceId::parse(device), {}, VerifyReport{task, attempt, digest_of(seed), bad});
            })
         .value();
   }

@@ -135,7 +135,7 @@ void FleetHistory::check_pass(const Task& task) {
   if (!gate_is_open(now->state) && !gate_is_open(before.state)) fault(name + " passed the gate of " + text_of(*now));
   const auto firmware = service->rows.firmware.find(task.firmware_id);
   if (!firmware || firmware->blocked) fault(name + " passed the gate with blocked firmware");
-  const auto* channel = service->rollouts.channel(now->spec.channel);
+  const auto* channel = service->channels.find(now->spec.channel);
   if (channel && !now->spec.ignore_window && !window_state(channel->windows, device->timezone, clock.wall()).open)
     fault(name + " passed the gate outside its window");
   if (now->spec.max_soaking) {

@@ -114,9 +114,9 @@ void FleetHistory::deliver(Simulated& device, const Body& body) {
   if (verify) text += " verifies " + std::to_string(verify->task.number) + " as " + std::to_string(verify->checksum[0]);
   begin(text + " (" + std::string(before.verdict) + ")");
   std::optional<Answer> answer;
-  if (asks) answer = unit([&](auto& s) { return on_request(s, id, {}, *asks); });
-  if (report) answer = unit([&](auto& s) { return on_progress(s, id, {}, *report); });
-  if (verify) answer = unit([&](auto& s) { return on_verify(s, id, {}, *verify); });
+  if (asks) answer = unit([&](auto& s) { return on_message(s, id, {}, *asks); });
+  if (report) answer = unit([&](auto& s) { return on_message(s, id, {}, *report); });
+  if (verify) answer = unit([&](auto& s) { return on_message(s, id, {}, *verify); });
   story.back() += " <- " + (answer ? std::string(type_of(*answer)) : "nothing");
   if (const auto* error = answer ? std::get_if<ErrorAnswer>(&*answer) : nullptr) story.back() += ": " + error->error.message;
   if (const auto* hold = answer ? std::get_if<HoldAnswer>(&*answer) : nullptr)

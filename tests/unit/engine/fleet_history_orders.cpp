@@ -147,7 +147,7 @@ void FleetHistory::changes_channel() {
   if (roll < 25) {
     const auto channel = some_channel();
     order<void>("channel " + channel + " is removed", [=](TaskService& s) { return on_remove_channel(s, channel); });
-    if (!service->rollouts.channel(channel)) std::erase(channels, channel);
+    if (!service->channels.find(channel)) std::erase(channels, channel);
     return;
   }
   ChannelChange change;
@@ -179,7 +179,7 @@ void FleetHistory::changes_device() {
   if (chance(40)) change.tags["site"] = chance(60) ? std::optional<std::string>{"lab"} : std::nullopt;
   if (chance(15)) change.timezone = device.timezone;
   if (chance(8)) change.hardware = device.hardware = chance(60) ? "gw-a" : "gw-b";
-  order<Engine::PutDevice>(device.id + " is changed" + (change.pinned ? *change.pinned ? ", pinned" : ", not pinned" : "") +
+  order<PutDevice>(device.id + " is changed" + (change.pinned ? *change.pinned ? ", pinned" : ", not pinned" : "") +
                                (change.channel ? ", to " + *change.channel : "") + (change.hardware ? ", " + *change.hardware : ""),
                            [=](TaskService& s) { return on_change_device(s, change); });
 }
@@ -201,7 +201,7 @@ void FleetHistory::changes_firmware() {
   if (roll >= 90)
     order<Firmware>(name + " is removed", [=](TaskService& s) { return on_remove_firmware(s, image.id); });
   // Uploaded again.
-  order<Engine::AddedFirmware>(name + " is uploaded", [=](TaskService& s) { return on_add_firmware(s, image); });
+  order<AddedFirmware>(name + " is uploaded", [=](TaskService& s) { return on_add_firmware(s, image); });
   for (auto& each : catalogue)
     if (const auto there = service->rows.firmware.find(each.version, each.hardware)) each.id = there->id;
 }

@@ -51,7 +51,7 @@ TEST_F(MissingImages, ADownloadGoesOnWhereItWas) {
   EXPECT_EQ(state_of(id), TaskState::queued);
   EXPECT_EQ(row(id).attempt, 1);
   EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 cancel"});
-  EXPECT_EQ(service->rows.unit.slots_held(), 0);
+  EXPECT_EQ(service->rows.unit.queue().slots_held(), 0);
   find_again(firmware);
   EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 metadata"});
   const auto offer = std::get<Offer>(request("gw-1"));
@@ -103,7 +103,7 @@ TEST_F(MissingImages, ManyTasksAreLookedAtBitByBit) {
   for (int i = 0; i < tasks; ++i) task_for("gw-" + std::to_string(i), "2.0.0");
   images.absent.clear();
   EXPECT_GE(changed(firmware.checksum), 3);
-  EXPECT_EQ(service->rows.unit.slots_held(), 2);
+  EXPECT_EQ(service->rows.unit.queue().slots_held(), 2);
   Task last;
   last.priority = Priority::low;
   last.id.number = INT64_MAX;

@@ -14,7 +14,7 @@ class Links : public TaskServiceTest {
     return who;
   }
   Answer request_mqtt(const std::string& device) {
-    return unit([&](auto& s) { return on_request(s, *DeviceId::parse(device), over_mqtt(), says()); }).value();
+    return unit([&](auto& s) { return on_message(s, *DeviceId::parse(device), over_mqtt(), says()); }).value();
   }
   /// A task under way, offered over MQTT.
   TaskId begin(const std::string& device, std::vector<Transport> transports = {}) {
@@ -226,7 +226,7 @@ TEST_F(Links, ALedgerThatWasOpenedAfreshJudgesByNoBlankRecord) {
     make_poor(other, "u");
     task_for(other, "2.0");
   }
-  EXPECT_EQ(service->rows.unit.slots_held(), 2) << "its place at the uplink still counts";
+  EXPECT_EQ(service->rows.unit.queue().slots_held(), 2) << "its place at the uplink still counts";
 }
 
 TEST_F(Links, APercentageStartsAgainWithEachAttemptAndEachOffer) {

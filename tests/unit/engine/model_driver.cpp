@@ -101,7 +101,7 @@ void History::observe(bool all_flushed, bool restarted) {
   if (ghosts.executeStep())
     model->faults.push_back("task " + std::to_string(ghosts.getColumn(0).getInt64()) +
                             " waits for nothing and is in the queue");
-  model->compare(rows, service->rows.unit.slots_held(), all_flushed);
+  model->compare(rows, service->rows.unit.queue().slots_held(), all_flushed);
 }
 
 void History::finish() {
@@ -124,7 +124,7 @@ void History::deliver(const Message& message) {
     begin(message.device + " asks" + (request->version ? " for " + *request->version : "") +
           (request->current_version ? ", runs " + *request->current_version : ""));
     model->request(message.device, *request);
-    answer = unit([&](auto& s) { return on_request(s, id, {}, *request); });
+    answer = unit([&](auto& s) { return on_message(s, id, {}, *request); });
   } else if (const auto* report = std::get_if<ProgressReport>(&message.body)) {
     std::string text = message.device + " reports on " + std::to_string(report->task.number);
     for (const auto& range : report->chunks)
@@ -142,14 +142,14 @@ void History::deliver(const Message& message) {
       return finish();
     }
     model->progress(message.device, *report);
-    answer = unit([&](auto& s) { return on_progress(s, id, {}, *report); });
+    answer = unit([&](auto& s) { return on_message(s, id, {}, *report); });
   } else {
     const auto& verify = std::get<VerifyReport>(message.body);
     begin(message.device + " verifies " + std::to_string(verify.task.number) + " as " +
           std::to_string(verify.checksum[0]) + (verify.attempt ? " attempt " + std::to_string(*verify.attempt) : "") +
           (verify.bad_chunks ? " bad " + std::to_string(verify.bad_chunks->size()) : ""));
     model->verify(message.device, verify);
-    answer = unit([&](auto& s) { return on_verify(s, id, {}, verify); });
+    answer = unit([&](auto& s) { return on_message(s, id, {}, verify); });
   }
   story.back() += " <- " + (answer ? std::string(type_of(*answer)) : "nothing");
   if (const auto* error = answer ? std::get_if<ErrorAnswer>(&*answer) : nullptr)

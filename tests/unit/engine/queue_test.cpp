@@ -13,7 +13,7 @@ TEST_F(Queue, AbsentDevicesHoldNothing) {
   EXPECT_EQ(state_of(id), TaskState::queued);
   EXPECT_TRUE(pushes().empty());
   EXPECT_TRUE(std::holds_alternative<Offer>(request("gw-1")));
-  EXPECT_EQ(service->rows.unit.slots_held(), 1);
+  EXPECT_EQ(service->rows.unit.queue().slots_held(), 1);
 }
 
 TEST_F(Queue, ADeviceThatLeftLosesItsPlaceAndTakesItAgain) {
@@ -22,12 +22,12 @@ TEST_F(Queue, ADeviceThatLeftLosesItsPlaceAndTakesItAgain) {
   task_for("gw-2", "2.0.0");
   const auto waiting = task_for("gw-3", "2.0.0");
   EXPECT_EQ(std::get<QueuedAnswer>(request("gw-3")).position, 1);
-  EXPECT_EQ(service->rows.unit.ready_of("gw-3"), waiting.number);
+  EXPECT_EQ(service->rows.unit.queue().ready_of("gw-3"), waiting.number);
   for (int i = 0; i < 6; ++i) {
     advance(55s);
     chunk("gw-1", {waiting.day, 1}, 0, 0);
   }
-  EXPECT_FALSE(service->rows.unit.ready_of("gw-3"));
+  EXPECT_FALSE(service->rows.unit.queue().ready_of("gw-3"));
   EXPECT_TRUE(std::holds_alternative<Offer>(request("gw-3"))) << "the others stalled meanwhile";
 }
 
@@ -88,7 +88,7 @@ TEST_F(Queue, OfOneDevicesTasksTheOneThatRoseGoesFirst) {
   const auto normal = task_for("gw-1", "2.0.0", Priority::normal);
   advance(59min);
   const auto high = task_for("gw-1", "3.0.0", Priority::high);
-  EXPECT_EQ(service->rows.unit.ready_of("gw-1"), high.number);
+  EXPECT_EQ(service->rows.unit.queue().ready_of("gw-1"), high.number);
   advance(2min);
   verify("gw-0", holder, 1);
   EXPECT_EQ(state_of(normal), TaskState::offered) << "risen to high by now, and older";
@@ -97,8 +97,8 @@ TEST_F(Queue, OfOneDevicesTasksTheOneThatRoseGoesFirst) {
 TEST_F(Queue, SlotsAreNeverExceeded) {
   add_firmware("2.0.0");
   for (int i = 0; i < 10; ++i) task_for("gw-" + std::to_string(i), "2.0.0");
-  EXPECT_EQ(service->rows.unit.slots_held(), 2);
-  EXPECT_EQ(service->rows.unit.slots_held(), 2);
+  EXPECT_EQ(service->rows.unit.queue().slots_held(), 2);
+  EXPECT_EQ(service->rows.unit.queue().slots_held(), 2);
 }
 
 TEST_F(Queue, SecurityTakesTheLowestRoutineSlot) {
@@ -191,7 +191,7 @@ TEST_F(Queue, AnOfferThatNobodyTakesWaitsUntilTheDeviceIsHeard) {
   advance(61s);
   EXPECT_EQ(state_of(id), TaskState::queued);
   EXPECT_TRUE(pushes().empty()) << "not offered again by itself";
-  EXPECT_EQ(service->rows.unit.slots_held(), 0);
+  EXPECT_EQ(service->rows.unit.queue().slots_held(), 0);
   EXPECT_TRUE(std::holds_alternative<Offer>(request("gw-1")));
   EXPECT_EQ(row(id).attempt, 1) << "absence spends none";
 }
@@ -378,7 +378,7 @@ TEST_F(Queue, ARemovedDeviceLeavesTheQueue) {
   add_firmware("2.0.0");
   const auto holder = task_for("gw-0", "2.0.0");
   const auto waiting = task_for("gw-1", "2.0.0");
-  ASSERT_EQ(service->rows.unit.ready_of("gw-1"), waiting.number);
+  ASSERT_EQ(service->rows.unit.queue().ready_of("gw-1"), waiting.number);
   const auto next = task_for("gw-2", "2.0.0");
   unit([](auto& s) { return on_remove_device(s, "gw-1", "alice"); }).value();
   verify("gw-0", holder, 1);
@@ -457,8 +457,8 @@ TEST_F(Queue, ARequestMayWaitForTheDigests) {
   std::optional<Answer> late;
   unit([&](auto& s) {
     const auto id = *DeviceId::parse("gw-1");
-    EXPECT_TRUE(std::holds_alternative<QueuedAnswer>(on_request(s, id, {}, message).value()));
-    EXPECT_TRUE(s.digests.defer("gw-1", [&, id](TaskService& then) { late = on_request(then, id, {}, message); }));
+    EXPECT_TRUE(std::holds_alternative<QueuedAnswer>(on_message(s, id, {}, message).value()));
+    EXPECT_TRUE(s.digests.defer("gw-1", [&, id](TaskService& then) { late = on_message(then, id, {}, message); }));
     EXPECT_FALSE(s.digests.defer("gw-2", [](TaskService&) {}));
   });
   EXPECT_TRUE(late && std::holds_alternative<Offer>(*late));
@@ -534,7 +534,7 @@ TEST_F(Queue, ARestartSaysAgainWhatACrashSwallowed) {
   pushes();
   restart();
   EXPECT_EQ(pushes(), (std::vector<std::string>{"gw-1 metadata", "gw-2 retry"}));
-  EXPECT_EQ(service->rows.unit.slots_held(), 2);
+  EXPECT_EQ(service->rows.unit.queue().slots_held(), 2);
   EXPECT_TRUE(transfers().active(offered.number));
   EXPECT_EQ(std::get<Offer>(request("gw-2")).missing, (ChunkRanges{{1, 1}}));
   EXPECT_EQ(std::get<Offer>(request("gw-2")).attempt, 2);

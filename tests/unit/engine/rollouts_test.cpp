@@ -306,7 +306,7 @@ TEST_F(FleetTest, RollbackOfAPartialRolloutKeepsTheTarget) {
   EXPECT_EQ(fetches("gw-1", "3.0.0"), "success");
   EXPECT_FALSE(task_in(back.id, "gw-2"));
   ASSERT_TRUE(command(back.id, RolloutEvent::finish));
-  EXPECT_EQ(unit([](auto& s) { return s.rollouts.targets().front().version; }), "2.0.0");
+  EXPECT_EQ(unit([](auto& s) { return s.channels.targets().front().version; }), "2.0.0");
   EXPECT_EQ(miscounted(), "");
 }
 

@@ -31,7 +31,7 @@ class Strangers : public TaskServiceTest {
   Answer ask(const std::string& device, Credentials who = {}, std::optional<std::string> version = {}) {
     auto message = says();
     message.version = std::move(version);
-    return unit([&](auto& s) { return on_request(s, *DeviceId::parse(device), who, message); }).value();
+    return unit([&](auto& s) { return on_message(s, *DeviceId::parse(device), who, message); }).value();
   }
   std::optional<Errc> refused(const std::string& device, const Credentials& who = {}) {
     const auto answer = ask(device, who);
@@ -164,7 +164,7 @@ TEST_F(Strangers, ManyGoInSteps) {
   set(1'000'000);
   unit([](auto& s) {
     for (int i = 0; i < 4'500; ++i)
-      static_cast<void>(on_request(s, *DeviceId::parse("stranger-" + std::to_string(i)), {}, says()));
+      static_cast<void>(on_message(s, *DeviceId::parse("stranger-" + std::to_string(i)), {}, says()));
   });
   registers("stranger-0");
   clock.advance(std::chrono::hours{8 * 24});

@@ -30,21 +30,18 @@
 namespace ota::rest::test {
 
 /// Answers every command with what the test put in; keeps what came.
-class ScriptedEngine final : public engine::Engine {
+class ScriptedEngine final : public engine::Engine, public engine::RegistryControl, public engine::KeyControl {
  public:
   explicit ScriptedEngine(const Clock& clock) : transfers_(clock) {}
 
   void start() override {}
   void stop() override {}
   void apply(const engine::Options&) override {}
-  void request(DeviceId, Credentials, DeviceRequest, engine::Reply) override {}
-  void progress(DeviceId, Credentials, ProgressReport, engine::Reply) override {}
-  void verify(DeviceId, Credentials, VerifyReport, engine::Reply) override {}
+  void receive(DeviceId, Credentials, DeviceMessage, engine::Reply) override {}
   void download(engine::DownloadClaim, engine::Done<engine::Admission>) override {}
   void fetch(DeviceId, Credentials, TaskId, engine::Done<engine::ChunkAccess>) override {}
   void image_damaged(Digest) override {}
   void image_changed(Digest) override {}
-  void set_attributes(DeviceId, Credentials, AttributeReport, engine::Reply) override {}
   void latest(engine::LatestQuery, Credentials, engine::Reply) override {}
   void image_hashed(const firmware::Stored&) override {}
   void listen(DeviceId, Credentials, engine::Done<std::optional<Answer>>) override {}
@@ -68,6 +65,8 @@ class ScriptedEngine final : public engine::Engine {
   void note_health(std::string, std::string) override {}
   engine::Actions& actions() noexcept override { std::abort(); }
   engine::FleetControl& fleet() noexcept override { return fleet_control; }
+  engine::RegistryControl& registry() noexcept override { return *this; }
+  engine::KeyControl& keys() noexcept override { return *this; }
   engine::WebhookControl& webhooks() noexcept override { return webhook_control; }
   engine::ActiveTransfers& transfers() noexcept override { return transfers_; }
   engine::Stats stats() const override { return counters; }
@@ -84,7 +83,7 @@ class ScriptedEngine final : public engine::Engine {
     priority = wanted;
     task_command(id, by, done);
   }
-  void change_device(engine::DeviceChange wanted, Caller by, engine::Done<PutDevice> done) override {
+  void change_device(engine::DeviceChange wanted, Caller by, engine::Done<engine::PutDevice> done) override {
     change = std::move(wanted);
     actor = std::move(by.name);
     ++commands;
@@ -94,7 +93,7 @@ class ScriptedEngine final : public engine::Engine {
     device.hardware = change->hardware.value_or("");
     for (const auto& [name, value] : change->tags)
       if (value) device.tags[name] = *value;
-    done(Result<PutDevice>(PutDevice{device, created}));
+    done(Result<engine::PutDevice>(engine::PutDevice{device, created}));
   }
   void remove_device(std::string id, Caller by, engine::Done<void> done) override {
     device_command(std::move(id), by, done);
@@ -103,13 +102,13 @@ class ScriptedEngine final : public engine::Engine {
     secret = digest;
     device_command(std::move(id), by, done);
   }
-  void add_firmware(Firmware wanted, Caller by, engine::Done<AddedFirmware> done) override {
+  void add_firmware(Firmware wanted, Caller by, engine::Done<engine::AddedFirmware> done) override {
     actor = std::move(by.name);
     ++commands;
     firmware = wanted;
     if (trouble) return done(*trouble);
     wanted.id = 7;
-    done(Result<AddedFirmware>(AddedFirmware{wanted, created}));
+    done(Result<engine::AddedFirmware>(engine::AddedFirmware{wanted, created}));
   }
   void remove_firmware(std::int64_t id, Caller by, engine::Done<Firmware> done) override {
     actor = std::move(by.name);

@@ -173,10 +173,10 @@ TEST_P(TaskRows, SlotsAndTheirLowestHolder) {
   put(a, TaskState::offered);
   put(b, TaskState::downloading);
   put(c, TaskState::retry_wait);
-  EXPECT_EQ(unit.slots_held(), 4);
+  EXPECT_EQ(unit.queue().slots_held(), 4);
   EXPECT_EQ(tasks.lowest_routine_holder()->id, c.id) << "youngest of the lowest";
   put(c, TaskState::installing);
-  EXPECT_EQ(unit.slots_held(), 3);
+  EXPECT_EQ(unit.queue().slots_held(), 3);
   EXPECT_EQ(tasks.all_active().size(), 4u);
 }
 

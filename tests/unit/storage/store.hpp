@@ -88,11 +88,11 @@ class Store {
   void set_ready(const Task& of, bool ready) {
     auto task = tasks.find(of.id.number).value();
     task.wait_reason = ready ? WaitReason::slot : WaitReason::none;
-    unit.set_ready(task.device, ready ? std::optional{task.id.number} : std::nullopt);
+    unit.queue().set_ready(task.device, ready ? std::optional{task.id.number} : std::nullopt);
     put(task);
   }
   void hold(const std::string& device, const std::string& uplink, std::int64_t task) {
-    unit.hold(device, uplink, task);
+    unit.queue().hold(device, uplink, task);
     unit.flush();
   }
 

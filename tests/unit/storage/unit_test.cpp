@@ -150,24 +150,24 @@ TEST_F(UnitOfWork, SlotsAndTheQueueAreFollowed) {
   auto a = make("a");
   auto b = make("b");
   put(a, TaskState::offered);
-  EXPECT_EQ(unit.slots_held(), 1);
+  EXPECT_EQ(unit.queue().slots_held(), 1);
   put(b, TaskState::retry_wait);
-  EXPECT_EQ(unit.slots_held(), 2);
+  EXPECT_EQ(unit.queue().slots_held(), 2);
   put(a, TaskState::installing);
-  EXPECT_EQ(unit.slots_held(), 1);
-  EXPECT_TRUE(unit.queue_is_empty());
-  const auto version = unit.queue_version();
+  EXPECT_EQ(unit.queue().slots_held(), 1);
+  EXPECT_TRUE(unit.queue().is_empty());
+  const auto version = unit.queue().version();
   auto waiting = make("c");
   waiting.wait_reason = WaitReason::slot;
   unit.put(waiting);
-  EXPECT_NE(unit.queue_version(), version);
-  EXPECT_FALSE(unit.queue_is_empty());
+  EXPECT_NE(unit.queue().version(), version);
+  EXPECT_FALSE(unit.queue().is_empty());
   commit();
-  EXPECT_FALSE(unit.queue_is_empty()) << "as the database says";
+  EXPECT_FALSE(unit.queue().is_empty()) << "as the database says";
   waiting.wait_reason = WaitReason::none;
   unit.put(waiting);
-  EXPECT_TRUE(unit.queue_is_empty());
-  EXPECT_EQ(unit.slots_held(), 1);
+  EXPECT_TRUE(unit.queue().is_empty());
+  EXPECT_EQ(unit.queue().slots_held(), 1);
 }
 
 TEST_F(UnitOfWork, ChunksAreKeptWhileTheTaskIsOpen) {
