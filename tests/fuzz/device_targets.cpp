@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "device/call.hpp"
+#include "device/decode.hpp"
 #include "download/path.hpp"
 #include "fuzz/target.hpp"
 #include "ota/base/text.hpp"
@@ -55,10 +55,10 @@ constexpr std::uint32_t kChunk = 1000;
 }  // namespace
 
 void device_message(std::string_view bytes) {
-  const auto which = first_byte(bytes) % 4;
-  if (which == 3) return chunk_request(bytes);
-  const auto word = static_cast<device::MessageType>(which);
-  const auto decoded = device::decode_message(word, bytes);
+  const auto types = device::message_types();
+  const auto which = first_byte(bytes) % (types.size() + 1);
+  if (which == types.size()) return chunk_request(bytes);
+  const auto decoded = types[which].decode(bytes);
   if (!decoded.message) {
     const auto code = decoded.message.error().code;
     require(code == Errc::bad_message || code == Errc::bad_chunk_range, "a refused payload has its code");
