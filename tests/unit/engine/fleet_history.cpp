@@ -148,7 +148,7 @@ void FleetHistory::everybody_behaves() {
     operators_behave(round);
     for (auto& device : fleet)
       if (faults.empty()) behaves(device);
-    if (faults.empty()) let_time_pass(round % 8 == 6 ? 25h : 50min);
+    if (faults.empty()) let_time_pass(round % 8 == 6 ? 49h : 50min);
   }
   if (faults.empty()) nobody_is_stuck();
 }
