@@ -68,9 +68,9 @@ Result<void> Daemon::open_data() {
   store_options.dir = storage.firmware_dir;
   store_options.max_image_bytes = settings_.http.max_upload_bytes;
   firmware::StoreEvents events;
-  events.damaged = [this](const Digest& image) { engine_->image_damaged(image); };
-  events.missing = events.whole = [this](const Digest& image) { engine_->image_changed(image); };
-  events.hashed = [this](const firmware::Stored& image) { engine_->image_hashed(image); };
+  events.damaged = [this](const Digest& image) { engine_->images().image_damaged(image); };
+  events.missing = events.whole = [this](const Digest& image) { engine_->images().image_changed(image); };
+  events.hashed = [this](const firmware::Stored& image) { engine_->images().image_hashed(image); };
   auto store = firmware::Store::open(store_options, std::move(events));
   if (!store) return store.error();
   store_ = std::move(*store);
@@ -144,8 +144,8 @@ Result<void> Daemon::reconcile_images() {
     return fail(Errc::server_fault, fmt::format("the catalogue can't be read: {}", fault.what()));
   }
   const auto found = store_->reconcile(known);
-  for (const auto& image : found.damaged) engine_->image_damaged(image);
-  for (const auto& image : found.missing) engine_->image_changed(image);
+  for (const auto& image : found.damaged) engine_->images().image_damaged(image);
+  for (const auto& image : found.missing) engine_->images().image_changed(image);
   return {};
 }
 

@@ -130,10 +130,6 @@ class EngineImpl final : public Engine {
                    });
   }
 
-  void image_damaged(Digest image) override { loop_.image_damaged(image); }
-  void image_changed(Digest image) override { loop_.image_changed(image); }
-  void image_hashed(const firmware::Stored& image) override { loop_.image_hashed(image); }
-
   void audit(AuditEntry entry) override {
     loop_.send({[entry = std::move(entry)](TaskService& service) { service.audit(entry); }, [](const Error&) {}});
   }
@@ -149,6 +145,7 @@ class EngineImpl final : public Engine {
   FleetControl& fleet() noexcept override { return fleet_; }
   RegistryControl& registry() noexcept override { return registry_; }
   KeyControl& keys() noexcept override { return keys_; }
+  ImageObserver& images() noexcept override { return loop_; }
   WebhookControl& webhooks() noexcept override { return webhooks_; }
   ActiveTransfers& transfers() noexcept override { return loop_.transfers(); }
   Stats stats() const override { return loop_.stats(); }

@@ -21,11 +21,11 @@ namespace ota::engine {
 
 /// Thread-safe but for open(), start() and stop(). A database that can't be written is closed and opened afresh; until
 /// then every command fails with a time to come back.
-class EngineLoop {
+class EngineLoop final : public ImageObserver {
  public:
   EngineLoop(storage::Backend& storage, const Options& options, const Clock& clock, Random& random, Images& images,
              DeviceNotifier& notifier);
-  ~EngineLoop();
+  ~EngineLoop() override;
 
   /// Before start(). Errc::server_fault.
   Result<void> open();
@@ -38,9 +38,9 @@ class EngineLoop {
   /// A job of the engine's own; one that fails is repeated by whoever asked for it.
   void later(std::function<void(TaskService&)> job);
   void apply(const Options& options);
-  void image_damaged(const Digest& image);
-  void image_changed(const Digest& image);
-  void image_hashed(const firmware::Stored& image);
+  void image_damaged(const Digest& image) override;
+  void image_changed(const Digest& image) override;
+  void image_hashed(const firmware::Stored& image) override;
   void image_unneeded(const Digest& image);
 
   ActiveTransfers& transfers() noexcept { return transfers_; }

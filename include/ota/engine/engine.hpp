@@ -22,6 +22,7 @@
 #include "ota/engine/actions.hpp"
 #include "ota/engine/active_transfers.hpp"
 #include "ota/engine/fleet_control.hpp"
+#include "ota/engine/image_observer.hpp"
 #include "ota/engine/key_control.hpp"
 #include "ota/engine/latest.hpp"
 #include "ota/engine/registry_control.hpp"
@@ -178,14 +179,6 @@ class Engine {
   virtual void retry(TaskId task, Caller caller, Done<Task> done) = 0;
   virtual void set_priority(TaskId task, Priority priority, Caller caller, Done<Task> done) = 0;
 
-  /// The store set an image aside: its open tasks end `image_damaged`.
-  virtual void image_damaged(Digest image) = 0;
-  /// Its file is gone, or there again and right; which of both Images says. Gone: its tasks wait in the queue, devices
-  /// that download are sent `cancel` `preempted`. There: firmware marked damaged is good again, tasks take their turn.
-  virtual void image_changed(Digest image) = 0;
-  /// The store computed the digests of an image: firmware that lacks them gets its file.
-  virtual void image_hashed(const firmware::Stored& image) = 0;
-
   /// Writes a call that was refused, here or before it came here, into the audit log. Dropped, and counted, when the
   /// queue is full.
   virtual void audit(AuditEntry entry) = 0;
@@ -196,6 +189,7 @@ class Engine {
   virtual FleetControl& fleet() noexcept = 0;
   virtual RegistryControl& registry() noexcept = 0;
   virtual KeyControl& keys() noexcept = 0;
+  virtual ImageObserver& images() noexcept = 0;
   virtual WebhookControl& webhooks() noexcept = 0;
   virtual ActiveTransfers& transfers() noexcept = 0;
   virtual Stats stats() const = 0;

@@ -71,13 +71,11 @@ class TestEngine final : public engine::Engine {
   void retry(TaskId, Caller, engine::Done<Task>) override {}
   void set_priority(TaskId, Priority, Caller, engine::Done<Task>) override {}
   void audit(AuditEntry) override {}
-  void image_damaged(Digest) override {}
-  void image_changed(Digest) override {}
-  void image_hashed(const firmware::Stored&) override {}
   void note_health(std::string, std::string) override {}
   engine::Actions& actions() noexcept override { std::abort(); }
   engine::FleetControl& fleet() noexcept override { std::abort(); }  // nobody asks here
   engine::RegistryControl& registry() noexcept override { std::abort(); }
+  engine::ImageObserver& images() noexcept override { std::abort(); }
   engine::KeyControl& keys() noexcept override { std::abort(); }
   engine::WebhookControl& webhooks() noexcept override { std::abort(); }
   engine::ActiveTransfers& transfers() noexcept override { return transfers_; }

@@ -387,7 +387,7 @@ TEST_F(FailingDiskTest, DamageFoundMeanwhileIsWrittenDownAfterwards) {
   {
     const test::DiskFault fault("sync", EIO, log());
     EXPECT_FALSE(upgrade(2));
-    engine->image_damaged(digest_of(1));
+    engine->images().image_damaged(digest_of(1));
     EXPECT_FALSE(upgrade(2));
   }
   wait_until([&] { return engine->stats().damaged == 1; });

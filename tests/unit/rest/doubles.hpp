@@ -40,10 +40,7 @@ class ScriptedEngine final : public engine::Engine, public engine::RegistryContr
   void receive(DeviceId, Credentials, DeviceMessage, engine::Reply) override {}
   void download(engine::DownloadClaim, engine::Done<engine::Admission>) override {}
   void fetch(DeviceId, Credentials, TaskId, engine::Done<engine::ChunkAccess>) override {}
-  void image_damaged(Digest) override {}
-  void image_changed(Digest) override {}
   void latest(engine::LatestQuery, Credentials, engine::Reply) override {}
-  void image_hashed(const firmware::Stored&) override {}
   void listen(DeviceId, Credentials, engine::Done<std::optional<Answer>>) override {}
   void put_key(engine::KeyChange wanted, Caller by, engine::Done<ApiKey> done) override {
     key_change = std::move(wanted);
@@ -66,6 +63,7 @@ class ScriptedEngine final : public engine::Engine, public engine::RegistryContr
   engine::Actions& actions() noexcept override { std::abort(); }
   engine::FleetControl& fleet() noexcept override { return fleet_control; }
   engine::RegistryControl& registry() noexcept override { return *this; }
+  engine::ImageObserver& images() noexcept override { std::abort(); }
   engine::KeyControl& keys() noexcept override { return *this; }
   engine::WebhookControl& webhooks() noexcept override { return webhook_control; }
   engine::ActiveTransfers& transfers() noexcept override { return transfers_; }
