@@ -78,7 +78,7 @@ void ChunkSender::pump() {
   for (bool again = true; again;) {
     while (auto chunk = next_to_allow()) pay(*chunk, chunk->bytes());
     while (auto chunk = begin()) {
-      const bool wanted = context_.engine.transfers().active(chunk->task.number);
+      const bool wanted = context_.engine.transfers().active(chunk->task.number).has_value();
       if (wanted && context_.store.on_disk_thread([this, chunk = *chunk] { read(chunk); })) continue;
       read_done();
       finish(*chunk, false);

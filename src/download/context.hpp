@@ -15,7 +15,7 @@ struct Context {
 
   /// Whose allowance the bytes of a task use, over whichever transport.
   http::Bandwidth bandwidth_of(const TaskId& task) const {
-    const auto found = engine.transfers().transfer_class(task.number);
+    const auto found = engine.transfers().active(task.number);
     // One that waits for its confirmation is no active transfer any more.
     if (!found) return {static_cast<std::uint64_t>(task.number), false, kVerifiedRate};
     return {found->device, found->security, found->repeats ? kRepeatedDownloadRate : 0};

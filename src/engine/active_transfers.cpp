@@ -45,12 +45,7 @@ void ActiveTransfers::add(Entry& entry, const ChunkRange& range, std::optional<T
   if (transport) change.transport = transport;
 }
 
-bool ActiveTransfers::active(std::int64_t task) const {
-  const MutexLock lock(mutex_);
-  return entries_.contains(task);
-}
-
-std::optional<TransferClass> ActiveTransfers::transfer_class(std::int64_t task) const {
+std::optional<TransferClass> ActiveTransfers::active(std::int64_t task) const {
   const MutexLock lock(mutex_);
   const auto found = entries_.find(task);
   return found == entries_.end() ? std::nullopt : std::optional{found->second.transfer_class};

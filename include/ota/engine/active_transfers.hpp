@@ -107,10 +107,9 @@ class ActiveTransfers {
  public:
   explicit ActiveTransfers(const Clock& clock);
 
-  /// The chunk path's check: may this task download now, without asking the engine?
-  bool active(std::int64_t task) const;
-  /// What counts where downloads are slowed down; nothing for a task that isn't here.
-  std::optional<TransferClass> transfer_class(std::int64_t task) const;
+  /// The chunk path's check: may this task download now, without asking the engine? What counts where downloads are
+  /// slowed down; nothing for a task that isn't here.
+  std::optional<TransferClass> active(std::int64_t task) const;
   /// The same for a download without a signed URL: the task of that image whose device the proof is of. `task` may
   /// name it; then nothing is answered for any other.
   std::optional<DownloadGrant> admit(const DownloadProof& proof, const std::optional<TaskId>& task) const;

@@ -396,9 +396,9 @@ TEST_F(DeviceChunks, PayForTheirDeviceAsDownloadsDo) {
   get("[[0,3]]");
   get("[[2,2]]", "gw-18", urgent);
   ASSERT_EQ(held.size(), 2u) << "who is held back holds nobody else";
-  EXPECT_EQ(held[0].bandwidth.key, world.engine.transfers().transfer_class(kTask.number)->device);
+  EXPECT_EQ(held[0].bandwidth.key, world.engine.transfers().active(kTask.number)->device);
   EXPECT_FALSE(held[0].bandwidth.urgent);
-  EXPECT_EQ(held[1].bandwidth.key, world.engine.transfers().transfer_class(urgent.number)->device);
+  EXPECT_EQ(held[1].bandwidth.key, world.engine.transfers().active(urgent.number)->device);
   EXPECT_TRUE(held[1].bandwidth.urgent);
   std::swap(held[0], held[1]);
   grant(kChunk);

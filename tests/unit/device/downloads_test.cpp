@@ -252,7 +252,7 @@ TEST_F(Download, WhatWasSentIsAmongTheActiveTransfers) {
 
 TEST_F(Download, AReplyStaysUnderItsDevicesCapWhenItsTaskEnds) {
   const auto reply = get("image");
-  const auto held = world.engine.transfers().transfer_class(kTask.number).value();
+  const auto held = world.engine.transfers().active(kTask.number).value();
   EXPECT_EQ(reply.file->source->bandwidth().key, held.device);
   EXPECT_TRUE(reply.file->source->bandwidth().urgent);
   world.engine.transfers().close(kTask.number);

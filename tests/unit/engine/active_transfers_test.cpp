@@ -93,11 +93,11 @@ TEST_F(ActiveTransfersTest, WhoIsSentMoreThanItsAllowanceIsMarked) {
   transfers.set_allowance(7, 10'000);
   transfers.sent(7, kGrid, 0, 4096);
   transfers.bytes(7, 5'904);
-  EXPECT_FALSE(transfers.transfer_class(7)->repeats);
+  EXPECT_FALSE(transfers.active(7)->repeats);
   transfers.sent(7, kGrid, 0, 1);
-  EXPECT_TRUE(transfers.transfer_class(7)->repeats);
+  EXPECT_TRUE(transfers.active(7)->repeats);
   transfers.set_allowance(7, 20'000);  // another attempt
-  EXPECT_FALSE(transfers.transfer_class(7)->repeats);
+  EXPECT_FALSE(transfers.active(7)->repeats);
 }
 
 TEST_F(ActiveTransfersTest, AllTransfersAreSeenAtOnce) {

@@ -320,7 +320,7 @@ TEST_F(Queue, WhatIsFetchedOverAndOverIsNamedNowAndThen) {
   transfers().bytes(id.number, allowance);
   advance(1s);
   EXPECT_EQ(told(), 2) << "twice as much";
-  EXPECT_TRUE(transfers().transfer_class(id.number)->repeats);
+  EXPECT_TRUE(transfers().active(id.number)->repeats);
   verify("gw-1", id, 9);
   EXPECT_EQ(row(id).attempt, 2);
   EXPECT_EQ(download_allowance(row(id)), 2 * 4 * 4 * 524'288u + (16u << 20)) << "a new attempt has its own";
