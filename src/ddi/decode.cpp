@@ -44,15 +44,15 @@ auto word(wire::JsonFields& in, std::string_view name, Parse parse) -> decltype(
 std::string progress_line(wire::JsonFields& result) {
   const auto progress = result.objects("progress", 1);
   if (!progress || progress->empty()) return {};
-  const auto done = progress->front().figure("cnt", 0, kMostSteps);
-  const auto all = progress->front().figure("of", 1, kMostSteps);
+  const auto done = progress->front().noted_number("cnt", 0, kMostSteps);
+  const auto all = progress->front().noted_number("of", 1, kMostSteps);
   return done && all ? fmt::format("step {:.0f} of {:.0f}", *done, *all) : std::string{};
 }
 
 std::string messages(wire::JsonFields& status, wire::JsonFields& result) {
   std::string text;
   for (const auto& line : status.notes("details", kMaxMessages, ActionReport::kMaxText)) add_line(text, line);
-  if (const auto code = status.figure("code", -kMostSteps, kMostSteps))
+  if (const auto code = status.noted_number("code", -kMostSteps, kMostSteps))
     add_line(text, fmt::format("code {:.0f}", *code));
   add_line(text, progress_line(result));
   return std::string(utf8_prefix(text, ActionReport::kMaxText));

@@ -120,9 +120,9 @@ void chunks(wire::JsonFields& fields, ProgressReport& report) {
 
 LinkReport link(wire::JsonFields& fields) {
   LinkReport report;
-  report.rtt_ms = fields.figure("rtt_ms", 0, 1e7);
-  report.rssi = fields.figure("rssi", -1000, 1000);
-  report.loss = fields.figure("loss", 0, 1);
+  report.rtt_ms = fields.noted_number("rtt_ms", 0, 1e7);
+  report.rssi = fields.noted_number("rssi", -1000, 1000);
+  report.loss = fields.noted_number("loss", 0, 1);
   return report;
 }
 

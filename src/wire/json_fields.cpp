@@ -135,7 +135,7 @@ std::vector<std::string> JsonFields::notes(std::string_view name, std::size_t ma
   return found;
 }
 
-std::optional<double> JsonFields::figure(std::string_view name, double min, double max) const {
+std::optional<double> JsonFields::noted_number(std::string_view name, double min, double max) const {
   const json* value = find(name);
   if (!value || !value->is_number()) return std::nullopt;
   const auto number = value->get<double>();

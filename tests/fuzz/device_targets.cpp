@@ -71,7 +71,7 @@ void device_message(std::string_view bytes) {
     require(TaskId::parse(report->task.str()) == report->task, "the task's id has one spelling");
     require(report->reason.size() <= 1024 && is_utf8(report->reason), "a reason is cut to whole characters");
     require(report->until.has_value() == (report->state == DeviceState::postponed), "postponed has its end");
-    require(report->link.rtt_ms.value_or(0) >= 0 && report->link.loss.value_or(0) <= 1, "odd figures are dropped");
+    require(report->link.rtt_ms.value_or(0) >= 0 && report->link.loss.value_or(0) <= 1, "odd numbers are dropped");
   } else if (const auto* request = std::get_if<DeviceRequest>(&*decoded.message)) {
     const auto current = request->current_version.value_or("-");
     require(!current.empty() && current.size() <= 128 && is_utf8(current), "what runs is a short text");

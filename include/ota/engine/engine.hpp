@@ -63,7 +63,7 @@ struct UpgradeOutcome {
 
 using firmware::Images;
 
-/// Takes what the engine tells devices unasked: offers whose turn came, retries of stalls, cancels. Called on the
+/// Takes what the engine sends devices unasked: offers whose turn came, retries of stalls, cancels. Called on the
 /// engine's thread after the commit; must not block.
 class DeviceNotifier {
  public:

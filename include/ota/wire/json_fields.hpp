@@ -71,7 +71,7 @@ class JsonFields {
   /// The same for a list of texts, or one text: at most `max_items`, other items as JSON.
   std::vector<std::string> notes(std::string_view name, std::size_t max_items, std::size_t max_bytes) const;
   /// The same for a number: nothing if it isn't one from `min` to `max`.
-  std::optional<double> figure(std::string_view name, double min, double max) const;
+  std::optional<double> noted_number(std::string_view name, double min, double max) const;
   std::optional<std::int64_t> integer(std::string_view name, std::int64_t min, std::int64_t max);
   std::optional<double> number(std::string_view name, double min, double max);
   std::optional<bool> boolean(std::string_view name);
