@@ -256,11 +256,11 @@ class PahoLink final : public Link {
           {paho::property::SESSION_EXPIRY_INTERVAL, static_cast<std::int32_t>(options_.session_expiry.count())});
       properties.add({paho::property::MAXIMUM_PACKET_SIZE, kMaxPacketBytes});
       connect.set_mqtt_version(MQTTVERSION_5);
-      connect.set_clean_start(false);
+      connect.set_clean_start(options_.session_expiry.count() == 0);
       connect.set_properties(std::move(properties));
     } else {
       connect.set_mqtt_version(MQTTVERSION_3_1_1);
-      connect.set_clean_session(false);
+      connect.set_clean_session(options_.session_expiry.count() == 0);
     }
     connect.set_automatic_reconnect(false);
     connect.set_keep_alive_interval(options_.keepalive);

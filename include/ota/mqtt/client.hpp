@@ -37,7 +37,7 @@ struct Options {
   std::chrono::seconds keepalive{60};
   std::chrono::seconds reconnect_min{1};
   std::chrono::seconds reconnect_max{120};
-  std::chrono::seconds session_expiry{3600};
+  std::chrono::seconds session_expiry{3600};  ///< 0: no session, each connect is a clean start
   std::size_t max_outbox_messages = 100'000;  ///< beyond it publish() refuses
   std::size_t max_outbox_bytes = 64u << 20;
   std::size_t max_payload_bytes = 256u << 10;  ///< larger incoming ones are passed to `on_oversized` only
@@ -73,7 +73,8 @@ struct Handlers {
   std::function<void()> on_lost;
 };
 
-/// One MQTT connection, kept: no clean start (5) or session (3.1.1), so what was sent while it was away still arrives.
+/// One MQTT connection, kept: no clean start (5) or session (3.1.1) where Options::session_expiry isn't 0, so what was
+/// sent while it was away still arrives.
 /// An exception of a handler is logged and ends nothing but that call.
 class Client {
  public:

@@ -395,6 +395,16 @@ TEST_F(Agent, EndsAsTheServerSays) {
   EXPECT_FALSE(std::filesystem::exists(image("2.0.0")));
 }
 
+TEST_F(Agent, TakesNoLateAnswerToAnEarlierRunForOneToItsOwn) {
+  EXPECT_EQ(run(), 0) << "up_to_date";
+  server_.send("gw", {{"type", "up_to_date"}, {"version", "1.0.0"}});
+  server_.send("gw", {{"type", "error"}, {"code", "unknown_device"}, {"message", "not yet"}, {"task_id", nullptr}});
+  ASSERT_TRUE(eventually([&] { return server_.all_is_sent(); }));
+  server_.offer(firmware_);
+  EXPECT_EQ(run(), 0);
+  EXPECT_TRUE(content(image("2.0.0")) == firmware_.image);
+}
+
 TEST_F(Agent, WaitsInTheQueueAndAsksAgain) {
   server_.offer(firmware_);
   auto normally = server_.on_message;

@@ -58,6 +58,7 @@ class FakeServer {
   /// Offers it to whoever asks from now on.
   void offer(Firmware firmware);
   void send(const std::string& device, const Json& message);
+  bool all_is_sent() const { return client_->status().outbox == 0; }
   Json metadata(const Firmware& firmware, int attempt = 1) const;
   Json retry(const Firmware& firmware, int attempt, Json missing, const std::string& reason) const;
   static std::string checksum(const std::string& bytes);

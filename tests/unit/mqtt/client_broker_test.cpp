@@ -93,6 +93,25 @@ TEST(MqttClient, HearsAndSendsWhileAwayOn311Too) {
   EXPECT_EQ(again.heard("t"), numbers(0, 30));
 }
 
+TEST(MqttClient, WithoutItsSessionHearsNothingThatWasSentBefore) {
+  Broker broker;
+  Device sender(options(broker, "sender"));
+  ASSERT_TRUE(sender.connected());
+  for (const auto version : {Version::v5, Version::v3_1_1}) {
+    auto wanted = options(broker, fmt::format("away{}", to_string(version)), {"t"});
+    wanted.version = version;
+    { ASSERT_TRUE(Device(wanted).connected()); }
+    sender.client->publish("t", "before", 1);
+    ASSERT_TRUE(eventually([&] { return sender.client->status().outbox == 0; }));
+    wanted.session_expiry = seconds(0);
+    Device again(wanted);
+    ASSERT_TRUE(again.connected());
+    sender.client->publish("t", "now", 1);
+    EXPECT_TRUE(eventually([&] { return again.count() >= 1; }));
+    EXPECT_EQ(again.heard("t"), std::vector<std::string>{"now"});
+  }
+}
+
 TEST(MqttClient, ARefusedSubscriptionIsToldOn311Too) {
   const auto rules = std::filesystem::temp_directory_path() / fmt::format("ota-mqtt-rules3-{}.json", getpid());
   std::ofstream(rules) << R"({"defaultACLAccess": {"publishClientSend": true, "publishClientReceive": true,
