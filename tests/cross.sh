@@ -36,7 +36,7 @@ for architecture; do
       cmake --build --preset "package-$DEB_HOST_ARCH" -j "$JOBS"
       rm -f "build/package-$DEB_HOST_ARCH"/*.*deb
       cpack --preset "package-$DEB_HOST_ARCH"
-      "$(dpkg-architecture -q DEB_HOST_GNU_TYPE)-gcc" -std=gnu11 -Os -static \
+      "$(dpkg-architecture -a "$DEB_HOST_ARCH" -q DEB_HOST_GNU_TYPE)-gcc" -std=gnu11 -Os -static \
         -o "build/package-$DEB_HOST_ARCH/device" docs/examples/device.c') >"$here/$architecture.log" 2>&1 </dev/null ||
     { tail -n 40 "$here/$architecture.log" >&2; exit 1; }
   ls "build/package-$architecture"/*.deb

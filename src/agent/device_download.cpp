@@ -207,7 +207,7 @@ void Device::accept(std::uint32_t index, const Fetched& fetched, Transport trans
   }
   auto now = steady_clock::now();
   if (auto rate = shared_.options.rate; rate > 0) {
-    paced_until_ = began + milliseconds(fetched.bytes.size() * 1000 / rate);
+    paced_until_ = began + milliseconds(std::uint64_t{fetched.bytes.size()} * 1000 / rate);
   }
   if (!*put) {
     blocked_.insert(index);
