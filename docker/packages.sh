@@ -4,7 +4,7 @@
 build_tools="cmake ninja-build ccache python3 python3-yaml"
 # Debian 12 has two of Boost, and the other is too old; Debian 13 has one. Its clang-tidy warns of more than that of 12,
 # for which the checks were chosen.
-boost=libboost-dev
+boost="libboost-dev libboost-url-dev"
 tidy=''
 ! grep -q '^VERSION_CODENAME=bookworm$' /etc/os-release || { boost=libboost1.81-dev; tidy=clang-tidy-14; }
 build_libraries="libarchive-dev $boost libcctz-dev libcli11-dev libcurl4-openssl-dev libfmt-dev libgmock-dev

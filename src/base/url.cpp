@@ -1,8 +1,13 @@
 #include "ota/base/url.hpp"
 
 #include <algorithm>
-// Boost.URL itself is compiled here and nowhere else: its headers are packaged with Boost, its library isn't.
+#include <boost/version.hpp>
+#if BOOST_VERSION < 108300
+// Boost.URL itself is compiled here and nowhere else: Debian 12 packages its headers with Boost, but not its library.
 #include <boost/url/src.hpp>
+#else
+#include <boost/url.hpp>
+#endif
 
 #include "ota/base/text.hpp"
 
