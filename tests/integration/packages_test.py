@@ -254,20 +254,18 @@ class InAMinimalDebian(unittest.TestCase):
         self.daemon.stop()
 
 
-@unittest.skipUnless(os.environ.get("OTAD_PACKAGES"), "test.sh --packages makes a minimal Debian 12 for this")
-class Readme(unittest.TestCase):
+class ReadmeLines:
     """What the README says under Start, typed line by line on a Debian 12 that boots with systemd."""
 
     LONGEST = 60  # seconds for all lines; what they download is there already
+    architectures = ()  # others than this machine's
 
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="otad-readme-", dir="/var/tmp"))
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        cls.root = make_root(cls, cls.folder)
-        packages = cls.folder / "packages"
-        packages.mkdir()
-        built = make_packages(packages)
+        cls.root = make_root(cls, cls.folder, *cls.architectures)
+        built = cls.packages(cls.folder / "packages")
         cls.inside("apt-get", "install", "-y", "-qq", "--no-install-recommends", "systemd-sysv", "dbus", "sudo")
         cls.inside("useradd", "-m", "-s", "/bin/bash", "me")
         (cls.root / "etc/sudoers.d/me").write_text("me ALL=(ALL) NOPASSWD: ALL\n")
@@ -325,6 +323,14 @@ class Readme(unittest.TestCase):
         left = self.machine.inside("find", "/etc", "/var/lib", "-xdev", "-name", "*otad*").stdout.split()
         self.assertEqual([path for path in left if "/dpkg/" not in path and "/apt/" not in path], [])
         self.assertEqual(self.machine.inside("systemctl", "is-active", "mosquitto").stdout.strip(), "active")
+
+
+@unittest.skipUnless(os.environ.get("OTAD_PACKAGES"), "test.sh --packages makes a minimal Debian 12 for this")
+class Readme(ReadmeLines, unittest.TestCase):
+    @staticmethod
+    def packages(folder):
+        folder.mkdir()
+        return make_packages(folder)
 
 
 if __name__ == "__main__":
