@@ -59,7 +59,9 @@ void Player::populate() {
       devices_.push_back(make_device(group));
       const auto& device = devices_.back();
       if (device.present) order_.push_back(id);
-      if (!device.present && !device.dead) schedule(scaled(draw_gap(device), dice_.unit()), Kind::contact, id);
+      if (device.present || device.dead) continue;
+      const auto part = dice_.unit();
+      schedule(scaled(draw_gap(device), part), Kind::contact, id);
     }
   for (std::size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[dice_.below(i)]);
 }
