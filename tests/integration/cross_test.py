@@ -109,10 +109,10 @@ class OtherMachines(unittest.TestCase):
     def test_an_update_on_armhf(self):
         self.start("armhf")
         self.small_update()
-        self.large_upload()
+        self.large_update()
 
-    def large_upload(self):
-        """The upload of an image beyond 2 GiB on a 32-bit system."""
+    def large_update(self):
+        """An image beyond 2 GiB on a 32-bit system, all but its end a hole."""
         large = self.folder / "large"
         with open(large, "wb") as file:
             file.truncate(2 * GIB)
@@ -124,6 +124,7 @@ class OtherMachines(unittest.TestCase):
         self.assertEqual(answer.status, 201, answer)
         sizes = {firmware["version"]: firmware["size"] for firmware in self.rest.items("/firmware")}
         self.assertEqual(sizes["2.0.0"], large.stat().st_size)
+        run("cmp", large, self.agent("2.0.0"))
 
 
 @unittest.skipUnless(os.environ.get("OTAD_CROSS"), "test.sh --cross makes these packages")
