@@ -57,10 +57,9 @@ Answer Attempts::fail(Task& task, const Actor& by, const std::string& reason) {
   task.retry_due = service_.now() + backoff.wait(static_cast<unsigned>(task.attempt - 2), service_.random().unit());
   if (auto done = service_.lifecycle.change(task, TaskEvent::attempt_failed, by, reason); !done)
     return ErrorAnswer{done.error(), task.id};
-  if (task.state != TaskState::queued) return service_.replies.retry(task, reason);
-  // It had no slot, and waits for one again; its time may have run out while the image was installed.
-  if (service_.timers.expire(task)) return service_.replies.ended(task);
-  return service_.replies.queued(task);
+  // One that waited at the gate has no slot, and waits for one again.
+  if (task.state == TaskState::queued) return service_.replies.queued(task);
+  return service_.replies.retry(task, reason);
 }
 
 bool Attempts::at_mismatch_limit(const Task& task, const ChunkRanges& ranges) {

@@ -97,7 +97,6 @@ Result<Answer> image_verified(TaskService& service, Task& task) {
   const bool waits = device && waits_for_confirmation(task, *device);
   if (device && !device->current_version.empty()) task.from_version = device->current_version;
   task.detail.clear();
-  task.retry_due.reset();
   const auto event = waits ? TaskEvent::verified_pending_confirm : TaskEvent::verified;
   if (auto done = service.lifecycle.change(task, event, by_device()); !done) return done.error();
   if (!device) return Answer{service.replies.success(task)};
@@ -141,8 +140,7 @@ std::optional<InstallReport> installation_reported(TaskService& service, Task& t
   const bool waits = task.state == TaskState::installing;
   const bool open_to_it = last && (task.state == TaskState::succeeded || task.state == TaskState::failed);
   if (state == DeviceState::installed) {
-    // Also where it has had the image once, and said since that it is wrong: it runs it.
-    if (waits || open_to_it || (last && kOpen.contains(task.state))) {
+    if (waits || open_to_it) {
       confirm(service, task);
     } else if (!last) {
       return std::nullopt;

@@ -166,9 +166,7 @@ std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const
   if (!found) return ErrorAnswer{found.error(), message.task};
   auto& task = *found;
   if (is_ended(task.state)) return service.replies.ended(task);
-  const bool right = message.checksum == task.checksum;
-  const bool installs = task.state == TaskState::installing;
-  if (installs && right) return service.replies.success(task);
+  if (task.state == TaskState::installing) return service.replies.success(task);
   if (message.attempt && *message.attempt > task.attempt)
     return refuse(Errc::bad_message,
                   fmt::format("task {} is in attempt {}, not {}", task.id.str(), task.attempt, *message.attempt),
@@ -178,7 +176,7 @@ std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const
       return refuse(Errc::bad_chunk_range,
                     fmt::format("task {} has chunks 0 to {}", task.id.str(), task.grid().count() - 1), task.id);
 
-  if (right) {
+  if (message.checksum == task.checksum) {
     // It would hold the device while another of its tasks does: its turn comes after that.
     if (task.rollout == 0 && !service.trust.trusted(task))  // the gate looks at a rollout's
       return service.replies.queued(task);  // it isn't installed on the word of a key that is gone
@@ -190,13 +188,9 @@ std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const
   }
   if (task.state == TaskState::queued) return service.replies.queued(task);
   if (repeats(service, task, message.attempt)) {
-    if (installs) return service.replies.success(task);  // that attempt's image was verified since
     service.lifecycle.record_activity(task);
     return service.replies.retry(task, task.reason);
   }
-  // It passed the gate, so it counts for its rollout: who can't install the image that it had failed.
-  if (installs && task.rollout != 0)
-    return installation_reported(service, task, DeviceState::failed, "its image is wrong after it was verified")->answer;
 
   // The device looked: all but the chunks that it calls bad are good; without a word of them none is.
   ChunkBitmap have{task.grid().count()};

@@ -81,16 +81,13 @@ void StateTimers::run_all() {
   }
 }
 
-bool StateTimers::expire(Task& task) {
-  if (!task.expiry_due || *task.expiry_due > service_.now()) return false;
-  return static_cast<bool>(service_.lifecycle.change(task, TaskEvent::expire, by_timer(), "expired"));
-}
-
 void StateTimers::on_due(Task& task) {
-  const bool told = is_active(task.state) || task.offered;
-  if (expire(task)) {
-    if (told) service_.push(task.device, CancelAnswer{task.id, CancelReason::cancelled});
-    return;
+  if (task.expiry_due && *task.expiry_due <= service_.now()) {
+    const bool told = is_active(task.state) || task.offered;
+    if (service_.lifecycle.change(task, TaskEvent::expire, by_timer(), "expired")) {
+      if (told) service_.push(task.device, CancelAnswer{task.id, CancelReason::cancelled});
+      return;
+    }
   }
   if (task.wait_due && *task.wait_due <= service_.now()) {
     task.wait_due.reset();

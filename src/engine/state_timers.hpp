@@ -20,9 +20,6 @@ class StateTimers {
   void run();
   /// The same until nothing is due any more.
   void run_all();
-  /// Ends a task whose `expires_at` is over; false where it isn't, or its state is one that goes on. Tells the device
-  /// nothing.
-  bool expire(Task& task);
   /// When the next one is due, in engine time.
   std::optional<Millis> next();
 

@@ -96,46 +96,6 @@ TEST_F(Confirmation, AFailureAfterSuccessEndsItWithTheDevicesOwnText) {
   EXPECT_EQ(std::get<FailedAnswer>(*say()).reason, "device_failed") << "said again, answered again";
 }
 
-TEST_F(Confirmation, AnImageThatIsWrongAfterSuccessFailsTheAttempt) {
-  const auto id = verified("gw-1");
-  EXPECT_TRUE(std::holds_alternative<SuccessAnswer>(verify("gw-1", id, 1))) << "the same again";
-  pushes();
-  EXPECT_EQ(std::get<QueuedAnswer>(verify("gw-1", id, 200, 1, ChunkRanges{{2, 2}})).task, id);
-  EXPECT_EQ(how(id), "offered checksum_mismatch");
-  EXPECT_EQ(row(id).attempt, 2);
-  EXPECT_EQ(row(id).chunks_have, 3u) << "all but the one that it named";
-  EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 metadata"});
-  EXPECT_TRUE(std::holds_alternative<SuccessAnswer>(verify("gw-1", id, 1)));
-  EXPECT_TRUE(std::holds_alternative<SuccessAnswer>(verify("gw-1", id, 200, 1))) << "late, about the attempt before";
-  EXPECT_EQ(how(id), "installing checksum_mismatch");
-  EXPECT_TRUE(std::holds_alternative<QueuedAnswer>(verify("gw-1", id, 200)));
-  verify("gw-1", id, 1);
-  EXPECT_EQ(std::get<FailedAnswer>(verify("gw-1", id, 200, 3)).reason, "checksum_mismatch") << "the last attempt";
-  EXPECT_EQ(how(id), "failed checksum_mismatch");
-  EXPECT_EQ(runs("gw-1"), "1.0.0");
-}
-
-TEST_F(Confirmation, WhoInstalledAnImageThatItCalledWrongRunsIt) {
-  const auto id = verified("gw-1");
-  verify("gw-1", id, 200);
-  EXPECT_EQ(how(id), "offered checksum_mismatch");
-  EXPECT_FALSE(says_state("gw-1", id, DeviceState::installed, {}));
-  EXPECT_EQ(how(id), "succeeded confirmed");
-  EXPECT_EQ(runs("gw-1"), "2.0.0");
-}
-
-TEST_F(Confirmation, AnImageThatIsWrongAfterTheExpiryEndsTheTask) {
-  request("gw-1", says("gw-a", "1.0.0"));
-  auto o = order("gw-1", "2.0.0");
-  o.expires_at = clock.wall() + std::chrono::minutes{10};
-  const auto id = upgrade(o).value().task.id;
-  verify("gw-1", id, 1);
-  advance(std::chrono::minutes{11});
-  EXPECT_EQ(how(id), "installing") << "the device may be writing the image";
-  EXPECT_EQ(std::get<ErrorAnswer>(verify("gw-1", id, 200)).error.code, Errc::task_ended);
-  EXPECT_EQ(how(id), "expired expired");
-}
-
 TEST_F(Confirmation, AFailureIsOneAlsoWhereTheTaskHadSucceeded) {
   for (const auto what : {DeviceState::rolled_back, DeviceState::failed}) {
     const std::string device = "never-tells-" + std::string(to_string(what));

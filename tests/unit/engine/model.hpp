@@ -190,7 +190,6 @@ class Model {
   void expect_late_report(TaskModel& task, const ProgressReport& message);
   void expect_progress(TaskModel& task, const ProgressReport& message);
   void expect_verify(TaskModel& task, const VerifyReport& message);
-  void expect_damage(TaskModel& task, const VerifyReport& message);
   void expect_request(const std::string& device);
   void agree(const std::string& device, const Answer& answer);
   void agree_retry(const std::string& device, const RetryAnswer& again);

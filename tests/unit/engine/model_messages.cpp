@@ -243,7 +243,7 @@ void Model::expect_progress(TaskModel& task, const ProgressReport& message) {
     case DeviceState::postponed:
       return;
     case DeviceState::installed:
-      if (task.state != State::installing && devices[task.facts.device].last_update != task.facts.id.number) return;
+      if (task.state != State::installing) return;
       permit(task, {confirmed}, true);
       devices[task.facts.device].current = task.facts.version;
       devices[task.facts.device].confirmed = true;
@@ -301,14 +301,12 @@ void Model::expect_verify(TaskModel& task, const VerifyReport& message) {
   if (wrong) {
     expected_.types = {"error"};
     expected_.errors = {Errc::bad_chunk_range, Errc::bad_message};
-    if (task.state == State::installing && right) expected_.types.insert("success");
+    if (task.state == State::installing) expected_.types.insert("success");
     return;
   }
   if (task.state == State::installing) {
-    heard(task.facts.device, true);
-    if (!right && message.attempt.value_or(task.attempt) >= task.attempt) return expect_damage(task, message);
     expected_.types = {"success"};
-    return;
+    return heard(task.facts.device, true);
   }
   heard(task.facts.device, true);
   const bool before = task.heard_since_stall;
@@ -349,16 +347,6 @@ void Model::expect_verify(TaskModel& task, const VerifyReport& message) {
   // It put all of the image together: what it doesn't name bad, it has.
   task.have.assign(task.have.size(), message.bad_chunks.has_value());
   record(task, bad, false);
-}
-
-/// The image was right, and is no longer: a new attempt, for which the task waits in the queue.
-void Model::expect_damage(TaskModel& task, const VerifyReport& message) {
-  const bool last = task.attempt >= options_.tasks.max_attempts;
-  const bool over = task.expiry_due && *task.expiry_due <= now;
-  expected_ = {{last ? "failed" : over ? "error" : "queued"}, {Errc::task_ended}, task.facts.id.number, {}};
-  permit_spend(task, true, "checksum_mismatch");
-  task.have.assign(task.have.size(), message.bad_chunks.has_value());
-  record(task, message.bad_chunks.value_or(ChunkRanges{}), false);
 }
 
 void Model::download(std::int64_t number) {

@@ -325,19 +325,6 @@ TEST_F(FleetTest, RetryGivesADeviceAnotherChance) {
   EXPECT_EQ(miscounted(), "");
 }
 
-TEST_F(FleetTest, AnImageThatIsWrongBehindTheGateIsAFailure) {
-  devices(3);
-  auto wanted = spec();
-  wanted.stages.clear();
-  const auto id = rollout(wanted);
-  EXPECT_EQ(fetches("gw-1"), "success");
-  EXPECT_EQ(type_of(verify("gw-1", task_in(id, "gw-1")->id, 9)), "failed");
-  EXPECT_EQ(task_in(id, "gw-1")->detail, "its image is wrong after it was verified");
-  EXPECT_EQ(in(id, Bucket::failed), 1);
-  EXPECT_EQ(state_of(id), "halted budget_spent");
-  EXPECT_EQ(miscounted(), "");
-}
-
 TEST_F(FleetTest, WhoLosesTheImageAtTheGateFetchesItAgain) {
   devices(3);
   auto wanted = spec();
