@@ -165,8 +165,10 @@ TEST_P(RolloutRows, CountersEqualARecountAfterRandomChanges) {
   }
   unit.flush();
   std::int64_t counted = 0;
-  for (const auto& of : all)
-    for (const auto n : rollouts.counts(of.id.number).all()) counted += n;
+  for (const auto& of : all) {
+    const auto counts = rollouts.counts(of.id.number);
+    for (const auto n : counts.all()) counted += n;
+  }
   EXPECT_EQ(counted, static_cast<std::int64_t>(known.size()));
   EXPECT_EQ(rollouts.recount(), 0);
 }
