@@ -132,8 +132,10 @@ export function Dialog({title, close, children}: {
     dialog?.showModal();
     return () => dialog?.close();  // the focus goes back to where it was
   }, []);
+  // The browser sends `close` with a later frame: by then this dialog may be gone, and the next one open.
+  const closed = (): void => { if (element.current?.open === false) close(); };
   return (
-    <dialog ref={element} aria-labelledby={id} onClose={close} onCancel={close}>
+    <dialog ref={element} aria-labelledby={id} onClose={closed} onCancel={close}>
       <h2 id={id}>{title}</h2>
       {children}
     </dialog>

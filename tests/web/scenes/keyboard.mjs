@@ -60,6 +60,12 @@ export default async ({tab, url, facts, assert}) => {
   assert.ok(await focus_is(page, 'Cancel'), 'the focus is back where it was');
   await keyboard.press('Enter');
   await dialog.waitFor();
+  const late = await dialog.elementHandle();
+  await keyboard.press('Escape');
+  await dialog.waitFor({state: 'detached'});
+  await keyboard.press('Enter');
+  await dialog.waitFor();
+  await late.evaluate((gone) => gone.dispatchEvent(new Event('close')));  // as a busy browser sends it
   await press('Cancel the rollout');
   await page.getByRole('heading', {name: /1\.1\.0 → stable/}).getByText('cancelled').waitFor();
 };
