@@ -1,6 +1,6 @@
 // The registry: filter, sort, page by page. The filters are the conditions of docs/rest.md, Selection.
 import type {JSX} from 'preact';
-import {useEffect, useState} from 'preact/hooks';
+import {useLayoutEffect, useState} from 'preact/hooks';
 import {SelectionActions} from './devices_actions';
 import {number} from './format';
 import {List} from './list';
@@ -24,7 +24,8 @@ export function Devices({query}: Route): JSX.Element {
   const where = query.getAll('where');
   const sort = query.get('sort') ?? '';
   const [text, set_text] = useState(where.join(', '));
-  useEffect(() => set_text(where.join(', ')), [where.join('\n')]);
+  // Before anybody can type: an effect of useEffect comes after the first frame, and would undo what was typed by then.
+  useLayoutEffect(() => set_text(where.join(', ')), [where.join('\n')]);
   const show = (conditions: string[], order = sort): void => replace(['devices'], {where: conditions, sort: order});
   return (
     <>
