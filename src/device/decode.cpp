@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -213,8 +212,9 @@ constexpr MessageType kTypes[] = {
 std::span<const MessageType> message_types() { return kTypes; }
 
 const MessageType* find_message_type(std::string_view name) {
-  const auto* const found = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const auto& t) { return t.name == name; });
-  return found == std::end(kTypes) ? nullptr : found;
+  for (const auto& type : kTypes)
+    if (type.name == name) return &type;
+  return nullptr;
 }
 
 Decoded<ChunkRequest> decode_chunk_request(std::string_view payload) { return decode<ChunkRequest>(payload); }

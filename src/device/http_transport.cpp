@@ -9,6 +9,7 @@
 #include <memory>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "device/credentials.hpp"
 #include "device/encode.hpp"
@@ -29,6 +30,12 @@ namespace {
 
 std::string prefix_of(const std::string& topic_root) {
   return fmt::format("{}{}/", topic_root.starts_with('/') ? "" : "/", topic_root);
+}
+
+Error no_such_path() {
+  std::vector<std::string_view> names;
+  for (const auto& type : message_types()) names.push_back(type.name);
+  return fail(Errc::not_found, fmt::format("no such path; it is <root>/<device>/{} or next", fmt::join(names, ", ")));
 }
 
 constexpr const char* kJsonOnly =
@@ -116,9 +123,7 @@ asio::awaitable<http::Reply> HttpTransport::handle(http::Request& request) {
   const auto* const type = find_message_type(last);
   const bool is_next = last == "next";
   if (!type && !is_next)
-    co_return refused(
-        request, {},
-        {fail(Errc::not_found, "no such path; it is <root>/<device>/request, progress, verify or next"), {}});
+    co_return refused(request, {}, {no_such_path(), {}});
   const auto device = DeviceId::parse(percent_decode(rest.substr(0, slash)).value_or(""));
   if (!device) {
     ++context_.bad_messages;

@@ -204,7 +204,9 @@ TEST(HttpTransport, OtherPathsAndMethods) {
   for (const auto* path : {"/ota/gw-17", "/ota/gw-17/weather", "/ota/gw-17/request/", "/ota/a/b/request", "/ota/..",
                            "/ota/", "/elsewhere", ""}) {
     TestRequest request(Method::post, path);
-    expect_error(world.handle(request), 404, "bad_message");
+    const auto reply = world.handle(request);
+    expect_error(reply, 404, "bad_message");
+    EXPECT_NE(reply.body.find("/request, progress, verify or next"), std::string::npos) << reply.body;
   }
   for (const auto method : {Method::get, Method::head, Method::put, Method::delete_, Method::other}) {
     TestRequest request(method, "/ota/gw-17/verify");
