@@ -1,6 +1,6 @@
 // Pages of long lists: one page is read and shown at a time; the address has the filters, not the place.
 import type {ComponentChildren, JSX} from 'preact';
-import {useEffect, useState} from 'preact/hooks';
+import {useLayoutEffect, useState} from 'preact/hooks';
 import type {Query} from './api';
 import {useGet} from './live';
 import type {Page} from './types';
@@ -14,7 +14,7 @@ export function List<T>({path, query = {}, caption, head, row, empty, limit = PE
 }): JSX.Element {
   const [cursors, set_cursors] = useState<string[]>([]);
   const filters = path + JSON.stringify(query);
-  useEffect(() => set_cursors([]), [filters]);
+  useLayoutEffect(() => set_cursors([]), [filters]);  // before the read, which has the first page then
   const {data, error} = useGet<Page<T>>(path, {...query, limit, cursor: cursors[cursors.length - 1]});
   if (!data) return error ? <Failure error={error} /> : <Loading what={caption} />;
   const pages = cursors.length > 0 || data.next;
