@@ -144,6 +144,7 @@ void FleetHistory::everybody_behaves() {
     if (faults.empty())
       order<PutChannel>("no windows", [&](TaskService& s) { return on_put_channel(s, {channel, Windows{}, {}, {}}); });
   flaws.clear();
+  // Longer than the 7 days for which a device may have postponed (RolloutSpec::postpone_s).
   for (int round = 0; round < 40 && faults.empty(); ++round) {
     operators_behave(round);
     for (auto& device : fleet)

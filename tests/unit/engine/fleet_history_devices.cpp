@@ -113,10 +113,9 @@ void FleetHistory::deliver(Simulated& device, const Body& body) {
   if (report && report->state) text += " " + std::string(to_string(*report->state));
   if (verify) text += " verifies " + std::to_string(verify->task.number) + " as " + std::to_string(verify->checksum[0]);
   begin(text + " (" + std::string(before.verdict) + ")");
-  std::optional<Answer> answer;
-  if (asks) answer = unit([&](auto& s) { return on_message(s, id, {}, *asks); });
-  if (report) answer = unit([&](auto& s) { return on_message(s, id, {}, *report); });
-  if (verify) answer = unit([&](auto& s) { return on_message(s, id, {}, *verify); });
+  const auto answer = unit([&](auto& s) {
+    return std::visit([&](const auto& message) { return on_message(s, id, {}, message); }, body);
+  });
   story.back() += " <- " + (answer ? std::string(type_of(*answer)) : "nothing");
   if (const auto* error = answer ? std::get_if<ErrorAnswer>(&*answer) : nullptr) story.back() += ": " + error->error.message;
   if (const auto* hold = answer ? std::get_if<HoldAnswer>(&*answer) : nullptr)
