@@ -24,7 +24,7 @@ mqtt::Options mqtt_options(const Options& options, const std::string& id, const 
   result.cert_file = options.cert_file;
   result.key_file = options.key_file;
   result.keepalive = kKeepalive;
-  // The verdict of one run is never the late answer to an earlier one; what else the server said comes again on request.
+  // No late answer to an earlier run is taken for one to this; what else the server said comes again on request.
   if (options.once) result.session_expiry = std::chrono::seconds(0);
   for (const auto* type :
        {"metadata", "success", "retry", "failed", "queued", "up_to_date", "cancel", "hold", "error", "chunk/+/+"}) {

@@ -11,8 +11,8 @@ namespace ota::engine {
 
 class TaskService;
 
-/// A copy in memory of rows that only the engine changes, so that a contact of a device needs no look into the database.
-/// Read at start and after a unit was undone.
+/// A copy in memory of rows that only the engine changes, so that a contact of a device needs no look into the
+/// database. Read at start and after a unit was undone.
 class Channels {
  public:
   explicit Channels(TaskService& service) : service_(service) {}

@@ -132,7 +132,7 @@ std::optional<Answer> on_late_report(TaskService& service, Task& task, const Pro
 }  // namespace
 
 std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const Credentials& who,
-                                  const ProgressReport& message) {
+                                 const ProgressReport& message) {
   auto device = authenticate_device(service, id, who);
   if (!device) return ErrorAnswer{device.error(), message.task};
   device->link.merge(message.link);
@@ -158,7 +158,7 @@ std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const
 }
 
 std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const Credentials& who,
-                                const VerifyReport& message) {
+                                 const VerifyReport& message) {
   auto device = authenticate_device(service, id, who);
   if (!device) return ErrorAnswer{device.error(), message.task};
   service.registry.mark_seen(*device);

@@ -145,7 +145,7 @@ std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const
 }
 
 std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const Credentials& who,
-                                        const AttributeReport& report) {
+                                 const AttributeReport& report) {
   auto device = authenticate_device(service, id, who);
   if (!device) return ErrorAnswer{device.error(), {}};
   auto attributes = changed_by(report, device->attributes);

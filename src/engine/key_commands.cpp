@@ -60,6 +60,7 @@ void KeyCommands::put_key(KeyChange change, Caller caller, Done<ApiKey> done) {
   order_by<ApiKey>(loop_, std::move(done), caller, action, std::move(target), {},
                    [change = std::move(change)](TaskService& service) { return on_put_key(service, change); });
 }
+
 void KeyCommands::remove_key(std::string name, Caller caller, Done<void> done) {
   auto target = name;
   order_by<void>(loop_, std::move(done), caller, "key.remove", std::move(target), {},

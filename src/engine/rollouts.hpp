@@ -19,8 +19,8 @@ namespace ota::engine {
 
 class TaskService;
 
-/// Rollouts that have not ended: a copy in memory of rows that only the engine changes, so that a
-/// contact of a device needs no look into the database. Read at start and after a unit was undone.
+/// Rollouts that have not ended: a copy in memory of rows that only the engine changes, so that a contact of a device
+/// needs no look into the database. Read at start and after a unit was undone.
 class Rollouts {
  public:
   explicit Rollouts(TaskService& service) : service_(service) {}

@@ -67,12 +67,12 @@ void Scheduler::await_digests(Task& task) {
 /// Whether `best`, the next of its device, waits for others behind its uplink. Those behind one poor uplink only slow
 /// each other down.
 bool Scheduler::waits_for_uplink(const Device& device, const Task* best) {
-  auto& unit = service_.rows.unit;
+  auto& queue = service_.rows.unit.queue();
   const bool full = best && best->priority != Priority::security && service_.runs.uplink_is_full(device);
   if (full) {
-    unit.queue().hold(device.id, device.uplink(), best->id.number);
+    queue.hold(device.id, device.uplink(), best->id.number);
   } else if (!device.held_uplink.empty()) {
-    unit.queue().hold(device.id, {}, 0);
+    queue.hold(device.id, {}, 0);
     // It leaves its place to the next where it doesn't take it itself.
     if (!best && !service_.runs.uplink_is_full(device))
       if (auto next = service_.rows.devices().first_held(device.held_uplink)) mark_dirty(*next);
@@ -95,6 +95,7 @@ bool Scheduler::is_free_for(const Task& best) {
 
 std::optional<Task> Scheduler::update_readiness(const std::string& id, const std::string& asker, bool alone) {
   auto& unit = service_.rows.unit;
+  auto& queue = unit.queue();
   const auto device = service_.registry.find(id);
   const bool present = device && device->present_until_tl > service_.now();
   auto queued = unit.queued_of(id, kMaxQueuedOfDevice);
@@ -115,7 +116,7 @@ std::optional<Task> Scheduler::update_readiness(const std::string& id, const std
   }
   if (best && others != WaitReason::behind_own) best = nullptr;
   // Who is alone needn't stand in the queue to be the next.
-  const bool direct = best && alone && best->wait_reason != WaitReason::slot && slot_is_free() && unit.queue().is_empty();
+  const bool direct = best && alone && best->wait_reason != WaitReason::slot && slot_is_free() && queue.is_empty();
   for (std::size_t i = 0; i < queued.size(); ++i) {
     const bool of_device = reasons[i] == WaitReason::none || reasons[i] == WaitReason::device_offline ||
                            reasons[i] == WaitReason::digests || reasons[i] == WaitReason::poll;
@@ -125,7 +126,7 @@ std::optional<Task> Scheduler::update_readiness(const std::string& id, const std
       reasons[i] = others;
     set_wait(queued[i], reasons[i]);
   }
-  unit.queue().set_ready(id, best && !direct ? std::optional{best->id.number} : std::nullopt);
+  queue.set_ready(id, best && !direct ? std::optional{best->id.number} : std::nullopt);
   return direct ? std::optional{*best} : std::nullopt;
 }
 
@@ -166,15 +167,15 @@ void Scheduler::dispatch(Task& task, const std::string& asker) {
 }
 
 void Scheduler::fill_slots(const std::string& asker) {
-  auto& unit = service_.rows.unit;
+  auto& queue = service_.rows.unit.queue();
   for (;;) {
-    if (unit.queue().version() == nothing_since_ || unit.queue().is_empty()) return;
+    if (queue.version() == nothing_since_ || queue.is_empty()) return;
     auto heads = service_.rows.tasks().ready_heads();
     if (heads.empty()) return;
     const bool full = !slot_is_free();
     const bool urgent = heads.front().priority == Priority::security;
     if (full && !urgent && (heads.front().unasked || !service_.rows.tasks().unasked_holds_slot())) {
-      nothing_since_ = unit.queue().version();
+      nothing_since_ = queue.version();
       return;
     }
     auto best = full && urgent ? heads.begin()

@@ -51,7 +51,7 @@ class Scheduler {
 
   TaskService& service_;
   std::set<std::string> dirty_;
-  std::uint64_t nothing_since_ = 0;  // Unit::queue_version() when there was nothing to do
+  std::uint64_t nothing_since_ = 0;  // SlotQueue::version() when there was nothing to do
 };
 
 }  // namespace ota::engine

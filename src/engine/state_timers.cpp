@@ -55,10 +55,8 @@ void StateTimers::arm(Task& task) {
 }
 
 std::optional<Millis> StateTimers::next() {
-  const auto due = service_.rows.tasks().next_due();
-  const auto lapse = service_.rows.devices().next_lapse();
-  auto next = due;
-  for (const auto& other : {lapse, service_.rollouts.next_timer()})
+  auto next = service_.rows.tasks().next_due();
+  for (const auto& other : {service_.rows.devices().next_lapse(), service_.rollouts.next_timer()})
     if (other && (!next || *other < *next)) next = other;
   return next;
 }

@@ -1,5 +1,5 @@
-// How long a task stays in its state, and what follows when that time is over. The one place that a new state changes in
-// the engine.
+// How long a task stays in its state, and what follows when that time is over. The one place in the engine that a new
+// state changes.
 #pragma once
 
 #include <optional>

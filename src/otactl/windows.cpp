@@ -9,6 +9,7 @@
 #include "otactl/terminal.hpp"
 
 namespace ota::otactl {
+
 Json parse_window(std::string_view text) {
   auto words = parts_of(text, ' ');
   Json window = Json::object();

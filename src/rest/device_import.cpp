@@ -107,7 +107,8 @@ boost::asio::awaitable<void> issue(Context& context, Caller caller, Lines& lines
   if (places.empty()) co_return;
   std::function<void(std::size_t, engine::Done<void>)> send = [&](auto i, auto done) {
     const auto& line = lines[places[i]];
-    context.engine.registry().set_device_secret(line.line.change.device, firmware::sha256(line.token), caller, std::move(done));
+    context.engine.registry().set_device_secret(line.line.change.device, firmware::sha256(line.token), caller,
+                                                std::move(done));
   };
   auto waiting = all_of<void>(places.size(), std::move(send));
   const auto results = co_await std::move(waiting);

@@ -25,21 +25,23 @@ void SlotQueue::set_ready(const std::string& device, std::optional<std::int64_t>
 }
 
 std::int64_t SlotQueue::slots_held() {
-  if (!unit_.impl_->slots) {
+  auto& rows = *unit_.impl_;
+  if (!rows.slots) {
     unit_.flush();
-    unit_.impl_->slots = unit_.impl_->slots_held.value(&Rows::integer).value_or(0);
+    rows.slots = rows.slots_held.value(&Rows::integer).value_or(0);
   }
-  return *unit_.impl_->slots;
+  return *rows.slots;
 }
 
 bool SlotQueue::is_empty() {
-  if (unit_.impl_->ready > 0) return false;
+  auto& rows = *unit_.impl_;
+  if (rows.ready > 0) return false;
   // Where others were ready they may have left since: most often there were none.
-  if (!unit_.impl_->ready_before || *unit_.impl_->ready_before) {
+  if (!rows.ready_before || *rows.ready_before) {
     unit_.flush();
-    unit_.impl_->ready_before = unit_.impl_->ready_any.rows().next();
+    rows.ready_before = rows.ready_any.rows().next();
   }
-  return !*unit_.impl_->ready_before;
+  return !*rows.ready_before;
 }
 
 std::uint64_t SlotQueue::version() const { return unit_.impl_->version; }

@@ -157,7 +157,8 @@ class Engine {
 
   // Devices (docs/device-protocol.md).
   /// Answers as the message's part of the protocol says; nothing for a progress that needs no answer, and for
-  /// attributes that were kept. Errc::malformed beyond AttributeReport::kMost, where all attributes stay as they were.
+  /// attributes that were kept. Attributes that the settings name (ddi.version_attribute, ddi.hardware_attribute) count
+  /// as what a request says. Errc::malformed beyond AttributeReport::kMost, where all attributes stay as they were.
   virtual void receive(DeviceId device, Credentials who, DeviceMessage message, Reply reply) = 0;
   /// A request by a client that only fetches; answers an Offer, QueuedAnswer, UpToDateAnswer or ErrorAnswer.
   virtual void latest(LatestQuery query, Credentials who, Reply reply) = 0;
