@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Checks that each module includes only modules below it, and that a library is included by its own modules alone.
 
-Also that nobody but the storage knows SQL, and that docs/architecture.md shows the modules as they are; --picture prints what it has to show.
+Also that nobody but the storage knows SQL, and that docs/architecture.md shows the modules as they are, and links files that are
+there; --picture prints what it has to show.
 """
 import pathlib
 import re
@@ -119,8 +120,13 @@ def main():
         return 0
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
     wrong = check(root)
-    if picture() not in (root / "docs/architecture.md").read_text():
+    document = root / "docs/architecture.md"
+    text = document.read_text()
+    if picture() not in text:
         wrong.append("docs/architecture.md doesn't show the modules as they are: paste what tests/rooms.py --picture prints")
+    for link in re.findall(r"\]\(([^)#\s]+)", text):
+        if "://" not in link and not (document.parent / link).exists():
+            wrong.append(f"docs/architecture.md links {link}, which isn't there")
     print("\n".join(wrong) if wrong else "modules: every include is in its place")
     return 1 if wrong else 0
 
