@@ -88,7 +88,7 @@ Result<void> make_task(TaskService& service, const Device& device, const std::st
   auto task = task_for(device, *firmware, *grid);
   task.confirm = service.default_confirm();
   task.unasked = !device.proven();
-  if (task.unasked) service.newcomers.forget_ended(device);
+  if (task.unasked) service.newcomers.on_request(device.id);
   service.lifecycle.insert(task, "device");
   return {};
 }

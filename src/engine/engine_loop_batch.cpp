@@ -169,6 +169,7 @@ void EngineLoop::chores(TaskService& service) {
     looked_ = now;
   }
   service.timers.run();
+  service.newcomers.forget_ended();
   const bool walks = service.admission.walk();
   service.scheduler.schedule();
   service.history.run();

@@ -42,12 +42,16 @@ void Newcomers::audit_claim(const std::string& device, const std::string& from) 
   service_.audit(std::move(entry));
 }
 
-void Newcomers::forget_ended(const Device& device) {
-  for (const auto number : service_.rows.tasks().ended_unasked(device.id, kEndedOfStranger)) {
-    if (number == device.last_update) continue;
-    while (service_.rows.transfer_log().remove_of(number, kLinesOfStranger) == kLinesOfStranger) {
+void Newcomers::forget_ended() {
+  for (const auto& id : std::exchange(asked_, {})) {
+    const auto device = service_.registry.find(id);
+    if (!device) continue;
+    for (const auto number : service_.rows.tasks().ended_unasked(id, kEndedOfStranger)) {
+      if (number == device->last_update) continue;
+      while (service_.rows.transfer_log().remove_of(number, kLinesOfStranger) == kLinesOfStranger) {
+      }
+      service_.rows.unit.remove_task(number);
     }
-    service_.rows.unit.remove_task(number);
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 
 #include "engine/allowance.hpp"
@@ -26,8 +27,11 @@ class Newcomers {
   int admit();
   /// A new device brought its own secret: into the audit log, up to a rate.
   void audit_claim(const std::string& device, const std::string& from);
-  /// Removes the oldest tasks that ended of those which only the device asked for: above kEndedOfStranger.
-  void forget_ended(const Device& device);
+  /// A device that nobody stands behind asked for a task.
+  void on_request(const std::string& device) { asked_.insert(device); }
+  /// Of each device in on_request() since the last call: removes the oldest tasks that ended and that only the device
+  /// asked for, above kEndedOfStranger. Once a batch, because it writes what the unit of work holds.
+  void forget_ended();
   /// Removes devices that nobody vouches for and that were not seen for devices.forget_unproven_days, with the tasks
   /// that only they asked for; a bounded number. True where more may be left.
   bool forget_absent();
@@ -37,7 +41,8 @@ class Newcomers {
   Allowance devices_;
   Allowance claims_;
   std::uint64_t claims_left_out_ = 0;
-  std::string looked_at_;  // the last device that forget_absent() looked at
+  std::set<std::string> asked_;  // at most a batch of them
+  std::string looked_at_;        // the last device that forget_absent() looked at
 };
 
 }  // namespace ota::engine
