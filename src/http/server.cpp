@@ -215,7 +215,12 @@ class ServerImpl final : public Server {
     }
     auto session = std::make_shared<Session>(worker, listener->context, std::move(place), std::move(socket),
                                              std::move(tls), to_text(peer));
-    asio::post(worker.io(), [session = std::move(session)] { session->start(); });
+    // Counted now: a worker may take long to start it, and a burst has to be seen before.
+    worker.expects();
+    asio::post(worker.io(), [&worker, session = std::move(session)] {
+      session->start();
+      worker.started();
+    });
   }
 
   /// On the first worker's thread.

@@ -86,7 +86,11 @@ class Worker {
   void goes_on(SessionHook& connection);
   /// Ends the oldest connection of that kind; false if there is none. `crowded`: unproven ones get no minimum time.
   bool end_one(Yields kind, bool crowded);
-  /// Number of waiting connections that never finished a request. Any thread.
+  /// Announces a connection whose session will be started on this worker's thread; it counts as unproven. Any thread.
+  void expects() { unproven_count_.fetch_add(1, std::memory_order_relaxed); }
+  /// Ends what expects() announced: the session counts by itself.
+  void started() { unproven_count_.fetch_sub(1, std::memory_order_relaxed); }
+  /// Number of connections that never finished a request: announced or waiting. Any thread.
   std::size_t unproven() const { return unproven_count_.load(std::memory_order_relaxed); }
   /// Sends the peer an error that the server is full; the socket is closed a little later, so that the reply isn't
   /// lost.
@@ -122,7 +126,7 @@ class Worker {
   Queue idle_;                                  // these three: longest first
   Queue unproven_;                              // never finished a request
   Queue unfinished_;                            // finished one, and is in another one
-  std::atomic<std::size_t> unproven_count_{0};  // of unproven_
+  std::atomic<std::size_t> unproven_count_{0};  // of unproven_, and those announced
   boost::asio::io_context io_{1};
   std::deque<boost::asio::ip::tcp::socket> refused_;
   boost::asio::steady_timer timer_{io_};

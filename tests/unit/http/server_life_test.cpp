@@ -2,6 +2,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <future>
 #include <mutex>
 
 #include "http/deadline.hpp"
@@ -62,6 +63,9 @@ class Life : public ::testing::Test {
         const int value = co_await std::move(waiting);
         reply.content_type = "text/plain";
         reply.body = std::to_string(value);
+      } else if (request.path() == "/block") {
+        blocked = true;
+        unblock.get_future().wait();
       } else if (request.path() == "/sleep") {
         boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, 1h);
         co_await timer.async_wait(boost::asio::use_awaitable);
@@ -99,6 +103,8 @@ class Life : public ::testing::Test {
   std::shared_ptr<TestFile> file = std::make_shared<TestFile>(std::string(kSize, 'f'));
   std::atomic<Errc> upload_error{Errc::server_fault};
   std::atomic<int> uploads{0};
+  std::atomic<bool> blocked{false};
+  std::promise<void> unblock;
   std::unique_ptr<TestServer> server;
   std::vector<std::unique_ptr<RawClient>> busy_ones;
 };
@@ -324,6 +330,28 @@ TEST_F(Life, ConnectionsThatNeverFinishARequestGiveWayFirst) {
       server.reset();
     }
   }
+}
+
+TEST_F(Life, ConnectionsThatAreNotStartedYetCountAsUnproven) {
+  constexpr const char* kHead = "HEAD /f HTTP/1.1\r\nHost: x\r\n\r\n";
+  auto options = TestServer::defaults();
+  options.max_connections = 12;
+  serve(options);
+  RawClient used(server->address);
+  EXPECT_EQ(used.ask(kHead, true).status, 200);
+  RawClient blocker(server->address);  // the second worker takes every other connection, and starts none of them
+  blocker.send("GET /block HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(eventually([this] { return blocked.load(); }));
+  std::vector<std::unique_ptr<RawClient>> silent;
+  for (unsigned i = 0; i < 10; ++i) {
+    silent.push_back(std::make_unique<RawClient>(server->address));
+    EXPECT_TRUE(open_is(3u + i));
+  }
+  RawClient newcomer(server->address);
+  EXPECT_EQ(newcomer.ask(kHead, true).status, 200);
+  EXPECT_EQ(used.ask(kHead, true).status, 200) << "who finished a request stays";
+  EXPECT_TRUE(silent.front()->ended());
+  unblock.set_value();
 }
 
 TEST(DeadlineOf, WhoBringsWhatItOwesIsNotOwing) {
