@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <iostream>
 
 #include "app/arguments.hpp"
@@ -34,7 +35,8 @@ sigset_t block_signals() {
 
 /// The next signal, or 0 after `wait`.
 int next_signal(const sigset_t& set, milliseconds wait) {
-  const timespec time{wait.count() / 1000, (wait.count() % 1000) * 1'000'000};
+  const timespec time{static_cast<std::time_t>(wait.count() / 1000),
+                      static_cast<long>(wait.count() % 1000) * 1'000'000};
   const int number = sigtimedwait(&set, nullptr, &time);
   return number > 0 ? number : 0;
 }

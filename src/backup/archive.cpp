@@ -7,6 +7,8 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <ctime>
 
 #ifdef OTAD_STATIC_LIBARCHIVE
 #include "backup/static_libarchive.hpp"
@@ -56,7 +58,8 @@ Result<void> ArchiveWriter::add(const std::string& name, std::uint64_t size, Wal
   archive_entry_set_size(entry.get(), static_cast<la_int64_t>(size));
   archive_entry_set_filetype(entry.get(), AE_IFREG);
   archive_entry_set_perm(entry.get(), 0600);
-  archive_entry_set_mtime(entry.get(), std::chrono::floor<std::chrono::seconds>(changed).time_since_epoch().count(), 0);
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(changed).time_since_epoch().count();
+  archive_entry_set_mtime(entry.get(), static_cast<std::time_t>(seconds), 0);
   if (archive_write_header(handle_.get(), entry.get()) != ARCHIVE_OK) return failed("written");
   std::array<char, kBlock> block{};
   for (auto left = size; left > 0;) {

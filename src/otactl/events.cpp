@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <deque>
 
 #include "ota/base/text.hpp"
@@ -119,7 +120,7 @@ std::string newest_lines(Call& call, std::int64_t most) {
     lines.insert(lines.begin(), found.begin(), found.end());
     end = begin;
   }
-  if (std::ssize(lines) > most) lines.erase(lines.begin(), lines.end() - most);
+  if (std::ssize(lines) > most) lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(most));
   return fmt::format("{}", fmt::join(lines, ""));
 }
 
