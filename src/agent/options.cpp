@@ -226,8 +226,11 @@ void complete(Options& options) {
   if (options.http_ca_file.empty()) options.http_ca_file = options.ca_file;
   if (options.max_chunk_bytes == 0u) options.max_chunk_bytes.reset();
   if (options.max_message_bytes == 0u) options.max_message_bytes.reset();
-  std::erase(options.trusted_keys, "");
-  for (const auto& key : options.trusted_keys) check_unchanged("--trusted-key", key);
+  for (const auto& key : options.trusted_keys) {
+    if (key.empty())
+      throw CLI::ValidationError("--trusted-key is empty: name a file, or leave the option out to accept unsigned images");
+    check_unchanged("--trusted-key", key);
+  }
 }
 
 }  // namespace

@@ -74,9 +74,11 @@ std::vector<CLI::ConfigItem> OptionsFile::from_config(std::istream& in) const {
       if (option == nullptr || !option->get_configurable() || key.str().find('-') != std::string_view::npos) {
         refuse(key.source(), unknown(app_, key.str()));
       }
+      auto values = values_of(node, kind_of(*option), key.str());
+      if (values.empty()) continue;  // an empty list is the default
       auto& item = found.emplace_back();
       item.name = name;
-      item.inputs = values_of(node, kind_of(*option), key.str());
+      item.inputs = std::move(values);
     }
   } catch (const toml::parse_error& error) {
     refuse(error.source(), fmt::format("not TOML: {}", error.description()));

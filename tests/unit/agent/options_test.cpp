@@ -211,6 +211,8 @@ TEST_F(OptionsTest, SecretsThatOthersMayReadOrChangeAreRefused) {
 }
 
 TEST_F(OptionsTest, WhatOthersMayChangeIsNotGoneBy) {
+  EXPECT_NE(refused({"--id", "gw", "--hardware", "a", "--trusted-key", ""}).find("--trusted-key is empty"),
+            std::string::npos);
   const auto said = refused({"--id", "gw", "--hardware", "a", "--trusted-key", secret("vendor.pem", 0646)});
   EXPECT_NE(said.find("--trusted-key"), std::string::npos) << said;
   EXPECT_NE(said.find("chmod o-w"), std::string::npos) << said;
