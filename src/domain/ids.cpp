@@ -20,6 +20,11 @@ bool is_name(std::string_view text, std::size_t longest) {
   return !text.empty() && text.size() <= longest && std::all_of(text.begin(), text.end(), is_name_char);
 }
 
+/// A part of a URL's path: clients fold `.` and `..` away (RFC 3986, 5.2.4).
+bool is_path_name(std::string_view text, std::size_t longest) {
+  return is_name(text, longest) && text != "." && text != "..";
+}
+
 bool is_date(std::int32_t day) {
   return std::chrono::year_month_day{std::chrono::year{day / 10'000}, std::chrono::month(day / 100 % 100),
                                      std::chrono::day(day % 100)}
@@ -29,7 +34,7 @@ bool is_date(std::int32_t day) {
 }  // namespace
 
 std::optional<DeviceId> DeviceId::parse(std::string_view text) {
-  if (!is_name(text, 128) || text == "." || text == "..") return std::nullopt;
+  if (!is_path_name(text, 128)) return std::nullopt;
   return DeviceId(std::string(text));
 }
 
@@ -59,6 +64,8 @@ std::optional<TaskId> TaskId::parse(std::string_view text) {
 std::string TaskId::str() const { return fmt::format("OTA_{:08}_{:06}", day, number); }
 
 bool valid_hardware(std::string_view text) { return text.empty() || is_name(text, 64); }
+
+bool valid_key_name(std::string_view text) { return is_path_name(text, 64); }
 
 bool valid_channel(std::string_view text) { return is_channel_name(text); }
 

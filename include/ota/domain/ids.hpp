@@ -49,6 +49,10 @@ struct TaskId {
 /// A hardware type: empty (all devices) or 1 to 64 of `A-Z a-z 0-9 _ . : @ -`.
 bool valid_hardware(std::string_view text);
 
+/// The name of an API key, which is a part of its URL's path: 1 to 64 of `A-Z a-z 0-9 _ . : @ -`, neither `.` nor `..`
+/// (RFC 3986, 5.2.4).
+bool valid_key_name(std::string_view text);
+
 /// A channel: 1 to 64 of `a-z 0-9 _ -`.
 bool valid_channel(std::string_view text);
 

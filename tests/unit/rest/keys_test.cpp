@@ -34,6 +34,8 @@ TEST(KeyCalls, BadInputIsRefusedByName) {
       {R"({"role":"viewer"})", "name"},
       {R"({"name":"a"})", "role"},
       {R"({"name":"a b","role":"viewer"})", "name"},
+      {R"({"name":".","role":"viewer"})", "name"},
+      {R"({"name":"..","role":"viewer"})", "name"},
       {R"({"name":"a","role":"root"})", "role"},
       {R"({"name":"a","role":"viewer","scope":["version=1"]})", "scope"},
       {R"({"name":"a","role":"viewer","scope":"tag.a=b"})", "scope"},
