@@ -507,6 +507,13 @@ class FirstContact : public TaskServiceTest {
   std::size_t audited() { return service->rows.audit_log.list({}, 0, 100).size(); }
 };
 
+TEST_F(FirstContact, AnUnfitTokenIsRefusedBesideACertificateToo) {
+  auto certified = with(7, false);
+  certified.certified = true;
+  EXPECT_FALSE(welcome("gw-1", certified));
+  EXPECT_FALSE(row_of("gw-1"));
+}
+
 TEST_F(FirstContact, TheTokenOfANewDeviceIsItsSecretFromThenOn) {
   auto first = with(7);
   first.remote = "192.0.2.7:4711";

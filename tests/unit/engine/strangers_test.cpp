@@ -76,6 +76,9 @@ TEST_F(Strangers, SoManyAreTakenInAMinute) {
   Credentials certified;
   certified.certified = true;
   EXPECT_FALSE(refused("f", certified));
+  Credentials gateway;
+  gateway.gateway = true;
+  EXPECT_FALSE(refused("gateway", gateway));
   registers("g");
   EXPECT_FALSE(refused("g"));
   add_firmware("2.0.0");
