@@ -49,16 +49,24 @@ bool Scrubber::wait_until(Steady::time_point time) {
 
 void Scrubber::look() {
   if (Steady::now() < next_look_) return;
-  look_();
+  try {
+    look_();
+  } catch (const std::exception& e) {
+    log::error(std::string("the firmware folder could not be looked at: ") + e.what());
+  }
   next_look_ = Steady::now() + std::max<std::chrono::milliseconds>(pace_.look_every, std::chrono::seconds(1));
 }
 
 void Scrubber::run() {
   const auto every = std::max<std::chrono::milliseconds>(pace_.scrub_every, std::chrono::seconds(1));
   for (auto next = Steady::now(); wait_until(next); next = std::max(next + every, Steady::now())) {
-    for (const auto& image : images_()) {
-      if (!wait_until(Steady::now())) return;
-      scrub(*image);
+    try {
+      for (const auto& image : images_()) {
+        if (!wait_until(Steady::now())) return;
+        scrub(*image);
+      }
+    } catch (const std::exception& e) {
+      log::error(std::string("the scrub of stored images ended early and begins anew at its next time: ") + e.what());
     }
   }
 }
