@@ -224,6 +224,8 @@ Answer FakeServer::respond(const std::string& path) {
     }
     return {200, digests, ""};
   }
+  // For several chunks, where the machine is so busy that the link seems slow; ranges are not served here.
+  if (path.find("/image") != std::string::npos) return {200, firmware.image, ""};
   auto at = path.find("/chunks/");
   auto index = static_cast<std::size_t>(std::stoul(path.substr(at + 8)));
   if (on_chunk) {
