@@ -122,8 +122,7 @@ bool has_key(const Settings& settings, const std::string& name) {
 }
 
 int add_key(const Settings& settings, const Arguments& arguments) {
-  if (!valid_key_name(arguments.name))
-    return complain("--name must be 1 to 64 of A-Z a-z 0-9 _ . : @ -, and neither . nor ..", kBadSettings);
+  if (!valid_key_name(arguments.name)) return complain(fmt::format("--name {}", kKeyNameRule), kBadSettings);
   const auto secret = make_key(settings, arguments.name, parse_role(arguments.role).value_or(Role::viewer));
   if (!secret) return complain(secret.error().message);
   std::cerr << fmt::format("The key of {} ({}). It is shown only once; send it as \"Authorization: Bearer <key>\".\n",

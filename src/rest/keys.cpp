@@ -103,8 +103,7 @@ Answering add_key(Context& context, Call& call) {
   change.what = engine::KeyChange::What::add;
   for (const auto* name : {"name", "role"}) fields->require(name);
   change.name = fields->text("name", kMaxText).value_or("");
-  if (fields->has("name") && !valid_key_name(change.name))
-    fields->errors().add("name", "must be 1 to 64 of A-Z a-z 0-9 _ . : @ -, and neither . nor ..");
+  if (fields->has("name") && !valid_key_name(change.name)) fields->errors().add("name", kKeyNameRule);
   read_change(*fields, change);
   fields->refuse_unknown({"name", "role", "scope", "expires_at"});
   if (auto checked = fields->check(Errc::malformed); !checked) co_return checked.error();

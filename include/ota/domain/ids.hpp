@@ -16,6 +16,9 @@ inline constexpr const char* kDeviceIdRule =
 /// The rule of a hardware type where empty means any, for error messages.
 inline constexpr const char* kHardwareRule = "must be at most 64 of A-Z a-z 0-9 _ . : @ -";
 
+/// The rule of an API key's name, for error messages.
+inline constexpr const char* kKeyNameRule = "must be 1 to 64 of A-Z a-z 0-9 _ . : @ -, and neither . nor ..";
+
 /// 1 to 128 of `A-Z a-z 0-9 _ . : @ -`; not `.` or `..`, which clients resolve in URLs (RFC 3986, 5.2.4).
 class DeviceId {
  public:
