@@ -159,6 +159,7 @@ bool EngineLoop::run_apart(TaskService& service, Command& command) {
 
 void EngineLoop::chores(TaskService& service) {
   service.set_clock();
+  service.newcomers.forget_ended();  // first: what throws later leaves nothing to the next batch
   if (std::exchange(resync_, false)) service.resync();
   const auto now = clock_.steady();
   if (now - flushed_ >= kFlushEvery) {
@@ -169,7 +170,6 @@ void EngineLoop::chores(TaskService& service) {
     looked_ = now;
   }
   service.timers.run();
-  service.newcomers.forget_ended();
   const bool walks = service.admission.walk();
   service.scheduler.schedule();
   service.history.run();
