@@ -1,6 +1,10 @@
+#include <atomic>
+#include <stdexcept>
 #include <thread>
 
+#include "firmware/scrubber.hpp"
 #include "fixtures.hpp"
+#include "support/eventually.hpp"
 
 namespace ota::firmware {
 namespace {
@@ -72,6 +76,30 @@ TEST_F(ScrubTest, DigestsOfARottenImageAreNotTaken) {
   ASSERT_TRUE(damages_.wait_for(1));
   store_.reset();
   EXPECT_TRUE(hashed_.all().empty());
+}
+
+struct NoKeeper final : ImageKeeper {
+  bool in_slices(std::function<bool()>) override { return false; }
+  bool stopping() const noexcept override { return false; }
+  Result<std::shared_ptr<const Manifest>> block_digests(StoredImage&) override { return fail(Errc::not_found, ""); }
+  Error quarantine(StoredImage&, const Error& why) override { return why; }
+  bool unhashed(const Digest&) const override { return false; }
+  void hashed(const Stored&) override {}
+};
+
+TEST(Scrubber, GoesOnAfterWhatIsThrown) {
+  NoKeeper keeper;
+  std::atomic<int> passes{0}, looks{0};
+  const auto images = [&]() -> std::vector<std::shared_ptr<StoredImage>> {
+    ++passes;
+    throw std::runtime_error("no images");
+  };
+  const auto look = [&] {
+    ++looks;
+    throw std::runtime_error("no folder");
+  };
+  const Scrubber scrubber({}, images, look, keeper);
+  EXPECT_TRUE(test::eventually([&] { return passes >= 2 && looks >= 2; }));
 }
 
 TEST_F(ScrubTest, CountsAsACheck) {
