@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks that each module includes only modules below it, and that a library is included by its own modules alone.
 
-Also that nobody but the storage knows SQL, and that docs/architecture.md shows the modules as they are, and links files that are
-there; --picture prints what it has to show.
+Also that nobody but the storage knows SQL, and that docs/architecture.md shows the modules as they are, and links files
+that are there; --picture prints what it has to show.
 """
 import pathlib
 import re

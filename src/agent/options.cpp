@@ -228,7 +228,7 @@ void complete(Options& options) {
   if (options.max_message_bytes == 0u) options.max_message_bytes.reset();
   for (const auto& key : options.trusted_keys) {
     if (key.empty())
-      throw CLI::ValidationError("--trusted-key is empty: name a file, or leave the option out to accept unsigned images");
+      throw CLI::ValidationError("--trusted-key is empty: name a file, or leave it out to accept unsigned images");
     check_unchanged("--trusted-key", key);
   }
 }

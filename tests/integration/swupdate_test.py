@@ -99,6 +99,7 @@ class Cycle(SwupdateCase):
         task, _ = self.update(device, "2.0.5", image("2.0.5", 12_000_000))
         wait_until(lambda: self.rest.task(task)["progress"]["bytes"] > 100_000, "some of it is there", 120)
         self.assertEqual(self.rest.call("POST", f"/tasks/{task}/cancel").status, 200)
+
         def closed():
             return any(entry["kind"] == "report" and entry["event"] == "cancel: closed"
                        for entry in self.rest.items(f"/tasks/{task}/log"))

@@ -180,7 +180,8 @@ void FleetHistory::changes_device() {
   if (chance(15)) change.timezone = device.timezone;
   if (chance(8)) change.hardware = device.hardware = chance(60) ? "gw-a" : "gw-b";
   order<PutDevice>(device.id + " is changed" + (change.pinned ? *change.pinned ? ", pinned" : ", not pinned" : "") +
-                       (change.channel ? ", to " + *change.channel : "") + (change.hardware ? ", " + *change.hardware : ""),
+                       (change.channel ? ", to " + *change.channel : "") +
+                       (change.hardware ? ", " + *change.hardware : ""),
                    [=](TaskService& s) { return on_change_device(s, change); });
 }
 
