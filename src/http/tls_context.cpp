@@ -1,7 +1,9 @@
 #include "http/tls_context.hpp"
 
 #include <fmt/format.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509err.h>
 
 #include <boost/asio/ssl/context.hpp>
 #include <cstring>
@@ -29,6 +31,12 @@ Error unusable(std::string_view what, const std::string& file, const boost::syst
               fmt::format("can't use {} {}: {}; it must be a PEM file that otad may read", what, file, ec.message()));
 }
 
+/// OpenSSL compares a key of the certificate's type while it reads it.
+bool is_mismatch(const boost::system::error_code& ec) {
+  const auto code = static_cast<unsigned long>(ec.value());
+  return ERR_GET_LIB(code) == ERR_LIB_X509 && ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<ssl::context>> make_tls_context(const TlsOptions& options) try {
@@ -49,8 +57,8 @@ Result<std::shared_ptr<ssl::context>> make_tls_context(const TlsOptions& options
   context->use_certificate_chain_file(options.cert_file, ec);
   if (ec) return unusable("the TLS certificate", options.cert_file, ec);
   context->use_private_key_file(options.key_file, ssl::context::pem, ec);
-  if (ec) return unusable("the TLS key", options.key_file, ec);
-  if (SSL_CTX_check_private_key(native) != 1) {
+  if (ec && !is_mismatch(ec)) return unusable("the TLS key", options.key_file, ec);
+  if (ec || SSL_CTX_check_private_key(native) != 1) {
     return fail(Errc::malformed, fmt::format("the TLS key {} does not match the certificate {}", options.key_file,
                                              options.cert_file));
   }

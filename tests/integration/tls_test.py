@@ -211,14 +211,26 @@ class Tls(unittest.TestCase):
             busy.request("GET", f"/download/{digest(data)[7:]}/image?task={task}")
             reply = busy.getresponse()
             part = reply.read(100_000)
-            # First one that can't be used: what serves goes on serving.
-            old = self.server_crt.read_bytes(), self.server_key.read_bytes()
-            mark = len(self.daemon.log())
-            self.server_crt.write_text("nonsense")
-            self.daemon.send_signal(signal.SIGHUP)
-            wait_until(lambda: self.daemon.log_lines("the certificates are unchanged", mark), "the fault is told")
-            self.assertEqual(self.serial(), before)
-            self.server_crt.write_bytes(old[0])
+            # First some that can't be used: what serves goes on serving.
+            certificate, key = self.server_crt.read_bytes(), self.server_key.read_bytes()
+            other = self.ca.issue("server-other", "server")
+            for label, spoil, why in (
+                    ("nonsense", lambda: self.server_crt.write_text("nonsense"), "the TLS certificate"),
+                    ("not there", self.server_crt.unlink, "the TLS certificate"),
+                    ("another's key", lambda: self.server_key.write_bytes(other[1].read_bytes()), "does not match"),
+                    ("a key for all", lambda: self.server_key.chmod(0o644), "http.tls_key")):
+                with self.subTest(label):
+                    mark = len(self.daemon.log())
+                    spoil()
+                    self.daemon.send_signal(signal.SIGHUP)
+                    wait_until(lambda: self.daemon.log_lines("the settings were read again", mark), "it was heard")
+                    line, = self.daemon.log_lines("the certificates are unchanged", mark)
+                    self.assertIn("error", line)
+                    self.assertIn(why, line)
+                    self.assertEqual(self.serial(), before)
+                self.server_crt.write_bytes(certificate)
+                self.server_key.chmod(0o600)
+                self.server_key.write_bytes(key)
             self.ca.issue("server-again", "server", file="server")
             self.daemon.send_signal(signal.SIGHUP)
             wait_until(lambda: self.serial() != before, "new lines get the new certificate")
