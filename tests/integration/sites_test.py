@@ -167,14 +167,24 @@ class EveryAddress(ServerCase):
         def listening(self, begun):
             return re.search(r"listening on http://0\.0\.0\.0:(\d+)", self.log()[begun:])
 
-    def test_addresses_and_names_of_this_machine(self):
+    def open_daemon(self, **settings):
         daemon = self.Open(self.folder, self.broker.port, {
             "http.listen": "0.0.0.0:0", "security.api_auth": "off", "mqtt.client_id": "open",
-            "storage.database": f"{self.folder}/open/otad.db", "storage.firmware_dir": f"{self.folder}/open/firmware"})
-        daemon.log_path = self.folder / "open.log"
+            "storage.database": f"{self.folder}/open/otad.db", "storage.firmware_dir": f"{self.folder}/open/firmware",
+            **settings})
+        daemon.log_path = self.folder / f"{self._testMethodName}.log"
         daemon.config = self.folder / "open.toml"
         self.addCleanup(daemon.kill)
-        daemon.start()
+        return daemon.start()
+
+    def test_a_public_url_of_loopback_is_warned_of(self):
+        daemon = self.open_daemon(**{"http.public_url": "http://localhost:8080"})
+        warning, = daemon.log_lines("http://localhost:8080, which is reachable from this machine only")
+        self.assertIn("warn", warning)
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_addresses_and_names_of_this_machine(self):
+        daemon = self.open_daemon()
         name = socket.gethostname()
         addresses = {info[4][0] for info in socket.getaddrinfo(name, None, socket.AF_INET)}
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
