@@ -148,6 +148,27 @@ class Stop(ServerCase):
         self.daemon.start()
 
 
+class ShortGrace(ServerCase):
+    settings = {"shutdown_grace_s": 1}
+
+    def files(self):
+        return {path for path in (self.folder / "firmware").rglob("*") if path.is_file()}
+
+    def test_uploads_that_outlast_the_grace_leave_nothing(self):
+        before = self.files()
+        head = b"POST /firmware?version=4.0.0&hardware=hw-cut HTTP/1.1\r\nHost: localhost\r\n"
+        with contextlib.ExitStack() as lines:
+            for length in (b"Content-Length: 4000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n200000\r\n"):
+                line = lines.enter_context(socket.create_connection(("127.0.0.1", self.daemon.port), 10 * PATIENCE))
+                line.sendall(head + length + image("cut", MIB))
+            wait_until(lambda: len(self.files()) == len(before) + 2, "both are being written")
+            self.assertEqual(self.daemon.stop(1 + 5), 0, "the uploader still has the connection")
+        self.assertEqual(self.files(), before)
+        self.daemon.start()
+        self.assertNotIn("4.0.0", [item["version"] for item in self.rest.items("/firmware")])
+        self.assertEqual(self.rest.upload("4.0.0", b"whole", "hw-cut").status, 201)
+
+
 class Notified(Daemon):
     """Started as systemd does it with Type=notify and WatchdogSec=; `notes` are what it says, with their times."""
 
