@@ -222,14 +222,32 @@ class Retained(BrokerCase):
         wait_until(lambda: self.rest.task(task)["attempt"] == 2, "it is heard when it is said")
         self.retain("/ota/kept/request", {"current_version": "1.0.0"})
         for _ in range(2):
-            self.daemon.stop()
-            since = len(self.daemon.log())
-            self.daemon.start()
-            self.assertEqual(self.device("kept-witness", version="1.0.0").request()["type"], "up_to_date")
+            since = self.restart()
             self.assertEqual(self.rest.task(task)["attempt"], 2)
-            self.check_warning(since)
+            self.check_warning(since, "kept", {"progress", "request"})
 
-    def check_warning(self, since):
+    def test_orders_once(self):
+        """A request that names a version is an order."""
+        self.firmware("2.0.0", "hw-asks")
+        request = {"version": "2.0.0", "hardware": "hw-asks", "current_version": "1.0.0"}
+        self.retain("/ota/asks/request", request)
+        task = wait_until(lambda: self.rest.items("/tasks", device_id="asks"), "it is heard when it is said")[0]["task_id"]
+        self.assertEqual(self.rest.call("POST", f"/tasks/{task}/cancel").status, 200)
+        self.rest.wait_state(task, "cancelled")
+        for _ in range(2):
+            since = self.restart()
+            self.assertEqual([one["task_id"] for one in self.rest.items("/tasks", device_id="asks")], [task])
+            self.check_warning(since, "asks", {"request"})
+
+    def restart(self):
+        """Until another device was heard; where the log was."""
+        self.daemon.stop()
+        since = len(self.daemon.log())
+        self.daemon.start()
+        self.assertEqual(self.device("witness", version="1.0.0").request()["type"], "up_to_date")
+        return since
+
+    def check_warning(self, since, device, words):
         """5 has a word for it: the broker doesn't send them."""
         self.assertEqual(self.lines("retained", since=since), [])
 
@@ -237,10 +255,11 @@ class Retained(BrokerCase):
 class RetainedOn311(Retained):
     version = "3.1.1"
 
-    def check_warning(self, since):
-        lines = self.lines("retained", "device=kept", since=since)
-        self.assertEqual(len(lines), 2, lines)
-        self.assertTrue(any("/ota/kept/progress" in line for line in lines), lines)
+    def check_warning(self, since, device, words):
+        lines = self.lines("retained", f"device={device} ", since=since)
+        self.assertEqual(len(lines), len(words), lines)
+        for word in words:
+            self.assertTrue(any(f"/ota/{device}/{word}" in line for line in lines), lines)
 
 
 class Debug(BrokerCase):
