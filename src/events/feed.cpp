@@ -1,13 +1,17 @@
 #include "ota/events/feed.hpp"
 
+#include <fmt/format.h>
 #include <pthread.h>
 
 #include <algorithm>
+#include <exception>
 #include <iterator>
 #include <utility>
 
 #include "events/event_stream.hpp"
 #include "events/feed_state.hpp"
+#include "ota/base/fault.hpp"
+#include "ota/base/log.hpp"
 #include "ota/events/cloud_event.hpp"
 #include "ota/wire/errors.hpp"
 
@@ -19,9 +23,20 @@ constexpr std::chrono::milliseconds kTick{500};              // looks for stream
 constexpr std::chrono::milliseconds kAfterFailure{1'000};    // reads of a database that can't be read
 constexpr int kBusySeconds = 5;
 
+/// Logs the exception that is being handled.
+void report_exception(const char* what) {
+  log::error(fmt::format("the event feed: {} failed: {}", what, describe_exception(std::current_exception())));
+}
+
 template <class Waiters>
 void call_all(Waiters waiters, bool more) {
-  for (auto& waiter : waiters) waiter.done(more);
+  for (auto& waiter : waiters) {
+    try {
+      waiter.done(more);
+    } catch (...) {
+      report_exception("calling a reader");
+    }
+  }
 }
 
 }  // namespace
@@ -102,20 +117,29 @@ std::string Feed::State::text_of(const Event& event) const {
 void Feed::State::loop() {
   const MutexLock lock(mutex_);
   while (!stopped_) {
-    const auto now = Clock::now();
-    auto until = now + kTick;
-    if (wanted_ && !reading_ && count_ > 0) {
-      if (now >= next_read_)
-        read_more();
-      else
-        until = std::min(until, next_read_);
-    }
-    if (auto quiet = overdue(now); !quiet.empty()) {
-      const MutexUnlock unlocked(mutex_);
-      call_all(std::move(quiet), false);
+    auto until = Clock::now() + kTick;
+    try {
+      until = step(until);
+    } catch (...) {
+      report_exception("looking for readers that wait");
     }
     if (!stopped_) changed_.wait_until(mutex_, until);
   }
+}
+
+Feed::State::Clock::time_point Feed::State::step(Clock::time_point until) {
+  const auto now = Clock::now();
+  if (wanted_ && !reading_ && count_ > 0) {
+    if (now >= next_read_)
+      read_more();
+    else
+      until = std::min(until, next_read_);
+  }
+  if (auto quiet = overdue(now); !quiet.empty()) {
+    const MutexUnlock unlocked(mutex_);
+    call_all(std::move(quiet), false);
+  }
+  return until;
 }
 
 void Feed::State::read_more() {
@@ -129,7 +153,13 @@ void Feed::State::read_more() {
   };
   // A refusal is an answer of this thread, which holds the mutex.
   const MutexUnlock unlocked(mutex_);
-  if (!readers_.post(job, [self = shared_from_this()](const Error&) { self->failed(); })) failed();
+  bool taken = false;
+  try {
+    taken = readers_.post(job, [self = shared_from_this()](const Error&) { self->failed(); });
+  } catch (...) {
+    report_exception("reading new events");
+  }
+  if (!taken) failed();
 }
 
 void Feed::State::took(const storage::EventPage& page, std::int64_t newest) {
@@ -151,6 +181,7 @@ void Feed::State::append(const storage::EventPage& page, std::int64_t newest) {
     wanted_ = true;
   }
   for (const auto& event : page.events) {
+    if (!items_.empty() && event.number <= items_.back().event.number) continue;  // of a read that failed half-way
     items_.push_back({event, text_of(event)});
     bytes_ += items_.back().text.size();
   }
@@ -182,6 +213,7 @@ void Feed::State::clear() {
 std::vector<Feed::State::Waiter> Feed::State::overdue(Clock::time_point now) {
   std::vector<Waiter> found;
   const auto late = std::partition(waiters_.begin(), waiters_.end(), [&](const Waiter& w) { return w.until > now; });
+  found.reserve(static_cast<std::size_t>(waiters_.end() - late));  // nothing throws while they are moved
   std::move(late, waiters_.end(), std::back_inserter(found));
   waiters_.erase(late, waiters_.end());
   return found;

@@ -66,6 +66,8 @@ class Feed::State : public std::enable_shared_from_this<State> {
   static constexpr int kReadAtOnce = 1'000;
 
   void loop();
+  /// Reads what is due, and calls those that waited long enough; when to be called again, at most `until`.
+  Clock::time_point step(Clock::time_point until) OTA_REQUIRES(mutex_);
   void read_more() OTA_REQUIRES(mutex_);
   void took(const storage::EventPage& page, std::int64_t newest);
   void append(const storage::EventPage& page, std::int64_t newest) OTA_REQUIRES(mutex_);

@@ -8,6 +8,7 @@
 #include <future>
 #include <thread>
 
+#include "events/feed_state.hpp"
 #include "ota/storage/backend.hpp"
 #include "support/eventually.hpp"
 #include "support/fakes.hpp"
@@ -20,6 +21,20 @@ using ota::test::eventually;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
+
+/// Real ones, which may fail to take the feed's own jobs as if there were no memory.
+class FaultyReaders final : public storage::Readers {
+ public:
+  explicit FaultyReaders(std::unique_ptr<storage::Readers> real) : real_(std::move(real)) {}
+  bool post(std::function<void(storage::ReadView&)> job, std::function<void(Error)> failed) override {
+    if (faults.load() > 0 && faults.fetch_sub(1) > 0) throw std::runtime_error("made by the test");
+    return real_->post(std::move(job), std::move(failed));
+  }
+  std::atomic<int> faults{0};
+
+ private:
+  const std::unique_ptr<storage::Readers> real_;
+};
 
 /// A stream, read on a thread as a session would.
 class Reader {
@@ -94,8 +109,8 @@ class FeedTest : public ::testing::Test {
   test::FakeClock clock;
   const std::unique_ptr<storage::Backend> storage = storage::make_backend({.database = dir / "otad.db"});
   const std::unique_ptr<storage::Database> db = storage->open(storage::Mode::writer).value();
-  const std::unique_ptr<storage::Readers> readers = storage->open_readers(2).value();
-  Feed feed{*readers, "/otad/test"};
+  FaultyReaders readers{storage->open_readers(2).value()};
+  Feed feed{readers, "/otad/test"};
 };
 
 TEST_F(FeedTest, WithoutAPlaceItBeginsNow) {
@@ -200,6 +215,43 @@ TEST_F(FeedTest, AStopEndsAllStreams) {
   EXPECT_EQ(piece.get(), "");
   EXPECT_EQ(feed.open({}, {}).error().code, Errc::overloaded);
   add(EventType::task_created);
+}
+
+TEST_F(FeedTest, ItsThreadGoesOnAfterExceptions) {
+  const auto reader = open();
+  reader->next();
+  add(EventType::task_created);
+  reader->until("id: 1\n");
+  testing::internal::CaptureStderr();
+  readers.faults = 2;
+  add(EventType::task_failed);
+  EXPECT_THAT(reader->until("id: 2\n"), Not(HasSubstr("id: 1\n")));
+  add(EventType::task_failed);
+  reader->until("id: 3\n");
+  const auto log = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("error the event feed: reading new events failed: made by the test"));
+  EXPECT_EQ(readers.faults, 0);
+}
+
+TEST_F(FeedTest, AWaiterThatThrowsHoldsUpNoOther) {
+  const auto state = std::make_shared<Feed::State>(readers, "/otad/test");
+  state->start();
+  testing::internal::CaptureStderr();
+  std::atomic<int> called{0};
+  const auto wait = [&](bool throws) {
+    state->wait(0, std::chrono::steady_clock::now(), [&called, throws](bool) {
+      ++called;
+      if (throws) throw std::runtime_error("made by the test");
+    });
+  };
+  for (const bool throws : {true, false, true, false}) wait(throws);
+  EXPECT_TRUE(eventually([&] { return called == 4; }));
+  wait(false);
+  EXPECT_TRUE(eventually([&] { return called == 5; }));
+  wait(true);
+  state->stop();
+  EXPECT_EQ(called, 6);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("the event feed: calling a reader failed: made by the test"));
 }
 
 TEST_F(FeedTest, ReadersComeAndGoWhileEventsCome) {
