@@ -1,17 +1,14 @@
 #include "ota/events/feed.hpp"
 
-#include <fmt/format.h>
 #include <pthread.h>
 
 #include <algorithm>
-#include <exception>
 #include <iterator>
 #include <utility>
 
 #include "events/event_stream.hpp"
 #include "events/feed_state.hpp"
-#include "ota/base/fault.hpp"
-#include "ota/base/log.hpp"
+#include "events/report_exception.hpp"
 #include "ota/events/cloud_event.hpp"
 #include "ota/wire/errors.hpp"
 
@@ -23,18 +20,13 @@ constexpr std::chrono::milliseconds kTick{500};              // looks for stream
 constexpr std::chrono::milliseconds kAfterFailure{1'000};    // reads of a database that can't be read
 constexpr int kBusySeconds = 5;
 
-/// Logs the exception that is being handled.
-void report_exception(const char* what) {
-  log::error(fmt::format("the event feed: {} failed: {}", what, describe_exception(std::current_exception())));
-}
-
 template <class Waiters>
 void call_all(Waiters waiters, bool more) {
   for (auto& waiter : waiters) {
     try {
       waiter.done(more);
     } catch (...) {
-      report_exception("calling a reader");
+      report_exception("the event feed: calling a reader");
     }
   }
 }
@@ -121,7 +113,7 @@ void Feed::State::loop() {
     try {
       until = step(until);
     } catch (...) {
-      report_exception("looking for readers that wait");
+      report_exception("the event feed: looking for readers that wait");
     }
     if (!stopped_) changed_.wait_until(mutex_, until);
   }
@@ -157,7 +149,7 @@ void Feed::State::read_more() {
   try {
     taken = readers_.post(job, [self = shared_from_this()](const Error&) { self->failed(); });
   } catch (...) {
-    report_exception("reading new events");
+    report_exception("the event feed: reading new events");
   }
   if (!taken) failed();
 }

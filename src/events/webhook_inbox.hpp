@@ -23,7 +23,7 @@ struct WaitingEvent {
 /// A page of the event log, as one webhook has it.
 struct WebhookPage {
   std::int64_t id = 0;
-  int reading = 0;  ///< WebhookTarget::reading()
+  int reading = 0;  ///< the number of WebhookTarget::page_asked()
   bool failed = false;  ///< the database can't be read now
   std::vector<WaitingEvent> events;
   std::int64_t last = 0;  ///< as in storage::EventPage

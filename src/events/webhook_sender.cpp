@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "events/report_exception.hpp"
 #include "events/webhook_signature.hpp"
-#include "ota/base/fault.hpp"
 #include "ota/base/log.hpp"
 #include "ota/events/cloud_event.hpp"
 #include "ota/firmware/hash.hpp"
@@ -41,11 +41,14 @@ WebhookSender::~WebhookSender() {
 
 void WebhookSender::start() {
   thread_ = std::thread([this] {
-    try {
-      loop();
-    } catch (...) {
-      log::error("webhooks are not sent any more, by a fault in otad: " +
-                 describe_exception(std::current_exception()));
+    for (bool ended = false; !ended;) {
+      try {
+        loop();
+        ended = true;
+      } catch (...) {
+        report_exception("webhooks: sending, which begins anew,");
+        begin_anew();
+      }
     }
   });
   pthread_setname_np(thread_.native_handle(), "otad-webhook");
@@ -91,6 +94,29 @@ void WebhookSender::loop() {
     curl_multi_remove_handle(multi_.get(), test.flight->handle());
     test.done(fail(Errc::cancelled, "the server is stopping"));
   }
+}
+
+void WebhookSender::begin_anew() {
+  for (auto& [id, target] : targets_) {
+    break_off(target);
+    try {
+      report(target, true);
+    } catch (...) {
+      report_exception("webhooks: reporting what was delivered");
+    }
+  }
+  targets_.clear();
+  for (auto& test : std::exchange(tests_, {})) {
+    curl_multi_remove_handle(multi_.get(), test.flight->handle());
+    try {
+      test.done(fail(Errc::server_fault, "sending webhooks failed; the server's log says why"));
+    } catch (...) {
+      report_exception("webhooks: answering a test");
+    }
+  }
+  listing_ = false;
+  list_wanted_ = true;
+  list_after_ = Steady::now() + kAfterFailedList;
 }
 
 bool WebhookSender::take_mail() {
@@ -151,7 +177,7 @@ void WebhookSender::read_list() {
 void WebhookSender::read_page(WebhookTarget& target) {
   WebhookPage page;
   page.id = target.row().id;
-  page.reading = target.page_asked();
+  target.page_asked(page.reading = ++pages_);
   const auto failed = [inbox = inbox_, page] {
     inbox->put([&](WebhookMail& mail) { mail.pages.emplace_back(page).failed = true; });
   };
@@ -219,8 +245,10 @@ void WebhookSender::landed(CURL* handle, CURLcode code) {
   const auto test = std::find_if(tests_.begin(), tests_.end(),
                                  [handle](const Test& one) { return one.flight->handle() == handle; });
   if (test != tests_.end()) {
-    test->done(test->flight->outcome(code));
+    const auto done = std::move(test->done);
+    auto outcome = test->flight->outcome(code);
     tests_.erase(test);
+    done(std::move(outcome));
     return;
   }
   for (auto& [id, target] : targets_) {

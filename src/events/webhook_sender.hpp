@@ -37,6 +37,8 @@ class WebhookSender final : public Webhooks {
   };
 
   void loop();
+  /// After an exception: gives up what is under way, and starts from the rows.
+  void begin_anew();
   /// False where it is to stop.
   bool take_mail();
   void take_list(std::vector<Webhook> list);
@@ -66,6 +68,7 @@ class WebhookSender final : public Webhooks {
   // The thread's own.
   std::map<std::int64_t, WebhookTarget> targets_;
   std::vector<Test> tests_;
+  int pages_ = 0;  ///< asked for
   bool listing_ = false;
   bool list_wanted_ = true;
   Steady::time_point list_after_{};

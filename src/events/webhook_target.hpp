@@ -38,10 +38,11 @@ class WebhookTarget {
 
   /// What the next page goes on behind.
   std::int64_t read_to() const { return read_to_; }
-  /// A page is asked for: its number.
-  int page_asked() {
+  /// A page is asked for. `number`, from 1, is given to no other page of any target: a late page of a target that was
+  /// replaced is not taken.
+  void page_asked(int number) {
     news_ = false;
-    return reading_ = ++readings_;
+    reading_ = number;
   }
   /// Nothing where it isn't the one that was asked for last.
   void take(WebhookPage page, Steady::time_point now);
@@ -68,7 +69,6 @@ class WebhookTarget {
   std::int64_t read_to_;
   bool more_ = true;   // behind the last page, when it was read
   bool news_ = false;  // since it was asked for
-  int readings_ = 0;
   int reading_ = 0;    // the page that is awaited; 0: none
   Steady::time_point read_after_;
   Steady::time_point due_;

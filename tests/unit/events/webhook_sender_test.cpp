@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -100,16 +101,56 @@ class Reports final : public engine::WebhookControl {
   void replay(std::int64_t, std::int64_t, Caller, engine::Done<Webhook>) override {}
   void report(engine::WebhookReport report) override {
     const MutexLock lock(mutex_);
+    if (faults > 0 && faults-- > 0) throw std::runtime_error("made by the test");
     last_ = std::move(report);
   }
   engine::WebhookReport last() {
     const MutexLock lock(mutex_);
     return last_;
   }
+  std::atomic<int> faults{0};
 
  private:
   Mutex mutex_;
   engine::WebhookReport last_ OTA_GUARDED_BY(mutex_);
+};
+
+/// Real ones, but every second job that is posted while `hold` (the pages, of one webhook) waits for release().
+class HeldReaders final : public storage::Readers {
+ public:
+  explicit HeldReaders(std::unique_ptr<storage::Readers> real) : real_(std::move(real)) {}
+  bool post(std::function<void(storage::ReadView&)> job, std::function<void(Error)> failed) override {
+    const MutexLock lock(mutex_);
+    if (++posts_ % 2 == 1 || !hold) return real_->post(std::move(job), std::move(failed));
+    held_.push_back(std::move(job));
+    return true;
+  }
+  std::size_t held() {
+    const MutexLock lock(mutex_);
+    return held_.size();
+  }
+  /// One after the other.
+  void release() {
+    const MutexLock lock(mutex_);
+    for (auto& job : held_) {
+      std::promise<void> done;
+      const bool taken = real_->post(
+          [&](storage::ReadView& view) {
+            job(view);
+            done.set_value();
+          },
+          [](const Error&) {});
+      if (taken) done.get_future().wait();
+    }
+    hold = false;
+  }
+  std::atomic<bool> hold{false};
+
+ private:
+  const std::unique_ptr<storage::Readers> real_;
+  Mutex mutex_;
+  int posts_ OTA_GUARDED_BY(mutex_) = 0;
+  std::vector<std::function<void(storage::ReadView&)>> held_ OTA_GUARDED_BY(mutex_);
 };
 
 class WebhookSenderTest : public ::testing::Test {
@@ -153,9 +194,9 @@ class WebhookSenderTest : public ::testing::Test {
   test::FakeRandom random;
   const std::unique_ptr<storage::Backend> storage = storage::make_backend({.database = dir / "otad.db"});
   const std::unique_ptr<storage::Database> db = storage->open(storage::Mode::writer).value();
-  const std::unique_ptr<storage::Readers> readers = storage->open_readers(2).value();
+  HeldReaders readers{storage->open_readers(2).value()};
   Reports reports;
-  WebhookSender sender{{{true, true}, "/otad/test", "key"}, *readers, reports, clock, random};
+  WebhookSender sender{{{true, true}, "/otad/test", "key"}, readers, reports, clock, random};
 };
 
 TEST_F(WebhookSenderTest, PostsWhatItAsksForInOrderAndReportsHowFarItCame) {
@@ -212,6 +253,58 @@ TEST_F(WebhookSenderTest, OneThatIsGoneIsSentNothing) {
   add(EventType::task_failed);
   ASSERT_TRUE(eventually([&] { return other.requests().size() == 2; }));
   EXPECT_EQ(receiver.requests().size(), 1u);
+}
+
+TEST_F(WebhookSenderTest, APageFromBeforeAReplayIsNotTaken) {
+  const auto first = add(EventType::task_created);
+  const auto second = add(EventType::task_failed);
+  Receiver receiver(kTaken);
+  auto webhook = hook(receiver.url);
+  webhook.cursor = first;
+  write([&] { db->webhooks().update(webhook); });
+  readers.hold = true;
+  sender.start();
+  ASSERT_TRUE(eventually([&] { return readers.held() == 1; }));
+  webhook.cursor = 0;
+  ++webhook.revision;
+  write([&] { db->webhooks().update(webhook); });
+  sender.refresh();
+  ASSERT_TRUE(eventually([&] { return readers.held() == 2; }));
+  readers.release();
+  ASSERT_TRUE(eventually([&] { return reports.last().cursor == second; }));
+  EXPECT_THAT(ids(receiver.requests()), ElementsAre(std::to_string(first), std::to_string(second)));
+}
+
+TEST_F(WebhookSenderTest, ItsThreadGoesOnAfterExceptions) {
+  Receiver receiver(kTaken);
+  hook(receiver.url);
+  testing::internal::CaptureStderr();
+  reports.faults = 2;
+  sender.start();
+  const auto event = add(EventType::task_created);
+  EXPECT_TRUE(eventually([&] { return reports.last().cursor == event; }));
+  const auto next = add(EventType::task_failed);
+  EXPECT_TRUE(eventually([&] { return reports.last().cursor == next; }));
+  sender.stop();
+  const auto log = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("error webhooks: sending, which begins anew, failed: made by the test"));
+  EXPECT_THAT(ids(receiver.requests()), testing::Contains(std::to_string(next)).Times(1));
+}
+
+TEST_F(WebhookSenderTest, AnExceptionAnswersTheTestsThatWait) {
+  Receiver hangs(""), receiver(kTaken);
+  hook(receiver.url);
+  reports.faults = 1;
+  sender.start();
+  Webhook webhook;
+  webhook.url = hangs.url;
+  webhook.salt = make_webhook_salt();
+  std::promise<Result<WebhookOutcome>> done;
+  sender.test(webhook, [&](Result<WebhookOutcome> outcome) { done.set_value(std::move(outcome)); });
+  add(EventType::task_created);
+  auto answer = done.get_future();
+  ASSERT_EQ(answer.wait_for(5s), std::future_status::ready);
+  EXPECT_EQ(answer.get().error().code, Errc::server_fault);
 }
 
 TEST_F(WebhookSenderTest, ATestIsPostedOnceAndAnswered) {
