@@ -3,9 +3,12 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <exception>
+#include <string>
 #include <utility>
 
 #include "engine/task_service.hpp"
+#include "ota/base/fault.hpp"
 #include "ota/base/log.hpp"
 
 namespace ota::engine {
@@ -14,6 +17,16 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr Millis kLongestSleep{1'000};  // keeps last_turn young for the watchdog
+
+/// No exception of `work` ends the thread; `what` is what failed.
+template <class Work>
+void fenced(const char* what, Work&& work) {
+  try {
+    work();
+  } catch (...) {
+    log::error(std::string(what) + " failed: " + describe_exception(std::current_exception()));
+  }
+}
 
 }  // namespace
 
@@ -90,11 +103,7 @@ void EngineLoop::image_unneeded(const Digest& image) {
 
 /// Says no; what the caller makes of that ends nothing here.
 void EngineLoop::refuse(Command& command, Error error) {
-  try {
-    command.failed(std::move(error));
-  } catch (const std::exception& e) {
-    log::error(std::string("a callback for a refusal failed: ") + e.what());
-  }
+  fenced("a callback for a refusal", [&] { command.failed(std::move(error)); });
 }
 
 Stats EngineLoop::stats() const {
@@ -113,21 +122,16 @@ Options EngineLoop::options() const {
 }
 
 void EngineLoop::loop() {
-  while (!queue_.done()) {
-    try {
-      step(next_turn());
-    } catch (const std::exception& e) {
-      log::error(std::string("a cycle of the engine failed: ") + e.what());
-    }
-  }
-  if (service_) {
+  while (!queue_.done()) fenced("a cycle of the engine", [this] { step(next_turn()); });
+  if (!service_) return;
+  fenced("the last cycle of the engine", [this] {
     std::vector<Command> last{{[](TaskService& service) {
                                  service.progress.flush();
                                  service.housekeeping.run();
                                },
                                [](const Error&) {}}};
     turn(last);
-  }
+  });
 }
 
 void EngineLoop::step(steady_clock::time_point until) {

@@ -1,8 +1,10 @@
 // One batch of commands: a unit of work, one transaction, one commit; then the effects.
+#include <exception>
 #include <utility>
 
 #include "engine/engine_loop.hpp"
 #include "engine/task_service.hpp"
+#include "ota/base/fault.hpp"
 #include "ota/base/log.hpp"
 
 namespace ota::engine {
@@ -14,11 +16,11 @@ constexpr Millis kFlushEvery{1'000};  // what active transfers moved is persiste
 constexpr Millis kHousekeepingEvery{60'000};
 constexpr Millis kHousekeepingOn{1'000};  // while more is left
 
-void act(const Effect& effect) {
+void act(const Effect& effect, const char* failed) {
   try {
     effect();
-  } catch (const std::exception& e) {
-    log::error(std::string("an answer could not be given: ") + e.what());
+  } catch (...) {
+    log::error(std::string(failed) + ": " + describe_exception(std::current_exception()));
   }
 }
 
@@ -84,11 +86,12 @@ bool EngineLoop::turn(std::vector<Command>& commands) {
       if (!undone[i]) refuse(commands[i], unwritable());
     return false;
   }
-  if (service.events.take_written() && service.options().events_written) service.options().events_written();
+  if (service.events.take_written() && service.options().events_written)
+    act(service.options().events_written, "who reads events could not be told of new ones");
   if (image_events_.committed()) queue_.wake();
   service.stats.commands += commands.size();
   service.stats.commits += commands.empty() ? 0 : 1;
-  for (auto& effect : service.take_effects()) act(effect);
+  for (auto& effect : service.take_effects()) act(effect, "an answer could not be given");
   publish({});
   return maintain(commands.size() <= 1);
 }

@@ -511,6 +511,20 @@ TEST_F(EngineTest, NoExceptionEndsItsThread) {
   EXPECT_EQ(thrown, 3);
 }
 
+TEST_F(EngineTest, WhoIsToldOfEventsMayThrowAndTheAnswerIsGiven) {
+  options.events_written = [] { throw std::runtime_error("thrown by a callback"); };
+  testing::internal::CaptureStderr();
+  make();
+  engine->start();
+  add_firmware();
+  EXPECT_TRUE(wait<UpgradeOutcome>([&](auto done) { engine->upgrade(order(1), "tester", done); }));
+  EXPECT_EQ(engine->stats().commit_faults, 0u);
+  engine->stop();
+  const auto log = testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("who reads events could not be told of new ones: thrown by a callback"), std::string::npos) << log;
+  EXPECT_EQ(log.find("cycle of the engine"), std::string::npos) << log;
+}
+
 TEST_F(EngineTest, WhatItsOwnWorkThrowsIsUndoneAloneAndCommandsGoOn) {
   make();
   auto db = std::move(storage->open(storage::Mode::writer).value());
