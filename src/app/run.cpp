@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <exception>
 #include <iostream>
 
 #include "app/arguments.hpp"
 #include "app/daemon.hpp"
 #include "app/service_manager.hpp"
+#include "ota/base/fault.hpp"
 #include "ota/base/log.hpp"
 
 namespace ota::app {
@@ -73,11 +75,16 @@ int serve(Daemon& daemon, const sigset_t& signals, const std::string& config) {
   for (;;) {
     const int number = next_signal(signals, wait);
     if (number == SIGTERM || number == SIGINT) return number;
-    if (number == SIGHUP) reload(daemon, config);
-    daemon.watch();
-    // A busy engine is fine. If it hangs, the service manager must end the process.
-    if (daemon.alive(silence)) notify_alive();
-    if (auto status = daemon.status(); status != told) notify_status(told = std::move(status));
+    try {
+      if (number == SIGHUP) reload(daemon, config);
+      daemon.watch();
+      // A busy engine is fine. If it hangs, the service manager must end the process.
+      if (daemon.alive(silence)) notify_alive();
+      if (auto status = daemon.status(); status != told) notify_status(told = std::move(status));
+    } catch (...) {
+      log::error(fmt::format("{} failed: {}", number == SIGHUP ? "reading the settings again" : "watching the server",
+                             describe_exception(std::current_exception())));
+    }
   }
 }
 
