@@ -15,7 +15,8 @@ if(TARGET otad AND OTAD_TEST_PYTHON)
       bad_messages bad_calls restart broker twin
       stop clock scale install broker_config
       mqtt_chunks foreign latest sites slow tls secrets signing agent agent_gate install_commands
-      events webhooks bad_deliveries mqtt_versions steady ranges images backup identity selection packages restore ddi examples)
+      events webhooks bad_deliveries chunk_topics mqtt_versions steady ranges images backup identity selection packages
+      restore ddi examples)
     add_test(NAME integration.${suite}
       COMMAND ${OTAD_TEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/integration/${suite}_test.py)
     set_tests_properties(integration.${suite} PROPERTIES LABELS integration TIMEOUT ${timeout}

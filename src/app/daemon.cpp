@@ -97,9 +97,11 @@ Result<void> Daemon::open_data() {
   if (auto ready = build_events(); !ready) return ready;
 
   download::Hooks hooks;
-  hooks.publish_bulk = [this](std::string topic, std::string payload, std::function<void(bool)> sent) {
-    return mqtt_->publish_bulk(std::move(topic), std::move(payload), std::move(sent));
+  hooks.publish_bulk = [this](std::string group, std::string topic, std::string payload,
+                              std::function<void(bool)> sent) {
+    return mqtt_->publish_bulk(std::move(group), std::move(topic), std::move(payload), std::move(sent));
   };
+  hooks.bulk_barred = [this](const std::string& group) { return mqtt_->bulk_barred(group); };
   hooks.may_send = [this](const http::Bandwidth& bandwidth, std::size_t bytes,
                           std::function<void(std::size_t)> granted) {
     return server_->may_send(bandwidth, bytes, std::move(granted));

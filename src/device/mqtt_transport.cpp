@@ -96,7 +96,12 @@ void MqttTransport::on_dropped(std::string_view topic, std::string_view payload,
   const auto device = rest.substr(0, rest.find('/'));
   const auto at = payload.find(kTask);
   const auto tail = at == std::string_view::npos ? std::string_view() : payload.substr(at + kTask.size());
-  const auto task = TaskId::parse(tail.substr(0, std::min(tail.find('"'), tail.size())));
+  auto task = TaskId::parse(tail.substr(0, std::min(tail.find('"'), tail.size())));
+  constexpr std::string_view kChunk = "/chunk/";
+  if (const auto chunk = rest.find(kChunk); chunk == device.size()) {
+    const auto of = rest.substr(chunk + kChunk.size());
+    task = TaskId::parse(of.substr(0, of.find('/')));
+  }
   context_.refusals.write_unsent(device, task, rest.substr(std::min(device.size() + 1, rest.size())), why);
 }
 

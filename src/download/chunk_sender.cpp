@@ -20,6 +20,11 @@ Result<void> ChunkSender::send(const DeviceId& device, const ChunkRequest& reque
   if (!image) return fail(Errc::image_damaged, "the stored image is corrupted; an operator must upload it again");
   const ChunkGrid grid{image->size(), grant.chunk_bytes};
   if (auto right = check(device, request, grid); !right) return right;
+  // Neither disk nor bandwidth for what isn't sent. The log named the device when that began. Counts as one.
+  if (const auto& barred = context_.hooks.bulk_barred; barred && barred(group(device))) {
+    context_.mqtt_chunks_lost.fetch_add(1, std::memory_order_relaxed);
+    return {};
+  }
   {
     const MutexLock lock(mutex_);
     if (stopped_) return {};
@@ -54,9 +59,12 @@ Result<void> ChunkSender::check(const DeviceId& device, const ChunkRequest& requ
   return {};
 }
 
+std::string ChunkSender::group(const DeviceId& device) const {
+  return fmt::format("{}/{}/chunk", context_.options.topic_root, device.str());
+}
+
 std::string ChunkSender::topic(const WantedChunk& chunk) const {
-  return fmt::format("{}/{}/chunk/{}/{}", context_.options.topic_root, chunk.device.str(), chunk.task.str(),
-                     chunk.index);
+  return fmt::format("{}/{}/{}", group(chunk.device), chunk.task.str(), chunk.index);
 }
 
 void ChunkSender::stop() {
@@ -178,7 +186,7 @@ void ChunkSender::publish(const WantedChunk& chunk, std::string payload) {
     finish(chunk, written);
     pump();
   };
-  if (!send || !send(topic(chunk), std::move(payload), sent)) finish(chunk, false);
+  if (!send || !send(group(chunk.device), topic(chunk), std::move(payload), sent)) finish(chunk, false);
 }
 
 void ChunkSender::read_done() {

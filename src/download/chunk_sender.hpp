@@ -32,6 +32,8 @@ class ChunkSender {
 
  private:
   Result<void> check(const DeviceId& device, const ChunkRequest& request, const ChunkGrid& grid) const;
+  /// Of all chunks of a device: a broker's access list names devices.
+  std::string group(const DeviceId& device) const;
   std::string topic(const WantedChunk& chunk) const;
   void pump();
   std::optional<WantedChunk> next_to_allow();

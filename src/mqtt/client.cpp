@@ -75,13 +75,18 @@ bool ClientImpl::publish(std::string topic, std::string payload, int qos) {
   return true;
 }
 
-bool ClientImpl::publish_bulk(std::string topic, std::string payload, BulkSent sent) {
+bool ClientImpl::publish_bulk(std::string group, std::string topic, std::string payload, BulkSent sent) {
   if (payload.size() > max_payload(topic.size())) return false;
   const MutexLock lock(mutex_);
-  if (stopping_ || state_ != State::connected) return false;
-  if (!bulk_.push(std::move(topic), std::move(payload), std::move(sent))) return false;
+  if (stopping_ || state_ != State::connected || barred_.bars(group, steady_clock::now())) return false;
+  if (!bulk_.push(std::move(group), std::move(topic), std::move(payload), std::move(sent))) return false;
   wake_.notify_one();
   return true;
+}
+
+bool ClientImpl::bulk_barred(const std::string& group) const {
+  const MutexLock lock(mutex_);
+  return barred_.bars(group, steady_clock::now());
 }
 
 std::size_t ClientImpl::max_payload(std::size_t topic_bytes) const {
@@ -150,7 +155,7 @@ void ClientImpl::on_published(std::uint64_t id, int reason) {
   }
   const MutexLock lock(mutex_);
   if (outbox_.delivered(id)) ++published_;
-  if (outbox_.has_waiting() || bulk_.may_take() || stopping_) wake_.notify_one();
+  if (outbox_.has_waiting() || bulk_waits() || stopping_) wake_.notify_one();
 }
 
 void ClientImpl::on_bulk_written(std::uint64_t id, int reason) {
@@ -158,7 +163,7 @@ void ClientImpl::on_bulk_written(std::uint64_t id, int reason) {
   {
     const MutexLock lock(mutex_);
     sent = bulk_.written(id);
-    if (bulk_.may_take()) wake_.notify_one();
+    if (bulk_waits()) wake_.notify_one();
   }
   if (sent) (*sent)(reason == 0);
 }
@@ -176,6 +181,12 @@ void ClientImpl::on_subscribed(std::size_t filter, int reason, int qos) {
   if (reason == 0 && qos < options_.subscribe_qos) max_qos_ = std::min(max_qos_, qos);
   --unanswered_;
   wake_.notify_one();
+}
+
+void ClientImpl::on_fence() {
+  const MutexLock lock(mutex_);
+  bulk_.fence_passed();
+  if (bulk_waits()) wake_.notify_one();
 }
 
 // --- any thread ---
@@ -208,8 +219,10 @@ bool ClientImpl::may_send() const { return version_ == Version::v5 || unanswered
 
 bool ClientImpl::work_waits() const {
   if (may_send() && outbox_.can_take(Link::kWindow)) return true;
-  return bulk_.may_take() && !stopping_ && !outbox_.in_doubt();
+  return bulk_waits() && !stopping_ && !outbox_.in_doubt();
 }
+
+bool ClientImpl::bulk_waits() const { return bulk_.may_take() || bulk_.wants_fence(); }
 
 bool ClientImpl::ready() const {
   return state_ != State::connected || work_waits() || (stopping_ && outbox_.size() == 0) ||

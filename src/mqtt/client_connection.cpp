@@ -99,10 +99,16 @@ bool ClientImpl::renew_link(Version version) {
   }
 }
 
-bool ClientImpl::after_loss(seconds lived) {
-  const auto lost = outbox_.connection_lost(may_be_a_message(reason_));
+bool ClientImpl::after_loss(seconds lived, const BulkSuspects::Lost& bulk) {
+  const auto lost = outbox_.connection_lost(may_be_a_message(reason_), bulk.unproven);
+  const auto& alone = lost.alone.empty() ? bulk.alone : lost.alone;
   const int reason = reason_;
   seconds barred{0};
+  seconds bulk_barred{0};
+  if (!bulk.cause.empty()) {
+    ++dropped_;
+    bulk_barred = barred_.bar(bulk.cause, steady_clock::now());
+  }
   if (lost.victim) {
     ++dropped_;
     barred = barred_.bar(lost.victim->topic, steady_clock::now());
@@ -111,34 +117,44 @@ bool ClientImpl::after_loss(seconds lived) {
   {
     const MutexUnlock unlocked(mutex_);
     short_lives_ = lived < kHeld ? short_lives_ + 1 : 0;
-    why = why_lost(reason, lost);
+    why = why_lost(reason, lost, alone);
     log::warn(fmt::format("mqtt: connection to {} lost after {} s: {}", options_.url, lived.count(), why));
-    if (lost.victim)
-      report_dropped(*lost.victim,
-                     fmt::format("the connection to the broker was lost twice while only this message was "
-                                 "in flight ({} bytes): the broker's size limit or access list may forbid "
-                                 "it; nothing more is sent to {} for {} s",
-                                 lost.victim->payload.size(), lost.victim->topic, barred.count()));
+    report_causes(lost, barred, bulk, bulk_barred);
     if (handlers_.on_lost) guarded("the loss of the connection", handlers_.on_lost);
   }
   detail_ = std::move(why);
-  return lived >= kHeld || !lost.alone.empty();
+  return lived >= kHeld || !alone.empty();
+}
+
+void ClientImpl::report_causes(const Outbox::Lost& lost, seconds barred, const BulkSuspects::Lost& bulk,
+                               seconds bulk_barred) const {
+  if (lost.victim)
+    report_dropped(*lost.victim,
+                   fmt::format("the connection to the broker was lost twice while only this message was in flight ({} "
+                               "bytes): the broker's size limit or access list may forbid it; nothing more is sent to "
+                               "{} for {} s",
+                               lost.victim->payload.size(), lost.victim->topic, barred.count()));
+  if (!bulk.cause.empty())
+    report_dropped({0, bulk.alone, {}, 0},
+                   fmt::format("the connection to the broker was lost twice after such a message: the broker's access "
+                               "list or size limit may forbid it; nothing more is sent to {}/... for {} s",
+                               bulk.cause, bulk_barred.count()));
 }
 
 // Mosquitto 2.0 closes without a word when another client connects under the same id. The broker's last reason stays
 // the cause of the breaks that follow soon.
-std::string ClientImpl::why_lost(int reason, const Outbox::Lost& lost) {
+std::string ClientImpl::why_lost(int reason, const Outbox::Lost& lost, const std::string& alone) {
   if (reason != 0) {
     last_reason_ = describe_reason(reason, options_);
   } else if (short_lives_ == 0) {
     last_reason_.clear();
   }
   if (!last_reason_.empty()) return last_reason_;
-  if (!lost.alone.empty())
+  if (!alone.empty())
     return fmt::format(
         "the broker closed the connection after a message to {}: its access list or its size limit may "
         "forbid that",
-        lost.alone);
+        alone);
   if (short_lives_ < 2) return "connection lost: reconnecting";
   if (lost.in_flight > 0)
     return fmt::format(

@@ -24,7 +24,8 @@ class ClientImpl final : public Client, private LinkEvents {
   void start() override;
   void reconnect_now() override;
   bool publish(std::string topic, std::string payload, int qos) override;
-  bool publish_bulk(std::string topic, std::string payload, BulkSent sent) override;
+  bool publish_bulk(std::string group, std::string topic, std::string payload, BulkSent sent) override;
+  bool bulk_barred(const std::string& group) const override;
   std::size_t max_payload(std::size_t topic_bytes) const override;
   Status status() const override;
   void stop(std::chrono::milliseconds grace) override;
@@ -39,16 +40,19 @@ class ClientImpl final : public Client, private LinkEvents {
   bool should_warn(const std::string& cause);
   bool renew_link(Version version);
   bool serve() OTA_REQUIRES(mutex_);
-  bool after_loss(std::chrono::seconds lived) OTA_REQUIRES(mutex_);
-  std::string why_lost(int reason, const Outbox::Lost& lost);
+  bool after_loss(std::chrono::seconds lived, const BulkSuspects::Lost& bulk) OTA_REQUIRES(mutex_);
+  std::string why_lost(int reason, const Outbox::Lost& lost, const std::string& alone);
+  void report_causes(const Outbox::Lost& lost, std::chrono::seconds barred, const BulkSuspects::Lost& bulk,
+                     std::chrono::seconds bulk_barred) const OTA_EXCLUDES(mutex_);
   bool may_send() const OTA_REQUIRES(mutex_);
   bool work_waits() const OTA_REQUIRES(mutex_);
   bool ready() const OTA_REQUIRES(mutex_);
+  bool bulk_waits() const OTA_REQUIRES(mutex_);
   bool done() OTA_REQUIRES(mutex_);
   void announce() OTA_REQUIRES(mutex_);
   void pump() OTA_REQUIRES(mutex_);
   bool hand_over(const Outgoing& message) OTA_EXCLUDES(mutex_);
-  void lose_bulk() OTA_REQUIRES(mutex_);
+  BulkSuspects::Lost lose_bulk(bool may_blame) OTA_REQUIRES(mutex_);
   void hang_up() OTA_REQUIRES(mutex_);
   void part() OTA_REQUIRES(mutex_);
   void wait(unsigned step) OTA_REQUIRES(mutex_);
@@ -67,6 +71,7 @@ class ClientImpl final : public Client, private LinkEvents {
   void on_published(std::uint64_t id, int reason) override;
   void on_bulk_written(std::uint64_t id, int reason);
   void on_subscribed(std::size_t filter, int reason, int qos) override;
+  void on_fence() override;
 
   const Options options_;
   const Handlers handlers_;
@@ -103,6 +108,7 @@ class ClientImpl final : public Client, private LinkEvents {
   bool stopping_ OTA_GUARDED_BY(mutex_) = false;
   bool reconnect_now_ OTA_GUARDED_BY(mutex_) = false;
   std::chrono::steady_clock::time_point stop_by_ OTA_GUARDED_BY(mutex_);
+  std::chrono::steady_clock::time_point fence_until_ OTA_GUARDED_BY(mutex_);
   std::thread thread_;  // made under mutex_; joined by stop(), which must not hold it
 };
 

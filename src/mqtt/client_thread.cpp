@@ -5,6 +5,7 @@
 
 #include "mqtt/address.hpp"
 #include "mqtt/client_impl.hpp"
+#include "mqtt/disconnect_reason.hpp"
 #include "mqtt/guarded.hpp"
 #include "ota/base/backoff.hpp"
 #include "ota/base/log.hpp"
@@ -16,6 +17,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using std::chrono::steady_clock;
+
+/// A broker must answer a fence. If it doesn't, bulk messages must not wait for ever.
+constexpr seconds kFencePatience{30};
 
 }  // namespace
 
@@ -36,7 +40,7 @@ void ClientImpl::run() {
       state_ = State::failed;
       detail_ = "an internal error ended the connection: see the log";
       outbox_.connection_lost(false);
-      lose_bulk();
+      lose_bulk(false);
     }
     step = held ? 0 : step + 1;
     if (!stopping_) wait(held ? 0 : step - 1);
@@ -66,17 +70,23 @@ bool ClientImpl::serve() {
     announce();
     pump();
   }
-  lose_bulk();
+  const auto bulk = lose_bulk(may_be_a_message(reason_));
   if (stopping_) {
     part();
     return true;
   }
-  return after_loss(std::chrono::duration_cast<seconds>(steady_clock::now() - since));
+  return after_loss(std::chrono::duration_cast<seconds>(steady_clock::now() - since), bulk);
 }
 
 // Whether to stop now; waits for something to do where not.
 bool ClientImpl::done() {
-  while (!stopping_ && !ready()) wake_.wait(mutex_);
+  while (!stopping_ && !ready()) {
+    if (!bulk_.fencing()) {
+      wake_.wait(mutex_);
+    } else if (!wake_.wait_until(mutex_, fence_until_)) {
+      bulk_.fence_passed();
+    }
+  }
   if (!stopping_) return false;
   while (!ready() && wake_.wait_until(mutex_, stop_by_)) continue;
   return !ready() || outbox_.size() == 0;
@@ -91,8 +101,16 @@ void ClientImpl::announce() {
 void ClientImpl::pump() {
   std::vector<Outgoing> batch;
   if (may_send()) batch = outbox_.take(Link::kWindow);
+  bool fence = false;
   // Bulk is never acknowledged: among suspects it could be the cause of a break and not be seen.
-  if (batch.empty() && !stopping_ && !outbox_.in_doubt() && bulk_.may_take()) batch.push_back(bulk_.take());
+  if (batch.empty() && !stopping_ && !outbox_.in_doubt()) {
+    fence = bulk_.wants_fence();
+    if (bulk_.may_take()) batch.push_back(bulk_.take());
+  }
+  if (fence) {
+    bulk_.fence_sent();
+    fence_until_ = steady_clock::now() + kFencePatience;
+  }
   const int max_qos = max_qos_;
   bool connected = true;
   {
@@ -102,6 +120,7 @@ void ClientImpl::pump() {
       connected = hand_over(message);
       if (!connected) break;
     }
+    if (fence) connected = link_->fence();
   }
   // What Paho has not taken waits for the next connection.
   if (!connected && state_ == State::connected) state_ = State::lost;
@@ -124,10 +143,11 @@ bool ClientImpl::hand_over(const Outgoing& message) {
 }
 
 // With the connection goes what may be lost; after this none is taken until the next one.
-void ClientImpl::lose_bulk() {
-  auto lost = bulk_.clear();
+BulkSuspects::Lost ClientImpl::lose_bulk(bool may_blame) {
+  auto lost = bulk_.connection_lost(may_blame);
   const MutexUnlock unlocked(mutex_);
-  for (const auto& sent : lost) guarded("a lost chunk", [&] { sent(false); });
+  for (const auto& sent : lost.sent) guarded("a lost chunk", [&] { sent(false); });
+  return std::move(lost.blame);
 }
 
 void ClientImpl::part() {

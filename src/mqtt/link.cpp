@@ -22,6 +22,8 @@ constexpr int kSpareBuffer = 64;  // for subscriptions and bulk messages
 constexpr int kConnectTimeoutSeconds = 10;
 constexpr std::int32_t kMaxPacketBytes = 32 << 20;
 constexpr int kRefusal = 0x80;
+/// A filter that is never subscribed: the broker must acknowledge its end all the same (3.1.1: MQTT-3.10.4-5).
+constexpr const char* kFenceFilter = "otad-fence";
 
 /// Held while a Paho client is made or destroyed, which may call a gate.
 Mutex& lifecycle() {
@@ -136,6 +138,7 @@ class Session {
   paho::iaction_listener& connecting() { return connecting_; }
   paho::iaction_listener& subscribing() { return subscribing_; }
   paho::iaction_listener& publishing() { return publishing_; }
+  paho::iaction_listener& fencing() { return fencing_; }
   paho::iaction_listener& disconnecting() { return disconnecting_; }
 
  private:
@@ -174,6 +177,10 @@ class Session {
   Listener connecting_{[this](const paho::token& token, bool ok) { connect_done(token, ok); }};
   Listener subscribing_{[this](const paho::token& token, bool ok) { subscribe_done(token, ok); }};
   Listener publishing_{[this](const paho::token& token, bool ok) { publish_done(token, ok); }};
+  Listener fencing_{[this](const paho::token& token, bool ok) {
+    if (ok || refusal(token) != 0)
+      gate_.tell("an UNSUBACK", [](LinkEvents& to) { to.on_fence(); });
+  }};
   Listener disconnecting_{[this](const paho::token&, bool) {
     gate_.tell("the end of the connection", [](LinkEvents& to) { to.on_disconnected(); });
   }};
@@ -231,6 +238,10 @@ class PahoLink final : public Link {
     } catch (const std::exception&) {
       return Handed::gone;
     }
+  }
+
+  bool fence() override {
+    return attempt([&] { session_->client().unsubscribe(kFenceFilter, nullptr, session_->fencing()); });
   }
 
   bool disconnect() override {

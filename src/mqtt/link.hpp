@@ -34,6 +34,8 @@ class LinkEvents {
   virtual void on_published(std::uint64_t id, int reason) = 0;
   /// Once for each of Options::subscriptions; `reason` as above, 0 where granted, with a QoS up to `qos`.
   virtual void on_subscribed(std::size_t filter, int reason, int qos) = 0;
+  /// The broker's answer to fence().
+  virtual void on_fence() = 0;
   virtual void on_disconnected() = 0;
 };
 
@@ -66,6 +68,9 @@ class Link {
     refused,  ///< the message is not valid in MQTT
   };
   virtual Handed publish(const Outgoing& message) = 0;
+  /// Sends a packet without an effect that the broker must answer, behind all that was published and written before;
+  /// on_fence follows, or the connection is lost.
+  virtual bool fence() = 0;
   /// Ends the connection, not the session; on_disconnected follows.
   virtual bool disconnect() = 0;
 };

@@ -72,10 +72,10 @@ std::optional<Outgoing> Outbox::delivered(std::uint64_t id) {
   return message;
 }
 
-Outbox::Lost Outbox::connection_lost(bool may_blame) {
+Outbox::Lost Outbox::connection_lost(bool may_blame, bool others) {
   Lost lost;
   if (may_blame) lost.in_flight = in_flight_;
-  const bool alone = may_blame && in_flight_ == 1 && !unacknowledged_;
+  const bool alone = may_blame && in_flight_ == 1 && !unacknowledged_ && !others;
   for (auto& entry : entries_) {
     if (!entry || !entry->in_flight) continue;
     if (entry->message.qos == 0) {

@@ -45,8 +45,8 @@ class Outbox {
     std::optional<Outgoing> victim;  ///< that one, if it was alone for the second time; it is removed
   };
   /// The connection is lost: messages in flight wait again; QoS 0 in flight is dropped. `may_blame`: a message can be
-  /// the cause; without it no message becomes a suspect.
-  Lost connection_lost(bool may_blame);
+  /// the cause; without it no message becomes a suspect. `others`: one of another lane can be the cause, too.
+  Lost connection_lost(bool may_blame, bool others = false);
 
   /// Whether there are suspects; meanwhile no message without acknowledgement should be sent.
   bool in_doubt() const noexcept { return doubted_ > 0; }

@@ -30,7 +30,11 @@ struct Options {
 /// Functions of the transports that downloads use; each is optional. Thread-safe.
 struct Hooks {
   /// mqtt::Client::publish_bulk, for chunks. Without it no chunk is sent over MQTT.
-  std::function<bool(std::string topic, std::string payload, std::function<void(bool written)> sent)> publish_bulk{};
+  std::function<bool(std::string group, std::string topic, std::string payload,
+                     std::function<void(bool written)> sent)>
+      publish_bulk{};
+  /// mqtt::Client::bulk_barred.
+  std::function<bool(const std::string& group)> bulk_barred{};
   /// http::Server::may_send, for chunks over MQTT. Without it their rate isn't limited.
   std::function<bool(const http::Bandwidth& bandwidth, std::size_t wanted, std::function<void(std::size_t)> granted)>
       may_send{};

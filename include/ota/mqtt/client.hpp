@@ -64,8 +64,8 @@ struct Handlers {
   /// A retained message, which may be outdated: passed to no other handler; the same
   /// thread.
   std::function<void(std::string_view topic)> on_retained;
-  /// A message of publish() is dropped because the broker doesn't accept it: `why` has the broker's reason and the
-  /// remedy. On a thread of the client's, the same rules.
+  /// A message of publish(), or a group of publish_bulk(), is dropped because the broker doesn't accept it: `why` has
+  /// the broker's reason and the remedy. On a thread of the client's, the same rules.
   std::function<void(std::string_view topic, std::string_view payload, const std::string& why)> on_dropped;
   /// After each connect, once the broker answered all subscriptions; on the client's own thread, the same rules.
   std::function<void()> on_connected;
@@ -100,7 +100,13 @@ class Client {
   /// connection, the lane is full (1024 messages or 8 MiB: wait for a `sent`) or the broker takes no packet so large.
   /// `sent` is called once, on a thread of the client's, under the same rules as Handlers: true where the message was
   /// written out, false where it was lost with the connection. Thread-safe, never waits.
-  virtual bool publish_bulk(std::string topic, std::string payload, std::function<void(bool written)> sent) = 0;
+  /// `group` names messages that the broker accepts or rejects alike. Where a message of a group was the only one of the
+  /// lane that can be the cause at two connection losses, Handlers::on_dropped is called with its topic and no payload,
+  /// and the group takes no message for a while, as a topic of publish().
+  virtual bool publish_bulk(std::string group, std::string topic, std::string payload,
+                            std::function<void(bool written)> sent) = 0;
+  /// Whether publish_bulk() refuses that group now, because its messages ended the connection. Thread-safe.
+  virtual bool bulk_barred(const std::string& group) const = 0;
   /// The longest payload that the broker takes under a topic of so many bytes: its Maximum Packet Size (MQTT 5 section
   /// 3.2.2.3.6) at the last connect, less what goes around it. 0 before the first. Never waits.
   virtual std::size_t max_payload(std::size_t topic_bytes) const = 0;

@@ -59,6 +59,7 @@ struct Lane {
   std::deque<Waiting> waiting;
   std::vector<Published> written;
   bool takes = true;
+  std::string barred;
   std::size_t room = 1u << 28;
 };
 
@@ -79,11 +80,14 @@ class DeviceChunks : public testing::Test {
 
   download::Hooks hooks() {
     download::Hooks hooks;
-    hooks.publish_bulk = [this](std::string topic, std::string payload, std::function<void(bool)> sent) {
+    hooks.publish_bulk = [this](std::string group, std::string topic, std::string payload,
+                                std::function<void(bool)> sent) {
+      EXPECT_TRUE(topic.starts_with(group + "/")) << group << ' ' << topic;
       if (!lane.takes) return false;
       lane.waiting.push_back({std::move(topic), std::move(payload), std::move(sent)});
       return true;
     };
+    hooks.bulk_barred = [this](const std::string& group) { return group == lane.barred; };
     hooks.may_send = [this](const http::Bandwidth& bandwidth, std::size_t wanted,
                             std::function<void(std::size_t)> granted) {
       if (!capped) return true;
@@ -187,6 +191,22 @@ TEST_F(DeviceChunks, AreTheirDigestAndTheirBytes) {
   EXPECT_EQ(change->bytes_sent, 1500u);
   EXPECT_EQ(change->have.have(), 0u) << "nothing says that they arrived";
   EXPECT_TRUE(change->heard);
+}
+
+TEST_F(DeviceChunks, AreNotReadWhereTheBrokerRejectsThem) {
+  open(4);
+  capped = true;
+  lane.barred = "/ota/gw-17/chunk";
+  get("[[0,3]]");
+  EXPECT_TRUE(held.empty()) << "no bandwidth";
+  EXPECT_TRUE(world.store.disk->empty());
+  EXPECT_TRUE(world.published.empty());
+  EXPECT_EQ(world.api->counters().mqtt_chunks_lost, 1u);
+  capped = false;
+  lane.barred = "/ota/gw-18/chunk";
+  get("[[0,3]]");
+  flow();
+  EXPECT_EQ(lane.written.size(), 4u);
 }
 
 TEST_F(DeviceChunks, AreRefusedWithAReason) {

@@ -228,12 +228,14 @@ TEST_F(RefusalLogFile, WhatTheBrokerDoesNotTakeIsNamed) {
   DeviceWorld world;
   world.api->on_dropped("/ota/gw-17/metadata", R"({"type":"metadata","task_id":"OTA_20261122_000042","version":"1"})",
                         "the broker refused it");
+  world.api->on_dropped("/ota/gw-20/chunk/OTA_20261122_000042/7", "", "forbidden");
   world.api->on_dropped("/ota/gw-18/up_to_date", R"({"type":"up_to_date"})", "too large");
   for (const auto* topic : {"", "/ota", "/ota/", "/ota/gw-19", "elsewhere"}) world.api->on_dropped(topic, "", "odd");
   const auto all = lines();
-  ASSERT_EQ(all.size(), 7u);
+  ASSERT_EQ(all.size(), 8u);
   EXPECT_THAT(all[0], HasSubstr("not sent device=gw-17 task=OTA_20261122_000042: metadata: the broker refused it"));
-  EXPECT_THAT(all[1], HasSubstr("not sent device=gw-18: up_to_date: too large"));
+  EXPECT_THAT(all[1], HasSubstr("not sent device=gw-20 task=OTA_20261122_000042: chunk/OTA_20261122_000042/7: forbid"));
+  EXPECT_THAT(all[2], HasSubstr("not sent device=gw-18: up_to_date: too large"));
 }
 
 TEST_F(RefusalLogFile, AnOfferThatCannotFitIsNamedAndAnsweredWithAnError) {

@@ -11,7 +11,7 @@ constexpr std::size_t kChunk = 64u << 10;
 
 bool push(
     BulkLane& lane, std::size_t bytes, BulkSent sent = [](bool) {}) {
-  return lane.push("t", std::string(bytes - 1, 'x'), std::move(sent));
+  return lane.push("g", "t", std::string(bytes - 1, 'x'), std::move(sent));
 }
 
 TEST(BulkLane, HandsOutLittleAtATimeInOrder) {
@@ -68,7 +68,7 @@ TEST(BulkLane, TellsAllWhenTheConnectionGoes) {
   int lost = 0;
   for (int i = 0; i < 5; ++i) push(lane, kChunk, [&](bool written) { lost += written ? 0 : 1; });
   auto taken = lane.take();
-  for (const auto& sent : lane.clear()) sent(false);
+  for (const auto& told : lane.connection_lost(true).sent) told(false);
   EXPECT_EQ(lost, 5);
   EXPECT_EQ(lane.size(), 0u);
   EXPECT_FALSE(lane.written(taken.id)) << "told already";
@@ -76,6 +76,41 @@ TEST(BulkLane, TellsAllWhenTheConnectionGoes) {
   for (; push(lane, kChunk); ++count) {
   }
   EXPECT_EQ(count, BulkLane::kMaxBytes / kChunk);
+}
+
+TEST(BulkLane, ASuspectWaitsForAFenceAndNoneFollowsItUntilItsOwn) {
+  BulkLane lane;
+  const auto add = [&](const std::string& group) { return lane.push(group, group + "/1", "x", [](bool) {}); };
+  const auto go = [&] {
+    const auto message = lane.take();
+    lane.written(message.id);
+    return message.topic;
+  };
+  ASSERT_TRUE(add("a") && lane.may_take());
+  go();
+  EXPECT_FALSE(lane.wants_fence()) << "nobody is a suspect";
+  lane.connection_lost(true);
+  EXPECT_FALSE(lane.wants_fence());
+
+  ASSERT_TRUE(add("b") && add("a") && add("b"));
+  const auto first = lane.take();
+  EXPECT_FALSE(lane.may_take()) << "a suspect comes next";
+  EXPECT_FALSE(lane.wants_fence()) << "what is before it isn't written yet";
+  lane.written(first.id);
+  ASSERT_TRUE(lane.wants_fence());
+  lane.fence_sent();
+  EXPECT_FALSE(lane.may_take() || lane.wants_fence());
+  lane.fence_passed();
+  ASSERT_TRUE(lane.may_take());
+  EXPECT_EQ(go(), "a/1");
+  EXPECT_FALSE(lane.may_take()) << "it goes alone";
+  ASSERT_TRUE(lane.wants_fence());
+  lane.fence_sent();
+  lane.fence_passed();
+  ASSERT_TRUE(lane.may_take());
+  EXPECT_EQ(go(), "b/1");
+  ASSERT_TRUE(add("a"));
+  EXPECT_TRUE(lane.may_take()) << "it is cleared";
 }
 
 }  // namespace

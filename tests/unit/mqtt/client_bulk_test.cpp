@@ -1,11 +1,13 @@
 // Bulk messages through a real broker: beside the others, behind them, within its packet limit.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <string>
 #include <vector>
 
+#include "client_device.hpp"
 #include "ota/base/random.hpp"
 #include "ota/mqtt/client.hpp"
 #include "support/broker.hpp"
@@ -43,7 +45,8 @@ class Peer {
   bool bulk(int number, std::size_t bytes) {
     auto payload = std::to_string(number) + "|";
     payload.resize(bytes, 'x');
-    return client->publish_bulk("bulk", std::move(payload), [this](bool written) { ++(written ? written_ : lost_); });
+    return client->publish_bulk("bulk", "bulk", std::move(payload),
+                                [this](bool written) { ++(written ? written_ : lost_); });
   }
   std::vector<std::string> heard() {
     std::lock_guard lock(mutex_);
@@ -151,6 +154,82 @@ TEST(MqttBulk, IsLostWithTheConnectionAndSaysSo) {
   ASSERT_TRUE(sender.connected());
   EXPECT_TRUE(sender.bulk(0, 100));
   EXPECT_TRUE(eventually([&] { return sender.written() + sender.lost() == pushed + 1; }));
+}
+
+/// Groups whose messages a broker of 3.1.1 ends the connection for are refused after a few losses; others go on.
+void find_bad_groups(const std::vector<std::string>& bad) {
+  Broker broker("allow_anonymous true\n", "max_packet_size 2000\n");
+  auto wanted = test::options(broker, "a", {"word"});
+  wanted.version = Version::v3_1_1;
+  test::Device device(wanted);
+  Peer listener(broker, "listener", {"good/+"});
+  ASSERT_TRUE(listener.connected());
+  ASSERT_TRUE(device.connected());
+  std::atomic<int> told = 0;
+  int asked = 0;
+  const auto send = [&](const std::string& group, std::size_t bytes) {
+    asked += device.client->publish_bulk(group, group + "/1", std::string(bytes, 'x'), [&](bool) { ++told; }) ? 1 : 0;
+  };
+  // As devices do, which ask until they have it; control messages go all the time.
+  int words = 0;
+  EXPECT_TRUE(eventually(
+      [&] {
+        for (const auto& group : bad) send(group, 3000);
+        send("good", 100);
+        device.client->publish("word", std::to_string(words++), 1);
+        return std::all_of(bad.begin(), bad.end(),
+                           [&](const auto& group) { return device.client->bulk_barred(group); });
+      },
+      seconds(60)));
+  auto dropped = device.dropped();
+  ASSERT_EQ(dropped.size(), bad.size()) << testing::PrintToString(dropped);
+  std::sort(dropped.begin(), dropped.end());
+  for (std::size_t i = 0; i < bad.size(); ++i)
+    EXPECT_EQ(dropped[i].find(bad[i] + "/1: the connection to the broker was lost twice"), 0u) << dropped[i];
+  EXPECT_FALSE(device.client->bulk_barred("good"));
+  EXPECT_EQ(device.client->status().dropped, bad.size());
+  ASSERT_TRUE(device.connected());
+  const auto connects = device.client->status().connects;
+  EXPECT_LE(connects, 1 + 3 * bad.size()) << "one loss with others, two alone";
+
+  for (const auto& group : bad) EXPECT_FALSE(device.client->publish_bulk(group, group + "/1", "x", [](bool) {}));
+  const auto before = listener.heard().size();
+  send("good", 100);
+  EXPECT_TRUE(eventually([&] { return listener.heard().size() > before; }));
+  EXPECT_TRUE(eventually([&] { return device.client->status().outbox == 0; }));
+  EXPECT_TRUE(eventually([&] { return told == asked; }));
+  auto heard = device.heard("word");
+  heard.erase(std::unique(heard.begin(), heard.end()), heard.end());
+  EXPECT_GE(heard.size(), static_cast<std::size_t>(words)) << "no control message is lost";
+  EXPECT_EQ(device.client->status().connects, connects);
+}
+
+TEST(MqttBulk, AGroupThatBreaksTheConnectionIsRefusedAndOthersGoOn) { find_bad_groups({"bad"}); }
+
+TEST(MqttBulk, SeveralGroupsThatBreakTheConnectionAreAllRefused) { find_bad_groups({"bad1", "bad2", "bad3"}); }
+
+TEST(MqttBulk, BrokersThatRestartBarNobody) {
+  for (const auto version : {Version::v5, Version::v3_1_1}) {
+    Broker broker;
+    auto wanted = test::options(broker, "a");
+    wanted.version = version;
+    test::Device device(wanted);
+    std::atomic<int> written = 0;
+    for (int i = 0; i < 5; ++i) {
+      ASSERT_TRUE(device.connected());
+      const int before = written;
+      EXPECT_TRUE(eventually([&] {
+        device.client->publish_bulk("g", "g/1", std::string(1000, 'x'), [&](bool well) { written += well ? 1 : 0; });
+        return written > before + 20;
+      }));
+      broker.kill();
+      EXPECT_TRUE(eventually([&] { return !device.client->status().connected; }));
+      broker.restart();
+    }
+    EXPECT_EQ(device.dropped(), std::vector<std::string>{});
+    EXPECT_FALSE(device.client->bulk_barred("g"));
+    EXPECT_EQ(device.client->status().connects, 5u);
+  }
 }
 
 }  // namespace

@@ -142,6 +142,15 @@ TEST(Outbox, Qos0BesideItClearsTheOnlyOneInFlight) {
   EXPECT_EQ(outbox.connection_lost(true).alone, "") << "the one at QoS 0 may be the cause";
 }
 
+TEST(Outbox, AMessageOfAnotherLaneBesideItClearsTheOnlyOneInFlight) {
+  Outbox outbox(10, 1000);
+  ASSERT_TRUE(outbox.push("t", "p", 1));
+  outbox.take(10);
+  EXPECT_EQ(outbox.connection_lost(true, true).alone, "");
+  outbox.take(10);
+  EXPECT_EQ(outbox.connection_lost(true, false).alone, "t");
+}
+
 TEST(Outbox, BoundsMessagesAndBytes) {
   Outbox outbox(2, 10);
   EXPECT_FALSE(outbox.push("t", "0123456789", 1));
