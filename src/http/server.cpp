@@ -188,7 +188,7 @@ class ServerImpl final : public Server {
     std::size_t unproven = 0;
     for (const auto& worker : workers_) unproven += worker->unproven();
     const bool crowded = unproven > options_.max_connections / 2;
-    for (const Yields kind : {Yields::overdue, Yields::idle, Yields::unproven}) {
+    for (const Yields kind : {Yields::overdue, Yields::idle, Yields::unread, Yields::unproven}) {
       for (std::size_t i = 0; i < workers_.size(); ++i) {
         Worker& asked = *workers_[(turn + i) % workers_.size()];
         std::function<void(std::function<void(bool)>)> ask = [&asked, kind, crowded](std::function<void(bool)> done) {

@@ -116,8 +116,16 @@ void Session::on_drain() {
 
 void Session::on_give_way() {
   log::debug(fmt::format("http: connection of {} closed to make room for another", peer_.remote));
+  if (streaming_) return end_stream(true);
   deadline_.suspend();
-  stream_->cut(false);
+  // What a peer doesn't take is discarded.
+  stream_->cut(writing_ && under_way_);
+}
+
+void Session::begin_reply() {
+  deadline_.touch();
+  writing_ = true;
+  worker_.replies(*this);
 }
 
 void Session::on_cut() {
@@ -196,12 +204,14 @@ asio::awaitable<bool> Session::serve_request() {
   if (fault) reply = reply_to_fault(request, fault);
   bool keep = request.can_drain() && !reply.close && request.parser().keep_alive() && !worker_.draining();
   linger_ = !keep;
-  deadline_.touch();
+  begin_reply();
   keep = keep && !reply.stream;
   auto writing = reply.stream ? write_stream(request, reply)
                  : reply.file ? write_file(request, reply, keep)
                               : write_plain(request, reply, keep);
   keep = co_await std::move(writing) && keep;
+  writing_ = false;
+  worker_.goes_on(*this);
   if (keep && !request.body_ended()) {
     reply = {};  // may hold a file
     deadline_.touch();
@@ -219,7 +229,7 @@ asio::awaitable<void> Session::refuse_head(const IncomingRequest& request) {
   const unsigned status = request.refusal();
   log::debug(fmt::format("http: {} answered {}: {}", peer_.remote, status, request.refusal_detail()));
   linger_ = true;
-  deadline_.touch();
+  begin_reply();
   const Reply refusal = problem({status, refusal_code(status), reason_phrase(status), request.refusal_detail()});
   auto writing = write_plain(request, refusal, false);
   co_await std::move(writing);
@@ -239,7 +249,7 @@ Reply Session::reply_to_fault(const IncomingRequest& request, const std::excepti
 
 asio::awaitable<void> Session::finish() {
   // `this` is cut by on_tick() where the peer doesn't take part.
-  deadline_.touch();
+  begin_reply();
   finishing_ = true;
   follows_ = true;
   co_await stream_->finish();

@@ -39,7 +39,7 @@ class Session final : public SessionHook, public std::enable_shared_from_this<Se
   void on_tick() override;
   void on_drain() override;
   void on_cut() override;
-  bool owed() const override { return resting_ || deadline_.owed(); }
+  bool owed() const override { return resting_ || (writing_ ? deadline_.stalled() : deadline_.owed()); }
   void on_give_way() override;
 
  private:
@@ -58,6 +58,7 @@ class Session final : public SessionHook, public std::enable_shared_from_this<Se
                                           bool more);
   void read_stats(bool replied);
   void follow_peer();
+  void begin_reply();
   boost::asio::awaitable<std::size_t> acquire(Bandwidth bandwidth, std::size_t wanted);
   boost::asio::awaitable<Result<void>> check(const FileBody& file, std::uint64_t offset, std::uint64_t length);
   boost::asio::awaitable<void> finish();
@@ -75,6 +76,7 @@ class Session final : public SessionHook, public std::enable_shared_from_this<Se
   std::unique_ptr<Stream> stream_;
   boost::asio::cancellation_signal cut_;
   bool resting_ = false;    // waits for the first byte of a request
+  bool writing_ = false;    // a reply, or waits at its end for the peer to take the last one
   bool linger_ = false;     // something the peer sent may be unread
   bool follows_ = false;    // bytes that the peer acknowledges keep the connection open
   bool under_way_ = false;  // sent bytes were not acknowledged at the last sample, with follows_

@@ -6,6 +6,7 @@
 
 #include <boost/asio/post.hpp>
 #include <csignal>
+#include <utility>
 
 #include "http/header_writer.hpp"
 #include "ota/base/fault.hpp"
@@ -95,13 +96,14 @@ void Worker::rests(SessionHook& connection) { enqueue(idle_, connection); }
 
 void Worker::owes(SessionHook& connection) {
   enqueue(connection.proven ? unfinished_ : unproven_, connection);
-  if (!connection.proven) unproven_count_.fetch_add(1, std::memory_order_relaxed);
+  connection.counted = !connection.proven;
+  if (connection.counted) unproven_count_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Worker::goes_on(SessionHook& connection) {
   if (!connection.waiting.is_linked()) return;
   connection.waiting.unlink();
-  if (!connection.proven) unproven_count_.fetch_sub(1, std::memory_order_relaxed);
+  if (std::exchange(connection.counted, false)) unproven_count_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 bool Worker::end_eldest(Queue& queue, std::uint32_t age) {
@@ -121,6 +123,8 @@ bool Worker::end_one(Yields kind, bool crowded) {
       return end_eldest(unproven_, crowded ? 0 : ticks(kFirstTime)) || end_eldest(unfinished_, ticks(kFurtherTime));
     case Yields::idle:
       return end_eldest(idle_, 0);
+    case Yields::unread:
+      return end_eldest(replying_, 0);
     case Yields::unproven:
       return end_eldest(unproven_, 0);
   }

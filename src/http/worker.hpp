@@ -37,12 +37,14 @@ class SessionHook
   Link waiting;             ///< linked while the connection waits for the peer
   std::uint32_t since = 0;  ///< the tick in which the wait began
   bool proven = false;      ///< a request was finished on it
+  bool counted = false;     ///< in the number of unproven ones
 };
 
 /// Kinds of connections that a new one may replace, in this order.
 enum class Yields : std::uint8_t {
   overdue,  ///< never finished a request, or takes long for a further one
   idle,     ///< between two requests
+  unread,   ///< takes nothing of its reply
   unproven  ///< never finished a request, however recent it is
 };
 
@@ -82,6 +84,8 @@ class Worker {
   void rests(SessionHook& connection);
   /// From now on the connection waits for the rest of a handshake or a request.
   void owes(SessionHook& connection);
+  /// From now on the connection waits for the peer to take a reply.
+  void replies(SessionHook& connection) { enqueue(replying_, connection); }
   /// The connection no longer waits for the peer.
   void goes_on(SessionHook& connection);
   /// Ends the oldest connection of that kind; false if there is none. `crowded`: unproven ones get no minimum time.
@@ -123,9 +127,10 @@ class Worker {
   std::string date_;
   std::vector<std::string> texts_;
   boost::intrusive::list<SessionHook, boost::intrusive::constant_time_size<false>> connections_;
-  Queue idle_;                                  // these three: longest first
+  Queue idle_;                                  // these four: longest first
   Queue unproven_;                              // never finished a request
   Queue unfinished_;                            // finished one, and is in another one
+  Queue replying_;
   std::atomic<std::size_t> unproven_count_{0};  // of unproven_, and those announced
   boost::asio::io_context io_{1};
   std::deque<boost::asio::ip::tcp::socket> refused_;

@@ -22,8 +22,8 @@ struct TlsOptions {
 struct ServerOptions {
   unsigned threads = 0;  ///< 0: one for each core
   /// At this limit a new connection replaces one that never finished a request within 5 s (any such, if these are more
-  /// than half) or a further one within 10 s; else the longest idle one; else any that never finished a request. If all
-  /// are busy, the new one is answered 503.
+  /// than half) or a further one within 10 s; else the longest idle one; else one whose peer took nothing of its reply
+  /// for 10 s; else any that never finished a request. If all are busy, the new one is answered 503.
   std::size_t max_connections = 10'000;
   /// Between requests, and without progress in a body or a reply, which must also transfer 64 bytes/s on average.
   std::chrono::seconds idle_timeout{60};

@@ -1,6 +1,11 @@
 // Peers that are slow and never pause are served to the end; those that take nothing are cut.
 #include <netinet/tcp.h>
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <utility>
+
 #include "http/deadline.hpp"
 #include "server_fixture.hpp"
 
@@ -53,6 +58,22 @@ class SlowReader {
   int socket_;
 };
 
+/// A piece, and nothing after it for long.
+class OnePiece final : public BodyStream {
+ public:
+  explicit OnePiece(std::string piece) : piece_(std::move(piece)) {}
+  boost::asio::awaitable<std::string> next() override {
+    if (piece_.empty()) {
+      boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, 1h);
+      co_await timer.async_wait(boost::asio::use_awaitable);
+    }
+    co_return std::exchange(piece_, {});
+  }
+
+ private:
+  std::string piece_;
+};
+
 class Slow : public ::testing::Test {
  protected:
   static ServerOptions options() {
@@ -78,20 +99,23 @@ class Slow : public ::testing::Test {
   static constexpr std::size_t kSize = 8 << 20;  // more than the kernel's buffers hold
   const std::string content = pattern(kSize);
   std::shared_ptr<TestFile> file = std::make_shared<TestFile>(content);
-  TestServer server{[this](Request& request) -> boost::asio::awaitable<Reply> {
-                      Reply reply;
-                      if (request.path() == "/text") {
-                        reply.content_type = "text/plain";
-                        reply.body = content.substr(0, 40'000);
-                      } else {
-                        FileBody body;
-                        body.source = file;
-                        body.length = request.path() == "/small" ? 40'000 : kSize;
-                        reply.file = std::move(body);
-                      }
-                      co_return reply;
-                    },
-                    options()};
+  const Handler answer = [this](Request& request) -> boost::asio::awaitable<Reply> {
+    Reply reply;
+    if (request.path() == "/text" || request.path() == "/long") {
+      reply.content_type = "text/plain";
+      reply.body = request.path() == "/text" ? content.substr(0, 40'000) : content;
+    } else if (request.path() == "/stream" || request.path() == "/long-stream") {
+      reply.content_type = "text/plain";
+      reply.stream = std::make_shared<OnePiece>(request.path() == "/stream" ? content.substr(0, 40'000) : content);
+    } else {
+      FileBody body;
+      body.source = file;
+      body.length = request.path() == "/small" ? 40'000 : kSize;
+      reply.file = std::move(body);
+    }
+    co_return reply;
+  };
+  TestServer server{answer, options()};
   std::vector<std::unique_ptr<SlowReader>> readers;
 };
 
@@ -126,6 +150,96 @@ TEST_F(Slow, ReadersThatTakeNothingAreCut) {
     EXPECT_GT(Clock::now() - from, kIdle / 2) << request;
     EXPECT_LT(Clock::now() - from, 5 * kIdle) << request;
     EXPECT_LT(reader.read(100'000, 1'000'000), 40'000u) << "what it didn't take is thrown away: " << request;
+  }
+}
+
+/// Connections that ask for something, read nothing of it and hold all places.
+class Stuck : public Slow {
+ protected:
+  void expect_a_place(const std::string& wanted, bool proven) {
+    auto options = TestServer::defaults();
+    options.max_connections = 8;
+    options.threads = 1;
+    TestServer full(answer, options);
+    const auto head = "HEAD /text HTTP/1.1\r\nHost: x\r\n\r\n";
+    // It is the eldest, and reads all the time.
+    SlowReader steady(full.address, get("/f"));
+    std::vector<std::unique_ptr<SlowReader>> all_stuck;
+    constexpr std::size_t kRate = 2'000;
+    std::size_t got = 0;
+    std::thread reading([&] { got = steady.read(14 * kRate, kRate); });
+    for (int i = 0; i < 7; ++i) {
+      auto& stuck = *all_stuck.emplace_back(std::make_unique<SlowReader>(full.address, proven ? head : wanted));
+      if (proven) {
+        stuck.read(10, 100);
+        EXPECT_TRUE(stuck.ask(wanted));
+      }
+    }
+    EXPECT_TRUE(eventually([&] { return full.server->counters().requests_total == (proven ? 15u : 8u); }));
+    const auto from = Clock::now();
+    EXPECT_EQ(RawClient(full.address).ask(head, true).status, 503) << "they have some seconds";
+    EXPECT_TRUE(eventually([&] { return RawClient(full.address).ask(head, true).status == 200; })) << wanted;
+    EXPECT_LT(Clock::now() - from, 15s);
+    // Newcomers that are half-open don't push each other out while stuck ones are there.
+    RawClient first(full.address), second(full.address);
+    EXPECT_EQ(second.ask(head, true).status, 200);
+    EXPECT_EQ(first.ask(head, true).status, 200);
+    reading.join();
+    EXPECT_EQ(got, 14 * kRate);
+    EXPECT_EQ(steady.read(1'000, 10'000), 1'000u);
+    EXPECT_GT(full.server->counters().connections_open, 3u) << "no more went than places were wanted";
+  }
+};
+
+TEST_F(Stuck, RepliesGiveWay) {
+  std::vector<std::thread> threads;
+  for (const auto& wanted : {get("/f"), get("/long"), get("/small", "Connection: close\r\n"), get("/stream"),
+                             get("/long-stream")})
+    threads.emplace_back([this, wanted] { expect_a_place(wanted, false); });
+  threads.emplace_back([this] { expect_a_place(get("/f"), true); });
+  for (auto& thread : threads) thread.join();
+}
+
+TEST(DeadlineOf, WhoTakesNothingAfterTheBeginIsStalled) {
+  std::uint32_t now = 1;
+  Deadline deadline(now, 600, 0.1);
+  EXPECT_FALSE(deadline.stalled());
+  deadline.touch();
+  deadline.moved(60'000);  // its buffers
+  for (int tick = 0; tick < 99; ++tick, ++now) EXPECT_FALSE(deadline.stalled()) << tick;
+  now += 1;
+  EXPECT_TRUE(deadline.stalled());
+  deadline.suspend();
+  EXPECT_FALSE(deadline.stalled()) << "it isn't waited for";
+  now += 600;
+  deadline.touch();
+  now += 20;
+  deadline.suspend();
+  now += 600;
+  deadline.resume();
+  now += 70;
+  EXPECT_FALSE(deadline.stalled()) << "only its own time counts";
+  now += 10;
+  EXPECT_TRUE(deadline.stalled());
+}
+
+TEST(DeadlineOf, WhoReadsAtTheLeastRateIsNotStalledOnceItWasSeenToRead) {
+  for (const unsigned step : {64u, 700u, 1'400u, 2'800u}) {
+    std::uint32_t now = 1;
+    Deadline deadline(now, 600, 0.1);
+    deadline.touch();
+    deadline.moved(4'096);
+    unsigned taken = 0, stalled_after = 0;
+    for (unsigned tick = 1; tick < 6'000; ++tick) {
+      ++now;
+      if (tick * 64 / 10 >= taken + step) {
+        taken += step;
+        deadline.moved(step);
+      }
+      if (deadline.stalled()) stalled_after = tick;
+    }
+    EXPECT_LE(stalled_after, step * 10 / 64 + 1) << step;
+    EXPECT_FALSE(deadline.passed());
   }
 }
 
