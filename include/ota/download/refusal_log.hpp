@@ -1,6 +1,7 @@
-// Log lines for refused messages and downloads, with a rate limit.
+// Log lines for refused messages and downloads, with rate limits.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -17,13 +18,14 @@
 namespace ota::download {
 
 /// `device=… task=… from=… path=… code=…: message`, a warning for an error of the device, an error for one of the
-/// server. At most kLinesOfDevice a second for each device, so that one device can't hide the lines of another, and
-/// kLinesPerSecond in total. The next line of a later second has the number of omitted ones. Thread-safe; no other lock
-/// is taken while its lock is held.
+/// server. Each device, and each address of those without a name, gets kLinesOfDevice lines, then one a minute, so that
+/// one can't hide the lines of another; all together get kLines, then one in ten seconds. What is left out is counted in
+/// a line with the most frequent names: after a second, after ten more, then each minute, for as long as it goes on. The
+/// next refusal writes that line. Thread-safe; no other lock is taken while its lock is held.
 class RefusalLog {
  public:
   static constexpr int kLinesOfDevice = 20;
-  static constexpr int kLinesPerSecond = 200;
+  static constexpr int kLines = 200;
 
   explicit RefusalLog(const Clock& clock);
   /// Where an HTTP request came from, `address:port`, and what it asked for.
@@ -41,16 +43,22 @@ class RefusalLog {
   void write_ignored(std::string_view header, const Source& source);
 
  private:
-  bool may_write(std::string_view device, std::uint64_t& left_out);
+  /// False where the line is to be left out.
+  bool may_write(std::string_view name);
+  void leave_out(std::string_view name, Millis now) OTA_REQUIRES(mutex_);
+  std::string take_summary() OTA_REQUIRES(mutex_);
 
   const Clock& clock_;
-  Mutex mutex_;
-  Millis second_ OTA_GUARDED_BY(mutex_){-1};
-  int lines_ OTA_GUARDED_BY(mutex_) = 0;
-  /// Lines in this second by device.
-  std::map<std::string, int, std::less<>> of_device_ OTA_GUARDED_BY(mutex_);
-  std::uint64_t left_out_ OTA_GUARDED_BY(mutex_) = 0;
+  RateLimit of_name_;
+  RateLimit of_all_;
   RateLimit ignored_;
+  Mutex mutex_;
+  std::uint64_t left_out_ OTA_GUARDED_BY(mutex_) = 0;  // since the last summary
+  /// The most frequent of them, a bounded number.
+  std::map<std::string, std::uint64_t, std::less<>> names_ OTA_GUARDED_BY(mutex_);
+  Millis since_ OTA_GUARDED_BY(mutex_){0};           // the first of them
+  Millis last_ OTA_GUARDED_BY(mutex_){0};
+  std::size_t interval_ OTA_GUARDED_BY(mutex_) = 0;  // of kIntervals
 };
 
 }  // namespace ota::download

@@ -297,18 +297,46 @@ TEST_F(RefusalLogFile, AnIgnoredHeaderIsNamedOnceAnHourForEachPeer) {
 TEST_F(RefusalLogFile, AFloodCannotFillItNorHideAnothersLine) {
   test::TestClock clock;
   download::RefusalLog refusals(clock);
-  for (int i = 0; i < 1000; ++i) refusals.write("gw-17", {}, fail(Errc::bad_message, "x"));
+  const auto refuse = [&](const std::string& name) { refusals.write(name, {}, fail(Errc::bad_message, "x")); };
+  for (int i = 0; i < 1000; ++i) refuse("gw-17");
   EXPECT_EQ(lines().size(), static_cast<std::size_t>(download::RefusalLog::kLinesOfDevice));
-  refusals.write("gw-18", {}, fail(Errc::bad_message, "x"));
+  refuse("gw-18");
   EXPECT_THAT(lines().back(), HasSubstr("device=gw-18"));
-  for (int i = 0; i < 1000; ++i) refusals.write("fleet-" + std::to_string(i), {}, fail(Errc::bad_message, "x"));
-  EXPECT_EQ(lines().size(), static_cast<std::size_t>(download::RefusalLog::kLinesPerSecond));
-  clock.steady_time += std::chrono::seconds{1};
-  refusals.write("gw-17", {}, fail(Errc::bad_message, "x"));
-  refusals.write("gw-17", {}, fail(Errc::bad_message, "y"));
+  for (int i = 0; i < 1000; ++i) refuse("fleet-" + std::to_string(i));
+  EXPECT_EQ(lines().size(), static_cast<std::size_t>(download::RefusalLog::kLines));
+  clock.steady_time += std::chrono::minutes{1};
+  refuse("gw-17");
   const auto all = lines();
-  ASSERT_EQ(all.size(), download::RefusalLog::kLinesPerSecond + 2u);
-  EXPECT_THAT(all.back(), testing::Not(HasSubstr("more refusals")));
+  ASSERT_EQ(all.size(), download::RefusalLog::kLines + 2u);
+  EXPECT_THAT(all[all.size() - 2], HasSubstr("warn  1801 more refusals in 1 s were not logged, most of gw-17"));
+  EXPECT_THAT(all.back(), HasSubstr("refused device=gw-17"));
+}
+
+TEST_F(RefusalLogFile, AFloodThatGoesOnCostsFewLines) {
+  test::TestClock clock;
+  download::RefusalLog refusals(clock);
+  const auto flood = [&](int seconds) {
+    const auto before = lines().size();
+    for (int i = 0; i < seconds * 100; ++i) {
+      clock.steady_time += std::chrono::milliseconds{10};
+      refusals.write(i % 3 == 0 ? "gw-17" : "fleet-" + std::to_string(i), {}, fail(Errc::bad_message, "x"));
+      refusals.write("", {}, fail(Errc::not_authorized, "x"), {"10.0.0.7:" + std::to_string(1000 + i % 60000), "/a"});
+    }
+    return lines().size() - before;
+  };
+  flood(60);
+  EXPECT_LE(flood(600), 60u + 10u) << "one in ten seconds, and the summaries";
+  std::vector<std::string> summaries;
+  for (auto& line : lines())
+    if (line.find("more refusals") != std::string::npos) summaries.push_back(std::move(line));
+  EXPECT_THAT(summaries.at(0), HasSubstr(" in 1 s "));
+  EXPECT_THAT(summaries.at(1), HasSubstr(" in 10 s "));
+  for (std::size_t i = 2; i < summaries.size(); ++i) EXPECT_THAT(summaries[i], HasSubstr(" in 60 s "));
+  EXPECT_THAT(summaries.back(), testing::AllOf(HasSubstr(", most of 10.0.0.7, gw-17"), HasSubstr("199")));
+
+  clock.steady_time += std::chrono::hours{1};  // quiet: all is as at first
+  EXPECT_GT(flood(5), 100u);
+  EXPECT_THAT(lines(), testing::Contains(HasSubstr(" in 1 s were")).Times(2));
 }
 
 }  // namespace
