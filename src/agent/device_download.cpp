@@ -33,8 +33,9 @@ void Device::begin(const Assignment& task) {
 }
 
 // The same task as the server has it now. Where its image or grid is another, what was known of chunks is void: what
-// lies on the disk is looked at anew.
+// lies on the disk is looked at anew. Of other images few are kept, as where a task begins.
 void Device::adopt(const Assignment& task) {
+  if (task_->checksum != task.checksum) state_.prune_parts(task.checksum);
   if (task_->grid != task.grid || task_->checksum != task.checksum) {
     image_.reset();
     to_forget_.clear();

@@ -335,6 +335,23 @@ TEST_F(Agent, KeepsChunksWhenAMoreUrgentUpdateComesFirst) {
   EXPECT_EQ(told.size(), firmware_.count());
 }
 
+TEST_F(Agent, KeepsFewPartsWhereTheImageOfATaskChanges) {
+  const auto part = [&] { return dir_ / "gw" / (FakeServer::checksum(firmware_.image).substr(7) + ".part"); };
+  server_.offer(firmware_);
+  AgentProcess agent(dir_, arguments({"--rate", "1000"}));
+  for (unsigned seed = 10; seed < 16; ++seed) {
+    ASSERT_TRUE(eventually([&] { return std::filesystem::exists(part()); }));
+    firmware_.image = bytes(9'500, seed);
+    server_.offer(firmware_);
+    server_.send("gw", server_.metadata(firmware_));
+  }
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(part()); }));
+  agent.kill();
+  int parts = 0;
+  for (const auto& file : std::filesystem::directory_iterator(dir_ / "gw")) parts += file.path().extension() == ".part";
+  EXPECT_LE(parts, 3);
+}
+
 TEST_F(Agent, DropsACancelledUpdate) {
   server_.offer(firmware_);
   AgentProcess agent(dir_, arguments({"--rate", "2000"}));
