@@ -9,6 +9,7 @@
 #include "agent/fleet.hpp"
 #include "agent/options.hpp"
 #include "agent/report.hpp"
+#include "agent/state_dir.hpp"
 #include "ota/base/log.hpp"
 #include "ota/base/random.hpp"
 #include "ota/firmware/signature.hpp"
@@ -57,6 +58,7 @@ int run(const Options& options, const sigset_t& signals) {
     log::error(fleet.error().message);
     return fleet.error().code == Errc::forbidden ? kBadArguments : kFault;
   }
+  if (const auto doubt = doubt_of_ancestors(options.state_dir)) log::warn(*doubt);
   (*fleet)->start();
   int status = wait_for_end(**fleet, signals);
   (*fleet)->stop();

@@ -166,4 +166,24 @@ void StateDir::prune_images(const std::string& version) {
 
 void StateDir::drop_image(const std::string& version) { remove_quietly(image(version)); }
 
+std::optional<std::string> doubt_of_ancestors(const fs::path& state) {
+  std::error_code error;
+  auto folder = fs::canonical(state, error);
+  if (error) return std::nullopt;
+  while (folder.has_relative_path()) {
+    folder = folder.parent_path();
+    struct stat status {};
+    if (::stat(folder.c_str(), &status) != 0) return std::nullopt;
+    const bool foreign = status.st_uid != 0 && status.st_uid != ::geteuid();
+    const bool open = (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0;
+    if (!foreign && !open) continue;
+    const auto why = foreign ? fmt::format("{} belongs to user {}", folder.string(), status.st_uid)
+                             : fmt::format("others may write to {} (mode {:04o})", folder.string(), status.st_mode & 07777);
+    return fmt::format("{}, so they can replace the state folder {}, whose content is installed: give another --state-dir, "
+                       "or change the folder's owner or mode",
+                       why, state.string());
+  }
+  return std::nullopt;
+}
+
 }  // namespace ota::agent
