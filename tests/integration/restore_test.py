@@ -218,13 +218,19 @@ class Standby(BackupCase):
 
     def test_a_standby_is_kept_warm_and_takes_over(self):
         daemon = self.elsewhere()
+        self.firmware("3.0.0", "hw-standby")
         self.fresh = self.folder / "standby.otad"
         for turn in range(2):
             self.fresh.unlink(missing_ok=True)
             self.assertEqual(self.rest.call("PUT", f"/channels/turn-{turn}", {}).status, 201)
             self.otad("backup", str(self.fresh))
             self.standby(daemon)
+        late = self.upgrade("standby-late", "3.0.0", hardware="hw-standby")  # the backup doesn't have it
         daemon.start()
+        again = daemon.rest.upgrade("standby-again", "3.0.0", hardware="hw-standby")
+        self.assertEqual(again.status, 201, again)
+        numbers = [int(task.split("_")[2]) for task in (late, again.json["task_id"])]
+        self.assertGreater(numbers[1], numbers[0] + 100_000)
         channels = {channel["name"] for channel in daemon.rest.get("/channels")["items"]}
         self.assertLessEqual({"turn-0", "turn-1"}, channels)
         self.assertIn("otad runs here", self.standby(daemon, status=1))

@@ -83,6 +83,14 @@ TEST_F(TaskNumbersTest, ACopyGivesNoneOutTwiceOnAnotherMachineToo) {
   EXPECT_GT(action.id, 100'000) << "nor an action";
 }
 
+TEST_F(TaskNumbersTest, GoOnAboveWhatTheOperatorWrote) {
+  EXPECT_EQ(next(), 1);
+  std::ofstream(path + ".numbers", std::ios::trunc) << "1000000\n";  // docs/operating.md
+  const auto first = next();
+  EXPECT_GT(first, 1'000'000);
+  EXPECT_EQ(next(), first + 1);
+}
+
 TEST_F(TaskNumbersTest, AFreshDatabaseInTheSamePlaceGoesOn) {
   next();
   next();
