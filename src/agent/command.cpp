@@ -10,7 +10,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -40,6 +41,20 @@ class Descriptor {
   int fd_;
 };
 
+struct Pipe {
+  /// Null on failure. Reading it never waits.
+  static std::unique_ptr<Pipe> make() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return nullptr;
+    auto pipe = std::make_unique<Pipe>(ends[0], ends[1]);
+    return fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 ? std::move(pipe) : nullptr;
+  }
+  Pipe(int read_end, int write_end) : from(read_end), to(write_end) {}
+
+  Descriptor from;
+  Descriptor to;
+};
+
 std::vector<char*> pointers(std::vector<std::string>& list) {
   std::vector<char*> result;
   result.reserve(list.size() + 1);
@@ -63,7 +78,7 @@ std::vector<std::string> environment_of(const Command& command) {
 }
 
 // Nothing on failure. In its own process group, so that all that it starts can be ended.
-std::optional<pid_t> start(const Command& command, int output) {
+std::optional<pid_t> start(const Command& command, int output, int errors) {
   auto words = words_of(command);
   auto variables = environment_of(command);
   auto argv = pointers(words);
@@ -73,7 +88,7 @@ std::optional<pid_t> start(const Command& command, int output) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-  if (command.errors_too) posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
   posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
   posix_spawnattr_init(&attributes);
   sigset_t none;
@@ -92,11 +107,54 @@ std::optional<pid_t> start(const Command& command, int output) {
   return rc == 0 ? std::optional(pid) : std::nullopt;
 }
 
+void append_end(std::string& end, std::string_view text) {
+  end.append(text);
+  if (end.size() > Outcome::kKept) end.erase(0, end.size() - Outcome::kKept);
+}
+
+/// Writes an output to standard error: its begin, and once it is over its end, so that an endless one fills no disk.
+class Passed {
+ public:
+  void take(std::string_view text) {
+    const auto begin = text.substr(0, Outcome::kPassedOn - std::min(begin_, Outcome::kPassedOn));
+    say(begin);
+    begin_ += begin.size();
+    text.remove_prefix(begin.size());
+    rest_ += text.size();
+    append_end(end_, text);
+  }
+  void finish() {
+    if (rest_ > end_.size()) say(fmt::format("\nota-agent: {} bytes of the output are left out\n", rest_ - end_.size()));
+    say(end_);
+  }
+
+ private:
+  static void say(std::string_view text) {
+    // The agent's own standard error may be full or gone: that is no reason to fail an install.
+    [[maybe_unused]] const auto wrote = write(STDERR_FILENO, text.data(), text.size());
+  }
+
+  std::size_t begin_ = 0;
+  std::uint64_t rest_ = 0;
+  std::string end_;
+};
+
+/// The agent's end of a pipe from a command.
+struct Reading {
+  int fd;
+  bool closed = false;
+};
+
 /// One command that runs.
 class Running {
  public:
-  Running(const Command& command, int output, pid_t pid)
-      : command_(command), output_(output), pid_(pid), until_(steady_clock::now() + command.timeout) {}
+  /// `errors` is -1 with errors_too.
+  Running(const Command& command, int output, int errors, pid_t pid)
+      : output_{output},
+        errors_{errors, errors < 0},
+        pass_output_(command.errors_too),
+        pid_(pid),
+        until_(steady_clock::now() + command.timeout) {}
 
   Outcome wait(const std::atomic<bool>& interrupted) {
     for (int status = 0;;) {
@@ -109,45 +167,49 @@ class Running {
       } else if (ending_ && now > until_) {
         ::kill(-pid_, SIGKILL);
       }
-      pollfd ready{closed_ ? -1 : output_, POLLIN, 0};
-      if (poll(&ready, 1, kLookEveryMs) > 0) read_some();
+      pollfd ready[]{{output_.closed ? -1 : output_.fd, POLLIN, 0}, {errors_.closed ? -1 : errors_.fd, POLLIN, 0}};
+      if (poll(ready, 2, kLookEveryMs) > 0) read_some();
     }
   }
 
  private:
   // False where there is no more for now.
   bool read_some() {
-    std::array<char, 4096> buffer;
-    const auto got = read(output_, buffer.data(), buffer.size());
-    if (got <= 0) {
-      closed_ = got == 0;
-      return false;
-    }
-    const std::string_view text(buffer.data(), static_cast<std::size_t>(got));
-    if (command_.errors_too) {
-      // The agent's own standard error may be full or gone: that is no reason to fail an install.
-      [[maybe_unused]] const auto wrote = write(STDERR_FILENO, text.data(), text.size());
-    }
+    const auto text = read_from(output_);
     outcome_.first.append(text.substr(0, Outcome::kKept - std::min(outcome_.first.size(), Outcome::kKept)));
-    outcome_.last.append(text);
-    if (outcome_.last.size() > Outcome::kKept) outcome_.last.erase(0, outcome_.last.size() - Outcome::kKept);
-    return true;
+    append_end(outcome_.last, text);
+    if (pass_output_) passed_.take(text);
+    const bool more = !text.empty();
+    const auto errors = read_from(errors_);
+    passed_.take(errors);
+    return more || !errors.empty();
+  }
+
+  // Valid until the next call.
+  std::string_view read_from(Reading& from) {
+    if (from.closed) return {};
+    const auto got = read(from.fd, buffer_.data(), buffer_.size());
+    from.closed = got == 0;
+    return {buffer_.data(), got > 0 ? static_cast<std::size_t>(got) : 0};
   }
 
   Outcome ended(int status) {
     if (ending_) ::kill(-pid_, SIGKILL);  // what it had started
-    for (std::size_t read = 0; read < kMostAfterEnd && !closed_ && read_some(); read += 4096) continue;
+    for (std::size_t read = 0; read < kMostAfterEnd && read_some(); read += buffer_.size()) continue;
+    passed_.finish();
     outcome_.kind = ending_.value_or(WIFEXITED(status) ? Outcome::Kind::exited : Outcome::Kind::signalled);
     outcome_.status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
     return std::move(outcome_);
   }
 
-  const Command& command_;
-  const int output_;
+  Reading output_;
+  Reading errors_;
+  const bool pass_output_;
   const pid_t pid_;
   steady_clock::time_point until_;
   std::optional<Outcome::Kind> ending_;  // why it was signalled to end
-  bool closed_ = false;
+  std::array<char, 4096> buffer_;
+  Passed passed_;
   Outcome outcome_;
 };
 
@@ -161,15 +223,14 @@ std::string_view keep_end(std::string_view text, std::size_t most) {
 }  // namespace
 
 Outcome run_command(const Command& command, const std::atomic<bool>& interrupted) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return {};
-  const Descriptor from(ends[0]);
-  Descriptor to(ends[1]);
-  if (fcntl(from.get(), F_SETFL, O_NONBLOCK) != 0) return {};
-  const auto pid = start(command, to.get());
-  to.close();
+  const auto output = Pipe::make();
+  const auto errors = command.errors_too ? nullptr : Pipe::make();
+  if (!output || (!errors && !command.errors_too)) return {};
+  const auto pid = start(command, output->to.get(), errors ? errors->to.get() : output->to.get());
+  output->to.close();
+  if (errors) errors->to.close();
   if (!pid) return {};
-  return Running(command, from.get(), *pid).wait(interrupted);
+  return Running(command, output->from.get(), errors ? errors->from.get() : -1, *pid).wait(interrupted);
 }
 
 std::string describe(std::string_view what, const Outcome& outcome) {

@@ -14,12 +14,13 @@ struct Command {
   std::vector<std::string> arguments;    ///< `$1` and so on
   std::vector<std::string> environment;  ///< `NAME=value`, besides the agent's own
   std::chrono::seconds timeout{60};
-  bool errors_too = true;  ///< its standard error is part of the output; else it is that of the agent
+  bool errors_too = true;  ///< its standard error is part of the output; else it is only passed on
 };
 
 /// How a command ended, and its output.
 struct Outcome {
-  static constexpr std::size_t kKept = 1024;  ///< bytes of each end of the output
+  static constexpr std::size_t kKept = 1024;           ///< bytes of each end of the output
+  static constexpr std::size_t kPassedOn = 64 * 1024;  ///< of its begin, to the agent's standard error
 
   enum class Kind {
     exited,       ///< with `status`
@@ -37,8 +38,9 @@ struct Outcome {
 };
 
 /// Runs it in its own process group, with empty standard input, and waits. After its timeout, or when `interrupted` is
-/// set, the group gets SIGTERM, and 5 s later SIGKILL. With `errors_too` its output is also written to standard error.
-/// Any thread. Precondition: no process that the command leaves behind writes to the inherited output.
+/// set, the group gets SIGTERM, and 5 s later SIGKILL. Its output with `errors_too`, else its standard error, is passed on
+/// to the agent's standard error: the first Outcome::kPassedOn bytes, and of a longer one a line that says how much is
+/// left out, and the last Outcome::kKept bytes. Any thread. Precondition: no process that the command leaves behind writes to the inherited output.
 Outcome run_command(const Command& command, const std::atomic<bool>& interrupted);
 
 /// How it ended, as text: `the install command ended with status 7` for `what` = `the install command`.

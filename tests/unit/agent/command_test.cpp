@@ -1,5 +1,6 @@
 #include "agent/command.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -50,6 +51,52 @@ TEST(RunCommand, KeepsBothEndsOfMuchOutput) {
   EXPECT_EQ(outcome.last.size(), Outcome::kKept);
   EXPECT_TRUE(outcome.last.ends_with("100000\nlast\n"));
   EXPECT_LE(last_words(outcome).size(), Outcome::kKept);
+}
+
+struct PassedOn {
+  Outcome outcome;
+  std::string said;  // on the agent's standard error
+};
+
+PassedOn passed_on(const std::string& line, bool errors_too = true) {
+  std::atomic<bool> interrupted = false;
+  testing::internal::CaptureStderr();
+  auto outcome = run_command({line, {}, {}, std::chrono::seconds(30), errors_too}, interrupted);
+  return {std::move(outcome), testing::internal::GetCapturedStderr()};
+}
+
+TEST(RunCommand, PassesOnAllOfAnOrdinaryOutput) {
+  EXPECT_EQ(passed_on("echo one; echo two >&2").said, "one\ntwo\n");
+  EXPECT_EQ(passed_on("echo 1.0.0; echo two >&2", false).said, "two\n") << "the version is no news";
+  const auto most = Outcome::kPassedOn + Outcome::kKept;
+  EXPECT_EQ(passed_on(fmt::format("head -c {} /dev/zero", most)).said, std::string(most, '\0')) << "nothing left out";
+}
+
+TEST(RunCommand, PassesOnTheEndsOfMuchOutput) {
+  for (const bool errors_too : {true, false}) {
+    const auto [outcome, said] = passed_on("{ echo first; seq 1 100000; echo last; } >&2", errors_too);
+    EXPECT_TRUE(outcome.succeeded());
+    const std::size_t all = 588'895 + 6 + 5;
+    const auto line =
+        fmt::format("\nota-agent: {} bytes of the output are left out\n", all - Outcome::kPassedOn - Outcome::kKept);
+    EXPECT_TRUE(said.starts_with("first\n1\n2\n"));
+    EXPECT_EQ(said.find(line), Outcome::kPassedOn);
+    EXPECT_EQ(said.size(), Outcome::kPassedOn + line.size() + Outcome::kKept);
+    EXPECT_TRUE(said.ends_with("100000\nlast\n"));
+    EXPECT_EQ(outcome.last.empty(), !errors_too);
+  }
+}
+
+TEST(RunCommand, AnEndlessOutputFillsNoDisk) {
+  std::atomic<bool> interrupted = false;
+  for (const auto* line : {"yes x", "yes x >&2"}) {
+    for (const bool errors_too : {true, false}) {
+      testing::internal::CaptureStderr();
+      const auto outcome = run_command({line, {}, {}, std::chrono::seconds(1), errors_too}, interrupted);
+      EXPECT_LT(testing::internal::GetCapturedStderr().size(), Outcome::kPassedOn + 2 * Outcome::kKept) << line;
+      EXPECT_EQ(outcome.kind, Kind::timed_out) << line;
+    }
+  }
 }
 
 TEST(RunCommand, EndsWhatTakesTooLongAndAllThatItStarted) {
