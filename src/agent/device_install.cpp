@@ -49,7 +49,10 @@ Result<std::filesystem::path> take_image(StateDir& state, const Assignment& task
 }
 
 // Another one after each restart of the machine; random(4).
-std::string boot_id() { return read_small_file("/proc/sys/kernel/random/boot_id").value_or(std::string()); }
+std::string boot_id() {
+  auto id = read_small_file("/proc/sys/kernel/random/boot_id");
+  return id ? std::move(*id) : std::string();
+}
 
 }  // namespace
 

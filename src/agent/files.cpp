@@ -6,7 +6,8 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
+
+#include "ota/base/file.hpp"
 
 namespace ota::agent {
 namespace {
@@ -31,13 +32,13 @@ Result<void> check_access(std::string_view what, const std::filesystem::path& fi
 
 }  // namespace
 
-std::optional<std::string> read_small_file(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return std::nullopt;
-  std::string content(kMaxSmallFile, '\0');
-  in.read(content.data(), static_cast<std::streamsize>(content.size()));
-  content.resize(static_cast<std::size_t>(in.gcount()));
-  return content;
+Result<std::string> read_small_file(const std::filesystem::path& file) {
+  return read_file(file, kMaxSmallFile);
+}
+
+Result<void> check_regular(std::string_view what, const std::filesystem::path& file) {
+  if (!is_special(file)) return {};
+  return fail(Errc::malformed, fmt::format("{}: {} is no regular file", what, file.string()));
 }
 
 Result<void> check_unchangeable(std::string_view what, const std::filesystem::path& file) {
@@ -45,6 +46,7 @@ Result<void> check_unchangeable(std::string_view what, const std::filesystem::pa
 }
 
 Result<void> check_private(std::string_view what, const std::filesystem::path& file) {
+  if (auto regular = check_regular(what, file); !regular) return regular;
   return check_access(what, file, 0007, "o-rwx");
 }
 

@@ -4,13 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <sstream>
 
 #include "agent/files.hpp"
 #include "agent/messages.hpp"
 #include "agent/options_file.hpp"
+#include "ota/base/file.hpp"
 #include "ota/domain/chunks.hpp"
 #include "ota/domain/ids.hpp"
 #include "ota/domain/messages.hpp"
@@ -49,6 +49,14 @@ CLI::Validator none_or(std::uint32_t least, std::uint32_t most) {
             return fmt::format("Value {} not 0, or in range {} to {}", text, least, most);
           },
           fmt::format("UINT:0 or [{} - {}]", least, most)};
+}
+
+// Reading anything else may never end.
+CLI::Validator regular_file() {
+  return {[](std::string& file) {
+            return is_special(file) ? file + " is no regular file" : std::string();
+          },
+          ""};
 }
 
 void add_identity(CLI::App& app, Options& options) {
@@ -162,13 +170,19 @@ void check_secret(const char* option, const std::string& file) {
   if (auto checked = check_private(option, file); !checked) throw CLI::ValidationError(checked.error().message);
 }
 
+void check_certificate(const char* option, const std::string& file) {
+  if (auto checked = check_regular(option, file); !checked) throw CLI::ValidationError(checked.error().message);
+}
+
 // Others must not be able to change what the agent trusts.
 void check_unchanged(const char* option, const std::string& file) {
   if (auto checked = check_unchangeable(option, file); !checked) throw CLI::ValidationError(checked.error().message);
 }
 
 std::string first_line(const std::string& file) {
-  std::ifstream in(file);
+  const auto text = read_small_file(file);
+  if (!text) throw CLI::ValidationError(text.error().message);
+  std::istringstream in(*text);
   std::string line;
   if (!std::getline(in, line)) throw CLI::ValidationError("cannot read a line from " + file);
   if (!line.empty() && line.back() == '\r') line.pop_back();
@@ -176,8 +190,9 @@ std::string first_line(const std::string& file) {
 }
 
 void read_tokens(Options& options) {
-  std::ifstream in(options.token_file);
-  if (!in) throw CLI::ValidationError("cannot read " + options.token_file);
+  const auto text = read_small_file(options.token_file);
+  if (!text) throw CLI::ValidationError(text.error().message);
+  std::istringstream in(*text);
   for (std::string line; std::getline(in, line);) {
     std::istringstream words(line);
     std::string id, token;
@@ -220,6 +235,9 @@ void complete(Options& options) {
   check_secret("--password-file", options.password_file);
   check_secret("--token-file", options.token_file);
   check_secret("--key", options.key_file);
+  check_certificate("--ca", options.ca_file);
+  check_certificate("--cert", options.cert_file);
+  check_certificate("--http-ca", options.http_ca_file);
   if (!options.password_file.empty()) options.password = first_line(options.password_file);
   if (!options.token_file.empty()) read_tokens(options);
   if (options.gateway.ends_with('/')) options.gateway.pop_back();
@@ -241,7 +259,8 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", "ota-agent " OTAD_VERSION, "Print the version and exit");
   app.get_formatter()->column_width(34);
-  const auto* config = app.set_config("--config", kDefaultConfig, "TOML file with these options");
+  auto* const config = app.set_config("--config", kDefaultConfig, "TOML file with these options");
+  config->check(regular_file());
   app.config_formatter(std::make_shared<OptionsFile>(app));
   add_identity(app, options);
   add_connection(app, options);

@@ -4,12 +4,13 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <iterator>
 
 #include "ota/base/text.hpp"
 
 namespace ota::agent {
 namespace {
+
+constexpr std::size_t kMaxBytes = 1u << 20;
 
 [[noreturn]] void refuse(const toml::source_region& where, std::string_view what) {
   throw CLI::ConfigError(fmt::format("options file, line {}: {}", where.begin.line, what),
@@ -64,7 +65,11 @@ std::string unknown(const CLI::App& app, std::string_view key) {
 }  // namespace
 
 std::vector<CLI::ConfigItem> OptionsFile::from_config(std::istream& in) const {
-  const std::string content(std::istreambuf_iterator<char>(in), {});
+  std::string content(kMaxBytes + 1, '\0');
+  in.read(content.data(), static_cast<std::streamsize>(content.size()));
+  content.resize(static_cast<std::size_t>(in.gcount()));
+  if (content.size() > kMaxBytes)
+    throw CLI::ConfigError(fmt::format("options file: larger than {} bytes", kMaxBytes), CLI::ExitCodes::ConfigError);
   std::vector<CLI::ConfigItem> found;
   try {
     for (const auto& [key, node] : toml::parse(content)) {

@@ -36,7 +36,7 @@ Result<std::string> ask_version(const Options& options, const std::string& devic
                                 const std::atomic<bool>& interrupted) {
   if (options.version_command.empty()) {
     const auto content = read_small_file(options.version_file);
-    if (!content) return fail(Errc::server_fault, "the version file " + options.version_file + " can't be read");
+    if (!content) return fail(Errc::server_fault, "the version file: " + content.error().message);
     return checked(version_in(*content), "the version file " + options.version_file);
   }
   Command command{options.version_command, {}, {"OTA_DEVICE=" + device}, kPatience, false};

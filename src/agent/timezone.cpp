@@ -17,8 +17,9 @@ std::string system_timezone(const std::filesystem::path& etc) {
     auto name = target.substr(at + kDatabase.size());
     if (fit_timezone(name)) return name;
   }
-  const auto content = read_small_file(etc / "timezone").value_or(std::string());
-  const auto name = trim(std::string_view(content).substr(0, content.find('\n')), " \t\r");
+  const auto content = read_small_file(etc / "timezone");
+  if (!content) return {};
+  const auto name = trim(std::string_view(*content).substr(0, content->find('\n')), " \t\r");
   return fit_timezone(name) ? std::string(name) : std::string();
 }
 

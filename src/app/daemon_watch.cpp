@@ -48,6 +48,7 @@ void Daemon::publish_settings(const Settings& wanted) {
 
 /// Checks the key's file as at a start; otherwise the next start would refuse the key that is in use.
 Result<void> Daemon::reload_certificates() {
+  if (auto regular = check_certificates(settings_); !regular) return regular;
   if (const auto& key = settings_.http.tls_key; !key.empty()) {
     if (auto checked = check_private("http.tls_key", key); !checked) return checked;
   }

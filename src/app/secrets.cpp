@@ -7,7 +7,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
+#include <sstream>
+#include <utility>
 
 #include "ota/base/file.hpp"
 #include "ota/domain/digest.hpp"
@@ -29,13 +30,13 @@ Error system_error(const std::string& what, const std::string& file) {
 }
 
 Result<std::vector<std::string>> lines_of(const std::string& what, const std::string& file) {
-  std::ifstream in(file);
-  if (!in) return system_error(what, file);
+  const auto text = read_file(file, kLongestFile);
+  if (!text && text.error().code == Errc::too_large)
+    return fail(Errc::malformed, fmt::format("{}: {} is too long for a secret", what, file));
+  if (!text) return fail(Errc::malformed, fmt::format("{}: {}", what, text.error().message));
+  std::istringstream in(*text);
   std::vector<std::string> lines;
-  std::size_t total = 0;
   for (std::string line; std::getline(in, line);) {
-    total += line.size();
-    if (total > kLongestFile) return fail(Errc::malformed, fmt::format("{}: {} is too long for a secret", what, file));
     if (line.ends_with('\r')) line.pop_back();
     lines.push_back(std::move(line));
   }
@@ -101,9 +102,15 @@ Result<std::vector<std::string>> keys_of(const char* what, const std::string& fi
 
 }  // namespace
 
+Result<void> check_regular(const std::string& what, const std::string& file) {
+  if (!is_special(file)) return {};
+  return fail(Errc::malformed, fmt::format("{}: {} is no regular file", what, file));
+}
+
 Result<void> check_private(const std::string& what, const std::string& file, bool strict, uid_t owner) {
   struct stat status {};
   if (::stat(file.c_str(), &status) != 0) return system_error(what, file);
+  if (auto regular = check_regular(what, file); !regular) return regular;
   if (status.st_uid != 0 && status.st_uid != owner)
     return fail(Errc::malformed,
                 fmt::format("{0}: {1} holds a secret and belongs to another user ({2}), who may read and change it: "
@@ -138,9 +145,20 @@ Result<std::string> webhook_key(const std::string& file) {
   return std::move(keys->front());
 }
 
+Result<void> check_certificates(const Settings& settings) {
+  const std::pair<const char*, const std::string&> files[] = {{"mqtt.ca_file", settings.mqtt.ca_file},
+                                                              {"mqtt.cert_file", settings.mqtt.cert_file},
+                                                              {"http.tls_cert", settings.http.tls_cert},
+                                                              {"http.tls_client_ca", settings.http.tls_client_ca}};
+  for (const auto& [what, file] : files)
+    if (auto regular = check_regular(what, file); !regular) return regular;
+  return {};
+}
+
 Result<void> check_files(const Settings& settings, uid_t owner) {
   if (auto password = read_password(settings.mqtt, owner); !password) return password.error();
   if (auto token = read_gateway_token(settings.ddi, owner); !token) return token.error();
+  if (auto regular = check_certificates(settings); !regular) return regular;
   if (!settings.mqtt.key_file.empty()) {
     if (auto checked = check_private("mqtt.key_file", settings.mqtt.key_file, false, owner); !checked) return checked;
   }

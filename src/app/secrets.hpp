@@ -12,7 +12,13 @@
 
 namespace ota::app {
 
-/// Errc::malformed if the file is missing, belongs to a user other than root and `owner`, or is accessible to others
+/// Errc::malformed if there is something else than a regular file: to read it may never end.
+Result<void> check_regular(const std::string& what, const std::string& file);
+
+/// The same for the settings' files of certificates.
+Result<void> check_certificates(const Settings& settings);
+
+/// Errc::malformed if the file is missing or no regular one, belongs to a user other than root and `owner`, or is accessible to others
 /// (with `strict` also to its group). `what`: name of the setting.
 Result<void> check_private(const std::string& what, const std::string& file, bool strict = false,
                            uid_t owner = ::geteuid());

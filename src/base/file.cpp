@@ -7,6 +7,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -31,6 +32,8 @@ Error io_error(int number, std::string_view action, const fs::path& path) {
 }
 
 namespace {
+
+constexpr std::uint64_t kLeastRead = 4095;
 
 /// A failed write doesn't mean that stored data is corrupt.
 Error write_error(int number, std::string_view action, const fs::path& path) {
@@ -111,17 +114,31 @@ Result<std::size_t> read_at(int descriptor, std::span<char> bytes, std::uint64_t
   return done;
 }
 
+bool is_special(const fs::path& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+}
+
 Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
-  const auto file = File::open(path, O_RDONLY);
+  // A FIFO would wait for a writer.
+  const auto file = File::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!file) return file.error();
-  const auto size = file->size();
-  if (!size) return size.error();
-  if (*size > max_bytes) return fail(Errc::too_large, fmt::format("{} is larger than expected", path.string()));
-  std::string bytes(static_cast<std::size_t>(*size), '\0');
-  const auto got = read_at(file->descriptor(), bytes, 0, path);
-  if (!got) return got.error();
-  bytes.resize(*got);
-  return bytes;
+  struct stat status {};
+  if (::fstat(file->descriptor(), &status) != 0) return io_error(errno, "look at", path);
+  if (!S_ISREG(status.st_mode)) return fail(Errc::server_fault, fmt::format("{} is no regular file", path.string()));
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  std::string bytes;
+  // One of /proc has the size 0, and others may grow meanwhile.
+  for (std::size_t wanted = std::max(size, kLeastRead) + 1; size <= max_bytes && bytes.size() <= max_bytes;) {
+    const auto before = bytes.size();
+    bytes.resize(std::min(before + wanted, max_bytes + 1));
+    const auto got = read_at(file->descriptor(), std::span(bytes).subspan(before), before, path);
+    if (!got) return got.error();
+    const bool whole = before + *got < bytes.size();
+    bytes.resize(before + *got);
+    if (whole) return bytes;
+  }
+  return fail(Errc::too_large, fmt::format("{} is larger than expected", path.string()));
 }
 
 Result<void> rename_file(const fs::path& from, const fs::path& to) {

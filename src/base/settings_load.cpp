@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/settings_keys.hpp"
+#include "ota/base/file.hpp"
 #include "ota/base/text.hpp"
 
 namespace ota {
@@ -115,6 +116,7 @@ std::string line_of(const std::string& file, const toml::source_region& source) 
 }
 
 void Loader::read_file(const std::string& file) {
+  if (is_special(file)) return fault("", file, "can't be read: it is no regular file");
   std::ifstream in(file, std::ios::binary);
   if (!in) {
     fault("", file, fmt::format("can't be read: {}", std::strerror(errno)));

@@ -10,6 +10,7 @@
 #include <optional>
 #include <system_error>
 
+#include "ota/base/file.hpp"
 #include "ota/domain/ids.hpp"
 #include "ota/firmware/hash.hpp"
 
@@ -20,6 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kKeyBytes = 32;
 constexpr std::size_t kSignatureBytes = 64;
+constexpr std::size_t kLargestPem = 64 * 1024;
 
 struct FreeKey {
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
@@ -28,7 +30,10 @@ using Key = std::unique_ptr<EVP_PKEY, FreeKey>;
 
 /// The raw bytes of an Ed25519 public key; nothing where the file is anything else.
 std::optional<std::string> read_key(const fs::path& file) {
-  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_file(file.c_str(), "r"), &BIO_free);
+  const auto text = read_file(file, kLargestPem);
+  if (!text) return std::nullopt;
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
+      BIO_new_mem_buf(text->data(), static_cast<int>(text->size())), &BIO_free);
   if (!bio) return std::nullopt;
   const Key key(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
   if (!key || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_ED25519) return std::nullopt;

@@ -190,6 +190,13 @@ class Secrets(unittest.TestCase):
                     self.assertNotIn(file.read_text().split()[-1], done.stderr)
             file.chmod(before)
         self.otad("--check-config")
+        for file in (self.folder / "download.key", self.password_file, key, crt):
+            with self.subTest(file.name, kind="a FIFO"):
+                kept = file.rename(f"{file}.kept")
+                os.mkfifo(file, 0o600)
+                self.assertIn(f"{file} is no regular file", self.otad(status=2).stderr)
+                kept.rename(file)
+        self.otad("--check-config")
 
     @unittest.skipIf(os.geteuid() != 0, "only root can give files away")
     def test_it_does_not_start_on_a_secret_of_another_user(self):

@@ -57,7 +57,10 @@ class File {
 Result<std::size_t> read_at(int descriptor, std::span<char> bytes, std::uint64_t offset,
                             const std::filesystem::path& path);
 
-/// All of a file of at most `max_bytes`; a longer one is Errc::too_large.
+/// Whether there is something else than a regular file: a FIFO, a device, a folder. To open or to read it may never end.
+bool is_special(const std::filesystem::path& path);
+
+/// All of a regular file of at most `max_bytes`; a longer one is Errc::too_large. Never waits for a writer.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes);
 
 Result<void> rename_file(const std::filesystem::path& from, const std::filesystem::path& to);

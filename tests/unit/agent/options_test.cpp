@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -208,6 +209,15 @@ TEST_F(OptionsTest, SecretsThatOthersMayReadOrChangeAreRefused) {
   const auto file = secret("foreign", 0600);
   ASSERT_EQ(chown(file.c_str(), 65'534, 65'534), 0);
   EXPECT_NE(refused({"--id", "gw", "--token-file", file}).find("belongs to user 65534"), std::string::npos);
+}
+
+TEST_F(OptionsTest, OnlyRegularFilesAreRead) {
+  const auto fifo = (dir_ / "fifo").string();
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  for (const char* option : {"--token-file", "--password-file", "--key", "--config", "--ca", "--cert", "--http-ca"})
+    for (const auto& file : {fifo, dir_.string(), std::string("/dev/zero")})
+      EXPECT_NE(refused({"--id", "gw", option, file}).find(file), std::string::npos) << option;
+  EXPECT_NE(refused(with_file(std::string((1u << 20) + 1, '#'))).find("larger than"), std::string::npos);
 }
 
 TEST_F(OptionsTest, WhatOthersMayChangeIsNotGoneBy) {

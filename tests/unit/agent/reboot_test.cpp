@@ -1,4 +1,6 @@
 // Installs that need a restart, and what runs after them. A restart of the agent stands for that of the device.
+#include <sys/stat.h>
+
 #include "agent_fixture.hpp"
 
 namespace ota::agent {
@@ -280,6 +282,22 @@ TEST_F(Reboot, WhatRunsIsAskedBeforeEachRequest) {
   ASSERT_TRUE(eventually([&] { return !server_.heard("request").back().contains("current_version"); }))
       << "not known is not the last that was";
   EXPECT_GE(agent.events("error").size(), 1u);
+}
+
+TEST_F(Reboot, AVersionFileThatIsNoFileIsNamedAndStopsNothing) {
+  const auto fifo = (dir_ / "fifo").string();
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  for (const auto& file : {fifo, dir_.string(), std::string("/dev/zero")}) {
+    const auto before = server_.count("request");
+    AgentProcess agent(dir_, staying({"--version-file", file}));
+    ASSERT_TRUE(eventually([&] { return server_.count("request") > before; })) << file;
+    EXPECT_FALSE(server_.heard("request").back().contains("current_version"));
+    const auto errors = agent.events("error");
+    ASSERT_FALSE(errors.empty());
+    EXPECT_EQ(errors.front()["detail"], "the version file: " + file + " is no regular file");
+    agent.terminate();
+    EXPECT_EQ(agent.wait(), 0);
+  }
 }
 
 TEST_F(Reboot, WhoChangesCurrentVersionKnowsBetterThanTheLastInstall) {

@@ -58,6 +58,29 @@ TEST(File, ReadsAndWritesAnywhere) {
   EXPECT_EQ(status.st_mode & 0777u, 0640u);
 }
 
+TEST(File, ReadsOnlyRegularFilesAndNeverWaits) {
+  TempDir dir;
+  const auto fifo = dir / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  for (const auto& path : {fifo, dir.path().string(), std::string("/dev/zero"), std::string("/dev/null")}) {
+    const auto text = read_file(path, 1000);
+    ASSERT_FALSE(text) << path;
+    EXPECT_EQ(text.error().message, path + " is no regular file");
+    EXPECT_TRUE(is_special(path));
+  }
+  EXPECT_FALSE(is_special(dir / "none"));
+  EXPECT_FALSE(is_special(dir.file("some", "x")));
+  EXPECT_EQ(read_file("/proc/self/oom_score_adj", 1000)->back(), '\n') << "its size is said to be 0";
+  EXPECT_EQ(read_file("/proc/self/mountinfo", 1).error().code, Errc::too_large);
+  for (const std::size_t size : {0, 1, 4095, 4096, 4097, 20'000}) {
+    const auto text = random_text(size);
+    const auto file = dir.file("some", text);
+    EXPECT_EQ(*read_file(file, size), text);
+    EXPECT_EQ(*read_file(file, size + 10'000), text);
+  }
+  EXPECT_EQ(read_file(dir.file("some", "1234"), 3).error().code, Errc::too_large);
+}
+
 TEST(File, ClosesItsDescriptorOnce) {
   TempDir dir;
   auto first = File::temporary(dir.path(), "x");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -353,6 +354,13 @@ TEST_F(SettingsTest, AFileThatCantBeReadIsNamed) {
   const auto folder = load_settings(dir_ / ".", {});
   ASSERT_FALSE(folder);
   EXPECT_THAT(folder.error().message, HasSubstr("can't be read"));
+  const std::string fifo = dir_ / "fifo.toml";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  for (const auto& file : {fifo, std::string("/dev/zero")}) {
+    const auto special = load_settings(file, {});
+    ASSERT_FALSE(special);
+    EXPECT_THAT(special.error().message, HasSubstr(file + ": can't be read: it is no regular file"));
+  }
 }
 
 TEST_F(SettingsTest, AllFaultsAreTold) {

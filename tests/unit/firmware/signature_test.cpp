@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <sys/stat.h>
 
 #include "fixtures.hpp"
 
@@ -211,6 +212,8 @@ TEST_F(SignatureTest, NamesTheFileThatIsNoKey) {
   expect_refused("x25519.pem");
   fs::create_directory(dir_.path() / "folder.pem");
   expect_refused("folder.pem");
+  ASSERT_EQ(mkfifo((dir_.path() / "fifo.pem").c_str(), 0600), 0);
+  expect_refused("fifo.pem");
   EXPECT_TRUE(TrustedKeys::load(dir_.path()));
 }
 
