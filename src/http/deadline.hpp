@@ -63,8 +63,8 @@ class Deadline {
   bool owed() const {
     return !suspended_ && static_cast<double>(moved_) < kSteady * bytes_per_tick_ * (now_ - begun_ + 1);
   }
-  /// The peer took nothing of a reply for twice kBurstSeconds, or later less than half of kLeastRate. A window that opens
-  /// in steps hides a slow reader until its first step.
+  /// The peer took nothing of a reply for twice kBurstSeconds, or later less than half of kLeastRate. A window that
+  /// opens in steps hides a slow reader until its first step.
   bool stalled() const {
     const auto passed = now_ - begun_;
     return !suspended_ && passed >= 2 * burst_ &&

@@ -14,8 +14,8 @@ namespace ota::mqtt {
 ///
 /// When the connection is lost, the groups that sent something since the last fence become suspects. A suspect's next
 /// message goes alone: after a fence behind all others, and with none after it until a fence of its own passed, which
-/// clears the group. If the connection is lost meanwhile, the group is accused, and an accused one is the cause. It stays
-/// accused, so that after its pause one loss is enough. Not thread-safe.
+/// clears the group. If the connection is lost meanwhile, the group is accused, and an accused one is the cause. It
+/// stays accused, so that after its pause one loss is enough. Not thread-safe.
 class BulkSuspects {
  public:
   /// Groups that are remembered since the last fence. The cause is among the last, because little is unread.

@@ -110,7 +110,7 @@ bool ClientImpl::after_loss(seconds lived, const BulkSuspects::Lost& bulk) {
     bulk_barred = barred_.bar(bulk.cause, steady_clock::now());
   }
   if (lost.victim) {
-    ++dropped_;
+    dropped_ += 1 + lost.removed;
     barred = barred_.bar(lost.victim->topic, steady_clock::now());
   }
   std::string why;

@@ -6,11 +6,13 @@
 namespace ota::mqtt {
 
 bool Outbox::push(std::string topic, std::string payload, int qos) {
+  const bool doubted = qos == 0 && doubted_topics_.contains(topic);
   Outgoing message{first_id_ + entries_.size(), std::move(topic), std::move(payload), qos};
   if (size_ >= max_messages_ || bytes_ + weight(message) > max_bytes_) return false;
   bytes_ += weight(message);
   ++size_;
   entries_.push_back(Entry{std::move(message)});
+  if (doubted) set_trust(*entries_.back(), Trust::suspect);
   return true;
 }
 
@@ -33,7 +35,12 @@ const Outgoing& Outbox::fly(std::size_t index) {
   auto& entry = *entries_[index];
   entry.in_flight = true;
   ++in_flight_;
-  if (entry.message.qos == 0) unacknowledged_ = true;
+  if (in_doubt()) entry.message.qos = std::max(entry.message.qos, 1);
+  if (entry.message.qos == 0) {
+    unacknowledged_ = true;
+    if (written_.size() == kMaxWritten) written_.pop_front();
+    written_.push_back(entry.message.topic);
+  }
   if (entry.trust != Trust::full) alone_ = true;
   return entry.message;
 }
@@ -66,7 +73,10 @@ std::optional<Outgoing> Outbox::delivered(std::uint64_t id) {
   if (id < first_id_ || id - first_id_ >= entries_.size()) return std::nullopt;
   auto& entry = entries_[static_cast<std::size_t>(id - first_id_)];
   if (!entry) return std::nullopt;
-  if (entry->message.qos > 0) unacknowledged_ = false;
+  if (entry->message.qos > 0) {
+    unacknowledged_ = false;
+    doubted_topics_.erase(entry->message.topic);
+  }
   auto message = drop(entry);
   trim();
   return message;
@@ -91,11 +101,33 @@ Outbox::Lost Outbox::connection_lost(bool may_blame, bool others) {
       if (may_blame) set_trust(*entry, alone ? Trust::accused : std::max(entry->trust, Trust::suspect));
     }
   }
+  if (lost.victim) lost.removed = drop_all(lost.victim->topic);
   trim();
+  if (may_blame) doubt_written();
+  written_.clear();
   next_ = 0;
   alone_ = unacknowledged_ = false;
   broken_ = true;
   return lost;
+}
+
+void Outbox::doubt_written() {
+  for (const auto& topic : written_) {
+    if (doubted_topics_.size() >= kMaxDoubtedTopics) doubted_topics_.erase(doubted_topics_.begin());
+    doubted_topics_.insert(topic);
+  }
+}
+
+// They would end the connection, too.
+std::size_t Outbox::drop_all(const std::string& topic) {
+  std::size_t dropped = 0;
+  for (auto& entry : entries_) {
+    if (!entry || entry->message.topic != topic) continue;
+    drop(entry);
+    ++dropped;
+  }
+  doubted_topics_.erase(topic);
+  return dropped;
 }
 
 void Outbox::set_trust(Entry& entry, Trust trust) {

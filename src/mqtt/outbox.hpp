@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,16 @@ struct Outgoing {
 /// A broker may end the connection because of one message, so all messages in flight at that time become suspects: on
 /// the next connection each is sent alone, in order, before newer ones. A message that was the only one in flight is
 /// sent again after all waiting ones, alone; if the connection is lost again, it is dropped. So one bad message causes
-/// two losses of the connection and delays only itself. Not thread-safe.
+/// two losses of the connection and delays only itself.
+///
+/// QoS 0 isn't acknowledged. So after a loss the topics to which it was sent before are suspects, too: the next message
+/// to each goes alone. While there are suspects all messages have QoS 1 at least. Not thread-safe.
 class Outbox {
  public:
+  /// Topics at QoS 0 that are remembered for a loss, and those that are suspects; beyond it one is forgotten.
+  static constexpr std::size_t kMaxWritten = 256;
+  static constexpr std::size_t kMaxDoubtedTopics = 1024;
+
   Outbox(std::size_t max_messages, std::size_t max_bytes) : max_messages_(max_messages), max_bytes_(max_bytes) {}
 
   bool push(std::string topic, std::string payload, int qos);
@@ -43,6 +51,7 @@ class Outbox {
     std::size_t in_flight = 0;       ///< messages that can be the cause
     std::string alone;               ///< the topic of the only one
     std::optional<Outgoing> victim;  ///< that one, if it was alone for the second time; it is removed
+    std::size_t removed = 0;         ///< others to its topic, which are removed with it
   };
   /// The connection is lost: messages in flight wait again; QoS 0 in flight is dropped. `may_blame`: a message can be
   /// the cause; without it no message becomes a suspect. `others`: one of another lane can be the cause, too.
@@ -72,6 +81,8 @@ class Outbox {
   std::size_t first_accused() const;
   const Outgoing& fly(std::size_t index);
   void set_trust(Entry& entry, Trust trust);
+  void doubt_written();
+  std::size_t drop_all(const std::string& topic);
   Outgoing drop(std::optional<Entry>& entry);
   void trim();
 
@@ -86,6 +97,9 @@ class Outbox {
   std::size_t in_flight_ = 0;
   std::size_t doubted_ = 0;        // suspects and accused
   std::size_t accused_ = 0;        // of those
+  // Topics of the last messages at QoS 0 on this connection, and of those that may have ended an earlier one.
+  std::deque<std::string> written_;
+  std::set<std::string> doubted_topics_;
   bool alone_ = false;             // the one in flight is doubted
   bool unacknowledged_ = false;    // QoS 0 was taken since the last acknowledgement: it may be the cause of a break
   bool broken_ = false;            // nothing was taken since the last break

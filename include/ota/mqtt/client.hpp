@@ -88,7 +88,8 @@ class Client {
   virtual void reconnect_now() = 0;
   /// Puts a message into the outbox; false if that is full (the caller relies on the protocol's repetitions). Never
   /// blocks; thread-safe. Messages keep their order. What was not acknowledged when a connection breaks is sent again
-  /// on the next one (so across a break QoS 2 too is "at least once"), one at a time; QoS 0 that was in flight is lost.
+  /// on the next one (so across a break QoS 2 too is "at least once"), one at a time; QoS 0 that was in flight is lost,
+  /// and what is sent next has QoS 1 until the cause is found.
   /// A message that was the only one in flight at two connection losses is dropped, and so is one that the broker
   /// refuses by a reason code or that is too large for it: see Handlers::on_dropped. A topic whose message broke the
   /// connection so takes none for a minute, doubled each further time up to an hour. A `qos` that the broker doesn't

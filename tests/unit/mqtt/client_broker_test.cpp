@@ -58,6 +58,29 @@ TEST(MqttClient, GivesUpWhatBreaksTheConnectionTwiceAndServesTheOthers) {
   EXPECT_EQ(device.client->status().connects, connects);
 }
 
+TEST(MqttClient, FindsWhatBreaksTheConnectionAtQos0Too) {
+  Broker broker("allow_anonymous true\n", "max_packet_size 2000\n");
+  auto wanted = options(broker, "a", {"t"});
+  wanted.version = Version::v3_1_1;
+  Device device(wanted);
+  ASSERT_TRUE(device.connected());
+  // The answer to a device that asks until it has one.
+  ASSERT_TRUE(eventually([&] {
+    if (device.connected()) device.client->publish("big", std::string(3000, 'x'), 0);
+    device.client->publish("t", "word", 0);
+    return !device.dropped().empty();
+  }));
+  EXPECT_EQ(device.dropped()[0].find("big: the connection to the broker was lost twice"), 0u) << device.dropped()[0];
+  ASSERT_TRUE(device.connected());
+  const auto connects = device.client->status().connects;
+  EXPECT_LE(connects, 5u) << "at QoS 0, beside others, and alone twice";
+  const auto before = device.count();
+  device.client->publish("big", std::string(3000, 'x'), 0);
+  device.client->publish("t", "word", 0);
+  EXPECT_TRUE(eventually([&] { return device.count() > before; }));
+  EXPECT_EQ(device.client->status().connects, connects);
+}
+
 TEST(MqttClient, RetainedMessagesAreNothingThatIsSaidNow) {
   Broker broker;
   const auto retain = fmt::format("mosquitto_pub -p {} -q 1 -r -t t -m old", broker.port());

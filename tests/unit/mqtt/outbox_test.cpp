@@ -151,6 +151,63 @@ TEST(Outbox, AMessageOfAnotherLaneBesideItClearsTheOnlyOneInFlight) {
   EXPECT_EQ(outbox.connection_lost(true, false).alone, "t");
 }
 
+TEST(Outbox, ATopicAtQos0BeforeABreakIsTriedAtQos1) {
+  Outbox outbox(100, 1000);
+  const auto send = [&](const std::string& topic) {
+    EXPECT_TRUE(outbox.push(topic, "p", 0));
+    const auto taken = outbox.take(10);
+    EXPECT_EQ(taken.size(), 1u);
+    return taken.front();
+  };
+  for (const auto* topic : {"good", "bad"}) {
+    const auto message = send(topic);
+    EXPECT_EQ(message.qos, 0);
+    outbox.delivered(message.id);  // written, and no more is known
+  }
+  outbox.connection_lost(true);
+  EXPECT_FALSE(outbox.in_doubt()) << "nothing waits";
+  const auto good = send("good");
+  EXPECT_EQ(good.qos, 1);
+  ASSERT_TRUE(outbox.push("good", "p", 0));
+  EXPECT_TRUE(outbox.take(10).empty()) << "it goes alone";
+  outbox.delivered(good.id);
+  outbox.delivered(outbox.take(10).at(0).id);
+  const auto again = send("good");
+  EXPECT_EQ(again.qos, 0) << "the broker took it";
+  outbox.delivered(again.id);
+
+  EXPECT_EQ(send("bad").qos, 1);
+  EXPECT_EQ(outbox.connection_lost(true).alone, "") << "the one before it can be the cause";
+  ASSERT_TRUE(outbox.push("other", "p", 0));
+  ASSERT_TRUE(outbox.push("bad", "copy", 0));
+  EXPECT_EQ(outbox.take(10).at(0).topic, "bad");
+  EXPECT_EQ(outbox.connection_lost(true).alone, "bad");
+  // Newer ones before it, and all are acknowledged, so that it is known what is the cause.
+  const auto other = outbox.take(10);
+  ASSERT_EQ(other.size(), 1u);
+  EXPECT_EQ(other[0].qos, 1);
+  outbox.delivered(other[0].id);
+  EXPECT_EQ(outbox.take(10).at(0).topic, "bad") << "the copy";
+  outbox.connection_lost(true);
+  EXPECT_EQ(outbox.take(10).at(0).topic, "bad");
+  const auto lost = outbox.connection_lost(true);
+  ASSERT_TRUE(lost.victim);
+  EXPECT_EQ(lost.victim->topic, "bad");
+  EXPECT_EQ(lost.removed, 1u) << "the copy";
+  EXPECT_EQ(outbox.size(), 0u);
+  EXPECT_EQ(outbox.bytes(), 0u);
+  EXPECT_FALSE(outbox.in_doubt());
+}
+
+TEST(Outbox, ABreakWithoutBlameChangesNoQos) {
+  Outbox outbox(100, 1000);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(outbox.push("t", "p", 0));
+    EXPECT_EQ(outbox.take(10).at(0).qos, 0);
+    outbox.connection_lost(false);
+  }
+}
+
 TEST(Outbox, BoundsMessagesAndBytes) {
   Outbox outbox(2, 10);
   EXPECT_FALSE(outbox.push("t", "0123456789", 1));
@@ -173,7 +230,7 @@ TEST(Outbox, LosesNothingInAnyMixture) {
     for (int step = 0; step < 400; ++step) {
       switch (random() % 4) {
         case 0:
-          if (outbox.push("t", "payload", 1 + static_cast<int>(random() % 2))) ++pushed;
+          if (outbox.push(std::to_string(random() % 9), "payload", 1 + static_cast<int>(random() % 2))) ++pushed;
           break;
         case 1:
           for (auto id : ids(outbox.take(1 + random() % 10))) {
@@ -195,6 +252,7 @@ TEST(Outbox, LosesNothingInAnyMixture) {
             if (lost.victim) {
               ASSERT_EQ(flying, std::vector<std::uint64_t>{lost.victim->id});
               delivered.push_back(lost.victim->id);
+              pushed -= lost.removed;
             }
             flying.clear();
           }
