@@ -177,10 +177,11 @@ std::optional<std::string> doubt_of_ancestors(const fs::path& state) {
     const bool foreign = status.st_uid != 0 && status.st_uid != ::geteuid();
     const bool open = (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0;
     if (!foreign && !open) continue;
+    const auto mode = status.st_mode & 07777;
     const auto why = foreign ? fmt::format("{} belongs to user {}", folder.string(), status.st_uid)
-                             : fmt::format("others may write to {} (mode {:04o})", folder.string(), status.st_mode & 07777);
-    return fmt::format("{}, so they can replace the state folder {}, whose content is installed: give another --state-dir, "
-                       "or change the folder's owner or mode",
+                             : fmt::format("others may write to {} (mode {:04o})", folder.string(), mode);
+    return fmt::format("{}, so they can replace the state folder {}, whose content is installed: give another "
+                       "--state-dir, or change the folder's owner or mode",
                        why, state.string());
   }
   return std::nullopt;

@@ -92,8 +92,8 @@ void RefusalLog::write_unsent(std::string_view device, const std::optional<TaskI
 void RefusalLog::write_ignored(std::string_view header, const Source& source) {
   const auto host = host_of(source.from);
   if (ignored_.take(std::hash<std::string_view>{}(host)) > 0 || !may_write(host)) return;
-  log::warn(fmt::format("ignored from={} path={}: the header {} counts from addresses in ddi.trusted_proxies only", host,
-                        source.path.substr(0, kLongestPath), header));
+  log::warn(fmt::format("ignored from={} path={}: the header {} counts from addresses in ddi.trusted_proxies only",
+                        host, source.path.substr(0, kLongestPath), header));
 }
 
 void RefusalLog::write(std::string_view device, const std::optional<TaskId>& task, const Error& error,

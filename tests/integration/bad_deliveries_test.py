@@ -231,7 +231,8 @@ class Retained(BrokerCase):
         self.firmware("2.0.0", "hw-asks")
         request = {"version": "2.0.0", "hardware": "hw-asks", "current_version": "1.0.0"}
         self.retain("/ota/asks/request", request)
-        task = wait_until(lambda: self.rest.items("/tasks", device_id="asks"), "it is heard when it is said")[0]["task_id"]
+        tasks = wait_until(lambda: self.rest.items("/tasks", device_id="asks"), "it is heard when it is said")
+        task = tasks[0]["task_id"]
         self.assertEqual(self.rest.call("POST", f"/tasks/{task}/cancel").status, 200)
         self.rest.wait_state(task, "cancelled")
         for _ in range(2):

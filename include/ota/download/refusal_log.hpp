@@ -18,10 +18,10 @@
 namespace ota::download {
 
 /// `device=… task=… from=… path=… code=…: message`, a warning for an error of the device, an error for one of the
-/// server. Each device, and each address of those without a name, gets kLinesOfDevice lines, then one a minute, so that
-/// one can't hide the lines of another; all together get kLines, then one in ten seconds. What is left out is counted in
-/// a line with the most frequent names: after a second, after ten more, then each minute, for as long as it goes on. The
-/// next refusal writes that line. Thread-safe; no other lock is taken while its lock is held.
+/// server. Each device, and each address of those without a name, gets kLinesOfDevice lines, then one a minute, so
+/// that one can't hide the lines of another; all together get kLines, then one in ten seconds. What is left out is
+/// counted in a line with the most frequent names: after a second, after ten more, then each minute, for as long as it
+/// goes on. The next refusal writes that line. Thread-safe; no other lock is taken while its lock is held.
 class RefusalLog {
  public:
   static constexpr int kLinesOfDevice = 20;

@@ -28,7 +28,8 @@ std::vector<Event> hostile(const std::string& name, std::uint64_t size = 1) {
 /// `own`: sequences of the agent, which are taken out first.
 void expect_harmless(std::string text, const std::vector<std::string>& own = {}) {
   for (const auto& sequence : own) {
-    for (auto at = text.find(sequence); at != std::string::npos; at = text.find(sequence)) text.erase(at, sequence.size());
+    for (auto at = text.find(sequence); at != std::string::npos; at = text.find(sequence))
+      text.erase(at, sequence.size());
   }
   for (const auto* part : {"\x1b", "\x07", "\r", "\nforged", "\xe2\x80\xae", "\xc2\x9b", "\xff"})
     EXPECT_THAT(text, Not(HasSubstr(part)));

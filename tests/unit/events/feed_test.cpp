@@ -251,7 +251,8 @@ TEST_F(FeedTest, AWaiterThatThrowsHoldsUpNoOther) {
   wait(true);
   state->stop();
   EXPECT_EQ(called, 6);
-  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("the event feed: calling a reader failed: made by the test"));
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("the event feed: calling a reader failed: made by the test"));
 }
 
 TEST_F(FeedTest, ReadersComeAndGoWhileEventsCome) {
