@@ -133,6 +133,8 @@ class Device {
   void pause() const;
   void confirmed(const std::string& runs);
   void unconfirmed(const std::string& runs, const std::string& why);
+  /// Ends the task where the device was updated to a newer version than the task's, in another way; else false.
+  bool superseded_by(const std::string& runs);
   void conclude(const std::string& outcome, const std::string& reason);
   void report();
 

@@ -3,8 +3,9 @@
 // The install command's exit status says how it goes on. 0: installed, and running already (where a version source says
 // that the old version still runs, that was not true: `failed`). The reboot status: installed, `rebooting`; the next
 // start of the agent is taken for the restart. After it the version source decides: the new version runs (`installed`,
-// once the health command succeeded; `failed` where it didn't in time), or another one does (`rolled_back`). Any other
-// status: `failed`. Without a version source, status 0 is all there is to go by, and after a restart --current-version.
+// once the health command succeeded; `failed` where it didn't in time), or a newer one does (`superseded`: the device was
+// updated in another way), or any other does (`rolled_back`). Any other status: `failed`. Without a version source, status
+// 0 is all there is to go by, and after a restart --current-version.
 #include <fmt/format.h>
 
 #include <thread>
@@ -174,6 +175,7 @@ void Device::after_install(const Outcome& outcome) {
   phase_ = Phase::confirming;
   if (has_version_source(shared_.options)) {
     const auto runs = look_what_runs();
+    if (runs && superseded_by(*runs)) return;
     if (runs && !same_version(*runs, task_->version)) {
       return conclude("failed", fmt::format("the install command ended with status 0, but {} runs, not {}; if a reboot "
                                             "is required, it must exit with status {}",
@@ -212,6 +214,8 @@ void Device::confirm() {
       why = runs.error().message;
     } else if (runs->empty()) {
       return conclude("failed", "the version after the reboot is unknown: set --version-command or --version-file");
+    } else if (superseded_by(*runs)) {
+      return;
     } else if (!same_version(*runs, task_->version)) {
       const auto how = fmt::format("{} runs after the install, not {}", *runs, task_->version);
       return conclude("rolled_back", install_.output.empty() ? how : install_.output);
@@ -254,6 +258,12 @@ void Device::unconfirmed(const std::string& runs, const std::string& why) {
   conclude("failed", why);
 }
 
+bool Device::superseded_by(const std::string& runs) {
+  if (!newer_version(runs, task_->version) || same_version(runs, install_.from_version)) return false;
+  conclude("superseded", fmt::format("{} runs after the install, newer than {}", runs, task_->version));
+  return true;
+}
+
 void Device::conclude(const std::string& outcome, const std::string& reason) {
   phase_ = Phase::reporting;
   install_.outcome = outcome;
@@ -268,7 +278,11 @@ void Device::conclude(const std::string& outcome, const std::string& reason) {
 // Kept until it was delivered: after a crash in between it is said again.
 void Device::report() {
   if (!reported_) {
-    send("progress", state_json(who_, task_->id, install_.outcome, install_.reason));
+    // No state of a progress says that a newer version runs; a request does.
+    if (install_.outcome == "superseded")
+      send("request", request_json(who_));
+    else
+      send("progress", state_json(who_, task_->id, install_.outcome, install_.reason));
     reported_ = true;
   }
   if (!control_.delivered()) return;

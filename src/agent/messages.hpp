@@ -117,7 +117,7 @@ struct InstallRecord {
   std::string stopped_in;    ///< boot id at which the agent stopped during the install command
   std::string from_version;  ///< the version that ran before
   std::string output;        ///< the end of the install command's output
-  std::string outcome;       ///< once it is known: `installed`, `rolled_back` or `failed`, the state to be reported
+  std::string outcome;       ///< once it is known: `installed`, `rolled_back`, `superseded` or `failed`, which is to be reported
   std::string reason;        ///< with an outcome other than `installed`
 };
 

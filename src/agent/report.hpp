@@ -13,8 +13,8 @@ namespace ota::agent {
 /// The state of a device's update at one moment.
 struct Event {
   std::string device;
-  /// metadata, chunk, transport, mismatch, retry, hold, postponed, success, rebooting, installed, rolled_back, failed,
-  /// cancel, queued, up_to_date, error
+  /// metadata, chunk, transport, mismatch, retry, hold, postponed, success, rebooting, installed, rolled_back,
+  /// superseded, failed, cancel, queued, up_to_date, error
   std::string event;
   std::string task_id;
   std::string version;       ///< of the update

@@ -123,6 +123,17 @@ class Agent(ServerCase):
         self.assertEqual(device.runs(), OLD)
         wait_until(lambda: self.registry(device)["current_version"] == OLD, "the registry has the old version")
 
+    def test_into_a_newer_version_than_the_ordered_one(self):
+        device = self.device_named("beyond")
+        task = self.installed_and_waiting(device)
+        device.slots["b"].write_bytes(b"2.5.0\n")
+        device.power_cycle()
+        self.assertEqual(self.ended(task, "cancelled")["reason"], "superseded")
+        wait_until(lambda: device.events("superseded"), "the device says so, too")
+        self.assertFalse(device.events("rolled_back") + device.events("failed"))
+        seen = self.registry(device)
+        self.assertEqual((seen["current_version"], seen["version_confirmed"]), ("2.5.0", True))
+
     def test_again_after_a_rollback(self):
         device = self.device_named("again")
         task = self.installed_and_waiting(device)

@@ -85,6 +85,34 @@ TEST_F(Reboot, IntoAVersionThatNobodyExpected) {
   EXPECT_EQ(reason(), "1.5.0 runs after the install, not 2.0.0");
 }
 
+TEST_F(Reboot, IntoANewerVersionThanTheOrderedOne) {
+  server_.offer(firmware_);
+  for (const auto& install : {std::string("exit 10"), "echo 2.5.0 > " + slot_}) {
+    runs("1.0.0");
+    const auto requests = server_.count("request");
+    if (install == "exit 10") {
+      ASSERT_EQ(once(install), 5);
+      runs("2.5.0");
+    }
+    ASSERT_EQ(once(install), 3);
+    EXPECT_NE(states().back(), "rolled_back");
+    EXPECT_NE(states().back(), "failed") << reason();
+    EXPECT_GT(server_.count("request"), requests + 1);
+    EXPECT_EQ(server_.heard("request").back()["current_version"], "2.5.0") << "the server judges by it";
+    EXPECT_EQ(kept(), "");
+    EXPECT_FALSE(std::filesystem::exists(image("2.0.0")));
+  }
+}
+
+TEST_F(Reboot, BackIntoANewerVersionThatADowngradeWasToReplace) {
+  runs("3.0.0");
+  server_.offer(firmware_);
+  ASSERT_EQ(once("exit 10", {"--allow-downgrade"}), 5);
+  ASSERT_EQ(once("exit 99", {"--allow-downgrade"}), 3);
+  EXPECT_EQ(states().back(), "rolled_back");
+  EXPECT_EQ(reason(), "3.0.0 runs after the install, not 2.0.0");
+}
+
 TEST_F(Reboot, VersionsThatCompareAsEqualAreTheSame) {
   server_.offer(firmware_);
   ASSERT_EQ(once("exit 10"), 5);
