@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/commands.hpp"
 #include "engine/fleet_commands.hpp"
 #include "engine/task_service.hpp"
 
@@ -33,7 +34,7 @@ std::string text_of(std::string_view verdict, const std::string& detail) {
       {"stage_full", "the stage is full"},
       {"stage_delay", "the next stage opens later"},
       {"admitted", "the device gets its update at its next contact"},
-      {"queued", "the update waits for a slot"},
+      {"queued", "the update waits in the queue"},
       {"downloading", "the device downloads the update"},
       {"retry_wait", "the download starts again after a failure"},
       {"window", "the maintenance window is closed"},
@@ -154,7 +155,29 @@ class Explainer {
       return note("blocked", firmware && firmware->blocked ? *firmware->blocked : "the firmware is not trusted");
     }
     if (task.wait_reason == WaitReason::gate) return about_gate(task);
-    note("queued", fmt::format("place {}", service_.rows.tasks().ready_before(task, 1'000) + 1));
+    note("queued", what_it_waits_for(task));
+  }
+
+  std::string what_it_waits_for(const Task& task) {
+    switch (task.wait_reason) {
+      case WaitReason::not_before:
+        told_.next_at = task.not_before;
+        told_.next = "its start time (not_before)";
+        return task.not_before ? "not before " + to_rfc3339(*task.not_before) : "its start time";
+      case WaitReason::image_missing:
+        return "the image file is missing (image_missing)";
+      case WaitReason::digests:
+        return "the digests of its chunks are being computed";
+      case WaitReason::uplink:
+        return fmt::format("other devices with poor links use the uplink {}", device_.held_uplink);
+      case WaitReason::poll:
+        told_.next = "its next poll";
+        return "it gets a slot when it polls";
+      case WaitReason::chunk_size:
+        return image_too_large(device_, task.version, task.size).message;
+      default:
+        return fmt::format("place {}", service_.rows.tasks().ready_before(task, 1'000) + 1);
+    }
   }
 
   void about_gate(const Task& task) {

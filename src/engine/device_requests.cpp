@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/authentication.hpp"
 #include "engine/commands.hpp"
@@ -17,7 +18,8 @@ constexpr Millis kBetweenResumes{10'000};  // a request that is repeated for wan
 /// that task ends and the request is refused: Errc::wrong_hardware.
 std::optional<ErrorAnswer> learn(TaskService& service, Device& device, const DeviceRequest& message) {
   if (message.transports) device.transports = *message.transports;
-  if (message.max_chunk_bytes) device.max_chunk_bytes = message.max_chunk_bytes;
+  if (message.max_chunk_bytes && std::exchange(device.max_chunk_bytes, message.max_chunk_bytes) != message.max_chunk_bytes)
+    service.scheduler.mark_dirty(device.id);  // a task may wait for larger chunks
   if (message.max_message_bytes) device.max_message_bytes = message.max_message_bytes;
   if (message.polls.count() > 0 && !device.only_polls()) device.wants_attributes = true;
   device.poll = message.polls;
@@ -99,8 +101,13 @@ Answer waiting_or_up_to_date(TaskService& service, const Device& device) {
   if (queued.empty())
     return UpToDateAnswer{device.current_version.empty() ? std::nullopt : std::optional{device.current_version}};
   const auto ready = service.rows.unit.queue().ready_of(device.id);
-  const auto next = std::find_if(queued.begin(), queued.end(), [&](const Task& t) { return t.id.number == ready; });
-  return service.replies.queued(next == queued.end() ? queued.front() : *next);
+  auto next = std::find_if(queued.begin(), queued.end(), [&](const Task& t) { return t.id.number == ready; });
+  if (next == queued.end())
+    next = std::find_if(queued.begin(), queued.end(),
+                        [](const Task& t) { return t.wait_reason != WaitReason::chunk_size; });
+  if (next != queued.end()) return service.replies.queued(*next);
+  const auto& first = queued.front();
+  return ErrorAnswer{image_too_large(device, first.version, first.size), first.id};
 }
 
 /// The offer of a task that the device has already, in chunks that it can take now.

@@ -11,6 +11,13 @@ namespace {
 
 constexpr Millis kRiseAfter = std::chrono::hours{1};  // a task that waited so long counts one class higher
 
+/// The chunks of the task that the device accepts; nothing where there would be too many of them.
+std::optional<ChunkGrid> layout_for(const Task& task, const Device& device) {
+  auto most = device.max_chunk_bytes.value_or(kMaxChunkBytes);
+  if (device.transports == std::vector{Transport::mqtt}) most = std::min(most, kMaxMqttChunkBytes);
+  return fit_grid(task.size, task.chunk_bytes, most);
+}
+
 }  // namespace
 
 void Scheduler::mark_dirty(const std::string& device) {
@@ -27,11 +34,13 @@ std::tuple<bool, Priority, bool, std::int64_t> Scheduler::rank(const Task& task)
   return {task.unasked, effective_priority(task), task.rollout != 0, task.id.number};
 }
 
-WaitReason Scheduler::gate(Task& task, bool present) {
+WaitReason Scheduler::gate(Task& task, const std::optional<Device>& device, bool present) {
   if (service_.trust.holds_back(task, present)) return WaitReason::untrusted;
   if (task.wait_due) return WaitReason::not_before;
   if (service_.images().missing(task.checksum)) return WaitReason::image_missing;
-  if (!present || task.parked) return WaitReason::device_offline;
+  if (!device || !present || task.parked) return WaitReason::device_offline;
+  // One that only polls downloads the image as a whole.
+  if (!device->only_polls() && !layout_for(task, *device)) return WaitReason::chunk_size;
   return service_.digests.awaited(task) ? WaitReason::digests : WaitReason::none;
 }
 
@@ -102,7 +111,7 @@ std::optional<Task> Scheduler::update_readiness(const std::string& id, const std
   std::vector<WaitReason> reasons;
   Task* best = nullptr;
   for (auto& task : queued) {
-    reasons.push_back(gate(task, present));
+    reasons.push_back(gate(task, device, present));
     if (reasons.back() == WaitReason::none && device->only_polls()) reasons.back() = poll_gate(task, *device, asker);
     if (reasons.back() == WaitReason::none && (!best || rank(task) < rank(*best))) best = &task;
   }
@@ -145,12 +154,8 @@ void Scheduler::dispatch(Task& task, const std::string& asker) {
     static_cast<void>(service_.lifecycle.change(task, TaskEvent::wrong_hardware, by_engine(), "wrong_hardware"));
     return;
   }
-  if (!task.offered) {
-    auto most = device->max_chunk_bytes.value_or(kMaxChunkBytes);
-    const bool mqtt_only = device->transports == std::vector{Transport::mqtt};
-    if (mqtt_only) most = std::min(most, kMaxMqttChunkBytes);
-    if (const auto grid = fit_grid(task.size, task.chunk_bytes, most)) task.chunk_bytes = grid->chunk_bytes;
-  }
+  if (!task.offered)
+    if (const auto grid = layout_for(task, *device)) task.chunk_bytes = grid->chunk_bytes;
   const auto follows = task.offered ? service_.attempts.follow_layout(task, *device) : Result<bool>{true};
   task.from_version = device->current_version;
   if ((follows && !*follows) || !service_.digests.ready(task)) {

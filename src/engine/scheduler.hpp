@@ -31,7 +31,7 @@ class Scheduler {
   /// `asker`: as in schedule().
   std::optional<Task> update_readiness(const std::string& device, const std::string& asker, bool alone = false);
   /// Why the task can't start, beside other tasks and other devices; none: it could.
-  WaitReason gate(Task& task, bool present);
+  WaitReason gate(Task& task, const std::optional<Device>& device, bool present);
   /// The same for a device that only polls.
   WaitReason poll_gate(Task& task, const Device& device, const std::string& asker);
   void set_wait(Task& task, WaitReason reason);

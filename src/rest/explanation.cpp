@@ -60,6 +60,12 @@ std::string explain_queued(const Task& task, const QueueFacts& facts) {
       return "gets a slot when the device polls next, if one is free then";
     case WaitReason::gate:
       return "waits for the gate of its rollout: the device installs the image once it has it";
+    case WaitReason::chunk_size:
+      if (facts.device && facts.device->max_chunk_bytes)
+        return fmt::format("waits: the device accepts chunks of at most {} bytes, of which the image would need more "
+                           "than {} (image_too_large)",
+                           *facts.device->max_chunk_bytes, kMaxChunks);
+      break;
     case WaitReason::none:
     case WaitReason::device_offline:
       break;

@@ -52,7 +52,7 @@ class BadValue : public std::runtime_error {
 /// The last value of each enumeration that the database keeps as a number.
 constexpr std::int64_t last_value(Priority) { return static_cast<std::int64_t>(Priority::low); }
 constexpr std::int64_t last_value(Confirm) { return static_cast<std::int64_t>(Confirm::automatic); }
-constexpr std::int64_t last_value(WaitReason) { return static_cast<std::int64_t>(WaitReason::gate); }
+constexpr std::int64_t last_value(WaitReason) { return static_cast<std::int64_t>(WaitReason::chunk_size); }
 constexpr std::int64_t last_value(TaskState) { return static_cast<std::int64_t>(kTaskStates) - 1; }
 constexpr std::int64_t last_value(LinkVerdict) { return static_cast<std::int64_t>(LinkVerdict::poor); }
 constexpr std::int64_t last_value(Transport) { return static_cast<std::int64_t>(Transport::mqtt); }

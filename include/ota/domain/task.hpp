@@ -44,7 +44,8 @@ enum class WaitReason : std::uint8_t {
   device_busy,     ///< another task holds its device
   behind_own,      ///< another task of its device stands in the queue
   poll,            ///< its device only polls, and gets a slot when it does
-  gate             ///< the same, and the gate of its rollout is closed: once it has the image it installs it
+  gate,            ///< the same, and the gate of its rollout is closed: once it has the image it installs it
+  chunk_size       ///< its image needs larger chunks than its device accepts
 };
 
 /// One firmware for one device. It has a copy of the firmware's properties, so that a task can be read by itself.

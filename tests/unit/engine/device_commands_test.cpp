@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "engine/fleet_commands.hpp"
 #include "unit/engine/fixture.hpp"
 
 namespace ota::engine {
@@ -121,6 +122,50 @@ TEST_F(DeviceCommands, ChunksSmallerThanTheImageAllowsAreRefused) {
   EXPECT_EQ(error_in(answer).error.code, Errc::image_too_large);
   EXPECT_EQ(error_in(answer).task, id);
   EXPECT_EQ(row(id).chunk_bytes, 524'288u);
+}
+
+TEST_F(DeviceCommands, TheFirstOfferNeedsChunksThatTheDeviceAccepts) {
+  add_firmware("2.0.0", "gw-a", 1, 512ull * 65'536 + 1);
+  ASSERT_TRUE(upgrade(order("gw-1", "2.0.0"))) << "it was never heard, so nothing is known of its chunks";
+  auto message = says();
+  message.max_chunk_bytes = 512;
+  const auto answer = request("gw-1", message);
+  EXPECT_EQ(error_in(answer).error.code, Errc::image_too_large);
+  const auto id = error_in(answer).task.value();
+  EXPECT_EQ(state_of(id), TaskState::queued);
+  EXPECT_EQ(row(id).wait_reason, WaitReason::chunk_size);
+  EXPECT_EQ(error_in(request("gw-1", says())).error.code, Errc::image_too_large) << "asked again, answered again";
+  EXPECT_TRUE(pushes().empty());
+  const auto told = unit([](auto& s) { return explain_device(s, "gw-1"); });
+  EXPECT_EQ(told.verdict, "queued");
+  EXPECT_NE(told.text.find("max_chunk_bytes"), std::string::npos) << told.text;
+
+  add_firmware("1.5.0", "gw-a", 2);
+  const auto other = upgrade(order("gw-1", "1.5.0")).value().task.id;
+  EXPECT_EQ(std::get<Offer>(request("gw-1")).task, other) << "another task of the device goes first";
+  ASSERT_TRUE(unit([&](auto& s) { return on_cancel(s, other, "tester"); }));
+  EXPECT_EQ(row(id).wait_reason, WaitReason::chunk_size);
+
+  message.max_chunk_bytes = 1'024;
+  EXPECT_EQ(std::get<Offer>(request("gw-1", message)).grid.chunk_bytes, 1'024u);
+}
+
+TEST_F(DeviceCommands, ATaskThatWaitsAgainNeedsChunksThatTheDeviceAccepts) {
+  add_firmware("2.0.0", "gw-a", 1, 512ull * 65'536 + 1);
+  add_firmware("3.0.0", "gw-a", 2);
+  const auto id = task_for("gw-1", "2.0.0");
+  chunk("gw-1", id, 0, 0);
+  const auto urgent = task_for("gw-1", "3.0.0", Priority::security);
+  ASSERT_EQ(state_of(id), TaskState::queued);
+  auto message = says();
+  message.max_chunk_bytes = 512;
+  EXPECT_EQ(std::get<Offer>(request("gw-1", message)).task, urgent);
+  ASSERT_TRUE(unit([&](auto& s) { return on_cancel(s, urgent, "tester"); }));
+  EXPECT_EQ(state_of(id), TaskState::queued);
+  EXPECT_EQ(row(id).wait_reason, WaitReason::chunk_size);
+  EXPECT_EQ(error_in(request("gw-1")).task, id);
+  message.max_chunk_bytes = 1'048'576;
+  EXPECT_EQ(std::get<Offer>(request("gw-1", message)).grid.chunk_bytes, 524'288u) << "as it was offered before";
 }
 
 TEST_F(DeviceCommands, ATaskThatComesAgainHasChunksThatItsDeviceTakesNow) {

@@ -310,6 +310,9 @@ TEST(Explanation, EveryReasonToWait) {
   task.wait_reason = WaitReason::uplink;
   facts.device->held_uplink = "mast";
   EXPECT_EQ(explain(task, facts), "waits for other devices with poor links on the shared uplink mast");
+  task.wait_reason = WaitReason::chunk_size;
+  facts.device->max_chunk_bytes = 512;
+  EXPECT_THAT(explain(task, facts), HasSubstr("chunks of at most 512 bytes"));
   for (const auto reason : {WaitReason::image_missing, WaitReason::digests, WaitReason::untrusted}) {
     task.wait_reason = reason;
     EXPECT_THAT(explain(task, facts), HasSubstr("waits"));
