@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -15,7 +16,7 @@
 namespace ota::device {
 namespace {
 
-constexpr std::int64_t kMostAttempts = 1'000'000;
+constexpr int kMostAttempts = 1'000'000;
 constexpr std::size_t kMaxWord = 256;
 constexpr std::size_t kMaxReason = 1024;
 constexpr std::size_t kMaxVersionText = 128;
@@ -48,6 +49,17 @@ template <class Valid>
 std::optional<std::string> valid_note(const wire::JsonFields& fields, std::string_view name, Valid valid) {
   auto text = fields.note(name, kMaxWord);
   return text && valid(*text) ? text : std::nullopt;
+}
+
+/// An informational number: nothing if it isn't whole and from `min` to `max`.
+std::optional<int> noted_integer(const wire::JsonFields& fields, std::string_view name, int min, int max) {
+  const auto number = fields.noted_number(name, min, max);
+  if (!number || std::floor(*number) != *number) return std::nullopt;
+  return static_cast<int>(*number);
+}
+
+bool ends_installation(const std::optional<DeviceState>& state) {
+  return state == DeviceState::failed || state == DeviceState::rolled_back || state == DeviceState::installed;
 }
 
 std::optional<std::string> version(wire::JsonFields& fields, std::string_view name) {
@@ -139,8 +151,6 @@ void read(wire::JsonFields& fields, DeviceRequest& message, std::optional<TaskId
 void read(wire::JsonFields& fields, ProgressReport& message, std::optional<TaskId>& task) {
   task = task_id(fields);
   if (task) message.task = *task;
-  chunks(fields, message);
-  if (const auto percent = fields.number("percent", 0, 100)) message.percent = static_cast<int>(*percent);
   message.state = checked_word(fields, "state", parse_device_state,
                                "must be one of \"downloading\", \"installing\", \"rebooting\", \"installed\", "
                                "\"rolled_back\", \"failed\", \"postponed\"");
@@ -148,7 +158,14 @@ void read(wire::JsonFields& fields, ProgressReport& message, std::optional<TaskI
     fields.require("until");
     message.until = checked_word(fields, "until", parse_rfc3339, "must be a time such as 2026-11-22T08:30:00Z");
   }
-  if (const auto attempt = fields.integer("attempt", 1, kMostAttempts)) message.attempt = static_cast<int>(*attempt);
+  if (ends_installation(message.state)) {
+    // Nothing odd beside it takes away what became of the installation.
+    message.attempt = noted_integer(fields, "attempt", 1, kMostAttempts);
+  } else {
+    chunks(fields, message);
+    if (const auto percent = fields.number("percent", 0, 100)) message.percent = static_cast<int>(*percent);
+    if (const auto attempt = fields.integer("attempt", 1, kMostAttempts)) message.attempt = static_cast<int>(*attempt);
+  }
   message.reason = fields.note("reason", kMaxReason).value_or("");
   message.transport = parse_transport(fields.note("transport", kMaxWord).value_or(""));
   message.link = link(fields);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ota/base/text.hpp"
+#include "wire/json_mend.hpp"
 
 namespace ota::wire {
 namespace {
@@ -90,6 +91,17 @@ class Builder {
   std::string why_;
 };
 
+Result<std::unique_ptr<json>> parse_text(std::string_view text, Errc code, const JsonLimits& limits) {
+  Builder builder(limits);
+  try {
+    if (!json::sax_parse(text.begin(), text.end(), &builder))
+      return fail(code, "the message can't be read: " + builder.why());
+  } catch (const json::exception&) {
+    return fail(code, "the message can't be read as JSON");
+  }
+  return std::make_unique<json>(builder.take());
+}
+
 }  // namespace
 
 std::string shorten(std::string_view name) {
@@ -108,14 +120,11 @@ Result<std::unique_ptr<json>> parse_json(std::string_view text, Errc code, const
         code,
         fmt::format("the message can't be read: a zero byte, with more behind it, is not valid JSON (UTF-8) at byte {}",
                     nul + 1));
-  Builder builder(limits);
-  try {
-    if (!json::sax_parse(text.begin(), text.end(), &builder))
-      return fail(code, "the message can't be read: " + builder.why());
-  } catch (const json::exception&) {
-    return fail(code, "the message can't be read as JSON");
-  }
-  return std::make_unique<json>(builder.take());
+  auto value = parse_text(text, code, limits);
+  if (value || !limits.lenient) return value;
+  if (const auto mended = mend_strings(text))
+    if (auto read = parse_text(*mended, code, limits)) return read;
+  return value;
 }
 
 }  // namespace ota::wire

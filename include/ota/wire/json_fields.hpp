@@ -23,7 +23,7 @@ struct JsonLimits {
   std::size_t max_depth = 8;        ///< of nested arrays and objects
   std::size_t max_values = 20'000;  ///< of all types and levels together
   /// For messages of devices (docs/device-protocol.md, request): a field that is null, or an empty text, list or
-  /// object, counts as missing, and zero bytes after the JSON are ignored.
+  /// object, counts as missing, zero bytes after the JSON are ignored, and strings needn't be escaped (mend_strings()).
   bool lenient = false;
 };
 

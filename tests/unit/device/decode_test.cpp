@@ -225,6 +225,18 @@ TEST(DecodeProgress, ReadsTheOtherForms) {
   EXPECT_EQ(percent.message->percent, 99);
   EXPECT_TRUE(percent.message->chunks.empty());
 
+  for (const auto* beside : {R"("percent":101)", R"("percent":[])", R"("attempt":0)", R"("attempt":1.5)", R"("chunk":-1)",
+                             R"("chunks":[[5,2]],"status":"perhaps")", R"("chunk":99999999,"status":"mismatch")"}) {
+    const auto odd = decode_progress(with_task(fmt::format(R"({},"state":"failed","reason":"mkfs")", beside)));
+    ASSERT_TRUE(odd.message) << "the failure is taken down beside " << beside;
+    EXPECT_EQ(odd.message->reason, "mkfs");
+    EXPECT_FALSE(odd.message->percent || odd.message->attempt || !odd.message->chunks.empty());
+    if (std::string_view(beside) != R"("percent":[])") {
+      EXPECT_FALSE(decode_progress(with_task(beside)).message) << beside;
+    }
+  }
+  EXPECT_EQ(decode_progress(with_task(R"("attempt":2,"state":"rolled_back")")).message->attempt, 2);
+
   const auto unsaid = decode_progress(with_task(R"("chunk":0)"));
   ASSERT_TRUE(unsaid.message);
   EXPECT_FALSE(unsaid.message->mismatch);

@@ -1,5 +1,6 @@
 #include "ota/wire/json_fields.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <random>
@@ -35,6 +36,30 @@ TEST(JsonFields, RefusesBrokenUtf8) {
   for (const auto* text : {"{\"a\":\"\xff\"}", "{\"a\":\"\xc0\x80\"}", "{\"a\":\"\xed\xa0\x80\"}", "{\"\xfe\":1}",
                            "{\"a\":\"\\ud800\"}", "{\"a\":\"\xe2\x82\"}"})
     EXPECT_THAT(refusal_of(text), HasSubstr("not valid JSON"));
+}
+
+TEST(JsonFields, MendsTheStringsOfDevices) {
+  JsonLimits limits;
+  limits.lenient = true;
+  const std::pair<std::string_view, std::string_view> cases[] = {
+      {"line 1\nline 2\x1b[0m", "line 1\nline 2\x1b[0m"},
+      {"C:\\data \\d \\", "C:\\data \\d \\"},
+      {"\xff\xc0\x80", "\uFFFD\uFFFD\uFFFD"},
+      {"\\ud800 \\udc00\\ud800", "\uFFFD \uFFFD\uFFFD"},
+      {"\\u12", "\\u12"},
+  };
+  for (const auto& [raw, read] : cases) {
+    const auto text = fmt::format("{{\"reason\":\"{}\x01\",\"state\":\"failed\"}}", raw);
+    auto fields = JsonFields::parse(text, Errc::malformed, limits);
+    ASSERT_TRUE(fields) << text;
+    EXPECT_EQ(fields->text("reason", 100), std::string(read) + "\x01");
+    EXPECT_EQ(fields->text("state", 100), "failed");
+    EXPECT_NE(refusal_of(text), "") << "only devices' messages";
+  }
+  const auto* whole = "{\"a\":\"\\ud83d\\ude00 \xc3\xa9 \\\" \x02\"}";
+  EXPECT_EQ(JsonFields::parse(whole, Errc::malformed, limits)->text("a", 100), "\xf0\x9f\x98\x80 \xc3\xa9 \" \x02");
+  for (const auto* text : {"{\"a\":\"\n", "{\"a\" \n: tru}", "{\"a\":\"\n\",}", "{\"a\":1,\"a\":\"\n\"}"})
+    EXPECT_NE(refusal_of(text, limits), "") << text;
 }
 
 TEST(JsonFields, RefusesTwiceTheSameField) {
