@@ -146,7 +146,6 @@ Result<void> Daemon::reconcile_images() {
     return fail(Errc::server_fault, fmt::format("the catalogue can't be read: {}", fault.what()));
   }
   const auto found = store_->reconcile(known);
-  for (const auto& image : found.damaged) engine_->images().image_damaged(image);
   for (const auto& image : found.missing) engine_->images().image_changed(image);
   return {};
 }

@@ -57,7 +57,6 @@ class DiskStore final : public Store, public ImageKeeper {
   bool is_current(const StoredImage& image) const OTA_REQUIRES(changes_);
   void insert(const Digest& digest, std::uint64_t size) OTA_REQUIRES(changes_);
   void note_unhashed(const Digest& image) OTA_EXCLUDES(images_mutex_);
-  void put_aside(const KnownImage& image, std::uint64_t found) OTA_REQUIRES(changes_);
   void tell_of_missing(std::size_t known, const std::vector<Digest>& missing) const;
   void tell_of_orphans(bool empty_catalogue) const;
   void remove_lone_digests() OTA_REQUIRES(changes_);

@@ -38,8 +38,11 @@ Reconciled DiskStore::reconcile(const std::vector<KnownImage>& known) {
       } else if (file->size == image.size && image.size > 0) {
         insert(image.checksum, image.size);
       } else {
-        found.damaged.push_back(image.checksum);
-        put_aside(image, file->size);
+        // Perhaps a copy that isn't complete yet, or never became so: nothing is known against the content.
+        absent_.put(image.checksum, {image.size, false, {}, {}});
+        found.missing.push_back(image.checksum);
+        log::error(fmt::format("the image {} has {} bytes instead of {}: is a copy of it incomplete?", path.string(),
+                               file->size, image.size));
       }
     }
     remove_lone_digests();
@@ -65,15 +68,6 @@ void DiskStore::hashed(const Stored& image) {
     unhashed_.erase(image.checksum);
   }
   if (events_.hashed) events_.hashed(image);
-}
-
-void DiskStore::put_aside(const KnownImage& image, std::uint64_t found) {
-  const auto evidence = damaged_path(options_.dir, image.checksum);
-  log::error(fmt::format("the image {} has {} bytes instead of {}; it was quarantined as {}, upload it again",
-                         image_path(options_.dir, image.checksum).string(), found, image.size, evidence.string()));
-  if (const auto renamed = rename_file(image_path(options_.dir, image.checksum), evidence); !renamed)
-    log::warn(renamed.error().message);
-  absent_.put(image.checksum, {image.size, true, {}, mark_of(evidence)});
 }
 
 void DiskStore::tell_of_missing(std::size_t known, const std::vector<Digest>& missing) const {

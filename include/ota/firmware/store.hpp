@@ -77,8 +77,7 @@ struct KnownImage {
 
 /// What reconcile() could not take.
 struct Reconciled {
-  std::vector<Digest> missing;  ///< no file
-  std::vector<Digest> damaged;  ///< a file of another size; quarantined
+  std::vector<Digest> missing;  ///< no file, or one of another size
 };
 
 /// A file in the folder whose image is not in the catalogue.
