@@ -41,7 +41,7 @@ Admission on_download(TaskService& service, const DownloadClaim& claim) {
   }
   if (is_ended(task->state)) return {Access::ended, 0};
   if (!is_active(task->state)) return {Access::not_now, 0};
-  const auto firmware = service.rows.firmware.find(task->firmware_id);
+  const auto firmware = storage::if_readable([&] { return service.rows.firmware.find(task->firmware_id); });
   return {Access::granted, task->chunk_bytes, firmware ? firmware->signature : std::nullopt};
 }
 

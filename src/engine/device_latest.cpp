@@ -14,7 +14,7 @@ namespace {
 /// The task's firmware, to be downloaded now.
 Answer offer_to_fetch(TaskService& service, const Task& task) {
   auto offer = service.replies.offer(task);
-  const auto firmware = service.rows.firmware.find(task.firmware_id);
+  const auto firmware = storage::if_readable([&] { return service.rows.firmware.find(task.firmware_id); });
   if (firmware && firmware->file) offer.md5 = firmware->file->md5;
   return offer;
 }

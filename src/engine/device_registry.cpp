@@ -19,11 +19,7 @@ Device DeviceRegistry::make(const std::string& id) {
 }
 
 std::optional<Device> DeviceRegistry::find(const std::string& id) {
-  try {
-    return service_.rows.unit.device(id);
-  } catch (const storage::BadRow&) {
-    return {};  // named by the storage; nobody else is stopped by it
-  }
+  return storage::if_readable([&] { return service_.rows.unit.device(id); });
 }
 
 Result<void> DeviceRegistry::check_readable(const std::string& id) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,6 +70,12 @@ class EngineLoop final : public ImageObserver {
   template <class Work, class Failed>
   bool apart(TaskService& service, Work work, Failed failed);
   bool run_apart(TaskService& service, Command& command);
+  struct Chore {
+    const char* name;
+    void (*run)(EngineLoop&, TaskService&);
+  };
+  static const Chore kChores[];
+  void keep_progress(TaskService& service);
   void chores(TaskService& service);
   void chores_apart(TaskService& service);
   bool maintain(bool few);
@@ -106,7 +113,8 @@ class EngineLoop final : public ImageObserver {
   Millis kept_{0};
   bool resync_ = false;       // a command was undone
   std::int64_t slots_held_ = 0;
-  std::string chores_fault_;  // what chores_apart() logged last
+  bool walks_ = false;        // a rollout's admission goes on at once
+  std::map<std::string, std::string> chore_faults_;  // what chores_apart() logged last, by chore
   Millis reopen_after_{0};
   std::string fault_;         // why the database was closed last
   std::thread thread_;

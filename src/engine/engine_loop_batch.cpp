@@ -1,4 +1,6 @@
 // One batch of commands: a unit of work, one transaction, one commit; then the effects.
+#include <fmt/format.h>
+
 #include <exception>
 #include <utility>
 
@@ -160,10 +162,29 @@ bool EngineLoop::run_apart(TaskService& service, Command& command) {
       });
 }
 
-void EngineLoop::chores(TaskService& service) {
-  service.set_clock();
-  service.newcomers.forget_ended();  // first: what throws later leaves nothing to the next batch
-  if (std::exchange(resync_, false)) service.resync();
+// In this order, once a batch.
+const EngineLoop::Chore EngineLoop::kChores[] = {
+    // First: what throws later leaves nothing to the next batch.
+    {"the removal of unproven devices' tasks", [](EngineLoop&, TaskService& s) { s.newcomers.forget_ended(); }},
+    {"the reload of what is kept in memory",
+     [](EngineLoop& loop, TaskService& s) {
+       if (std::exchange(loop.resync_, false)) s.resync();
+     }},
+    {"progress", [](EngineLoop& loop, TaskService& s) { loop.keep_progress(s); }},
+    {"timers", [](EngineLoop&, TaskService& s) { s.timers.run(); }},
+    {"rollouts", [](EngineLoop& loop, TaskService& s) { loop.walks_ = s.admission.walk(); }},
+    {"the queue", [](EngineLoop&, TaskService& s) { s.scheduler.schedule(); }},
+    {"history", [](EngineLoop&, TaskService& s) { s.history.run(); }},
+    {"housekeeping",
+     [](EngineLoop& loop, TaskService& s) {
+       const auto now = loop.clock_.steady();
+       if (now - loop.kept_ < kHousekeepingEvery) return;
+       loop.kept_ = now;  // also where it throws
+       if (s.housekeeping.run()) loop.kept_ = now - kHousekeepingEvery + kHousekeepingOn;
+     }},
+};
+
+void EngineLoop::keep_progress(TaskService& service) {
   const auto now = clock_.steady();
   if (now - flushed_ >= kFlushEvery) {
     service.progress.flush();
@@ -172,27 +193,31 @@ void EngineLoop::chores(TaskService& service) {
     for (const auto task : transfers_.began(now - kFirstChunkWaits)) service.lifecycle.load(task);
     looked_ = now;
   }
-  service.timers.run();
-  const bool walks = service.admission.walk();
-  service.scheduler.schedule();
-  service.history.run();
-  if (now - kept_ >= kHousekeepingEvery) {
-    const bool more = service.housekeeping.run();
-    kept_ = more ? now - kHousekeepingEvery + kHousekeepingOn : now;
-  }
-  timer_ = walks ? std::optional{service.clock().now()} : service.timers.next();
 }
 
-/// The engine's own work, after something threw: what it throws is logged once.
+void EngineLoop::chores(TaskService& service) {
+  service.set_clock();
+  for (const auto& chore : kChores) chore.run(*this, service);
+  timer_ = walks_ ? std::optional{service.clock().now()} : service.timers.next();
+  chore_faults_.clear();
+}
+
+/// The engine's own work, after something threw, each chore by itself: one that throws holds up no other, and what it
+/// throws is logged once.
 void EngineLoop::chores_apart(TaskService& service) {
-  const bool done = apart(
-      service, [&] { chores(service); },
-      [&](const std::exception& e) {
-        if (std::exchange(chores_fault_, e.what()) != e.what())
-          log::error(std::string("timers, progress and housekeeping failed and were undone: ") + e.what());
-        timer_.reset();
-      });
-  if (done) chores_fault_.clear();
+  service.set_clock();
+  walks_ = false;
+  for (const auto& chore : kChores) {
+    const bool done = apart(
+        service, [&] { chore.run(*this, service); },
+        [&](const std::exception& e) {
+          if (std::exchange(chore_faults_[chore.name], e.what()) != e.what())
+            log::error(fmt::format("the engine's own work is incomplete: {}: {}; it is tried again", chore.name,
+                                   e.what()));
+        });
+    if (done) chore_faults_.erase(chore.name);
+  }
+  timer_ = chore_faults_.empty() ? service.timers.next() : std::nullopt;
 }
 
 }  // namespace ota::engine

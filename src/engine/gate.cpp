@@ -98,7 +98,6 @@ Answer Gate::hold(const Task& task) {
 Result<Answer> Gate::verified(Task& task, Device& device) {
   task.contact = contact_class(device.gap);
   if (!device.current_version.empty()) task.from_version = device.current_version;
-  task.detail.clear();
   task.retry_due.reset();
   if (!task.staged_tl) task.staged_tl = service_.now();
   // What this command changed before may close it.
@@ -121,14 +120,14 @@ Result<Answer> Gate::verified(Task& task, Device& device) {
 }
 
 Answer Gate::postpone(Task& task, WallTime until) {
-  const auto* rollout = service_.rollouts.find(task.rollout);
-  if (!rollout) {
+  if (!service_.rollouts.goes_on(task.rollout)) {
     // Whose rollout has ended and doesn't install now is before the gate again, which never opens any more.
     static_cast<void>(service_.lifecycle.change(task, TaskEvent::supersede, by_engine(), "rollout_cancelled"));
     return CancelAnswer{task.id, CancelReason::rollout_cancelled};
   }
+  const auto& rollout = *service_.rollouts.find(task.rollout);
   const auto since = task.staged_tl.value_or(service_.now());
-  const auto limit = service_.wall() + (since - service_.now()) + std::chrono::seconds{rollout->spec.postpone_s};
+  const auto limit = service_.wall() + (since - service_.now()) + std::chrono::seconds{rollout.spec.postpone_s};
   // Longer than that it may not: it is told again what it was told.
   if (limit <= service_.wall())
     return task.state == TaskState::installing ? Answer{service_.replies.success(task)} : hold(task);

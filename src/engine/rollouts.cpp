@@ -49,6 +49,12 @@ const Rollout* Rollouts::find(std::int64_t number) const {
   return found == rollouts_.end() ? nullptr : &found->second;
 }
 
+bool Rollouts::goes_on(std::int64_t number) {
+  if (find(number)) return true;
+  read(number);
+  return false;
+}
+
 std::optional<Rollout> Rollouts::read(std::int64_t number) {
   if (const auto* known = find(number)) return *known;
   return service_.rows.rollouts().find(number);
@@ -185,7 +191,8 @@ void Rollouts::announce(const Rollout& rollout, RolloutEvent event, const std::s
 const RolloutCounts& Rollouts::counts(std::int64_t number) { return service_.rows.unit.counts(number); }
 
 FirmwareFacts Rollouts::firmware(const Rollout& rollout) {
-  const auto firmware = service_.rows.firmware.find(rollout.firmware_id);
+  // Where its row can't be read nobody is offered it (TrustGate).
+  const auto firmware = storage::if_readable([&] { return service_.rows.firmware.find(rollout.firmware_id); });
   return firmware ? FirmwareFacts{firmware->blocked.has_value(), firmware->damaged} : FirmwareFacts{};
 }
 

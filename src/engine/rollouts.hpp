@@ -31,6 +31,8 @@ class Rollouts {
 
   /// One that has not ended; the pointer holds until the command ends.
   const Rollout* find(std::int64_t number) const;
+  /// False where it has ended. Throws BadRow: whether it has isn't known.
+  bool goes_on(std::int64_t number);
   /// Also one that has ended.
   std::optional<Rollout> read(std::int64_t number);
   /// The open one for exactly that channel and hardware.

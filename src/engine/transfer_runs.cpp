@@ -24,7 +24,7 @@ void TransferRuns::register_transfer(const Task& task, const std::optional<Devic
   transfer.percent = task.percent;
   transfer.priority = task.priority;
   transfer.firmware = task.firmware_id;
-  if (const auto firmware = service_.rows.firmware.find(task.firmware_id)) {
+  if (const auto firmware = storage::if_readable([&] { return service_.rows.firmware.find(task.firmware_id); })) {
     transfer.signature = firmware->signature;
     if (firmware->file) transfer.filename = firmware->file->name;
   }

@@ -20,8 +20,12 @@ bool TrustGate::trusted(const Task& task) {
   }
   const auto known = trusted_.find(task.firmware_id);
   if (known != trusted_.end()) return known->second;
-  const auto found = service_.rows.firmware.find(task.firmware_id);
-  const bool good = !found || (!found->blocked && (!trust || trust->judge(*found)));
+  bool good = false;  // also where its row can't be read
+  try {
+    const auto found = service_.rows.firmware.find(task.firmware_id);
+    good = !found || (!found->blocked && (!trust || trust->judge(*found)));
+  } catch (const storage::BadRow&) {
+  }
   trusted_.emplace(task.firmware_id, good);
   return good;
 }

@@ -90,7 +90,7 @@ Answering list_devices(Context& context, Call& call) {
     ListPage page;
     if (found.next) page.next = cursor_of(Selects::devices, *found.next);
     for (const auto& device : found.rows) {
-      const auto active = view.tasks.active_of(device.id);
+      const auto active = storage::if_readable([&] { return view.tasks.active_of(device.id); });
       page.items.push_back(device_json(device, active, active ? live_of(transfers, active->id) : std::nullopt));
     }
     return page;
@@ -105,7 +105,7 @@ Answering get_device(Context& context, Call& call) {
   std::function<Result<Listed>(storage::ReadView&)> job = [id = id->str()](storage::ReadView& view) -> Result<Listed> {
     auto device = view.devices.find(id);
     if (!device) return fail(Errc::unknown_device, fmt::format("device {} is not known", id));
-    auto active = view.tasks.active_of(id);
+    auto active = storage::if_readable([&] { return view.tasks.active_of(id); });
     return Listed{std::move(*device), std::move(active)};
   };
   auto row = co_await read<Listed>(context.readers, std::move(job));

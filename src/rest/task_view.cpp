@@ -40,20 +40,23 @@ QueueFacts queue_facts(storage::ReadView& view, const Task& task, const std::opt
   QueueFacts facts;
   facts.device = device;
   if (task.state != TaskState::queued) return facts;
-  if (task.wait_reason == WaitReason::untrusted) facts.firmware = view.firmware.find(task.firmware_id);
+  if (task.wait_reason == WaitReason::untrusted)
+    facts.firmware = storage::if_readable([&] { return view.firmware.find(task.firmware_id); });
   if (task.wait_reason == WaitReason::slot) facts.before = view.tasks.ready_before(task, kCountedBefore);
   if (task.wait_reason == WaitReason::behind_own) {
     const auto ahead = view.tasks.ready_of(task.device);
-    if (const auto next = ahead ? view.tasks.find(*ahead) : std::nullopt) facts.ahead = next->id;
+    const auto next = storage::if_readable([&] { return ahead ? view.tasks.find(*ahead) : std::nullopt; });
+    if (next) facts.ahead = next->id;
   }
   if (task.wait_reason == WaitReason::device_busy)
-    if (const auto holder = view.tasks.active_of(task.device)) facts.holder = holder->id;
+    if (const auto holder = storage::if_readable([&] { return view.tasks.active_of(task.device); }))
+      facts.holder = holder->id;
   return facts;
 }
 
 Shown look(storage::ReadView& view, Task task) {
   Shown shown;
-  shown.facts.device = view.devices.find(task.device);
+  shown.facts.device = storage::if_readable([&] { return view.devices.find(task.device); });
   shown.facts.retry_of = retry_of(view, task);
   shown.facts.timeline = timeline_of(view, task.id.number);
   shown.facts.explanation = explain(task, queue_facts(view, task, shown.facts.device));

@@ -33,8 +33,12 @@ class SqliteAuditLog final : public AuditLog {
   }
 
   int prune(WallTime before, int limit) override {
-    const auto oldest = oldest_.value(&Rows::time);
-    if (!oldest || *oldest >= before) return 0;
+    auto rows = oldest_.rows();
+    if (!rows.next()) return 0;
+    try {
+      if (rows.time() >= before) return 0;
+    } catch (const BadValue&) {  // when it was written can't be read: it stays, older ones behind it don't
+    }
     // A trigger lets nothing go that is younger.
     keep_since_.run(std::to_string(before.time_since_epoch().count()));
     return prune_.count(before, limit);

@@ -87,8 +87,8 @@ void Counters::move(const std::optional<DeviceCounted>& from, const std::optiona
   }
 }
 
-void Counters::leave_tasks(Rows&& rows) {
-  while (rows.next()) {
+void Counters::leave_tasks(Rows&& all) {
+  for_readable(std::move(all), "tasks", [&](Rows& rows) {
     TaskCounted counted;
     counted.standing.state = static_cast<TaskState>(rows.integer());
     counted.standing.version = rows.text();
@@ -104,23 +104,23 @@ void Counters::leave_tasks(Rows&& rows) {
       of.bucket = static_cast<Bucket>(rows.integer());
     }
     move(counted, std::nullopt);
-  }
+  });
 }
 
 void Counters::leave_task(std::int64_t number) { leave_tasks(task_.rows(number)); }
 void Counters::leave_tasks_of(const std::string& device) { leave_tasks(tasks_of_.rows(device)); }
 
 void Counters::leave_device(const std::string& id) {
-  auto rows = device_.rows(id);
-  if (!rows.next()) return;
-  DeviceCounted counted;
-  counted.channel = rows.text();
-  counted.hardware = rows.text();
-  counted.version = rows.text();
-  counted.pinned = rows.integer() != 0;
-  counted.poll_s = rows.integer();
-  counted.minute = rows.maybe(&Rows::integer);
-  move(counted, std::nullopt);
+  for_readable(device_.rows(id), "devices", [&](Rows& rows) {
+    DeviceCounted counted;
+    counted.channel = rows.text();
+    counted.hardware = rows.text();
+    counted.version = rows.text();
+    counted.pinned = rows.integer() != 0;
+    counted.poll_s = rows.integer();
+    counted.minute = rows.maybe(&Rows::integer);
+    move(counted, std::nullopt);
+  });
 }
 
 void Counters::write() {

@@ -30,7 +30,8 @@ struct Devices::Statements {
   Query lapsed{db,
                "SELECT id FROM devices WHERE ready_task IS NOT NULL AND present_until_tl<=? ORDER BY present_until_tl "
                "LIMIT ?"};
-  Query next_lapse{db, "SELECT MIN(present_until_tl) FROM devices WHERE ready_task IS NOT NULL"};
+  Query next_lapse{db, "SELECT MIN(present_until_tl) FROM devices WHERE ready_task IS NOT NULL AND "
+                   "present_until_tl<=9223372036854775807"};
   Query counts{db,
                "SELECT channel, hardware, version, SUM(n), SUM(CASE WHEN day>=? THEN n ELSE 0 END) FROM fleet "
                "GROUP BY 1, 2, 3"};
@@ -60,11 +61,10 @@ std::optional<std::string> Devices::first_held(const std::string& uplink) {
 
 std::array<std::int64_t, 4> Devices::verdicts() {
   std::array<std::int64_t, 4> counts{};
-  auto rows = q_->verdicts.rows();
-  while (rows.next()) {
+  for_readable(q_->verdicts.rows(), "devices, link_verdict", [&](Rows& rows) {
     const auto verdict = static_cast<std::size_t>(rows.integer());
     if (verdict < counts.size()) counts[verdict] = rows.integer();
-  }
+  });
   return counts;
 }
 
@@ -74,14 +74,15 @@ std::int64_t Devices::online(const Presence& presence, const std::optional<std::
   const auto minute_of = [](WallTime at) { return std::chrono::floor<minutes>(at).time_since_epoch().count(); };
   std::int64_t count = 0;
   Device like;
-  for (auto rows = q_->online.rows(static_cast<std::int64_t>(minute_of(presence.earliest()))); rows.next();) {
-    const auto minute = rows.integer();
-    like.poll = std::chrono::seconds{rows.integer()};
-    const auto its_channel = rows.text();
-    const auto its_hardware = rows.text();
-    if ((channel && *channel != its_channel) || (hardware && *hardware != its_hardware)) continue;
-    if (minute >= minute_of(presence.now - like.online_for(presence.present))) count += rows.integer();
-  }
+  for_readable(q_->online.rows(static_cast<std::int64_t>(minute_of(presence.earliest()))), "device_minutes",
+               [&](Rows& rows) {
+                 const auto minute = rows.integer();
+                 like.poll = std::chrono::seconds{rows.integer()};
+                 const auto its_channel = rows.text();
+                 const auto its_hardware = rows.text();
+                 if ((channel && *channel != its_channel) || (hardware && *hardware != its_hardware)) return;
+                 if (minute >= minute_of(presence.now - like.online_for(presence.present))) count += rows.integer();
+               });
   return count;
 }
 
@@ -129,12 +130,12 @@ std::int64_t Devices::count(const Selection& selection) {
 DeviceCounts Devices::counts(const Presence& presence, WallTime living_since) {
   DeviceCounts counts;
   const auto day = std::chrono::floor<std::chrono::days>(living_since).time_since_epoch().count();
-  for (auto rows = q_->counts.rows(static_cast<std::int64_t>(day)); rows.next();) {
+  for_readable(q_->counts.rows(static_cast<std::int64_t>(day)), "fleet", [&](Rows& rows) {
     DeviceCounts::Version one{rows.text(), rows.text(), rows.text(), rows.integer(), rows.integer()};
     counts.total += one.devices;
     counts.living += one.living;
     if (one.devices > 0) counts.versions.push_back(std::move(one));
-  }
+  });
   std::stable_sort(counts.versions.begin(), counts.versions.end(),
                    [](const auto& a, const auto& b) { return a.devices > b.devices; });
   counts.online = online(presence);

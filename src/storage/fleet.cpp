@@ -83,15 +83,14 @@ bool Fleet::has_devices(const std::string& channel) { return q_->has_devices.row
 
 std::vector<Target> Fleet::targets() {
   std::vector<Target> found;
-  auto rows = q_->targets.rows();
-  while (rows.next()) {
+  for_readable(q_->targets.rows(), "targets", [&](Rows& rows) {
     Target target;
     target.channel = rows.text();
     target.hardware = rows.text();
     target.version = rows.text();
     target.rollout = rows.integer();
     found.push_back(std::move(target));
-  }
+  });
   return found;
 }
 
@@ -105,8 +104,7 @@ bool Fleet::remove_target(const std::string& channel, const std::string& hardwar
 
 std::vector<FleetCount> Fleet::counts(const std::string& channel, std::int64_t living_since_day) {
   std::vector<FleetCount> found;
-  auto rows = channel.empty() ? q_->counts.rows(living_since_day) : q_->counts_of.rows(channel, living_since_day);
-  while (rows.next()) {
+  for_readable(channel.empty() ? q_->counts.rows(living_since_day) : q_->counts_of.rows(channel, living_since_day), "fleet", [&](Rows& rows) {
     FleetCount count;
     count.channel = rows.text();
     count.hardware = rows.text();
@@ -115,15 +113,14 @@ std::vector<FleetCount> Fleet::counts(const std::string& channel, std::int64_t l
     count.devices = rows.integer();
     count.living = rows.integer();
     found.push_back(std::move(count));
-  }
+  });
   return found;
 }
 
 std::vector<RingDevice> Fleet::ring(const std::string& channel, std::uint64_t from, std::uint64_t to, Millis now,
                                     int limit) {
   std::vector<RingDevice> found;
-  auto rows = q_->ring.rows(channel, from, to, now, limit);
-  while (rows.next()) {
+  for_readable(q_->ring.rows(channel, from, to, now, limit), "devices", [&](Rows& rows) {
     RingDevice device;
     device.id = rows.text();
     device.hardware = rows.text();
@@ -131,7 +128,7 @@ std::vector<RingDevice> Fleet::ring(const std::string& channel, std::uint64_t fr
     device.ring = rows.unsigned32();
     device.present = rows.flag();
     found.push_back(std::move(device));
-  }
+  });
   return found;
 }
 
@@ -143,8 +140,7 @@ std::vector<Fleet::Point> Fleet::points(const std::optional<std::string>& channe
                                         const std::optional<std::string>& hardware, WallTime since, Millis step,
                                         int limit) {
   std::vector<Point> found;
-  auto rows = q_->points.rows(channel, hardware, since, step, limit);
-  while (rows.next()) {
+  for_readable(q_->points.rows(channel, hardware, since, step, limit), "fleet_points", [&](Rows& rows) {
     Point point;
     point.channel = rows.text();
     point.hardware = rows.text();
@@ -152,7 +148,7 @@ std::vector<Fleet::Point> Fleet::points(const std::optional<std::string>& channe
     point.at = rows.time();
     point.devices = rows.integer();
     found.push_back(std::move(point));
-  }
+  });
   return found;
 }
 

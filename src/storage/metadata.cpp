@@ -20,7 +20,7 @@ class SqliteMetadata final : public Metadata {
 
  private:
   SQLite::Database& db_;
-  Query value_{db_, "SELECT value FROM kept_values WHERE name=?"};
+  Query value_{db_, "SELECT CAST(value AS TEXT) FROM kept_values WHERE name=?"};
   Query set_value_{db_, "INSERT OR REPLACE INTO kept_values (name, value) VALUES (?,?)"};
   Query bytes_{db_, "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"};
 };

@@ -198,6 +198,18 @@ std::vector<T> readable_rows(Rows&& rows, const char* table, T (*read)(Rows&), i
   return found;
 }
 
+/// Calls `read` with each row; one that it can't read is noted and passed over.
+template <class Read>
+void for_readable(Rows&& rows, const char* table, Read read) {
+  while (rows.next()) {
+    try {
+      read(rows);
+    } catch (const BadValue& e) {
+      bad_rows().note(BadRow(table, rows.key(), e.what()));
+    }
+  }
+}
+
 /// A `?` for each of `columns`, which commas separate.
 inline std::string marks(std::string_view columns) {
   std::string list = "?";

@@ -41,7 +41,14 @@ struct Rollouts::Statements {
 
   std::vector<Rollout> all(Rows&& rows, int limit = INT_MAX) {
     auto found = readable_rows(std::move(rows), "rollouts", read_rollout, limit);
-    for (auto& rollout : found) writer.read_stages(rollout);
+    std::erase_if(found, [this](Rollout& rollout) {
+      try {
+        writer.read_stages(rollout);
+        return false;
+      } catch (const BadRow&) {
+        return true;
+      }
+    });
     return found;
   }
 
@@ -59,13 +66,13 @@ struct Rollouts::Statements {
   Query counts{db, kSelectRolloutCounts};
   Query wrong{db,
               "SELECT COUNT(*) FROM (SELECT * FROM (SELECT rollout, from_version, contact, bucket, COUNT(*) FROM tasks "
-              "WHERE rollout IS NOT NULL GROUP BY 1, 2, 3, 4 EXCEPT SELECT * FROM rollout_counts) UNION ALL "
+              "WHERE rollout IS NOT NULL AND bucket IS NOT NULL GROUP BY 1, 2, 3, 4 EXCEPT SELECT * FROM rollout_counts) UNION ALL "
               "SELECT * FROM (SELECT * FROM rollout_counts EXCEPT SELECT rollout, from_version, contact, "
-              "bucket, COUNT(*) FROM tasks WHERE rollout IS NOT NULL GROUP BY 1, 2, 3, 4))"};
+              "bucket, COUNT(*) FROM tasks WHERE rollout IS NOT NULL AND bucket IS NOT NULL GROUP BY 1, 2, 3, 4))"};
   Query empty{db, "DELETE FROM rollout_counts"};
   Query fill{db,
              "INSERT INTO rollout_counts (rollout, from_version, contact, bucket, n) SELECT rollout, from_version, "
-             "contact, bucket, COUNT(*) FROM tasks WHERE rollout IS NOT NULL GROUP BY 1, 2, 3, 4"};
+             "contact, bucket, COUNT(*) FROM tasks WHERE rollout IS NOT NULL AND bucket IS NOT NULL GROUP BY 1, 2, 3, 4"};
   Query members{db,
                 select_tasks("WHERE rollout=?1 AND bucket=?2 AND (bucket_since>?3 OR bucket_since=?3 AND number>?4) "
                              "AND (?5='' OR reason=?5) ORDER BY bucket_since, number")};
@@ -174,18 +181,15 @@ std::vector<std::int64_t> Rollouts::before_gate(std::int64_t rollout, int limit)
 
 std::vector<Rollouts::Failures> Rollouts::failures(std::int64_t rollout, int limit) {
   std::vector<Failures> found;
-  {
-    auto rows = q_->failures.rows(rollout, limit);
-    while (rows.next()) {
-      Failures failures;
-      failures.reason = rows.text();
-      failures.count = rows.integer();
-      found.push_back(std::move(failures));
-    }
-  }
+  for_readable(q_->failures.rows(rollout, limit), "tasks, reason", [&](Rows& rows) {
+    Failures failures;
+    failures.reason = rows.text();
+    failures.count = rows.integer();
+    found.push_back(std::move(failures));
+  });
   for (auto& failures : found) {
-    auto rows = q_->failed_devices.rows(rollout, failures.reason, kDevicesNamed);
-    while (rows.next()) failures.devices.push_back(rows.text());
+    for_readable(q_->failed_devices.rows(rollout, failures.reason, kDevicesNamed), "tasks",
+                 [&](Rows& rows) { failures.devices.push_back(rows.text()); });
   }
   return found;
 }
@@ -197,8 +201,8 @@ void Rollouts::add_point(std::int64_t rollout, const Point& point) {
 
 std::vector<Rollouts::Point> Rollouts::points(std::int64_t rollout, WallTime after, Millis step, int limit) {
   std::vector<Point> found;
-  auto rows = q_->points.rows(rollout, after, step, limit);
-  while (rows.next()) found.push_back(read_point(rows));
+  for_readable(q_->points.rows(rollout, after, step, limit), "rollout_points",
+               [&](Rows& rows) { found.push_back(read_point(rows)); });
   return found;
 }
 

@@ -16,6 +16,15 @@ namespace {
 std::vector<Task> all(Rows&& rows, int limit = INT_MAX) {
   return readable_rows(std::move(rows), "tasks", read_task, limit);
 }
+Tasks::Age read_age(Rows& r) {
+  Tasks::Age age;
+  age.number = r.integer();
+  age.created = r.time();
+  age.ended = r.maybe(&Rows::time);
+  age.rollout = r.maybe(&Rows::integer).value_or(0);
+  return age;
+}
+
 std::optional<Task> first(Rows&& rows) { return first_row(std::move(rows), "tasks", read_task); }
 
 const std::string kUnverifiedOnes = in(kOpen) + " AND " + in(kUnverified);
@@ -30,6 +39,7 @@ struct Tasks::Statements {
   SQLite::Database& db;
   Query find{db, select_tasks("WHERE number=?")};
   Query active_of{db, select_tasks(kActiveOnes + " AND device=?")};
+  Query newest_of{db, select_tasks("WHERE device=? ORDER BY number DESC")};
   Query ready_of{db, "SELECT ready_task FROM devices WHERE id=?"};
   Query ready_head{db, select_tasks("WHERE wait_reason=1 AND unasked=0 AND priority=? ORDER BY number")};
   Query ready_unasked{db, select_tasks("WHERE wait_reason=1 AND unasked=1 ORDER BY priority, number")};
@@ -37,29 +47,33 @@ struct Tasks::Statements {
                      "SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE wait_reason=1 AND (unasked, priority, number)<"
                      "(?,?,?) LIMIT ?)"};
   Query holder{db, select_tasks(kSlotHolders + " AND (unasked, priority)>(0, 0) ORDER BY unasked DESC, priority DESC, "
-                                               "number DESC LIMIT 1")};
+                                               "number DESC")};
   Query unasked_holder{db, "SELECT 1 FROM tasks " + kSlotHolders + " AND unasked=1 LIMIT 1"};
   Query at_uplink{db, "SELECT COUNT(*) FROM tasks WHERE slot_uplink=?"};
   Query due{db, select_tasks("WHERE due<=? ORDER BY due")};
   Query set_aside{db, "UPDATE tasks SET wait_reason=0, due=NULL WHERE number=?"};
-  Query next_due{db, "SELECT MIN(due) FROM tasks WHERE due IS NOT NULL"};
+  // SQLite orders what is no number behind all numbers.
+  Query next_due{db, "SELECT MIN(due) FROM tasks WHERE due IS NOT NULL AND due<=9223372036854775807"};
   Query oldest{db, "SELECT number, created, ended, rollout FROM tasks WHERE number>? ORDER BY number LIMIT ?"};
   Query needs_firmware{db, "SELECT 1 FROM tasks WHERE firmware=? AND " + in(kOpen) + " LIMIT 1"};
   Query with_image{db, select_tasks("WHERE firmware IN (SELECT id FROM firmware WHERE checksum=?) AND " +
                                     kUnverifiedOnes + " LIMIT ?")};
   Query unverified_of{db, select_tasks("WHERE firmware=? AND " + kUnverifiedOnes +
                                        " AND number>? ORDER BY number LIMIT ?")};
-  Query oldest_queued{db, "SELECT created FROM tasks WHERE state=0 ORDER BY number LIMIT 1"};
+  Query oldest_queued{db,
+                      "SELECT created FROM tasks WHERE state=0 AND typeof(created)='integer' ORDER BY number LIMIT 1"};
   Query oldest_ready{db,
-                     "SELECT created FROM tasks WHERE wait_reason=1 AND unasked=? AND priority=? ORDER BY number LIMIT 1"};
+                     "SELECT created FROM tasks WHERE wait_reason=1 AND unasked=? AND priority=? AND "
+                     "typeof(created)='integer' ORDER BY number LIMIT 1"};
   Query counts{db, "SELECT state, version, n FROM task_counts"};
   Query failures{db, "SELECT reason, n FROM failure_counts WHERE hour>=?"};
   Query active{db, select_tasks("INDEXED BY tasks_state WHERE " + in({TaskState::offered, TaskState::downloading,
                                                                       TaskState::retry_wait, TaskState::installing}))};
   Query failed_version{db,
                        "SELECT number, day, reason FROM tasks AS t INDEXED BY tasks_device WHERE device=?1 AND state=6 "
-                       "AND version=?2 AND reason IN ('rolled_back', 'device_failed', 'silent', 'confirm_timeout') AND "
-                       "NOT EXISTS (SELECT 1 FROM tasks INDEXED BY tasks_device WHERE device=?1 AND retry_of=t.number) "
+                       "AND version_key=version_key(?2) AND "
+                       "reason IN ('rolled_back', 'device_failed', 'silent', 'confirm_timeout') AND NOT EXISTS "
+                       "(SELECT 1 FROM tasks INDEXED BY tasks_device WHERE device=?1 AND retry_of=t.number) "
                        "ORDER BY number DESC LIMIT 1"};
   Query asked_by_others{db, "SELECT 1 FROM tasks INDEXED BY tasks_device WHERE device=? AND unasked=0 AND "
                               "rollout IS NULL LIMIT 1"};
@@ -72,6 +86,11 @@ Tasks::~Tasks() = default;
 
 std::optional<Task> Tasks::find(std::int64_t number) { return first(q_->find.rows(number)); }
 std::optional<Task> Tasks::active_of(const std::string& device) { return first(q_->active_of.rows(device)); }
+
+std::optional<Task> Tasks::newest_of(const std::string& device) {
+  auto found = all(q_->newest_of.rows(device), 1);
+  return found.empty() ? std::nullopt : std::optional{std::move(found.front())};
+}
 
 std::optional<std::int64_t> Tasks::ready_of(const std::string& device) {
   return q_->ready_of.value(&Rows::integer, device);
@@ -95,7 +114,10 @@ std::int64_t Tasks::ready_before(const Task& task, std::int64_t cap) {
   return q_->ready_before.value(&Rows::integer, task.unasked, task.priority, task.id.number, cap).value_or(0);
 }
 
-std::optional<Task> Tasks::lowest_routine_holder() { return first(q_->holder.rows()); }
+std::optional<Task> Tasks::lowest_routine_holder() {
+  auto found = all(q_->holder.rows(), 1);
+  return found.empty() ? std::nullopt : std::optional{std::move(found.front())};
+}
 
 bool Tasks::unasked_holds_slot() { return q_->unasked_holder.rows().next(); }
 
@@ -118,17 +140,7 @@ std::string Tasks::failed_version(const std::string& device, const std::string& 
 }
 
 std::vector<Tasks::Age> Tasks::oldest(std::int64_t after, int limit) {
-  std::vector<Age> found;
-  auto rows = q_->oldest.rows(after, limit);
-  while (rows.next()) {
-    Age age;
-    age.number = rows.integer();
-    age.created = rows.time();
-    age.ended = rows.maybe(&Rows::time);
-    age.rollout = rows.maybe(&Rows::integer).value_or(0);
-    found.push_back(age);
-  }
-  return found;
+  return readable_rows(q_->oldest.rows(after, limit), "tasks", read_age);
 }
 
 bool Tasks::needs_firmware(std::int64_t firmware_id) { return q_->needs_firmware.rows(firmware_id).next(); }
@@ -149,23 +161,23 @@ Selected<Task> Tasks::list(const Selection& selection, int limit, const std::opt
 std::int64_t Tasks::count(const Selection& selection) {
   if (!only_of(selection, {"state", "version"})) return count_rows(q_->db, selection, Selects::tasks);
   std::int64_t count = 0;
-  for (auto rows = q_->counts.rows(); rows.next();) {
+  for_readable(q_->counts.rows(), "task_counts", [&](Rows& rows) {
     Task like;
     like.state = static_cast<TaskState>(rows.integer());
     like.version = rows.text();
     const auto tasks = rows.integer();
     if (matches(selection.conditions, Subject{nullptr, &like})) count += tasks;
-  }
+  });
   return count;
 }
 
 std::array<std::int64_t, kTaskStates> Tasks::by_state() {
   std::array<std::int64_t, kTaskStates> counts{};
-  for (auto rows = q_->counts.rows(); rows.next();) {
+  for_readable(q_->counts.rows(), "task_counts", [&](Rows& rows) {
     const auto state = static_cast<std::size_t>(rows.integer());
     rows.text();  // the version
     if (state < counts.size()) counts[state] += rows.integer();
-  }
+  });
   return counts;
 }
 
@@ -183,10 +195,10 @@ std::optional<WallTime> Tasks::oldest_queued(bool ready) {
 std::vector<ReasonCount> Tasks::failures(WallTime since) {
   std::map<std::string, std::int64_t> by_reason;
   const auto hour = std::chrono::floor<std::chrono::hours>(since).time_since_epoch().count();
-  for (auto rows = q_->failures.rows(static_cast<std::int64_t>(hour)); rows.next();) {
+  for_readable(q_->failures.rows(static_cast<std::int64_t>(hour)), "failure_counts", [&](Rows& rows) {
     const auto reason = rows.text();
     by_reason[reason] += rows.integer();
-  }
+  });
   std::vector<ReasonCount> counts;
   counts.reserve(by_reason.size());
   for (const auto& [reason, count] : by_reason) counts.push_back({reason, count});

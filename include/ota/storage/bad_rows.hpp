@@ -45,4 +45,14 @@ class BadRows {
 /// The process has one: connections on several threads meet the same rows.
 BadRows& bad_rows();
 
+/// What `find` returns; nothing where that row can't be read: BadRows names it, and the caller goes on without it.
+template <class Find>
+auto if_readable(Find find) -> decltype(find()) {
+  try {
+    return find();
+  } catch (const BadRow&) {
+    return {};
+  }
+}
+
 }  // namespace ota::storage

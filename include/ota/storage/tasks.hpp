@@ -29,6 +29,8 @@ class Tasks {
   std::optional<Task> find(std::int64_t number);
   /// The device's task that is offered, downloading, in retry_wait or installing.
   std::optional<Task> active_of(const std::string& device);
+  /// The device's task that was made last, of those that can be read.
+  std::optional<Task> newest_of(const std::string& device);
   /// The device's task in the queue, if any.
   std::optional<std::int64_t> ready_of(const std::string& device);
   /// The oldest ready task of each priority: at most four, one index seek each. Tasks that nobody asked for come only

@@ -32,7 +32,10 @@ class FakeImages final : public Images {
     done(std::shared_ptr<const firmware::Manifest>(std::make_shared<firmware::Manifest>()));
   }
   bool exists(const Digest& image) const override { return !gone.contains(image) && !absent.contains(image); }
-  bool missing(const Digest& image) const override { return absent.contains(image); }
+  bool missing(const Digest& image) const override {
+    if (throws) throw std::runtime_error("thrown by the test");
+    return absent.contains(image);
+  }
   void remove(const Digest& image) override { removed.push_back(image); }
 
   bool slow = false;  ///< digests must be prepared first
@@ -40,6 +43,7 @@ class FakeImages final : public Images {
   std::optional<Errc> refuse;
   bool hangs = false;  ///< preparing never ends
   std::set<Digest> gone;
+  bool throws = false;
   std::set<Digest> absent;  ///< no file, but the catalogue has it
   std::vector<Digest> removed;
   int asked = 0;
@@ -68,7 +72,9 @@ class EngineDriver {
     while (loop.queue_.size() > 0);
   }
   /// Why the engine's own work was undone last; empty: it wasn't.
-  static const std::string& chores_fault(EngineLoop& loop) { return loop.chores_fault_; }
+  static std::string chores_fault(EngineLoop& loop) {
+    return loop.chore_faults_.empty() ? std::string() : loop.chore_faults_.begin()->second;
+  }
   /// As after a disk fault: the service and the database are opened afresh, the active transfers stay.
   static void reopen(EngineLoop& loop) {
     loop.close("by the test");

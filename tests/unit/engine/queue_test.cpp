@@ -1,3 +1,6 @@
+#include <gmock/gmock.h>
+
+#include "engine/fleet_commands.hpp"
 #include "ota/domain/download_allowance.hpp"
 #include "support/sqlite_faults.hpp"
 #include "unit/engine/fixture.hpp"
@@ -420,6 +423,46 @@ TEST_F(Queue, ARowThatCanNotBeReadStopsNobodyElse) {
             "2.0.0");
   EXPECT_TRUE(unit([](auto& s) { return on_remove_device(s, "gw-1", "alice"); })) << "that mends it";
   EXPECT_TRUE(std::holds_alternative<UpToDateAnswer>(request("gw-1")));
+}
+
+TEST_F(Queue, FirmwareThatCanNotBeReadStopsNoStartAndNoOtherUpdate) {
+  const auto broken = add_firmware("2.0.0");
+  add_firmware("3.0.0", "gw-a", 2);
+  options.tasks.max_active = 10;
+  service->set_options(options);
+  const auto begun = task_for("gw-1", "2.0.0");
+  chunk("gw-1", begun, 0, 0);
+  const auto waiting = upgrade(order("gw-9", "2.0.0")).value().task.id;
+  service->rows.unit.discard();
+  test::spoil_row(*db, "firmware", std::to_string(broken.id));
+  restart();
+  EXPECT_TRUE(std::holds_alternative<QueuedAnswer>(verify("gw-1", begun, 1))) << "nobody installs what can't be read";
+  EXPECT_EQ(std::get<QueuedAnswer>(request("gw-9")).task, waiting);
+  EXPECT_EQ(row(waiting).wait_reason, WaitReason::untrusted) << "nobody gets what can't be read";
+  EXPECT_EQ(unit([](auto& s) { return explain_device(s, "gw-9"); }).verdict, "blocked");
+  EXPECT_EQ(upgrade(order("gw-8", "2.0.0")).error().code, Errc::no_such_firmware);
+  const auto good = task_for("gw-2", "3.0.0");
+  verify("gw-2", good, 2);
+  EXPECT_EQ(state_of(good), TaskState::succeeded);
+}
+
+TEST_F(Queue, WhatTheEngineDoesByItselfGoesOnWhereOneThingThrows) {
+  add_firmware("2.0.0");
+  options.tasks.max_active = 10;
+  service->set_options(options);
+  const auto downloads = task_for("gw-1", "2.0.0");
+  chunk("gw-1", downloads, 0, 0);
+  const auto offered = task_for("gw-2", "2.0.0");
+  transfers().set_chunks(downloads.number, {{1, 1}}, Transport::http);
+  images.throws = true;  // for the timer of the offer
+  clock.advance(std::chrono::seconds{options.tasks.offer_timeout_s + 1});
+  unit([](auto&) {});
+  EXPECT_EQ(EngineDriver::chores_fault(*loop), "thrown by the test");
+  EXPECT_EQ(service->rows.tasks().find(downloads.number)->chunks_have, 2u) << "progress is written";
+  images.throws = false;
+  unit([](auto&) {});
+  EXPECT_EQ(EngineDriver::chores_fault(*loop), "");
+  EXPECT_EQ(state_of(offered), TaskState::queued) << "its offer ended";
 }
 
 TEST_F(Queue, WhatIsVerifiedDoesNotExpire) {
