@@ -15,6 +15,11 @@ std::optional<Confirm> parse_confirm(std::string_view text) {
   return {};
 }
 
+bool fits(const std::string& hardware, const Device& device) {
+  const auto is = [&](const std::string& its) { return its.empty() || its == hardware; };
+  return hardware.empty() || (is(device.hardware) && is(device.reported_hardware));
+}
+
 const std::string& Device::uplink() const {
   static const std::string none;
   const auto tag = tags.find("uplink");

@@ -102,13 +102,13 @@ bool ActionBook::begun_again(Task& task) {
     still_installing(task);
     return false;
   }
-  task.detail = "it downloaded the whole image again and again";
+  const std::string detail = "it downloaded the whole image again and again";
   if (task.rollout != 0) {
-    installation_reported(service_, task, DeviceState::failed, task.detail);
+    installation_reported(service_, task, DeviceState::failed, detail);
     return true;
   }
   service_.attempts.set_chunks(task, ChunkBitmap{task.grid().count()});
-  service_.attempts.fail(task, by_device(), "downloaded_again");
+  service_.attempts.fail(task, by_device(), "downloaded_again", detail);
   return true;
 }
 

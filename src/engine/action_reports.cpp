@@ -49,23 +49,21 @@ void on_installed(TaskService& service, Task& task, Action& action, const Action
   if (success || task.rollout != 0) {
     installation_reported(service, task, success ? DeviceState::installed : DeviceState::failed, text);
   } else {
-    task.detail = text;
     service.attempts.set_chunks(task, ChunkBitmap{task.grid().count()});
-    service.attempts.fail(task, by_device(), "device_failed");
+    service.attempts.fail(task, by_device(), "device_failed", text);
   }
 }
 
 /// It came to an end before all of the image went out.
 void on_early_end(TaskService& service, Task& task, Action& action, const ActionReport& report) {
   set_state(service, action, ActionState::closed);
-  task.detail = std::string(utf8_prefix(report.text, kMostDetail));
   // SWUpdate says success of what it skipped, too.
   const bool skipped = report.execution == Execution::closed && report.finished != Finished::failure;
   const char* reason = report.execution == Execution::canceled ? "device_cancelled"
                        : skipped                               ? "not_downloaded"
                                                                : "device_failed";
   service.attempts.set_chunks(task, ChunkBitmap{task.grid().count()});
-  service.attempts.fail(task, by_device(), reason);
+  service.attempts.fail(task, by_device(), reason, std::string(utf8_prefix(report.text, kMostDetail)));
 }
 
 void want_attributes(TaskService& service, const std::string& id) {

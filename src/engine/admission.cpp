@@ -152,6 +152,9 @@ FleetAdmission::Findings FleetAdmission::look(const Device& device, bool present
                    device.last_seen ? "last seen " + to_rfc3339(*device.last_seen) : "never seen"))
     return found;
   if (!checks.note("pinned", !device.pinned)) return found;
+  if (!checks.note("wrong_hardware", device.reported_hardware.empty(),
+                   device.reported_hardware.empty() ? "" : hardware_differs(device).message))
+    return found;
   if (!rollout && !target) {
     checks.note("no_target", false,
                 fmt::format("channel {} has nothing for hardware '{}'", device.channel, device.hardware));

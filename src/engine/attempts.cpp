@@ -40,7 +40,8 @@ void Attempts::set_chunks(Task& task, const ChunkBitmap& bitmap) {
   if (auto* run = service_.runs.find(task.id.number)) run->had = bitmap;
 }
 
-Answer Attempts::fail(Task& task, const Actor& by, const std::string& reason) {
+Answer Attempts::fail(Task& task, const Actor& by, const std::string& reason, std::string detail) {
+  task.detail = std::move(detail);
   if (task.attempt >= task.max_attempts) {
     if (auto done = service_.lifecycle.change(task, TaskEvent::attempts_used_up, by, reason); !done)
       return ErrorAnswer{done.error(), task.id};

@@ -12,8 +12,9 @@ class Attempts {
  public:
   explicit Attempts(TaskService& service) : service_(service) {}
 
-  /// Evidence against the present attempt: the next one, or the end. Answers what the device is told.
-  Answer fail(Task& task, const Actor& by, const std::string& reason);
+  /// Evidence against the present attempt: the next one, or the end. Answers what the device is told. `detail`: the
+  /// device's own words, if any.
+  Answer fail(Task& task, const Actor& by, const std::string& reason, std::string detail = {});
   /// Whether one of these chunks arrived wrong for the third time in this attempt, as its log has it.
   bool at_mismatch_limit(const Task& task, const ChunkRanges& chunks);
   /// In the row, and for the active transfer.

@@ -67,6 +67,8 @@ Result<Firmware> choose_firmware(TaskService& service, const std::string& versio
 Task task_for(const Device& device, const Firmware& firmware, const ChunkGrid& grid);
 /// Errc::image_too_large: fit_grid() has none for that device.
 Error image_too_large(const Device& device, const std::string& version, std::uint64_t size);
+/// Errc::wrong_hardware: it isn't registered as what it reports (Device::reported_hardware).
+Error hardware_differs(const Device& device);
 /// Errc::downgrade; Errc::already_installed where the device said itself that it runs that version.
 Result<void> check_upgrade(const Device& device, const std::string& version);
 

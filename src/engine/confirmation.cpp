@@ -22,6 +22,9 @@ void undone(TaskService& service, Task& task, TaskEvent event, const std::string
   const auto device = service.registry.find(task.device);
   if (device && same_version(device->current_version, task.version) && task.from_version != task.version)
     note_running(service, task.device, task.from_version, false);
+  // What it said before it installed is no more than a guess now.
+  if (device && event == TaskEvent::install_failed && same_version(device->current_version, task.from_version))
+    note_running(service, task.device, device->current_version, false);
   if (waited && event == TaskEvent::other_version)
     service.push(task.device, FailedAnswer{task.id, reason, task.attempt});
 }
@@ -75,8 +78,6 @@ void judge_open(TaskService& service, Task& task, const std::string& version) {
 void confirm(TaskService& service, Task& task) {
   if (task.state == TaskState::succeeded && task.confirmed) return;
   if (service.gate.on_version(task)) return;
-  task.reason.clear();
-  task.detail.clear();
   task.confirmed = true;
   if (!service.lifecycle.change(task, TaskEvent::confirmed, by_device())) return;
   if (auto device = service.registry.find(task.device)) {
@@ -96,7 +97,6 @@ Result<Answer> image_verified(TaskService& service, Task& task) {
   if (task.rollout != 0 && device) return service.gate.verified(task, *device);
   const bool waits = device && waits_for_confirmation(task, *device);
   if (device && !device->current_version.empty()) task.from_version = device->current_version;
-  task.detail.clear();
   const auto event = waits ? TaskEvent::verified_pending_confirm : TaskEvent::verified;
   if (auto done = service.lifecycle.change(task, event, by_device()); !done) return done.error();
   if (!device) return Answer{service.replies.success(task)};
@@ -140,7 +140,10 @@ std::optional<InstallReport> installation_reported(TaskService& service, Task& t
   const bool waits = task.state == TaskState::installing;
   const bool open_to_it = last && (task.state == TaskState::succeeded || task.state == TaskState::failed);
   if (state == DeviceState::installed) {
-    if (waits || open_to_it) {
+    // A copy: the device may have reported another version since.
+    if (task.state == TaskState::succeeded && task.confirmed) return InstallReport{};
+    // One that waits at the gate runs the version without waiting, and proves nothing.
+    if (waits || open_to_it || task.state == TaskState::staged) {
       confirm(service, task);
     } else if (!last) {
       return std::nullopt;

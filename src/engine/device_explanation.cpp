@@ -6,6 +6,7 @@
 #include "engine/commands.hpp"
 #include "engine/fleet_commands.hpp"
 #include "engine/task_service.hpp"
+#include "ota/domain/version.hpp"
 
 namespace ota::engine {
 namespace {
@@ -21,11 +22,12 @@ std::string text_of(std::string_view verdict, const std::string& detail) {
       {"unknown_device", "there is no such device"},
       {"absent", "the device is not online"},
       {"pinned", "the device is pinned: its channel updates it no more"},
+      {"wrong_hardware", "the device is not what it is registered as"},
       {"no_target", "there is nothing that the device should run"},
       {"up_to_date", "the device runs what it should run"},
       {"ahead", "the device runs a newer version, and is left alone"},
       {"blocked", "an operator blocked the firmware"},
-      {"failed_before", "the device failed this version before"},
+      {"failed_before", "the device had this version before and does not get it again"},
       {"rollout_scheduled", "the rollout has not started"},
       {"waiting_approval", "the rollout waits for an approval"},
       {"paused", "the rollout is paused"},
@@ -83,6 +85,7 @@ class Explainer {
     for (const auto& check : found.checks)
       if (!check.ok) detail = check.detail;
     told_.text = text_of(told_.verdict, detail);
+    if (failed == "no_target") about_last_task();
     if (failed == "absent") told_.next = "its next contact";
     if (!found.rollout) return;
     const auto& rollout = *found.rollout;
@@ -95,6 +98,16 @@ class Explainer {
       told_.next_at = service_.wall() + (*rollout.passed_tl + stage_delay(rollout) - service_.now());
     }
     if (failed == "stage_full") told_.next = "the stage is passed";
+  }
+
+  /// What became of the last order, where it did not succeed.
+  void about_last_task() {
+    const auto task = service_.rows.tasks().newest_of(device_.id);
+    if (!task || task->state == TaskState::succeeded) return;
+    auto text = fmt::format("; its last task {} to {} is {}", task->id.str(), task->version, to_string(task->state));
+    if (!task->reason.empty() && task->reason != to_string(task->state)) text += ": " + task->reason;
+    if (!task->detail.empty()) text += fmt::format(" (the device: {})", task->detail);
+    told_.text += text;
   }
 
   void note(std::string_view verdict, std::string detail) {
@@ -115,7 +128,9 @@ class Explainer {
       case TaskState::queued:
         return about_queue(task);
       case TaskState::offered:
-        return note("downloading", fmt::format("task {} is offered", task.id.str()));
+        note("downloading", fmt::format("task {} is offered", task.id.str()));
+        told_.text = fmt::format("the device was offered task {} and has not started", task.id.str());
+        return;
       case TaskState::downloading:
         return about_download(task);
       case TaskState::retry_wait:
@@ -130,6 +145,9 @@ class Explainer {
     told_.next_at = task.confirm_by;
     told_.next = "it counts as failed where it doesn't report the version by then";
     note(task.overdue ? "overdue" : "installing", "");
+    if (task.rollout == 0 || task.overdue || !same_version(device_.current_version, task.version)) return;
+    told_.text = fmt::format("the device runs {}; it counts as healthy once it ran that for the soak time", task.version);
+    told_.next = "it counts as healthy, or as failed where it falls back";
   }
 
   void about_download(const Task& task) {
@@ -151,7 +169,7 @@ class Explainer {
     if (device_.present_until_tl <= service_.now())
       return note("absent", device_.last_seen ? "last seen " + to_rfc3339(*device_.last_seen) : "never seen");
     if (!service_.trust.trusted(task)) {
-      const auto firmware = service_.rows.firmware.find(task.firmware_id);
+      const auto firmware = storage::if_readable([&] { return service_.rows.firmware.find(task.firmware_id); });
       return note("blocked", firmware && firmware->blocked ? *firmware->blocked : "the firmware is not trusted");
     }
     if (task.wait_reason == WaitReason::gate) return about_gate(task);

@@ -8,6 +8,11 @@
 namespace ota::engine {
 namespace {
 
+/// The answer to a copy of what ended an earlier attempt.
+Answer retry_again(TaskService& service, const Task& task, const char* ended_by) {
+  return service.replies.retry(task, task.reason.empty() ? ended_by : task.reason);
+}
+
 /// Whether bad news is that which a retry answered already: it is about an earlier attempt or, where the device named
 /// none, comes before retry_after_s is over.
 bool repeats(const TaskService& service, const Task& task, const std::optional<int>& attempt) {
@@ -37,7 +42,7 @@ std::optional<Answer> on_chunks(TaskService& service, Task& task, const Progress
     return {};
   }
   // A copy from an earlier attempt: those chunks may be good by now.
-  if (message.attempt && *message.attempt < task.attempt) return service.replies.retry(task, task.reason);
+  if (message.attempt && *message.attempt < task.attempt) return retry_again(service, task, "chunk_mismatch");
   LogEntry entry;
   entry.kind = "mismatch";
   entry.by = "device";
@@ -94,10 +99,6 @@ std::optional<Answer> on_device_state(TaskService& service, Task& task, const Pr
       break;
   }
   if (auto told = installation_reported(service, task, *message.state, message.reason)) return told->answer;
-  if (*message.state == DeviceState::installed && task.state == TaskState::staged) {
-    confirm(service, task);  // without waiting for the gate: it runs the version, but proves nothing
-    return {};
-  }
   if (*message.state == DeviceState::installed)
     return refuse(Errc::bad_message,
                   fmt::format("task {} is {}: its image was not verified, so it can't be installed", task.id.str(),
@@ -105,11 +106,10 @@ std::optional<Answer> on_device_state(TaskService& service, Task& task, const Pr
                   task.id);
   if (*message.state == DeviceState::rolled_back) return {};
   if (task.state == TaskState::queued) return service.replies.queued(task);
-  if (repeats(service, task, message.attempt)) return service.replies.retry(task, task.reason);
-  task.detail = message.reason;
+  if (repeats(service, task, message.attempt)) return retry_again(service, task, "device_failed");
   // It waited at the gate with its image, and can't install it: it fetches all of it again.
   if (task.state == TaskState::staged) service.attempts.set_chunks(task, ChunkBitmap{task.grid().count()});
-  return service.attempts.fail(task, by_device(), "device_failed");
+  return service.attempts.fail(task, by_device(), "device_failed", message.reason);
 }
 
 /// What is said of a task after it ended.
@@ -117,10 +117,11 @@ std::optional<Answer> on_late_report(TaskService& service, Task& task, const Pro
   const bool of_installation = message.state == DeviceState::installed || message.state == DeviceState::rolled_back ||
                                message.state == DeviceState::failed;
   if (of_installation) {
-    if (auto told = installation_reported(service, task, *message.state, message.reason)) {
+    auto told = installation_reported(service, task, *message.state, message.reason);
+    // Of a task that was cancelled or expired, too: its log has the device's last word.
+    if (told || task.state == TaskState::cancelled || task.state == TaskState::expired)
       log_state(service, task, message);
-      return told->answer;
-    }
+    if (told) return told->answer;
   }
   if (task.state == TaskState::succeeded) return {};  // about an update that others came after
   const bool again = task.state == TaskState::failed && of_installation && message.state != DeviceState::installed;
@@ -189,7 +190,7 @@ std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const
   if (task.state == TaskState::queued) return service.replies.queued(task);
   if (repeats(service, task, message.attempt)) {
     service.lifecycle.record_activity(task);
-    return service.replies.retry(task, task.reason);
+    return retry_again(service, task, "checksum_mismatch");
   }
 
   // The device looked: all but the chunks that it calls bad are good; without a word of them none is.

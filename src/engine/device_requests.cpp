@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "engine/authentication.hpp"
 #include "engine/commands.hpp"
@@ -14,12 +13,11 @@ namespace {
 
 constexpr Millis kBetweenResumes{10'000};  // a request that is repeated for want of an answer counts once
 
-/// Takes over what the device says that it is, but for its version. Where its hardware isn't that of one of its tasks,
-/// that task ends and the request is refused: Errc::wrong_hardware.
-std::optional<ErrorAnswer> learn(TaskService& service, Device& device, const DeviceRequest& message) {
+/// Takes over what the device says that it is, but for its version; the caller stores it. False where it is registered as
+/// other hardware: then it may be another unit.
+bool learn(TaskService& service, Device& device, const DeviceRequest& message) {
   if (message.transports) device.transports = *message.transports;
-  if (message.max_chunk_bytes && std::exchange(device.max_chunk_bytes, message.max_chunk_bytes) != message.max_chunk_bytes)
-    service.scheduler.mark_dirty(device.id);  // a task may wait for larger chunks
+  if (message.max_chunk_bytes) device.max_chunk_bytes = message.max_chunk_bytes;
   if (message.max_message_bytes) device.max_message_bytes = message.max_message_bytes;
   if (message.polls.count() > 0 && !device.only_polls()) device.wants_attributes = true;
   device.poll = message.polls;
@@ -27,18 +25,25 @@ std::optional<ErrorAnswer> learn(TaskService& service, Device& device, const Dev
   // Only where it is registered by this message: from then on an operator decides.
   if (message.channel && !device.last_seen && !device.registered && service.channels.find(*message.channel))
     device.channel = *message.channel;
-  if (!message.hardware || *message.hardware == device.hardware) return {};
-  const bool contradicts = device.registered && !device.hardware.empty();
+  if (!message.hardware) return device.reported_hardware.empty();
+  const bool same = *message.hardware == device.hardware;
+  if (!same && device.registered && !device.hardware.empty()) {
+    device.reported_hardware = *message.hardware;  // its next message may leave its hardware out
+    return false;
+  }
+  device.reported_hardware.clear();
+  device.hardware = *message.hardware;
+  return true;
+}
+
+/// Where the hardware that the device reports isn't that of one of its tasks, that task ends and the request is refused:
+/// Errc::wrong_hardware. So it is where it is registered as other hardware.
+std::optional<ErrorAnswer> refuse_unfit(TaskService& service, const Device& device, const DeviceRequest& message) {
+  if (!message.hardware) return {};
   const auto ended = end_unfit_tasks(service, device.id, *message.hardware);
   const auto id = ended ? std::optional{ended->id} : std::nullopt;
-  if (contradicts)
-    return refuse(Errc::wrong_hardware,
-                  fmt::format("device {} is registered as {}, but reports {}: correct one of them", device.id,
-                              device.hardware, *message.hardware),
-                  id);
-  device.hardware = *message.hardware;
+  if (!device.reported_hardware.empty()) return ErrorAnswer{hardware_differs(device), id};
   if (!ended) return {};
-  service.registry.mark_seen(device);
   return refuse(Errc::wrong_hardware,
                 fmt::format("device {} is a {}; task {} was for {} and ended", device.id, device.hardware,
                             ended->id.str(), ended->hardware),
@@ -76,6 +81,7 @@ Attributes changed_by(const AttributeReport& report, Attributes attributes) {
 /// A task at normal priority for the version that a device names; nothing where there is no need.
 Result<void> make_task(TaskService& service, const Device& device, const std::string& version) {
   auto firmware = choose_firmware(service, version, device.hardware);
+  if (firmware && !fits(firmware->hardware, device)) return hardware_differs(device);
   if (!firmware)
     return firmware.error().code == Errc::malformed
                ? fail(Errc::wrong_hardware, fmt::format("version {} exists for several hardware types: device {} "
@@ -123,11 +129,11 @@ std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const
                                  const DeviceRequest& message) {
   auto device = authenticate_device(service, id, who);
   if (!device) return ErrorAnswer{device.error(), {}};
-  if (auto refused = learn(service, *device, message)) return *refused;
+  const bool itself = learn(service, *device, message);
   service.registry.mark_seen(*device);
-
   auto active = service.lifecycle.load_active(id.str());
-  if (message.current_version) version_reported(service, *device, active, *message.current_version);
+  if (message.current_version && itself) version_reported(service, *device, active, *message.current_version);
+  if (const auto refused = refuse_unfit(service, *device, message)) return *refused;
   service.admission.on_contact(id.str());
   active = service.lifecycle.load_active(id.str());
   if (active) {
@@ -164,10 +170,11 @@ std::optional<Answer> on_message(TaskService& service, const DeviceId& id, const
   service.rows.unit.put(*device);
   auto request = request_in(service.options().ddi, report);
   request.polls = device->poll;
-  if (auto refused = learn(service, *device, request)) return refused;
+  const bool itself = learn(service, *device, request);
   service.registry.mark_seen(*device);
   auto active = service.lifecycle.load_active(id.str());
-  if (request.current_version) version_reported(service, *device, active, *request.current_version);
+  if (request.current_version && itself) version_reported(service, *device, active, *request.current_version);
+  if (auto refused = refuse_unfit(service, *device, request)) return refused;
   service.admission.on_contact(id.str());
   return std::nullopt;
 }

@@ -22,7 +22,11 @@ class Housekeeping {
   /// Tasks that ended before tasks.keep_days go with their logs, oldest first; true where more may be left.
   bool prune_tasks();
 
+  /// The clock leapt at the start: what would be removed by it stays for a day.
+  bool doubts_clock();
+
   TaskService& service_;
+  bool told_ = false;
   std::int64_t pruned_up_to_ = 0;  // the last task that prune_tasks() looked at
 };
 

@@ -90,7 +90,9 @@ Result<void> Lifecycle::change(Task& task, TaskEvent event, const Actor& by, con
     return fail(Errc::wrong_state, fmt::format("task {} of device {} is {}: {} is not possible now", task.id.str(),
                                                task.device, to_string(from), to_string(event)));
   task.state = *to;
-  if (!reason.empty()) task.reason = reason;
+  // Why it waits, failed or was cancelled: nothing of that holds for the next state.
+  task.reason = reason;
+  if (*to != TaskState::failed && *to != TaskState::retry_wait) task.detail.clear();
   if (*to != TaskState::queued) task.wait_reason = WaitReason::none;
   if (from != *to || event != TaskEvent::chunk) log_change(task, event, from, by, reason);
   // Whose device only polls passed the gate before it had the image, and goes before it again.

@@ -70,6 +70,7 @@ Result<UpgradeOutcome> make_task(TaskService& service, const UpgradeOrder& order
   const auto hardware = device->hardware.empty() ? order.hardware.value_or("") : device->hardware;
   auto firmware = choose_firmware(service, order.version, hardware);
   if (!firmware) return firmware.error();
+  if (!fits(firmware->hardware, *device)) return hardware_differs(*device);
   if (order.checksum && *order.checksum != firmware->checksum)
     return fail(Errc::checksum_differs,
                 fmt::format("firmware {} has the checksum {}", order.version, to_checksum(firmware->checksum)));
@@ -157,6 +158,12 @@ Error image_too_large(const Device& device, const std::string& version, std::uin
               fmt::format("device {} accepts chunks of at most {} bytes (max_chunk_bytes), of which firmware {} with "
                           "{} bytes would need more than {}: it must accept larger ones",
                           device.id, device.max_chunk_bytes.value_or(kMaxChunkBytes), version, size, kMaxChunks));
+}
+
+Error hardware_differs(const Device& device) {
+  return fail(Errc::wrong_hardware,
+              fmt::format("device {} is registered as {}, but reports {}: correct one of them", device.id,
+                          device.hardware, device.reported_hardware));
 }
 
 Result<void> check_upgrade(const Device& device, const std::string& version) {

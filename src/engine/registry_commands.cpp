@@ -1,6 +1,7 @@
 // Devices and firmware as operators keep them.
 #include <fmt/format.h>
 
+#include <utility>
 
 #include "engine/commands.hpp"
 #include "engine/confirmation.hpp"
@@ -51,7 +52,8 @@ Result<PutDevice> on_change_device(TaskService& service, const DeviceChange& cha
   }
   if (change.channel)
     if (auto known = check_channel(service, *change.channel); !known) return known.error();
-  if (change.hardware) device->hardware = *change.hardware;
+  if (change.hardware && std::exchange(device->hardware, *change.hardware) != *change.hardware)
+    device->reported_hardware.clear();
   if (change.timezone) device->timezone = *change.timezone;
   if (change.clear_tags) device->tags.clear();
   for (const auto& [name, value] : change.tags) {
@@ -123,6 +125,15 @@ Result<AddedFirmware> on_add_firmware(TaskService& service, Firmware wanted) {
         Errc::version_exists,
         fmt::format("firmware {} for hardware '{}' exists with the checksum {}: give the new one another version",
                     wanted.version, wanted.hardware, to_checksum(there->checksum)));
+  }
+  // Devices' reports of the one would count for the other.
+  for (const auto& other : service.rows.firmware.with_same_version(wanted.version)) {
+    if (other.hardware != wanted.hardware || other.checksum == wanted.checksum) continue;
+    remove_unneeded(service, wanted.checksum);
+    return fail(Errc::version_exists,
+                fmt::format("firmware {} for hardware '{}' exists and counts as the same version as {} (SemVer), with "
+                            "the checksum {}: give the new one another version",
+                            other.version, wanted.hardware, wanted.version, to_checksum(other.checksum)));
   }
   wanted.created = service.wall();
   service.rows.firmware.insert(wanted);

@@ -46,11 +46,11 @@ WaitReason Scheduler::gate(Task& task, const std::optional<Device>& device, bool
 
 /// It gets a slot when it polls, not before; and passes the gate of its rollout before it is shown the task.
 WaitReason Scheduler::poll_gate(Task& task, const Device& device, const std::string& asker) {
-  if (task.rollout != 0 && !service_.rollouts.find(task.rollout)) {
+  if (task.rollout != 0 && !service_.rollouts.goes_on(task.rollout)) {
     static_cast<void>(service_.lifecycle.change(task, TaskEvent::supersede, by_engine(), "rollout_cancelled"));
     return WaitReason::gate;
   }
-  const auto firmware = service_.rows.firmware.find(task.firmware_id);
+  const auto firmware = storage::if_readable([&] { return service_.rows.firmware.find(task.firmware_id); });
   if (!firmware || !firmware->file) return WaitReason::digests;
   if (!service_.actions.may_be_shown(task, device)) return WaitReason::gate;
   return device.id == asker ? WaitReason::none : WaitReason::poll;
@@ -150,7 +150,7 @@ void Scheduler::preempt(Task& task) {
 void Scheduler::dispatch(Task& task, const std::string& asker) {
   const auto device = service_.registry.find(task.device);
   if (!device) return;
-  if (!task.fits(device->hardware)) {
+  if (!fits(task.hardware, *device)) {
     static_cast<void>(service_.lifecycle.change(task, TaskEvent::wrong_hardware, by_engine(), "wrong_hardware"));
     return;
   }
@@ -164,7 +164,6 @@ void Scheduler::dispatch(Task& task, const std::string& asker) {
   }
   if (device->only_polls() && task.rollout != 0) service_.gate.passed_unseen(task, *device);
   if (!task.offered) task.offered = service_.wall();
-  if (task.reason == kUntrusted) task.reason.clear();
   task.percent = 0;
   if (auto done = service_.lifecycle.change(task, TaskEvent::grant, by_engine()); !done) return;
   if (!service_.rows.unit.queued_of(task.device, 1).empty()) mark_dirty(task.device);  // they wait for this one now

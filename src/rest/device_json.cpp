@@ -45,6 +45,7 @@ Json device_json(const Device& device, const std::optional<Task>& active,
   return {
       {"device_id", device.id},
       {"hardware", or_null(device.hardware)},
+      {"reported_hardware", or_null(device.reported_hardware)},
       {"current_version", or_null(device.current_version)},
       {"version_confirmed", device.version_confirmed},
       {"registered", device.registered},

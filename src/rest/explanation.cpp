@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "ota/domain/download_allowance.hpp"
+#include "ota/domain/version.hpp"
 
 namespace ota::rest {
 namespace {
@@ -24,7 +25,8 @@ std::string slot_wait(const QueueFacts& facts) {
 std::string trust_wait(const QueueFacts& facts) {
   if (facts.firmware && facts.firmware->blocked)
     return fmt::format("waits: an operator blocked the firmware: {}", *facts.firmware->blocked);
-  if (!facts.firmware || !facts.firmware->signature)
+  if (!facts.firmware) return "waits: the record of the firmware can't be read (GET /readyz names it)";
+  if (!facts.firmware->signature)
     return "waits: the firmware is not signed, and security.require_signed_firmware is set";
   return fmt::format(
       "waits: the firmware is signed with the key {}, which is not trusted at present (security.trusted_keys_dir)",
@@ -104,6 +106,8 @@ std::string explain_state(const Task& task, const QueueFacts& facts) {
     case TaskState::retry_wait:
       return with_reason(fmt::format("waits before attempt {} of {}", task.attempt, task.max_attempts), task);
     case TaskState::installing:
+      if (task.rollout != 0 && facts.device && same_version(facts.device->current_version, task.version))
+        return fmt::format("the device runs {}; its rollout waits until it ran that for the soak time", task.version);
       return fmt::format("the image is verified; waits{} for the device to report that it runs {}",
                          task.confirm_by ? " until " + to_rfc3339(*task.confirm_by) : "", task.version);
     case TaskState::staged:
@@ -112,6 +116,8 @@ std::string explain_state(const Task& task, const QueueFacts& facts) {
                                to_rfc3339(*task.postponed_until))
                  : "the device has the verified image; waits for its rollout to permit the installation";
     case TaskState::succeeded:
+      if (task.confirmed && facts.device && !same_version(facts.device->current_version, task.version))
+        return fmt::format("the device ran {}; it runs {} now", task.version, facts.device->current_version);
       return task.confirmed
                  ? fmt::format("the device runs {}", task.version)
                  : fmt::format("the device has the verified image of {}, but did not report that it runs it",

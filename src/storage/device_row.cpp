@@ -38,7 +38,7 @@ constexpr const char* kColumns =
     "link_looks, link_rtt_ms, link_loss, link_rate, link_trouble, link_trouble_at_tl, link_stalls, link_resumes, "
     "link_mismatches, link_broken, mqtt_heard_tl, mqtt_first_until_tl, version_confirmed, tells_version, "
     "last_update, max_message_bytes, held_uplink, certified, claimed, channel, pinned, timezone, gap_ms, ring, poll_s, "
-    "wants_attributes, ready_task, held_task";
+    "wants_attributes, reported_hardware, ready_task, held_task";
 
 bool is_key(std::string_view column) {
   return column == "hardware" || column == "current_version" || column == "link_verdict" || column == "channel" ||
@@ -82,7 +82,7 @@ void write_row(const Query& statement, const DeviceRow& row) {
                 q.loss, q.rate, q.trouble, q.trouble_at, q.stalls, q.resumes, q.mismatches, q.broken, q.mqtt_heard,
                 q.mqtt_first_until, d.version_confirmed, d.tells_version, d.last_update, d.max_message_bytes, uplink,
                 d.certified, d.claimed, d.channel, d.pinned, d.timezone, d.gap, d.ring,
-                d.poll.count(), d.wants_attributes, row.ready_task, row.held_task);
+                d.poll.count(), d.wants_attributes, d.reported_hardware, row.ready_task, row.held_task);
 }
 
 }  // namespace
@@ -139,6 +139,7 @@ DeviceRow read_device(Rows& r) {
   d.ring = r.unsigned32();
   d.poll = std::chrono::seconds{r.unsigned32()};
   d.wants_attributes = r.flag();
+  d.reported_hardware = r.text();
   if (!DeviceId::parse(d.id)) throw BadValue("id is no device id");
   row.ready_task = r.maybe(&Rows::integer);
   row.held_task = r.maybe(&Rows::integer);

@@ -118,6 +118,7 @@ struct Task {
 struct Device {
   std::string id;
   std::string hardware;            ///< empty: unknown
+  std::string reported_hardware;   ///< what it reports where it is registered as another; empty: the same
   std::string channel = kDefaultChannel;
   bool pinned = false;             ///< it gets nothing from its channel
   std::string timezone;            ///< its IANA name; empty: unknown
@@ -162,6 +163,9 @@ struct Device {
   /// The tag `uplink`: the uplink that it shares with others; empty: unknown.
   const std::string& uplink() const;
 };
+
+/// Whether firmware for `hardware` (empty: for all) fits what the device is registered as, and what it reports.
+bool fits(const std::string& hardware, const Device& device);
 
 /// One entry of a task's transfer log. `kind`: `created`, `state`, `priority`, `chunks`, `mismatch`, `retry`,
 /// `transport`, `device` (a state that the device reported), and others.

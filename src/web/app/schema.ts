@@ -224,6 +224,7 @@ export interface ActiveTask {
 export interface Device {
   device_id: string;
   hardware: string | null;
+  reported_hardware: string | null;
   current_version: string | null;
   version_confirmed: boolean;
   registered: boolean;

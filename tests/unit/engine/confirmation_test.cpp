@@ -325,5 +325,40 @@ TEST_F(Confirmation, AFailedUpdateCanBeTriedAgain) {
   EXPECT_EQ(how(id), "failed rolled_back");
 }
 
+TEST_F(Confirmation, ATimeoutNamesTheVersionThatWasReported) {
+  add_firmware("2.0.0");
+  request("gw-1", says("gw-a", "1.0.0"));
+  const auto id = task_for("gw-1", "2.0.0", {}, true);
+  verify("gw-1", id, 1);
+  request("gw-1", says("gw-a", "2.0.0 (build 5)"));
+  advance(std::chrono::seconds{options.tasks.confirm_timeout_s + 1});
+  EXPECT_EQ(row(id).reason, "confirm_timeout");
+  EXPECT_EQ(row(id).detail, "runs 2.0.0 (build 5)");
+}
+
+TEST_F(Confirmation, AfterAFailureTheVersionFromBeforeIsAGuess) {
+  add_firmware("2.0.0");
+  request("gw-1", says("gw-a", "1.0.0"));
+  const auto id = task_for("gw-1", "2.0.0", {}, true);
+  verify("gw-1", id, 1);
+  EXPECT_EQ(runs("gw-1"), "1.0.0");
+  state("gw-1", id, DeviceState::failed);
+  EXPECT_EQ(runs("gw-1"), "1.0.0?") << "perhaps it installed the new one, and that isn't healthy";
+  request("gw-1", says("gw-a", "1.0.0"));
+  EXPECT_EQ(runs("gw-1"), "1.0.0") << "it says so again";
+}
+
+TEST_F(Confirmation, ALateCopyOfInstalledChangesNothing) {
+  add_firmware("2.0.0");
+  request("gw-1", says("gw-a", "1.0.0"));
+  const auto id = task_for("gw-1", "2.0.0", {}, true);
+  verify("gw-1", id, 1);
+  state("gw-1", id, DeviceState::installed);
+  request("gw-1", says("gw-a", "3.0.0"));
+  state("gw-1", id, DeviceState::installed);
+  EXPECT_EQ(row_of("gw-1")->current_version, "3.0.0");
+  EXPECT_EQ(state_of(id), TaskState::succeeded);
+}
+
 }  // namespace
 }  // namespace ota::engine

@@ -661,6 +661,55 @@ TEST_F(DeviceCommands, HardwareOfARegisteredDeviceIsTheOperators) {
   EXPECT_EQ(row_of("gw-2")->hardware, "gw-b") << "one that nobody registered says it itself";
 }
 
+TEST_F(DeviceCommands, ARegisteredDeviceThatReportsOtherHardwareGetsNoImage) {
+  add_firmware("2.0.0");
+  add_firmware("3.0.0", "", 2);
+  DeviceChange wanted;
+  wanted.device = "gw-1";
+  wanted.may_create = wanted.registers = true;
+  wanted.hardware = "gw-a";
+  unit([&](auto& s) { return on_change_device(s, wanted); }).value();
+  const auto waiting = upgrade(order("gw-1", "2.0.0")).value().task.id;
+  EXPECT_EQ(error_in(request("gw-1", says("gw-b", "1.5.0"))).error.code, Errc::wrong_hardware);
+  EXPECT_EQ(row(waiting).reason, "wrong_hardware");
+  EXPECT_EQ(row_of("gw-1")->reported_hardware, "gw-b");
+  EXPECT_TRUE(row_of("gw-1")->last_seen) << "it was heard";
+  EXPECT_EQ(row_of("gw-1")->current_version, "") << "perhaps another unit's";
+
+  EXPECT_EQ(upgrade(order("gw-1", "2.0.0")).error().code, Errc::wrong_hardware);
+  auto forced = order("gw-1", "2.0.0");
+  forced.force = true;
+  EXPECT_EQ(upgrade(forced).error().code, Errc::wrong_hardware);
+  auto silent = says();
+  silent.hardware.reset();
+  EXPECT_TRUE(std::holds_alternative<UpToDateAnswer>(request("gw-1", silent)));
+  silent.version = "2.0.0";
+  EXPECT_EQ(error_in(request("gw-1", silent)).error.code, Errc::wrong_hardware);
+  EXPECT_EQ(unit([](auto& s) { return explain_device(s, "gw-1"); }).verdict, "wrong_hardware");
+  restart();
+  EXPECT_EQ(upgrade(order("gw-1", "2.0.0")).error().code, Errc::wrong_hardware) << "known after a restart";
+  const auto universal = upgrade(order("gw-1", "3.0.0")).value().task.id;
+  EXPECT_EQ(state_of(universal), TaskState::offered) << "it is for all hardware";
+  ASSERT_TRUE(unit([&](auto& s) { return on_cancel(s, universal, "tester"); }));
+
+  request("gw-1", says("gw-a", "1.0.0"));
+  EXPECT_EQ(row_of("gw-1")->current_version, "1.0.0");
+  EXPECT_EQ(state_of(upgrade(order("gw-1", "2.0.0")).value().task.id), TaskState::offered) << "it corrected itself";
+
+  request("gw-1", says("gw-b"));
+  wanted.hardware = "gw-b";
+  unit([&](auto& s) { return on_change_device(s, wanted); }).value();
+  EXPECT_EQ(row_of("gw-1")->reported_hardware, "") << "an operator corrected it";
+}
+
+TEST_F(DeviceCommands, AVersionBesideOtherHardwareIsTakenOver) {
+  add_firmware("2.0.0");
+  task_for("gw-1", "2.0.0");
+  EXPECT_EQ(error_in(request("gw-1", says("gw-b", "1.1.0"))).error.code, Errc::wrong_hardware);
+  EXPECT_EQ(row_of("gw-1")->hardware, "gw-b");
+  EXPECT_EQ(row_of("gw-1")->current_version, "1.1.0");
+}
+
 TEST_F(DeviceCommands, AnImageForOtherHardwareIsNeverOffered) {
   add_firmware("2.0.0");
   const auto id = upgrade(order("gw-1", "2.0.0")).value().task.id;  // made before the device was ever heard
@@ -704,6 +753,47 @@ TEST_F(DeviceCommands, ADeviceRegisteredAsOtherHardwareLosesTasksThatDoNotFit) {
   EXPECT_EQ(state_of(id), TaskState::failed);
   EXPECT_EQ(row(id).reason, "wrong_hardware");
   EXPECT_EQ(pushes(), std::vector<std::string>{"gw-1 failed"});
+}
+
+TEST_F(DeviceCommands, ReasonAndDetailAreThoseOfTheState) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0");
+  const auto fails = [&](const char* why) {
+    ProgressReport report;
+    report.task = id;
+    report.state = DeviceState::failed;
+    report.reason = why;
+    progress("gw-1", report);
+  };
+  fails("no space on /data");
+  EXPECT_EQ(row(id).reason, "device_failed");
+  EXPECT_EQ(row(id).detail, "no space on /data");
+  chunk("gw-1", id, 0, 0);
+  EXPECT_EQ(state_of(id), TaskState::downloading);
+  EXPECT_EQ(row(id).reason + row(id).detail, "") << "the next attempt goes well so far";
+  verify("gw-1", id, 9, 2);
+  EXPECT_EQ(row(id).reason, "checksum_mismatch");
+  EXPECT_EQ(row(id).detail, "") << "said of another attempt";
+  EXPECT_EQ(std::get<RetryAnswer>(*chunk("gw-1", id, 0, 0, true)).reason, "chunk_mismatch");
+  verify("gw-1", id, 1);
+  EXPECT_EQ(state_of(id), TaskState::succeeded);
+  EXPECT_EQ(row(id).reason, "");
+  fails("does not boot");
+  EXPECT_EQ(row(id).reason + ": " + row(id).detail, "device_failed: does not boot");
+}
+
+TEST_F(DeviceCommands, AFailureAfterACancelIsInTheLogOfTheTask) {
+  add_firmware("2.0.0");
+  const auto id = task_for("gw-1", "2.0.0", {}, true);
+  verify("gw-1", id, 1);
+  ASSERT_EQ(state_of(id), TaskState::installing);
+  ASSERT_TRUE(unit([&](auto& s) { return on_cancel(s, id, "tester"); }));
+  ProgressReport report;
+  report.task = id;
+  report.state = DeviceState::failed;
+  report.reason = "mkfs: broken";
+  EXPECT_EQ(error_in(*progress("gw-1", report)).error.code, Errc::task_ended);
+  EXPECT_EQ(log_of(id).back().detail, "mkfs: broken");
 }
 
 TEST_F(DeviceCommands, LateWordsForAnEndedTaskAreTold) {

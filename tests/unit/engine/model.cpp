@@ -270,6 +270,7 @@ void Model::apply(TaskModel& task, TaskEvent event, TaskState to) {
       device.current = task.from;
       device.confirmed = false;
     }
+    if (event == install_failed && device.current == task.from) device.confirmed = false;
   }
   if (to == State::succeeded) {
     for (auto* other : open_tasks())

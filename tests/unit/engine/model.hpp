@@ -45,6 +45,7 @@ struct TaskModel {
 
 struct DeviceModel {
   std::string hardware, current;
+  std::string reported;  ///< other hardware than it is registered with
   bool registered = false;
   bool confirmed = false;        ///< `current` is what it said itself
   bool tells = false;            ///< it ever said what it runs

@@ -144,6 +144,9 @@ std::set<Errc> Model::refusals(const std::string& device, const std::string& ver
   // Its own goes before one that fits every device.
   const auto own = std::find_if(fits.begin(), fits.end(), [&](const auto* each) { return each->hardware == wanted; });
   const auto* chosen = own != fits.end() ? *own : fits.empty() ? nullptr : fits.front();
+  const std::string reported = known == devices.end() ? "" : known->second.reported;
+  if (chosen && !reported.empty() && !chosen->hardware.empty() && chosen->hardware != reported)
+    all.insert(Errc::wrong_hardware);
   if (chosen && chosen->damaged) all.insert({Errc::image_damaged, Errc::no_such_firmware, Errc::server_fault});
   if (!force && rank_of(version) < rank_of(current)) all.insert(Errc::downgrade);
   // Where the device didn't say itself that it runs it, an operator's order is no reinstallation.
@@ -208,6 +211,7 @@ void Model::set_priority(std::int64_t number, Priority priority) {
 void Model::put_device(const std::string& id, const std::string& hardware) {
   auto& mine = devices[id];
   mine.registered = true;
+  if (mine.hardware != hardware) mine.reported.clear();
   mine.hardware = hardware;
   // An operator stands behind it now, so behind what it asked for.
   for (auto* task : open_tasks())

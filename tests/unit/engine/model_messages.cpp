@@ -50,6 +50,8 @@ bool Model::end_unfit(const std::string& device, const std::string& hardware) {
   bool any = false;
   for (auto* task : open_tasks()) {
     if (task->facts.device != device || task->facts.hardware.empty() || task->facts.hardware == hardware) continue;
+    const auto ends = [&](const auto& permit) { return permit.task == task->facts.id.number && permit.must; };
+    if (std::any_of(permits_.begin(), permits_.end(), ends)) continue;  // by what it runs
     permit(*task, {wrong_hardware}, true, "wrong_hardware");
     any = true;
   }
@@ -106,20 +108,22 @@ void Model::request(const std::string& device, const DeviceRequest& message) {
   auto& entry = devices[device];
   asked_ = message;
   const bool other = message.hardware && *message.hardware != entry.hardware;
-  const bool unfit = other && end_unfit(device, *message.hardware);
-  if (other && entry.registered && !entry.hardware.empty()) {
-    expected_ = {{"error"}, {Errc::wrong_hardware}, {}, {}};
-    return heard(device, false);
-  }
   heard(device, true);
-  if (message.hardware) entry.hardware = *message.hardware;
-  if (unfit) {
+  if (message.hardware) entry.reported.clear();
+  if (other && entry.registered && !entry.hardware.empty()) {
+    entry.reported = *message.hardware;
+    end_unfit(device, *message.hardware);
     expected_ = {{"error"}, {Errc::wrong_hardware}, {}, {}};
     return;
   }
+  if (message.hardware) entry.hardware = *message.hardware;
   auto* active = active_of(device);
   if (active) word_on(*active);
-  const bool done = message.current_version && runs(device, *message.current_version);
+  const bool done = message.current_version && entry.reported.empty() && runs(device, *message.current_version);
+  if (other && end_unfit(device, *message.hardware)) {
+    expected_ = {{"error"}, {Errc::wrong_hardware}, {}, {}};
+    return;
+  }
   if (!message.version || (active && !done)) return;
   request_refusals_ = refusals(device, *message.version, {}, false, true);
   const auto* open_one = open_of(device, *message.version);
@@ -178,10 +182,11 @@ void Model::expect_late_report(TaskModel& task, const ProgressReport& message) {
   if (device.last_update != task.facts.id.number) return;
   const bool open = task.state == State::succeeded || task.state == State::failed;
   if (message.state == DeviceState::installed) {
-    if (open && !(task.state == State::succeeded && task.confirmed)) permit(task, {confirmed}, true);
+    expected_.types = {"none"};
+    if (task.state == State::succeeded && task.confirmed) return;
+    if (open) permit(task, {confirmed}, true);
     device.current = task.facts.version;
     device.confirmed = true;
-    expected_.types = {"none"};
   } else if (open && (message.state == DeviceState::rolled_back || message.state == DeviceState::failed)) {
     const bool back = message.state == DeviceState::rolled_back;
     expected_.types = {"failed"};

@@ -159,6 +159,38 @@ TEST_F(OperatorCommands, EndedTasksGoWithTheirLogsAfterTheirTimeABoundedNumberAt
   EXPECT_GT(upgrade(order("next", "2.0.0")).value().task.id.number, late.number) << "no number comes twice";
 }
 
+TEST_F(OperatorCommands, AStartWithALeapOfTheClockRemovesNothingForADay) {
+  add_firmware("2.0.0");
+  const auto ended = upgrade(order("gw-1", "2.0.0")).value().task.id;
+  unit([&](auto& s) { return on_cancel(s, ended, "tester"); }).value();
+  advance(1s);  // keeps the time
+  clock.set_wall(clock.wall() + std::chrono::hours{24 * 3'650});
+  restart();
+  advance(61s);
+  EXPECT_EQ(state_of(ended), TaskState::cancelled) << "the clock may be wrong";
+  advance(std::chrono::hours{24});
+  EXPECT_FALSE(service->rows.tasks().find(ended.number)) << "it was right";
+}
+
+TEST_F(OperatorCommands, AnotherImageOfTheSameVersionIsRefused) {
+  add_firmware("1.1.0");
+  const auto refused = [&](std::string version, std::string hardware, std::uint8_t seed) {
+    Firmware f;
+    f.version = std::move(version);
+    f.hardware = std::move(hardware);
+    f.size = 1'000;
+    f.checksum = digest_of(seed);
+    const auto added = unit([&](auto& s) { return on_add_firmware(s, f); });
+    return added ? std::string() : added.error().message;
+  };
+  for (const auto* same : {"v1.1.0", "1.1.0+r7"}) {
+    EXPECT_NE(refused(same, "gw-a", 7).find("1.1.0 for hardware 'gw-a'"), std::string::npos) << same;
+    EXPECT_EQ(refused(same, "gw-b", 7), "") << "for other hardware";
+  }
+  EXPECT_EQ(refused("1.1.1", "gw-a", 7), "");
+  EXPECT_EQ(refused("v1.1.0", "gw-a", 1), "") << "the same image";
+}
+
 TEST_F(OperatorCommands, WhatIsNotTrustedNowIsNeitherOrderedNorOffered) {
   const auto trust = std::make_shared<firmware::Trust>();
   options.trust = trust;

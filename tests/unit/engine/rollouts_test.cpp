@@ -135,6 +135,20 @@ TEST_F(FleetTest, PausedAdmitsNobodyAndLetsNobodyPass) {
   EXPECT_EQ(verdict("gw-9"), "stage_full");
 }
 
+TEST_F(FleetTest, WhoInstallsBeforeTheGateIsInTheRegistry) {
+  devices(4);
+  auto wanted = spec();
+  wanted.stages.clear();
+  const auto id = rollout(wanted);
+  ASSERT_TRUE(command(id, RolloutEvent::pause));
+  ASSERT_EQ(fetches("gw-1"), "hold");
+  says_state("gw-1", DeviceState::installed);
+  EXPECT_EQ(state_of(task_in(id, "gw-1")->id), TaskState::succeeded);
+  EXPECT_EQ(row_of("gw-1")->current_version, wanted.version);
+  EXPECT_TRUE(row_of("gw-1")->version_confirmed);
+  EXPECT_EQ(verdict("gw-1"), "up_to_date");
+}
+
 TEST_F(FleetTest, ASecondPersonApproves) {
   unit([](auto& s) { return on_put_channel(s, {"default", {}, true, {}}); }).value();
   devices(4);

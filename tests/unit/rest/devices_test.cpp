@@ -42,7 +42,7 @@ TEST(Devices, OneWithItsActiveTask) {
   EXPECT_EQ(
       json,
       Json::parse(
-          R"({"device_id":"gw-1","hardware":"gw-a","current_version":"1.3.2","version_confirmed":false,"registered":false,
+          R"({"device_id":"gw-1","hardware":"gw-a","reported_hardware":null,"current_version":"1.3.2","version_confirmed":false,"registered":false,
     "has_token":true,"channel":"default","pinned":false,"timezone":null,"tags":{"site":"north"},
     "last_seen":"2026-11-22T08:30:00Z","transports":["http","mqtt"],"max_chunk_bytes":65536,"link":{"verdict":"unknown","transport":null,"rtt_ms":null,"rssi":null,"loss":null,
     "measured":{"rtt_ms":null,"loss":null,"rate":null},"stalls":0,"resumes":0,"mismatches":0,"cut_replies":0,

@@ -319,6 +319,24 @@ TEST(Explanation, EveryReasonToWait) {
   }
 }
 
+TEST(Explanation, SaysWhatTheDeviceRunsByNow) {
+  Task task;
+  task.state = TaskState::succeeded;
+  task.confirmed = true;
+  task.version = "1.1.0";
+  QueueFacts facts;
+  facts.device.emplace();
+  facts.device->current_version = "v1.1.0";
+  EXPECT_EQ(explain(task, facts), "the device runs 1.1.0");
+  facts.device->current_version = "1.2.0";
+  EXPECT_EQ(explain(task, facts), "the device ran 1.1.0; it runs 1.2.0 now");
+  task.state = TaskState::installing;
+  task.rollout = 1;
+  EXPECT_THAT(explain(task, facts), HasSubstr("waits for the device to report that it runs 1.1.0"));
+  facts.device->current_version = "1.1.0";
+  EXPECT_EQ(explain(task, facts), "the device runs 1.1.0; its rollout waits until it ran that for the soak time");
+}
+
 TEST(Explanation, NamesRepeatedDownloads) {
   Task task;
   task.size = 1'000'000;
