@@ -1,7 +1,9 @@
 #include "agent/run.hpp"
 
 #include <curl/curl.h>
+#include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <optional>
@@ -25,19 +27,23 @@ constexpr timespec kLookEvery{0, 50'000'000};
 sigset_t block_signals() {
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   return signals;
 }
 
+// SIGHUP ends only what was started on a terminal, and that is gone: a device must not lose its agent by it.
 int wait_for_end(const Fleet& fleet, const sigset_t& signals) {
+  const bool on_terminal = isatty(STDIN_FILENO);
   for (;;) {
     if (auto status = fleet.verdict(); status) {
       return *status;
     }
-    if (sigtimedwait(&signals, nullptr, &kLookEvery) > 0) return 0;
+    const int number = sigtimedwait(&signals, nullptr, &kLookEvery);
+    if (number == SIGTERM || number == SIGINT || (number == SIGHUP && on_terminal)) return 0;
+    if (number > 0)
+      log::warn(fmt::format("signal {} has no effect: the options are read at the start; SIGTERM ends ota-agent", number));
   }
 }
 

@@ -30,7 +30,7 @@ sigset_t block_signals() {
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t set;
   sigemptyset(&set);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) sigaddset(&set, number);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   return set;
 }
@@ -77,6 +77,8 @@ int serve(Daemon& daemon, const sigset_t& signals, const std::string& config) {
     if (number == SIGTERM || number == SIGINT) return number;
     try {
       if (number == SIGHUP) reload(daemon, config);
+      if (number == SIGUSR1 || number == SIGUSR2)  // as scripts of logrotate send them to other daemons
+        log::warn("SIGUSR1 and SIGUSR2 have no effect: SIGHUP reads the settings again and opens log.file anew");
       daemon.watch();
       // A busy engine is fine. If it hangs, the service manager must end the process.
       if (daemon.alive(silence)) notify_alive();

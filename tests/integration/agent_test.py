@@ -5,7 +5,10 @@ runs and of the one to boot next. The ready install command for such pairs write
 killed agent, another slot (or not), and a new agent.
 """
 import json
+import os
 import pathlib
+import pty
+import signal
 import subprocess
 
 from harness import ENVIRONMENT, OTAD, ROOT, Process, ServerCase, image, main, wait_until
@@ -190,6 +193,26 @@ class Agent(ServerCase):
         wait_until(lambda: device.events("rolled_back"), "the device knows", 30)
         self.daemon.start()
         self.assertEqual(self.ended(task, "failed")["reason"], "rolled_back")
+
+    def test_signals_that_end_nothing(self):
+        device = self.device_named("signals")
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            device.send_signal(number)
+            wait_until(lambda: f"signal {number.value} has no effect" in device.log(), f"it says so of {number.name}")
+        task = self.installed_and_waiting(device)
+        device.power_cycle()
+        self.ended(task, "succeeded")
+
+    def test_a_closed_terminal_ends_it(self):
+        ours, its = pty.openpty()
+        self.addCleanup(os.close, ours)
+        with subprocess.Popen([AGENT, "--id", "on-terminal", "--broker", f"tcp://127.0.0.1:{self.broker.port}",
+                               "--state-dir", str(self.folder / "on-terminal")], stdin=its, env=ENVIRONMENT,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as agent:
+            os.close(its)
+            wait_until(lambda: self.rest.call("GET", "/devices/on-terminal").status == 200, "it was heard")
+            agent.send_signal(signal.SIGHUP)
+            self.assertEqual(agent.wait(30), 0)
 
     def test_a_secret_does_not_follow_an_offer(self):
         """To the host that an offer names, in clear: only to the gateway that the device's owner named."""

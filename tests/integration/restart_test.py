@@ -137,6 +137,14 @@ class Restart(ServerCase):
                 self.assertEqual(self.daemon.process.wait(10 * PATIENCE), 0)
                 self.daemon.start()
 
+    def test_signals_of_other_daemons_end_nothing(self):
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            with self.subTest(number.name):
+                mark = len(self.daemon.log())
+                self.daemon.send_signal(number)
+                wait_until(lambda: self.daemon.log_lines("SIGHUP reads the settings again", mark), "the log says which")
+                self.assertEqual(self.rest.call("GET", "/healthz").status, 200)
+
     def test_stops_within_the_grace_under_load(self):
         """A reader that takes nothing holds the line; the daemon doesn't wait for it longer than it was told."""
         device, metadata, _ = self.started("leech", 500)
