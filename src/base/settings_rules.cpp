@@ -1,8 +1,10 @@
 #include "base/settings_rules.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <initializer_list>
 #include <optional>
 
@@ -74,6 +76,36 @@ bool is_topic_root(std::string_view text) {
   return !text.empty() && text != "/" && text.size() <= 256 && !has_control(text) && text.front() != '$' &&
          text.back() != '/' && text.find_first_of("+#") == std::string_view::npos &&
          text.find("//") == std::string_view::npos;
+}
+
+/// 16 bytes in network order, IPv4 within IPv6.
+using AddressBytes = std::array<unsigned char, 16>;
+
+AddressBytes address_bytes(const Authority& listen) {
+  auto text = std::string(listen.kind == HostKind::name ? "127.0.0.1" : listen.host);  // a name is localhost
+  if (listen.kind != HostKind::ipv6) text = "::ffff:" + text;
+  AddressBytes bytes{};
+  ::inet_pton(AF_INET6, text.c_str(), bytes.data());
+  return bytes;
+}
+
+/// Whether a socket on `listen` takes what is sent to `other`. One on `[::]` takes IPv4, too.
+bool covers(const AddressBytes& listen, const AddressBytes& other) {
+  constexpr std::size_t kPrefix = 12;  // of IPv4 within IPv6
+  static const AddressBytes any{};
+  static const AddressBytes any_ipv4 = address_bytes({"0.0.0.0", HostKind::ipv4});
+  return listen == other || listen == any ||
+         (listen == any_ipv4 && std::equal(other.begin(), other.begin() + kPrefix, any_ipv4.begin()));
+}
+
+/// Whether only one of the two listeners can be opened. Precondition: kListen, kMaybeListen.
+bool clash(std::string_view first, std::string_view second) {
+  const auto one = parse_authority(first);
+  const auto other = parse_authority(second);
+  if (!one || !other || port_number(*one) != port_number(*other) || port_number(*one) == 0) return false;
+  const auto a = address_bytes(*one);
+  const auto b = address_bytes(*other);
+  return covers(a, b) || covers(b, a);
 }
 
 bool is_percentage(std::string_view text) { return parse_percentage(text).has_value(); }
@@ -199,9 +231,11 @@ std::vector<Conflict> conflicts(const Settings& settings) {
   if (!http.tls_client_ca.empty() && http.tls_cert.empty())
     found.push_back({"http.tls_client_ca", "http.tls_cert",
                      "http.tls_client_ca needs http.tls_cert and http.tls_key"});
-  if (http.admin_listen == http.listen && !http.listen.ends_with(":0"))
+  if (clash(http.admin_listen, http.listen))
     found.push_back({"http.admin_listen", "http.listen",
-                     "http.admin_listen must differ from http.listen; leave it empty to serve both there"});
+                     fmt::format("http.admin_listen ({}) and http.listen ({}) are the same port of the same address: "
+                                 "change one, or leave http.admin_listen empty to serve both there",
+                                 http.admin_listen, http.listen)});
   return found;
 }
 

@@ -450,8 +450,35 @@ TEST_F(SettingsTest, KeysMustAgree) {
   EXPECT_THAT(fault("", {"OTAD_HTTP_TLS_CERT=c"}), HasSubstr("go together"));
   EXPECT_THAT(fault("", {"OTAD_HTTP_TLS_KEY=k"}), HasSubstr("go together"));
   EXPECT_THAT(fault("", {"OTAD_HTTP_TLS_CLIENT_CA=c"}), HasSubstr("needs http.tls_cert"));
-  EXPECT_THAT(fault("", {"OTAD_HTTP_ADMIN_LISTEN=0.0.0.0:8080"}), HasSubstr("must differ from http.listen"));
-  EXPECT_TRUE(load("", {"OTAD_HTTP_LISTEN=127.0.0.1:0", "OTAD_HTTP_ADMIN_LISTEN=127.0.0.1:0"}));
+}
+
+TEST_F(SettingsTest, TheListenersAreApart) {
+  const auto both = [this](const char* listen, const char* admin) {
+    return load("", {fmt::format("OTAD_HTTP_LISTEN={}", listen), fmt::format("OTAD_HTTP_ADMIN_LISTEN={}", admin)});
+  };
+  for (const auto& [one, other] : {std::pair{"0.0.0.0:8080", "0.0.0.0:8080"},
+                                   {"0.0.0.0:8080", "127.0.0.1:8080"},
+                                   {"0.0.0.0:8080", "localhost:08080"},
+                                   {"localhost:8080", "127.0.0.1:8080"},
+                                   {"[::]:8080", "127.0.0.1:8080"},
+                                   {"[::]:8080", "[2001:db8::1]:8080"},
+                                   {"[::1]:8080", "[0:0:0:0:0:0:0:1]:8080"},
+                                   {"[::ffff:127.0.0.1]:8080", "127.0.0.1:8080"}}) {
+    for (const auto& loaded : {both(one, other), both(other, one)}) {
+      ASSERT_FALSE(loaded) << one << " " << other;
+      EXPECT_THAT(loaded.error().message, HasSubstr("are the same port of the same address: change one"));
+    }
+  }
+  for (const auto& [one, other] : {std::pair{"127.0.0.1:0", "127.0.0.1:0"},
+                                   {"0.0.0.0:8080", "127.0.0.1:8081"},
+                                   {"127.0.0.1:8080", "127.0.0.2:8080"},
+                                   {"192.0.2.1:8080", "localhost:8080"},
+                                   {"0.0.0.0:8080", "[::1]:8080"},
+                                   {"[::1]:8080", "127.0.0.1:8080"},
+                                   {"127.0.0.1:8080", ""}})
+    EXPECT_TRUE(both(one, other)) << one << " " << other;
+  EXPECT_THAT(fault("[http]\nadmin_listen = '127.0.0.1:8080'\nlisten = 'localhost:8080'\n"),
+              HasSubstr("otad.toml:2: http.admin_listen (127.0.0.1:8080) and http.listen (localhost:8080) are the same"));
 }
 
 TEST_F(SettingsTest, SighupNamesWhatNeedsARestart) {
