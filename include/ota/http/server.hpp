@@ -19,6 +19,9 @@ struct TlsOptions {
   std::string client_ca;  ///< PEM; empty: client certificates are not requested
 };
 
+/// Whether a listener can use these files. Errc::malformed says which one it can't, and what to do about it.
+Result<void> check_tls(const TlsOptions& options);
+
 struct ServerOptions {
   unsigned threads = 0;  ///< 0: one for each core
   /// At this limit a new connection replaces one that never finished a request within 5 s (any such, if these are more

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include <cstdio>
@@ -21,11 +22,11 @@ struct Identity {
   CertPtr cert{nullptr, X509_free};
 };
 
-/// Signed by `issuer`, or by itself as a CA. Server certificates name 127.0.0.1.
-inline Identity make_identity(const std::string& name, const Identity* issuer) {
+/// Signed by `issuer`, or by itself as a CA. Server certificates name 127.0.0.1. `rsa_bits`: 0 makes an EC key.
+inline Identity make_identity(const std::string& name, const Identity* issuer, unsigned rsa_bits = 0) {
   static long serial = 1;
   Identity identity;
-  identity.key.reset(EVP_EC_gen("P-256"));
+  identity.key.reset(rsa_bits > 0 ? EVP_RSA_gen(rsa_bits) : EVP_EC_gen("P-256"));
   identity.cert.reset(X509_new());
   X509* cert = identity.cert.get();
   X509_set_version(cert, 2);
@@ -70,6 +71,18 @@ class PemFolder {
     FILE* key = std::fopen(path(name + ".key").c_str(), "w");
     PEM_write_PrivateKey(key, identity.key.get(), nullptr, nullptr, 0, nullptr, nullptr);
     std::fclose(key);
+  }
+  void write_encrypted_key(const std::string& name) const {
+    const KeyPtr key(EVP_EC_gen("P-256"), EVP_PKEY_free);
+    const unsigned char password[] = "x";
+    FILE* file = std::fopen(path(name).c_str(), "w");
+    PEM_write_PrivateKey(file, key.get(), EVP_aes_128_cbc(), password, 1, nullptr, nullptr);
+    std::fclose(file);
+  }
+  void write_der(const std::string& name, const Identity& identity) const {
+    FILE* file = std::fopen(path(name).c_str(), "w");
+    i2d_X509_fp(file, identity.cert.get());
+    std::fclose(file);
   }
 
  private:

@@ -1,6 +1,9 @@
 // TLS with libcurl as the client.
 #include <curl/curl.h>
 
+#include <fstream>
+#include <tuple>
+
 #include "certificates.hpp"
 #include "failing_openssl.hpp"
 #include "server_fixture.hpp"
@@ -179,22 +182,53 @@ TEST_F(Tls, ReloadsForNewConnections) {
   EXPECT_EQ(fetch("/").status, 200) << "the last good ones stay";
 }
 
-TEST_F(Tls, UnreadableFilesAreNamed) {
+TEST_F(Tls, UnusableFilesAreNamedAndExplained) {
   const auto message = [](const TlsOptions& tls) {
+    const auto checked = check_tls(tls);
     const auto got = Server::create(TestServer::defaults())
                          ->listen(
                              "127.0.0.1:0", [](Request&) -> boost::asio::awaitable<Reply> { co_return Reply{}; }, tls);
-    return got ? std::string("no error") : got.error().message;
+    EXPECT_EQ(got.has_value(), checked.has_value());
+    if (got || checked) return std::string("no error");
+    EXPECT_EQ(got.error().code, Errc::malformed);
+    EXPECT_EQ(got.error().message, checked.error().message);
+    return got.error().message;
   };
-  auto tls = options(true);
-  tls.cert_file = "/nowhere/cert.pem";
-  EXPECT_NE(message(tls).find("/nowhere/cert.pem"), std::string::npos) << message(tls);
-  tls = options(true);
-  tls.key_file = folder.path("ca.pem");
-  EXPECT_NE(message(tls).find("ca.pem"), std::string::npos) << message(tls);
-  tls = options(true);
-  tls.client_ca = folder.path("server.key");
-  EXPECT_NE(message(tls).find("server.key"), std::string::npos) << message(tls);
+  const auto with = [this](std::string TlsOptions::* field, const std::string& name) {
+    auto tls = options(true);
+    tls.*field = folder.path(name);
+    return tls;
+  };
+  folder.write_encrypted_key("secret.key");
+  folder.write_der("server.der", make_identity("server", &ca));
+  std::ofstream(folder.path("empty.pem"));
+  std::filesystem::create_directory(folder.path("folder"));
+  constexpr auto kCert = &TlsOptions::cert_file;
+  constexpr auto kKey = &TlsOptions::key_file;
+  constexpr auto kCa = &TlsOptions::client_ca;
+  const std::string no_certificate = "it holds no certificate in PEM form";
+  const std::string no_key = "it holds no private key in PEM form";
+  for (const auto& [field, name, why] : {std::tuple{kCert, "none.pem", std::string("No such file or directory")},
+                                         {kCert, "folder", "it is a folder; name a file"},
+                                         {kCert, "server.der", no_certificate},
+                                         {kCert, "server.key", no_certificate},
+                                         {kCert, "empty.pem", no_certificate},
+                                         {kKey, "none.pem", "No such file or directory"},
+                                         {kKey, "folder", "it is a folder; name a file"},
+                                         {kKey, "ca.pem", no_key},
+                                         {kKey, "secret.key", "it is encrypted, and nobody can give a password"},
+                                         {kCa, "none.pem", "No such file or directory"},
+                                         {kCa, "folder", "it is a folder; name a file"},
+                                         {kCa, "server.key", no_certificate},
+                                         {kCa, "empty.pem", no_certificate}})
+    EXPECT_NE(message(with(field, name)).find(folder.path(name) + ": " + why), std::string::npos)
+        << message(with(field, name));
+  EXPECT_EQ(message(with(kKey, "device.key")), "the TLS key " + folder.path("device.key") +
+                                                   " does not match the certificate " + folder.path("server.pem"));
+  folder.write("small", make_identity("server", nullptr, 512));
+  const auto small = message({folder.path("small.pem"), folder.path("small.key"), ""});
+  EXPECT_NE(small.find("small.pem: its key is too small to be safe"), std::string::npos) << small;
+  EXPECT_TRUE(check_tls(options(true)));
 }
 
 TEST_F(Tls, HandshakesHaveATimeOfTheirOwn) {
