@@ -6,8 +6,8 @@
 #include <iostream>
 
 #include "app/commands.hpp"
+#include "app/config_check.hpp"
 #include "app/instance_lock.hpp"
-#include "app/secrets.hpp"
 #include "ota/backup/backup.hpp"
 #include "ota/storage/backend.hpp"
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "app/addresses.hpp"
+#include "app/config_check.hpp"
 #include "app/module_options.hpp"
 #include "app/secrets.hpp"
 #include "ota/base/log.hpp"
@@ -21,17 +22,6 @@ using std::chrono::milliseconds;
 
 constexpr unsigned kReadingThreads = 2;
 constexpr milliseconds kShortestGrace{200};  ///< for the broker, if the HTTP server used up the grace time
-
-Result<void> make_folder_of(const fs::path& database) {
-  const auto folder = database.parent_path();
-  std::error_code error;
-  if (!folder.empty()) fs::create_directories(folder, error);
-  if (!error) return {};
-  return fail(Errc::server_fault,
-              fmt::format("the folder {} of storage.database can't be created: {}; create it for the user that otad "
-                          "runs as",
-                          folder.string(), error.message()));
-}
 
 }  // namespace
 
@@ -54,7 +44,9 @@ Result<void> Daemon::start() {
 
 Result<void> Daemon::open_data() {
   const auto& storage = settings_.storage;
-  if (auto made = make_folder_of(storage.database); !made) return made;
+  const auto folder = fs::path(storage.database).parent_path();
+  if (auto made = ready_folder("storage.database", folder); !made) return made;
+  if (auto made = ready_folder("storage.firmware_dir", storage.firmware_dir); !made) return made;
   auto lock = lock_database(storage.database);
   if (!lock) return lock.error();
   lock_ = std::move(*lock);
@@ -128,7 +120,7 @@ engine::Options Daemon::wanted_of_engine() {
 Result<void> Daemon::build_events() {
   feed_ = std::make_unique<events::Feed>(*readers_, events::source_of(host_name()));
   const auto folder = std::filesystem::path(settings_.storage.database).parent_path();
-  auto key = webhook_key((folder / "webhook.key").string());
+  auto key = webhook_key(folder);
   if (!key) return key.error();
   const events::WebhookRules rules{settings_.webhooks.allow_http, settings_.webhooks.allow_private};
   webhooks_ = events::Webhooks::create({rules, feed_->source(), std::move(*key)}, *readers_, engine_->webhooks(), clock_,

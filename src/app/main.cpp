@@ -5,8 +5,8 @@
 
 #include "app/arguments.hpp"
 #include "app/commands.hpp"
+#include "app/config_check.hpp"
 #include "app/run.hpp"
-#include "app/secrets.hpp"
 #include "ota/base/process.hpp"
 #include "ota/base/settings.hpp"
 

@@ -24,7 +24,7 @@ engine::Options engine_options(const Settings& settings) {
 
 Result<device::Options> device_options(const Settings& settings) {
   const auto folder = std::filesystem::path(settings.storage.database).parent_path();
-  auto keys = signing_keys((folder / "download.key").string());
+  auto keys = signing_keys(folder);
   if (!keys) return keys.error();
   device::Options options;
   options.topic_root = settings.mqtt.topic_root;

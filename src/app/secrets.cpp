@@ -14,7 +14,6 @@
 #include "ota/domain/digest.hpp"
 #include "ota/domain/messages.hpp"
 #include "ota/firmware/hash.hpp"
-#include "ota/firmware/signature.hpp"
 
 namespace ota::app {
 namespace {
@@ -54,36 +53,25 @@ Result<std::string> first_line(const std::string& what, const std::string& file,
   return std::move(lines->front());
 }
 
-Result<void> make_signing_key(const std::string& file) {
+Result<void> write_new_key(const char* what, const fs::path& file) {
   const auto written = write_durably(file, to_hex(firmware::random_bytes(kSecretBytes)) + "\n", 0600);
   if (written) return {};
-  return fail(Errc::server_fault,
-              fmt::format("the signing key of download URLs can't be written: {}", written.error().message));
+  return fail(Errc::server_fault, fmt::format("{} can't be written: {}", what, written.error().message));
 }
 
-/// Errc::malformed if otad can't create or write to `folder`. Write access is checked only by root, for `owner`, and by
-/// the owner of the folder: others don't know the groups of the daemon's user.
-Result<void> check_folder(const std::string& what, const fs::path& folder, uid_t owner) {
-  std::error_code error;
-  auto at = fs::absolute(folder.empty() ? "." : folder, error).lexically_normal();
-  struct stat status {};
-  while (::stat(at.c_str(), &status) != 0 && at.has_relative_path()) at = at.parent_path();
-  if (!S_ISDIR(status.st_mode))
-    return fail(Errc::malformed, fmt::format("{}: the folder {} can't be created, because {} is not a folder", what,
-                                             folder.string(), at.string()));
-  const bool knows_access = ::geteuid() == 0 || status.st_uid == ::geteuid();
-  const mode_t needed = status.st_uid == owner ? S_IWUSR | S_IXUSR : S_IWOTH | S_IXOTH;
-  const bool by_group = status.st_uid != owner && (status.st_mode & S_IWGRP) != 0;
-  if (owner == 0 || !knows_access || by_group || (status.st_mode & needed) == needed) return {};
-  return fail(Errc::malformed, fmt::format("{}: user {} can't write to the folder {} (mode {:04o}, owner {})", what,
-                                           owner, at.string(), status.st_mode & 07777, status.st_uid));
-}
+/// A file of keys that otad makes itself.
+struct KeyFile {
+  const char* what;
+  const char* name;  ///< beside the database
+};
+constexpr KeyFile kSigningKeys{"the signing key of download URLs", "download.key"};
+constexpr KeyFile kWebhookKey{"the key of webhooks' secrets", "webhook.key"};
 
-Result<std::vector<std::string>> keys_of(const char* what, const std::string& file) {
-  if (!std::filesystem::exists(file)) {
-    if (auto made = make_signing_key(file); !made) return made.error();
-  }
-  if (auto checked = check_private(what, file, true); !checked) return checked.error();
+/// As they are.
+Result<std::vector<std::string>> read_keys(const KeyFile& keys_file, const fs::path& folder, uid_t owner) {
+  const auto file = (folder / keys_file.name).string();
+  const auto* what = keys_file.what;
+  if (auto checked = check_private(what, file, true, owner); !checked) return checked.error();
   auto lines = lines_of(what, file);
   if (!lines) return lines.error();
   std::vector<std::string> keys;
@@ -98,6 +86,14 @@ Result<std::vector<std::string>> keys_of(const char* what, const std::string& fi
   if (keys.empty())
     return fail(Errc::malformed, fmt::format("{}: {} is empty; remove it, and a new one is created", what, file));
   return keys;
+}
+
+Result<std::vector<std::string>> keys_of(const KeyFile& keys_file, const fs::path& folder) {
+  const auto file = folder / keys_file.name;
+  if (!fs::exists(file)) {
+    if (auto made = write_new_key(keys_file.what, file); !made) return made.error();
+  }
+  return read_keys(keys_file, folder, ::geteuid());
 }
 
 }  // namespace
@@ -135,12 +131,10 @@ Result<std::string> read_gateway_token(const DdiSettings& settings, uid_t owner)
   return token;
 }
 
-Result<std::vector<std::string>> signing_keys(const std::string& file) {
-  return keys_of("the signing key of download URLs", file);
-}
+Result<std::vector<std::string>> signing_keys(const fs::path& folder) { return keys_of(kSigningKeys, folder); }
 
-Result<std::string> webhook_key(const std::string& file) {
-  auto keys = keys_of("the key of webhooks' secrets", file);
+Result<std::string> webhook_key(const fs::path& folder) {
+  auto keys = keys_of(kWebhookKey, folder);
   if (!keys) return keys.error();
   return std::move(keys->front());
 }
@@ -155,27 +149,13 @@ Result<void> check_certificates(const Settings& settings) {
   return {};
 }
 
-Result<void> check_files(const Settings& settings, uid_t owner) {
-  if (auto password = read_password(settings.mqtt, owner); !password) return password.error();
-  if (auto token = read_gateway_token(settings.ddi, owner); !token) return token.error();
-  if (auto regular = check_certificates(settings); !regular) return regular;
-  if (!settings.mqtt.key_file.empty()) {
-    if (auto checked = check_private("mqtt.key_file", settings.mqtt.key_file, false, owner); !checked) return checked;
+Result<void> check_keys(const fs::path& folder, uid_t owner) {
+  std::error_code unknown;
+  for (const auto& file : {kSigningKeys, kWebhookKey}) {
+    if (!fs::exists(folder / file.name, unknown)) continue;
+    if (auto keys = read_keys(file, folder, owner); !keys) return keys.error();
   }
-  if (!settings.http.tls_key.empty()) {
-    if (auto checked = check_private("http.tls_key", settings.http.tls_key, false, owner); !checked) return checked;
-  }
-  if (auto trusted = firmware::TrustedKeys::load(settings.security.trusted_keys_dir); !trusted) return trusted.error();
-  const auto& storage = settings.storage;
-  if (auto made = check_folder("storage.database", fs::path(storage.database).parent_path(), owner); !made) return made;
-  return check_folder("storage.firmware_dir", storage.firmware_dir, owner);
-}
-
-uid_t user_of_daemon(const Settings& settings) {
-  struct stat folder {};
-  const auto path = std::filesystem::path(settings.storage.database).parent_path();
-  const bool root = ::geteuid() == 0;
-  return root && ::stat(path.empty() ? "." : path.c_str(), &folder) == 0 ? folder.st_uid : ::geteuid();
+  return {};
 }
 
 }  // namespace ota::app

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -29,18 +30,14 @@ Result<std::string> read_password(const MqttSettings& settings, uid_t owner = ::
 /// The same for `ddi.gateway_token_file`; Errc::malformed also if it is no fit_secret().
 Result<std::string> read_gateway_token(const DdiSettings& settings, uid_t owner = ::geteuid());
 
-/// The keys of download URLs: one a line; the first signs, all are accepted. Created at the first start from 32 bytes
-/// of the system's random source, readable only by otad.
-Result<std::vector<std::string>> signing_keys(const std::string& file);
+/// The keys of download URLs, in `folder`: one a line; the first signs, all are accepted. Created at the first start from
+/// 32 bytes of the system's random source, readable only by otad.
+Result<std::vector<std::string>> signing_keys(const std::filesystem::path& folder);
 
 /// The same: the key, with which the secrets of webhooks are made.
-Result<std::string> webhook_key(const std::string& file);
+Result<std::string> webhook_key(const std::filesystem::path& folder);
 
-/// The checks of the settings' files that are possible without starting: secrets private, keys readable, data folders
-/// writable. `owner`: the user that the daemon runs as.
-Result<void> check_files(const Settings& settings, uid_t owner = ::geteuid());
-
-/// The user for whom root checks the settings: the owner of the database's folder, else root.
-uid_t user_of_daemon(const Settings& settings);
+/// Whether those of both files that are there can be used by `owner`. Creates none.
+Result<void> check_keys(const std::filesystem::path& folder, uid_t owner);
 
 }  // namespace ota::app

@@ -212,12 +212,15 @@ class Secrets(unittest.TestCase):
         # Root checks for the user that otad runs as, who has its folder.
         os.chown(self.password_file, 12345, -1)
         self.otad("--check-config", status=2)
-        folders = (self.folder, self.folder / "firmware")
-        for folder in folders:
-            os.chown(folder, 12345, -1)
+        database = self.folder / "otad.db"
+        places = (self.folder, self.folder / "firmware", database)
+        for place in places:
+            os.chown(place, 12345, -1)
         self.otad("--check-config")
-        for folder in folders:
-            os.chown(folder, 0, -1)
+        os.chown(database, 0, -1)
+        self.assertIn(f"user 12345 can't write to the file {database}", self.otad("--check-config", status=2).stderr)
+        for place in places:
+            os.chown(place, 0, -1)
         os.chown(self.password_file, 0, -1)
         self.otad("--check-config")
 

@@ -4,7 +4,8 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import BUILD, ENVIRONMENT, OTAD, PATIENCE, ROOT, Daemon, main, wait_until
+from authority import Authority, openssl
+from harness import BUILD, ENVIRONMENT, OTAD, PATIENCE, ROOT, Daemon, free_port, main, wait_until
 
 
 class Settings(unittest.TestCase):
@@ -124,6 +125,63 @@ class Settings(unittest.TestCase):
                 self.assertEqual(done.returncode, 2, done)
                 self.assertIn(key, done.stderr)
                 self.assertIn(f"{obstacle} is not a folder", done.stderr)
+
+    def refused(self, text, *parts):
+        """Both by the check and by the start, with exit status 2: the service manager doesn't start it again."""
+        path = self.config(text)
+        for arguments in (("--check-config",), ()):
+            with self.subTest(text, arguments=arguments):
+                done = self.otad("--config", path, *arguments)
+                self.assertEqual(done.returncode, 2, done)
+                for part in parts:
+                    self.assertIn(part, done.stderr)
+
+    def data(self):
+        return f"[storage]\ndatabase = '{self.folder}/otad.db'\nfirmware_dir = '{self.folder}/firmware'\n"
+
+    def test_certificates_that_cannot_be_used(self):
+        ca, other = Authority(self.folder), Authority(self.folder, "other")
+        crt, key = ca.issue("server")
+        encrypted, der, empty = (self.folder / name for name in ("encrypted.key", "server.der", "empty.crt"))
+        openssl("pkey", "-in", key, "-aes128", "-passout", "pass:x", "-out", encrypted)
+        openssl("x509", "-in", crt, "-outform", "der", "-out", der)
+        empty.touch()
+        for file in (other.key, encrypted):
+            file.chmod(0o600)
+        for names, parts in (
+            ((self.folder / "none.crt", key, ""), ("none.crt", "No such file")),
+            ((self.folder, key, ""), (str(self.folder), "is no regular file")),
+            ((der, key, ""), (str(der), "no certificate in PEM form", "-inform der")),
+            ((crt, other.key, ""), (str(other.key), f"does not match the certificate {crt}")),
+            ((crt, encrypted, ""), (str(encrypted), "is encrypted", "openssl pkey")),
+            ((crt, key, empty), (str(empty), "no certificate in PEM form")),
+        ):
+            self.refused("[http]\nlisten = '127.0.0.1:0'\ntls_cert = '{}'\ntls_key = '{}'\ntls_client_ca = '{}'\n"
+                         .format(*names) + self.data(), *parts)
+
+    def test_two_listeners_on_one_port(self):
+        port = free_port()
+        self.refused(f"[http]\nlisten = '0.0.0.0:{port}'\nadmin_listen = '127.0.0.1:{port}'\n" + self.data(),
+                     ":3: ", f"http.admin_listen (127.0.0.1:{port})", f"http.listen (0.0.0.0:{port})")
+
+    def test_files_that_cannot_be_written(self):
+        data, folder = self.data(), str(self.folder)
+        self.refused(data.replace(f"{folder}/otad.db", folder), "storage.database", f"{folder} is a folder")
+        self.refused(data.replace(f"{folder}/otad.db", "/dev/null"), "storage.database", "/dev/null is no ordinary file")
+        self.refused(f"[log]\nfile = '{folder}'\n" + data, "log.file", folder)
+        self.refused(f"[log]\nfile = '{folder}/none/log'\n" + data, "log.file", f"{folder}/none")
+        obstacle = self.folder / "file"
+        obstacle.touch()
+        self.refused(f"[security]\ntrusted_keys_dir = '{obstacle}'\n" + data, str(obstacle))
+        (self.folder / "download.key").write_text("short\n")
+        (self.folder / "download.key").chmod(0o600)
+        self.refused(data, "download.key", "too short")
+
+    def test_a_folder_that_only_the_start_finds_wrong(self):
+        """Nobody can make a folder in /proc, and no mode says so."""
+        done = self.otad("--config", self.config(self.data().replace(f"{self.folder}/firmware", "/proc/otad/firmware")))
+        self.assertEqual(done.returncode, 2, done)
+        self.assertIn("storage.firmware_dir", done.stderr)
 
     def test_unknown_arguments_are_named_in_their_order(self):
         done = self.otad("--confg", "x")
