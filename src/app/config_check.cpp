@@ -10,6 +10,7 @@
 #include <string>
 
 #include "app/secrets.hpp"
+#include "ota/domain/rollout.hpp"
 #include "ota/firmware/signature.hpp"
 #include "ota/http/server.hpp"
 
@@ -94,7 +95,36 @@ Result<void> check_tls_files(const HttpSettings& http, uid_t owner) {
   return http::check_tls({http.tls_cert, http.tls_key, http.tls_client_ca});
 }
 
+/// The place in the file or the variable that set it.
+std::string place_of(const Settings& settings, std::string_view key) {
+  const auto at = settings.origins.find(key);
+  if (at == settings.origins.end()) return "defaults";
+  const bool variable = at->second.source == SettingSource::environment;
+  return (variable ? "environment variable " : "") + at->second.place;
+}
+
+Result<void> check_stages(const Settings& settings) {
+  RolloutSpec spec;
+  for (const auto& text : settings.rollouts.stages)
+    if (const auto share = Share::parse(text)) spec.stages.emplace_back().to = *share;
+  auto checked = check_and_complete(spec);
+  if (checked) return {};
+  auto error = checked.error();
+  for (auto& fault : error.fields)
+    fault.message =
+        fmt::format("{}: rollouts.{} {}", place_of(settings, "rollouts.stages"), fault.field, fault.message);
+  error.message = error.fields.front().message;
+  return error;
+}
+
 }  // namespace
+
+Result<Settings> read_settings(const std::string& file) {
+  auto settings = load_settings(file, process_environment());
+  if (!settings) return settings;
+  if (auto stages = check_stages(*settings); !stages) return stages.error();
+  return settings;
+}
 
 Result<void> check_files(const Settings& settings, uid_t owner) {
   if (auto regular = check_certificates(settings); !regular) return regular;

@@ -5,11 +5,15 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <string>
 
 #include "ota/base/result.hpp"
 #include "ota/base/settings.hpp"
 
 namespace ota::app {
+
+/// load_settings() with the environment of this process, and with the rules of POST /rollouts for the stages by default.
+Result<Settings> read_settings(const std::string& file);
 
 /// The checks of the settings' files that are possible without starting: secrets private, keys and certificates usable,
 /// data folders, database and log writable. All errors are Errc::malformed. `owner`: the user that the daemon runs as.

@@ -221,6 +221,7 @@ Result<void> Daemon::listen() {
     log::info(fmt::format("devices are told to download from {}", url));
   }
   warn_of_open_doors();
+  warn_of_default_channel();
   return {};
 }
 

@@ -65,6 +65,7 @@ class Daemon {
   Result<void> listen();
   Result<std::string> listen_on(const std::string& address, http::Handler handler, bool devices, bool operators);
   void warn_of_open_doors();
+  void warn_of_default_channel();
   /// Shows operators the settings in force; `wanted`: what was read last.
   void publish_settings(const Settings& wanted);
   Result<void> reload_certificates();

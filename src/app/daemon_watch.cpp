@@ -5,6 +5,8 @@
 #include "app/module_options.hpp"
 #include "app/secrets.hpp"
 #include "ota/base/log.hpp"
+#include "ota/domain/task.hpp"
+#include "ota/storage/fleet.hpp"
 
 namespace ota::app {
 namespace {
@@ -26,18 +28,33 @@ void Daemon::reload(const Settings& wanted) {
                             change.from));
     }
   }
+  const bool other_channel = settings_.devices.default_channel != wanted.devices.default_channel;
   settings_ = with_changes(settings_, wanted);
   publish_settings(wanted);
   if (auto configured = log::configure(settings_.log); !configured) log::error(configured.error().message);
   if (auto trusted = load_trust(); !trusted)
     log::error(fmt::format("the trusted keys are unchanged: {}", trusted.error().message));
   engine_->apply(wanted_of_engine());
+  if (other_channel) warn_of_default_channel();
   present_s_ = settings_.devices.present_s;
   living_days_ = settings_.fleet.living_days;
   server_->set_rates(download_rates(settings_.http));
   if (auto reloaded = reload_certificates(); !reloaded)
     log::error(fmt::format("the certificates are unchanged: {}", reloaded.error().message));
   log::info(fmt::format("the settings were read again: {}", changed.empty() ? "nothing in them changed" : "see above"));
+}
+
+void Daemon::warn_of_default_channel() {
+  const auto& name = settings_.devices.default_channel;
+  try {
+    auto db = storage_->open(storage::Mode::reader);
+    if (!db || storage::Fleet(**db).channel(name)) return;
+    log::warn(fmt::format(
+        "devices.default_channel: there is no channel {0}; new devices follow {1} until PUT /channels/{0} makes it", name,
+        kDefaultChannel));
+  } catch (const storage::Fault& fault) {
+    log::error(fmt::format("the channels can't be read: {}", fault.what()));
+  }
 }
 
 void Daemon::publish_settings(const Settings& wanted) {

@@ -67,7 +67,7 @@ int run(int argc, char** argv) {
   if (arguments.action == app::Action::simulate) return app::simulate_rollout(arguments);
   if (arguments.action == app::Action::setup) return app::setup(arguments);
   if (arguments.action == app::Action::devices_import) return app::import_devices(arguments);
-  auto settings = load_settings(arguments.config, process_environment());
+  auto settings = app::read_settings(arguments.config);
   if (!settings) {
     app::tell(settings.error());
     return app::kBadSettings;

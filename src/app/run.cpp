@@ -11,6 +11,7 @@
 #include <iostream>
 
 #include "app/arguments.hpp"
+#include "app/config_check.hpp"
 #include "app/daemon.hpp"
 #include "app/service_manager.hpp"
 #include "ota/base/fault.hpp"
@@ -57,7 +58,7 @@ void arm_second_signal(int grace_s) {
 
 void reload(Daemon& daemon, const std::string& config) {
   notify_reloading();
-  auto wanted = load_settings(config, process_environment());
+  auto wanted = read_settings(config);
   if (wanted) {
     daemon.reload(*wanted);
   } else {

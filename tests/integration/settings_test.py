@@ -1,5 +1,6 @@
 """The daemon's arguments and settings: what stops the start, with which exit status and which words."""
 import pathlib
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -164,6 +165,13 @@ class Settings(unittest.TestCase):
         self.refused(f"[http]\nlisten = '0.0.0.0:{port}'\nadmin_listen = '127.0.0.1:{port}'\n" + self.data(),
                      ":3: ", f"http.admin_listen (127.0.0.1:{port})", f"http.listen (0.0.0.0:{port})")
 
+    def test_stages_that_no_rollout_could_have(self):
+        self.refused(self.data() + "[rollouts]\nstages = ['5%', '1%']\n",
+                     ":5: rollouts.stages[1] must not be smaller than the stage before it: 1% follows 5%")
+        done = self.otad("--config", self.config(self.data()), "--check-config", OTAD_ROLLOUTS_STAGES="100%," * 21)
+        self.assertEqual(done.returncode, 2, done)
+        self.assertIn("environment variable OTAD_ROLLOUTS_STAGES: rollouts.stages must be at most 20", done.stderr)
+
     def test_files_that_cannot_be_written(self):
         data, folder = self.data(), str(self.folder)
         self.refused(data.replace(f"{folder}/otad.db", folder), "storage.database", f"{folder} is a folder")
@@ -229,6 +237,25 @@ class Settings(unittest.TestCase):
             [BUILD / "ota-agent", "--version"], capture_output=True, text=True, timeout=20 * PATIENCE, check=False
         )
         self.assertEqual(agent.stdout, "ota-agent" + done.stdout.removeprefix("otad"))
+
+    def test_the_default_channel_is_looked_for(self):
+        daemon = Daemon(self.folder, 1, {"devices.default_channel": "beta"}).start(ready=False)
+        self.addCleanup(daemon.kill)
+        warning = "there is no channel beta; new devices follow default until PUT /channels/beta makes it"
+        wait_until(lambda: daemon.log_lines(warning), "the warning")
+        self.assertEqual(daemon.rest.call("PUT", "/channels/beta", {}).status, 201)
+        for channel, warned in (("gamma", True), ("beta", False)):
+            begun = len(daemon.log())
+            daemon.settings["devices.default_channel"] = channel
+            daemon.write_config()
+            daemon.send_signal(signal.SIGHUP)
+            wait_until(lambda: daemon.log_lines("the settings were read again", begun), "the reload")
+            self.assertEqual(bool(daemon.log_lines(f"there is no channel {channel}", begun)), warned)
+        begun = len(daemon.log())
+        daemon.settings["rollouts.stages"] = ["5%", "1%"]
+        daemon.write_config()
+        daemon.send_signal(signal.SIGHUP)
+        wait_until(lambda: daemon.log_lines("the settings are unchanged", begun), "the refusal")
 
     def test_port_in_use_and_unwritable_storage(self):
         daemon = Daemon(self.folder, 1).start(ready=False)
