@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "ota/base/text.hpp"
@@ -65,7 +66,11 @@ std::string TaskId::str() const { return fmt::format("OTA_{:08}_{:06}", day, num
 
 bool valid_hardware(std::string_view text) { return text.empty() || is_name(text, 64); }
 
-bool valid_key_name(std::string_view text) { return is_path_name(text, 64); }
+bool valid_key_name(std::string_view text) {
+  constexpr std::array<std::string_view, 4> kBuiltIn{"anonymous", "device", "engine", "otad"};
+  const auto is_text = [text](std::string_view name) { return iequals(name, text); };
+  return is_path_name(text, 64) && std::none_of(kBuiltIn.begin(), kBuiltIn.end(), is_text);
+}
 
 bool valid_channel(std::string_view text) { return is_channel_name(text); }
 

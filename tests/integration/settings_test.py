@@ -198,6 +198,15 @@ class Settings(unittest.TestCase):
         self.assertEqual(first, "otad: unknown argument --confg; did you mean --config?")
         self.assertTrue(second.startswith("otad: unknown argument x; known are keys, firmware, backup, "), second)
 
+    def test_keys_are_not_named_as_what_acts_without_a_key(self):
+        path = self.config(self.data())
+        for name in ("anonymous", "device", "engine", "otad", "Engine"):
+            with self.subTest(name):
+                done = self.otad("--config", path, "keys", "add", "--name", name, "--role", "viewer")
+                self.assertEqual(done.returncode, 2, done)
+                self.assertIn("nor anonymous, device, engine or otad", done.stderr)
+                self.assertEqual(done.stdout, "")
+
     def test_print_config_and_environment(self):
         path = self.config("[tasks]\nmax_active = 7\n[mqtt]\nurl = 'tcp://one:1883'\n")
         done = self.otad(

@@ -17,7 +17,9 @@ inline constexpr const char* kDeviceIdRule =
 inline constexpr const char* kHardwareRule = "must be at most 64 of A-Z a-z 0-9 _ . : @ -";
 
 /// The rule of an API key's name, for error messages.
-inline constexpr const char* kKeyNameRule = "must be 1 to 64 of A-Z a-z 0-9 _ . : @ -, and neither . nor ..";
+inline constexpr const char* kKeyNameRule =
+    "must be 1 to 64 of A-Z a-z 0-9 _ . : @ -, and neither . nor .. nor anonymous, device, engine or otad (these mean "
+    "what acts without a key)";
 
 /// 1 to 128 of `A-Z a-z 0-9 _ . : @ -`; not `.` or `..`, which clients resolve in URLs (RFC 3986, 5.2.4).
 class DeviceId {
@@ -53,7 +55,8 @@ struct TaskId {
 bool valid_hardware(std::string_view text);
 
 /// The name of an API key, which is a part of its URL's path: 1 to 64 of `A-Z a-z 0-9 _ . : @ -`, neither `.` nor `..`
-/// (RFC 3986, 5.2.4).
+/// (RFC 3986, 5.2.4), and none that the audit log and `created_by` give to what acts without a key: `anonymous`, `device`,
+/// `engine`, `otad`, in any case.
 bool valid_key_name(std::string_view text);
 
 /// A channel: 1 to 64 of `a-z 0-9 _ -`.

@@ -48,6 +48,13 @@ TEST(Hardware, IsEmptyOrAName) {
   for (int c = 0; c < 256; ++c) EXPECT_EQ(valid_hardware(std::string(1, static_cast<char>(c))), allowed(c)) << c;
 }
 
+TEST(KeyName, IsNoneOfWhatActsWithoutAKey) {
+  for (const auto* name : {"me", "engine-2", "devices", "otad@gw", "operator", "admin", "-x"})
+    EXPECT_TRUE(valid_key_name(name)) << name;
+  for (const auto* name : {"", ".", "..", "a b", "anonymous", "device", "engine", "otad", "Engine", "OTAD"})
+    EXPECT_FALSE(valid_key_name(name)) << name;
+}
+
 TEST(TaskId, IsWrittenWithAtLeastSixDigits) {
   EXPECT_EQ((TaskId{20261122, 1}).str(), "OTA_20261122_000001");
   EXPECT_EQ((TaskId{20261122, 999'999}).str(), "OTA_20261122_999999");

@@ -36,6 +36,7 @@ TEST(KeyCalls, BadInputIsRefusedByName) {
       {R"({"name":"a b","role":"viewer"})", "name"},
       {R"({"name":".","role":"viewer"})", "name"},
       {R"({"name":"..","role":"viewer"})", "name"},
+      {R"({"name":"engine","role":"viewer"})", "name"},
       {R"({"name":"a","role":"root"})", "role"},
       {R"({"name":"a","role":"viewer","scope":["version=1"]})", "scope"},
       {R"({"name":"a","role":"viewer","scope":"tag.a=b"})", "scope"},
