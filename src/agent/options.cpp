@@ -4,12 +4,14 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <iostream>
 #include <memory>
 #include <sstream>
 
 #include "agent/files.hpp"
 #include "agent/messages.hpp"
 #include "agent/options_file.hpp"
+#include "agent/unknown_options.hpp"
 #include "ota/base/file.hpp"
 #include "ota/domain/chunks.hpp"
 #include "ota/domain/ids.hpp"
@@ -273,6 +275,9 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
     if (config->count() > 0) check_unchanged("--config", config->as<std::string>());
     complete(options);
     check(options);
+  } catch (const CLI::ExtrasError&) {  // not CLI11's own text, which names the arguments backwards
+    print_unknown(app, std::cerr);
+    return 2;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <ostream>
@@ -224,11 +225,14 @@ struct CommandLine {
     for (const auto* below : at->get_subcommands())
       if (below != at) at = below;
     std::vector<std::string> there;
+    const auto know = [&there](std::string name) {
+      if (std::find(there.begin(), there.end(), name) == there.end()) there.push_back(std::move(name));
+    };
     for (const auto* level = at; level != nullptr; level = level->get_parent()) {
       for (const auto* command : level == at ? level->get_subcommands({}) : std::vector<const CLI::App*>{})
-        there.push_back(command->get_name());
+        know(command->get_name());
       for (const auto* option : level->get_options())
-        for (const auto& name : option->get_lnames()) there.push_back("--" + name);
+        for (const auto& name : option->get_lnames()) know("--" + name);  // each level has a --help
     }
     const std::vector<std::string_view> names(there.begin(), there.end());
     for (const auto& word : app.remaining(true)) {

@@ -197,6 +197,10 @@ class Settings(unittest.TestCase):
         first, second = done.stderr.splitlines()
         self.assertEqual(first, "otad: unknown argument --confg; did you mean --config?")
         self.assertTrue(second.startswith("otad: unknown argument x; known are keys, firmware, backup, "), second)
+        done = self.otad("backup", "file", "--x")
+        known = done.stderr.strip().partition("; known are ")[2].split(", ")
+        self.assertEqual(known[:2], ["--help", "--without-images"])
+        self.assertEqual(len(known), len(set(known)), "none twice")
 
     def test_keys_are_not_named_as_what_acts_without_a_key(self):
         path = self.config(self.data())

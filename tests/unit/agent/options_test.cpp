@@ -195,6 +195,14 @@ TEST_F(OptionsTest, WhatDoesNotGoTogetherIsRefused) {
   EXPECT_EQ(good({"--id", "gw", "--max-chunk-bytes", "0"}).max_chunk_bytes, std::nullopt);
 }
 
+TEST_F(OptionsTest, UnknownOnesAreNamedInTheirOrderWithWhatWasMeant) {
+  EXPECT_EQ(refused({"--id", "gw", "--versoin"}), "ota-agent: unknown argument --versoin; did you mean --version?\n");
+  const auto said = refused({"--brokr=tcp://gw:1883", "--id", "gw", "xyzzy\n"});
+  EXPECT_TRUE(said.starts_with("ota-agent: unknown argument --brokr=tcp://gw:1883; did you mean --broker?\n"
+                               "ota-agent: unknown argument xyzzy\\n; known are --help, --"))
+      << said;
+}
+
 TEST_F(OptionsTest, SecretsThatOthersMayReadOrChangeAreRefused) {
   for (const char* option : {"--token-file", "--password-file", "--key"}) {
     for (const unsigned mode : {0644u, 0606u, 0602u, 0777u}) {
