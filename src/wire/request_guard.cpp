@@ -73,17 +73,24 @@ bool foreign_page(const http::Request& request, const http::HostNames& hosts, Re
   return site == "cross-site" || !read_only;
 }
 
+/// Which page sent the request, as far as it says so, and what helps if it is this server's own.
+std::string about_page(std::string_view origin) {
+  if (origin.empty()) return {};
+  const auto page = parse_url(origin);
+  if (!page)  // `null`: a local file, a sandboxed frame
+    return fmt::format(": this one is from a page without a host (Origin: {})", quoted(origin));
+  return fmt::format(": this one is from a page of {}; if {} is a name of this server, add it to http.hosts in the "
+                     "settings",
+                     quoted(origin), quoted(page->authority.host));
+}
+
 }  // namespace
 
 std::optional<Error> refuse_request(const http::Request& request, const http::HostNames& hosts, ReadsChange reads,
                                     std::span<const std::string> origins) {
   if (auto error = refuse_host(request, hosts)) return error;
   if (foreign_page(request, hosts, reads, origins)) {
-    const auto origin = request.header("Origin");
-    return fail(Errc::forbidden,
-                fmt::format("cross-origin requests are refused{}; if that is a name of this server, add it to "
-                            "http.hosts in the settings",
-                            origin.empty() ? std::string() : ", as " + quoted(origin) + " does"));
+    return fail(Errc::forbidden, "cross-origin requests are refused" + about_page(request.header("Origin")));
   }
   const auto coding = request.header("Content-Encoding");
   if (coding.empty() || iequals(coding, "identity")) return std::nullopt;

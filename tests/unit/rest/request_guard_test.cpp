@@ -1,5 +1,6 @@
 #include "ota/wire/request_guard.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -64,9 +65,19 @@ TEST(RequestGuard, TheRefusalSaysWhichSettingHelps) {
   request.headers = {{"Host", "evil.example:8080"}};
   EXPECT_THAT(wire::refuse_request(request, gateway(), wire::ReadsChange::no)->message,
               AllOf(HasSubstr("\"evil.example\""), HasSubstr("http.hosts")));
-  request.headers = {{"Host", "gw"}, {"Origin", "https://evil.example"}};
-  EXPECT_THAT(wire::refuse_request(request, gateway(), wire::ReadsChange::no)->message,
-              AllOf(HasSubstr("\"https://evil.example\""), HasSubstr("http.hosts")));
+  const auto message = [&request](const char* header, const char* value) {
+    request.headers = {{"Host", "gw"}, {header, value}};
+    return wire::refuse_request(request, gateway(), wire::ReadsChange::no)->message;
+  };
+  EXPECT_EQ(message("Origin", "https://evil.example:81"),
+            "cross-origin requests are refused: this one is from a page of \"https://evil.example:81\"; if "
+            "\"evil.example\" is a name of this server, add it to http.hosts in the settings");
+  for (const auto* origin : {"null", "file://"})
+    EXPECT_EQ(message("Origin", origin), fmt::format("cross-origin requests are refused: this one is from a page without "
+                                                     "a host (Origin: \"{}\")",
+                                                     origin))
+        << "nothing that http.hosts could hold";
+  EXPECT_EQ(message("Sec-Fetch-Site", "cross-site"), "cross-origin requests are refused");
 }
 
 TEST(RequestGuard, PagesOfOtherSitesAreRefusedWithAnyMethod) {
