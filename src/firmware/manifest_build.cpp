@@ -28,6 +28,7 @@ Result<bool> ManifestBuild::step() {
 
 Result<Manifest> rebuild_block_digests(StoredImage& image, const ImageKeeper& keeper) {
   if (const auto opened = image.open(); !opened) return opened.error();
+  const auto since = image.note_changes();
   Sha256 whole;
   ChunkHasher blocks(kBlockBytes);
   for (std::uint32_t i = 0; i < image.blocks().count(); ++i) {
@@ -40,7 +41,7 @@ Result<Manifest> rebuild_block_digests(StoredImage& image, const ImageKeeper& ke
   if (whole.finish() != image.digest()) {
     return fail(Errc::image_damaged, "it no longer matches its digest, and the digests of its blocks are lost");
   }
-  image.mark_all_checked();
+  image.mark_all_checked(since);
   return blocks.finish();
 }
 

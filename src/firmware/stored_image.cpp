@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <string_view>
@@ -16,6 +17,17 @@ std::span<char> block_buffer() {
   thread_local std::vector<char> buffer(kBlockBytes);
   return buffer;
 }
+
+namespace {
+
+/// When a file was last changed, in nanoseconds since 1970: the time that nobody can set, unlike that of its content.
+std::int64_t changed_at(int descriptor) noexcept {
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) return -1;
+  return std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec;
+}
+
+}  // namespace
 
 StoredImage::StoredImage(const Digest& digest, std::uint64_t size, std::filesystem::path path, ImageKeeper& keeper)
     : digest_(digest),
@@ -42,12 +54,24 @@ bool StoredImage::is_checked(std::uint32_t block) const noexcept {
   return (checked_[block / 64].load(std::memory_order_acquire) >> (block % 64) & 1) != 0;
 }
 
-void StoredImage::mark_checked(std::uint32_t block) noexcept {
+void StoredImage::mark_checked(std::uint32_t block, std::int64_t since) noexcept {
   checked_[block / 64].fetch_or(std::uint64_t{1} << (block % 64), std::memory_order_acq_rel);
+  // In this order: who notes the change clears the mark if this doesn't see it.
+  if (changed_at(descriptor()) != since)
+    checked_[block / 64].fetch_and(~(std::uint64_t{1} << (block % 64)), std::memory_order_acq_rel);
 }
 
-void StoredImage::mark_all_checked() noexcept {
-  for (auto& word : checked_) word.store(~std::uint64_t{0}, std::memory_order_release);
+void StoredImage::mark_all_checked(std::int64_t since) noexcept {
+  for (std::uint32_t block = 0; block < blocks_.count(); ++block) mark_checked(block, since);
+}
+
+std::int64_t StoredImage::note_changes() noexcept {
+  const auto now = changed_at(descriptor());
+  if (noted_.load(std::memory_order_acquire) != now) {
+    for (auto& word : checked_) word.store(0, std::memory_order_release);
+    noted_.store(now, std::memory_order_release);
+  }
+  return now;
 }
 
 bool StoredImage::checked(std::uint64_t offset, std::uint64_t length) const noexcept {
@@ -57,7 +81,7 @@ bool StoredImage::checked(std::uint64_t offset, std::uint64_t length) const noex
   for (auto block = static_cast<std::uint32_t>(offset / kBlockBytes); block <= last; ++block) {
     if (!is_checked(block)) return false;
   }
-  return true;
+  return changed_at(descriptor()) == noted_.load(std::memory_order_acquire);
 }
 
 void StoredImage::invalidate(std::uint64_t offset, std::uint64_t length) noexcept {
@@ -78,6 +102,7 @@ Result<std::span<const char>> StoredImage::read_block(std::uint32_t index, std::
 
 Result<std::span<const char>> StoredImage::verify_block(std::uint32_t index, const Manifest& digests,
                                                         std::span<char> buffer) {
+  const auto since = note_changes();
   const auto bytes = read_block(index, buffer);
   if (!bytes) return bytes.error();
   if (sha256(std::string_view(bytes->data(), bytes->size())) != digests[index]) {
@@ -85,7 +110,7 @@ Result<std::span<const char>> StoredImage::verify_block(std::uint32_t index, con
                 fmt::format("{} bytes from offset {} no longer match their digest",
                             bytes->size(), blocks_.offset(index)));
   }
-  mark_checked(index);
+  mark_checked(index, since);
   return *bytes;
 }
 
@@ -95,6 +120,7 @@ Result<bool> StoredImage::check_slice(std::uint32_t& next, std::uint32_t last) {
   if (const auto opened = open(); !opened) return opened.error();
   const auto digests = keeper_.block_digests(*this);
   if (!digests) return digests.error();
+  note_changes();
   for (std::uint32_t budget = kSliceBlocks; next <= last && budget > 0; ++next) {
     if (is_checked(next)) continue;
     const auto bytes = verify_block(next, **digests, block_buffer());

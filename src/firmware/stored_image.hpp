@@ -62,14 +62,18 @@ class StoredImage final : public Image, public std::enable_shared_from_this<Stor
   Result<std::span<const char>> verify_block(std::uint32_t index, const Manifest& digests, std::span<char> buffer);
   /// Reads a block without looking at its digest. Errc::image_damaged where the file is too short or can't be read.
   Result<std::span<const char>> read_block(std::uint32_t index, std::span<char> buffer);
-  void mark_all_checked() noexcept;
+  /// Where the file changed since its last check, no block counts as checked from now on. Returns when it last did.
+  /// Precondition: open().
+  std::int64_t note_changes() noexcept;
+  /// Unless the file changed again; `since`: what note_changes() returned before the blocks were read.
+  void mark_all_checked(std::int64_t since) noexcept;
   /// From now on no block counts as checked.
   void mark_damaged() noexcept { damaged_.store(true, std::memory_order_release); }
   bool damaged() const noexcept { return damaged_.load(std::memory_order_acquire); }
 
  private:
   bool is_checked(std::uint32_t block) const noexcept;
-  void mark_checked(std::uint32_t block) noexcept;
+  void mark_checked(std::uint32_t block, std::int64_t since) noexcept;
   /// Checks blocks from `next` up to `last`, as many as one slice may; true where some are left.
   Result<bool> check_slice(std::uint32_t& next, std::uint32_t last);
 
@@ -79,6 +83,7 @@ class StoredImage final : public Image, public std::enable_shared_from_this<Stor
   ImageKeeper& keeper_;
   std::atomic<int> descriptor_{-1};
   std::atomic<bool> damaged_{false};
+  std::atomic<std::int64_t> noted_{0};               // the last change of the file when checked_ began to be filled
   std::vector<std::atomic<std::uint64_t>> checked_;  // one bit a block
 };
 

@@ -343,6 +343,19 @@ class FlippedBit(DiskCase):
             stored.write(bytes([byte ^ 1]))
         return path
 
+    def pass_a_tick(self):
+        """The clock of a file system has steps of some milliseconds: what changes from now on has a later time."""
+        probe = self.folder / "images" / "probe"
+        probe.touch()
+        begun = probe.stat().st_ctime_ns
+
+        def later():
+            probe.touch()
+            return probe.stat().st_ctime_ns > begun
+
+        wait_until(later, "the clock of the file system goes on", pause=0.001)
+        probe.unlink()
+
     def metric(self, name):
         page = self.rest.call("GET", "/metrics").body.decode()
         return float(next(line.split()[1] for line in page.splitlines() if line.startswith(name + " ")))
@@ -401,6 +414,21 @@ class FlippedBit(DiskCase):
             return path
 
         self.found_and_healed("flip", data, found)
+
+    def test_found_after_it_was_served(self):
+        data = self.firmware("2.0.0", "hw-changed", 3 * MIB)
+
+        def found(device, metadata):
+            device.use(metadata)
+            device.fetch(metadata, 4)
+            self.pass_a_tick()
+            path = self.flip(data, 2 * MIB + 77)
+            status, _, body = device.get(metadata["chunk_url"].replace("{index}", "4"))
+            self.assertIn(status, (410, 503), body)
+            self.assertLess(len(body), 2000, "not a byte of it")
+            return path
+
+        self.found_and_healed("changed", data, found)
 
     def test_found_by_the_scrub(self):
         data = self.firmware("2.0.0", "hw-scrub", 3 * MIB)

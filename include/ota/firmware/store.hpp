@@ -21,7 +21,7 @@
 namespace ota::firmware {
 
 /// An open image. Every block (512 KiB) is verified against the digest from its upload before it is served: at its
-/// first use after the start, and again by the scrub. Thread-safe.
+/// first use after the start or after a change of its file, and again by the scrub. Thread-safe.
 class Image {
  public:
   virtual ~Image() = default;

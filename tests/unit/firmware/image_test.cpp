@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <latch>
 #include <thread>
 
@@ -10,6 +12,20 @@ constexpr std::size_t kImageBlock = 512 * 1024;
 
 class ImageTest : public StoreTest {
  protected:
+  /// A file system's clock has steps of some milliseconds: waits until a change now is later than the last of `path`.
+  void pass_a_tick_after(const fs::path& path) const {
+    const auto changed = [](const fs::path& of) {
+      struct stat status {};
+      EXPECT_EQ(::stat(of.c_str(), &status), 0);
+      return std::pair(status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+    };
+    const auto probe = path.parent_path() / "probe";
+    do {
+      std::ofstream(probe) << "x";
+    } while (changed(probe) <= changed(path));
+    fs::remove(probe);
+  }
+
   void expect_set_aside(const Stored& stored) {
     EXPECT_FALSE(store_->image(stored.checksum));
     EXPECT_FALSE(fs::exists(file(stored.checksum, ".img")));
@@ -47,9 +63,27 @@ TEST_F(ImageTest, WhatIsDoubtedIsReadAnew) {
   EXPECT_FALSE(image->checked(3 * kImageBlock - 1, 1));
   EXPECT_TRUE(image->checked(3 * kImageBlock, 2 * kImageBlock));
   ASSERT_TRUE(check(stored.checksum, 0, bytes_.size())) << "nothing was wrong";
-  flip(file(stored.checksum, ".img"), kImageBlock + 7);
-  ASSERT_TRUE(check(stored.checksum, kImageBlock, 1)) << "checked before it rotted";
-  image->invalidate(kImageBlock + 7, 1);
+  EXPECT_TRUE(image->checked(0, bytes_.size()));
+}
+
+TEST_F(ImageTest, AFileThatWasChangedInPlaceIsReadAnew) {
+  const auto stored = upload(bytes_);
+  const auto path = file(stored.checksum, ".img");
+  const auto image = store_->image(stored.checksum);
+  ASSERT_TRUE(check(stored.checksum, 0, bytes_.size()));
+  pass_a_tick_after(path);
+  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_FALSE(image->checked(0, bytes_.size())) << "it may be another content";
+  ASSERT_TRUE(check(stored.checksum, 0, bytes_.size()));
+  EXPECT_TRUE(image->checked(0, bytes_.size())) << "it was none";
+  pass_a_tick_after(path);
+  const auto written = fs::last_write_time(path);
+  flip(path, kImageBlock + 7);
+  fs::last_write_time(path, written);  // as cp -p and rsync have it
+  EXPECT_FALSE(image->checked(kImageBlock, 1));
+  ASSERT_TRUE(check(stored.checksum, 0, 1)) << "another block";
+  EXPECT_TRUE(image->checked(0, 1));
+  EXPECT_FALSE(image->checked(kImageBlock, 1));
   EXPECT_EQ(check(stored.checksum, kImageBlock, 1).error().code, Errc::image_damaged);
   expect_set_aside(stored);
 }
