@@ -214,14 +214,11 @@ class PahoLink final : public Link {
 
   bool subscribe() override {
     // One packet a filter: for several at once Paho C++ 1.2.0 throws inside its callback when the first is refused.
-    // What the broker retained is not asked for; 3.1.1 has no word for that.
-    const auto how = version_ == Version::v5
-                         ? paho::subscribe_options(false, false, paho::subscribe_options::DONT_SEND_RETAINED)
-                         : paho::subscribe_options();
+    // What the broker retained comes, too: the device is named that sets the flag.
     return attempt([&] {
       for (std::uintptr_t i = 0; i < options_.subscriptions.size(); ++i) {
         session_->client().subscribe(options_.subscriptions[i], options_.subscribe_qos, reinterpret_cast<void*>(i),
-                                     session_->subscribing(), how);
+                                     session_->subscribing());
       }
     });
   }

@@ -181,6 +181,7 @@ void find_bad_groups(const std::vector<std::string>& bad) {
                            [&](const auto& group) { return device.client->bulk_barred(group); });
       },
       seconds(60)));
+  EXPECT_TRUE(eventually([&] { return device.dropped().size() >= bad.size(); })) << "told after it is barred";
   auto dropped = device.dropped();
   ASSERT_EQ(dropped.size(), bad.size()) << testing::PrintToString(dropped);
   std::sort(dropped.begin(), dropped.end());
