@@ -27,7 +27,7 @@ constexpr wire::JsonLimits kLimits{kMaxDevicePayload, 8, 20'000, true};
 template <class Valid>
 std::optional<std::string> checked_text(wire::JsonFields& fields, std::string_view name, Valid valid,
                                         std::string_view otherwise) {
-  auto text = fields.text(name, kMaxWord);
+  auto text = fields.text(name, kMaxDevicePayload);
   if (!text || valid(*text)) return text;
   fields.errors().add(name, std::string(otherwise));
   return std::nullopt;

@@ -148,12 +148,13 @@ RolloutCounts read_rollout_counts(Rows&& rows, std::int64_t rollout) {
   RolloutCounts counts;
   Membership of;
   of.rollout = rollout;
-  while (rows.next()) {
-    of.from_version = rows.text();
-    of.contact = rows.word<ContactClass>();
-    of.bucket = rows.word<Bucket>();
-    counts.add(of, rows.integer());
-  }
+  // The engine counts them again at each start.
+  for_readable(std::move(rows), "rollout_counts", [&](Rows& row) {
+    of.from_version = row.text();
+    of.contact = row.word<ContactClass>();
+    of.bucket = row.word<Bucket>();
+    counts.add(of, row.integer());
+  });
   return counts;
 }
 

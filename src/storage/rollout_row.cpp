@@ -90,6 +90,7 @@ Rollout read_rollout(Rows& r) {
   s.force = r.flag();
   s.notes = r.text();
   o.stage = r.small();
+  if (o.stage < -1) throw BadValue(fmt::format("stage is out of range: {}", o.stage));
   o.living = r.integer();
   o.eligible = r.integer();
   o.total = r.integer();
@@ -161,6 +162,10 @@ void RolloutWriter::save_stages(const Rollout& o) {
 void RolloutWriter::read_stages(Rollout& o) const {
   auto rows = stages_.rows(o.id.number);
   while (rows.next()) o.spec.stages.push_back(read_row(rows, "rollout_stages", read_stage));
+  if (o.stage < static_cast<int>(o.spec.stages.size())) return;
+  const BadRow row("rollouts", std::to_string(o.id.number), fmt::format("stage is out of range: {}", o.stage));
+  bad_rows().note(row);
+  throw row;
 }
 
 }  // namespace ota::storage

@@ -88,6 +88,10 @@ class BadRows(ServerCase):
             with self.subTest(table, column=column):
                 self.run_with(f"{table}-{column}", [f"UPDATE {table} SET {column}=x'00ff'"])
 
+    def test_stages_that_are_not_there(self):
+        for stage in (-5, 99):
+            self.run_with(f"stage{stage}", [f"UPDATE rollouts SET stage={stage}"])
+
     def test_counters(self):
         for kind, odd in (("text", "'odd'"), ("blob", "x'00ff'")):
             self.run_with(f"counters-{kind}", [f"UPDATE OR IGNORE {table} SET n={odd}" for table in COUNTERS])
