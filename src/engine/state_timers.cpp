@@ -119,8 +119,9 @@ void StateTimers::on_state_due(Task& task) {
       break;
     case TaskState::installing:
       if (task.rollout != 0) return service_.gate.on_time_up(task);
-      if (const auto device = service_.registry.find(task.device); device && device->version_confirmed)
-        task.detail = "runs " + device->current_version;
+      if (const auto device = service_.registry.find(task.device);
+          device && device->version_confirmed && device->current_version != task.from_version)
+        task.detail = "runs " + device->current_version;  // no version, so it is compared with none
       if (service_.lifecycle.change(task, TaskEvent::confirm_timeout, by_timer(), "confirm_timeout"))
         service_.push(task.device, FailedAnswer{task.id, "confirm_timeout", task.attempt});
       break;

@@ -77,6 +77,9 @@ class InstallFails(Unit):
         self.report(message["task_id"], state="installing")
         self.report(message["task_id"], state="failed", reason=self.expected[2])
 
+    def runs(self):
+        return OLD, False  # what it said before is a guess now
+
 
 class RollsBack(Unit):
     """Comes up with the new version, says so, and is thrown back by its watchdog."""
