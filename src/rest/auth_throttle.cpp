@@ -9,15 +9,23 @@
 namespace ota::rest {
 namespace {
 
-constexpr std::size_t kBuckets = std::size_t{1} << 12;
+constexpr std::size_t kBuckets = NameNumbers::kMost;
 
 }  // namespace
+
+std::size_t NameNumbers::of(std::string_view name) {
+  const MutexLock lock(mutex_);
+  const auto known = numbers_.find(name);
+  if (known != numbers_.end()) return known->second;
+  if (numbers_.size() + 1 >= kMost) return kMost - 1;
+  return numbers_.emplace(name, numbers_.size()).first->second;
+}
 
 Sampling::Sampling(const Clock& clock, double per_second, double burst)
     : limit_(clock, per_second, burst, kBuckets), left_out_(kBuckets) {}
 
 bool Sampling::take(std::string_view name, std::uint64_t& left_out) {
-  const auto bucket = hash_(name);
+  const auto bucket = names_.of(name);
   if (limit_.take(bucket) > 0) {
     left_out_[bucket].fetch_add(1, std::memory_order_relaxed);
     return false;
@@ -34,7 +42,7 @@ AuthThrottle::AuthThrottle(const Clock& clock)
       all_failures_(clock, kAllFailuresPerSecond, kAllFailureBurst, 1) {}
 
 std::optional<Error> AuthThrottle::refuse_call(const std::string& key_name) {
-  const int wait = calls_.take(hash_(key_name));
+  const int wait = calls_.take(names_.of(key_name));
   if (wait == 0) return std::nullopt;
   return wire::overloaded(fmt::format("the key \"{}\" calls more than {} times a second", key_name, kCallsPerSecond),
                           wait);

@@ -405,5 +405,17 @@ TEST(Routes, TheUseOfAKeyIsRecordedOnceAMinute) {
   EXPECT_EQ(bench.engine.used.size(), 2u);
 }
 
+TEST(Sampling, OneNamesNoiseCountsForNoOther) {
+  ota::test::FakeClock clock;
+  Sampling sampling(clock, 1, 2);
+  std::uint64_t left_out = 0;
+  const int names = 2'000;  // of a hash to 4,096 places hundreds would meet another
+  for (int round = 0; round < 2; ++round)
+    for (int i = 0; i < names; ++i) EXPECT_TRUE(sampling.take("key-" + std::to_string(i), left_out)) << i;
+  EXPECT_EQ(left_out, 0u);
+  EXPECT_FALSE(sampling.take("key-7", left_out));
+  EXPECT_TRUE(sampling.take("another", left_out));
+}
+
 }  // namespace
 }  // namespace ota::rest::test
