@@ -56,16 +56,7 @@ Result<void> Daemon::open_data() {
     if (auto whole = storage_->check(); !whole) return whole;
   }
 
-  firmware::StoreOptions store_options;
-  store_options.dir = storage.firmware_dir;
-  store_options.max_image_bytes = settings_.http.max_upload_bytes;
-  firmware::StoreEvents events;
-  events.damaged = [this](const Digest& image) { engine_->images().image_damaged(image); };
-  events.missing = events.whole = [this](const Digest& image) { engine_->images().image_changed(image); };
-  events.hashed = [this](const firmware::Stored& image) { engine_->images().image_hashed(image); };
-  auto store = firmware::Store::open(store_options, std::move(events));
-  if (!store) return store.error();
-  store_ = std::move(*store);
+  if (auto images = open_images(); !images) return images;
 
   auto options = device_options(settings_);
   if (!options) return options.error();
@@ -104,6 +95,20 @@ Result<void> Daemon::open_data() {
   if (!ddi) return ddi.error();
   ddi->hosts = hosts_;
   ddi_ = ddi::Api::create(std::move(*ddi), random_, *engine_, device_->shared());
+  return {};
+}
+
+Result<void> Daemon::open_images() {
+  firmware::StoreOptions store_options;
+  store_options.dir = settings_.storage.firmware_dir;
+  store_options.max_image_bytes = settings_.http.max_upload_bytes;
+  firmware::StoreEvents events;
+  events.damaged = [this](const Digest& image) { engine_->images().image_damaged(image); };
+  events.missing = events.whole = [this](const Digest& image) { engine_->images().image_changed(image); };
+  events.hashed = [this](const firmware::Stored& image) { engine_->images().image_hashed(image); };
+  auto store = firmware::Store::open(store_options, std::move(events));
+  if (!store) return store.error();
+  store_ = std::move(*store);
   return {};
 }
 

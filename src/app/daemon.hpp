@@ -56,6 +56,7 @@ class Daemon {
 
  private:
   Result<void> open_data();
+  Result<void> open_images();
   engine::Options wanted_of_engine();
   Result<void> build_events();
   Result<void> reconcile_images();
