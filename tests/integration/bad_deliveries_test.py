@@ -6,7 +6,7 @@ import unittest.mock
 
 import harness
 from harness import ServerCase, main, wait_until
-from strict_broker import StrictBroker
+from strict_broker import BehindStrictBroker
 
 GRID = 16 * 1024
 
@@ -83,28 +83,14 @@ class SmallDevice(BrokerCase):
         self.assertEqual(device.request("metadata", max_message_bytes=1024)["task_id"], metadata["task_id"])
 
 
-class Hanging(BrokerCase):
+class Hanging(BehindStrictBroker, BrokerCase):
     """The broker hangs up on what it doesn't allow."""
 
     settings = {"mqtt.reconnect_min_s": 1, "tasks.offer_timeout_s": 600}
-    version = "5"
-    farewell = b""
 
-    @classmethod
-    def setUpClass(cls):
-        made = harness.Daemon
-
-        def behind(folder, port, settings):
-            cls.strict = StrictBroker(port, lambda topic, size: "/bad" in topic or size > 3000, farewell=cls.farewell)
-            return made(folder, cls.strict.port, {**settings, "mqtt.version": cls.version})
-
-        with unittest.mock.patch("harness.Daemon", behind):
-            super().setUpClass()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.strict.close()
-        super().tearDownClass()
+    @staticmethod
+    def forbids(topic, size):
+        return "/bad" in topic or size > 3000
 
 
 class HangsUp(Hanging):

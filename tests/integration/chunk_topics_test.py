@@ -1,34 +1,19 @@
 """A broker that hangs up on the chunks of some devices: these use HTTP, and nobody else notices for long."""
 import threading
-import unittest.mock
 
-import harness
 from harness import PATIENCE, main, wait_until
 from mqtt_chunks_test import MqttChunks
-from strict_broker import StrictBroker
+from strict_broker import BehindStrictBroker
 
 KIB = 1024
 
 
-class HangsUp(MqttChunks):
+class HangsUp(BehindStrictBroker, MqttChunks):
     settings = {"mqtt.reconnect_min_s": 1, "tasks.offer_timeout_s": 600, "tasks.stall_timeout_s": 600}
-    version = "5"
 
-    @classmethod
-    def setUpClass(cls):
-        made = harness.Daemon
-
-        def behind(folder, port, settings):
-            cls.strict = StrictBroker(port, lambda topic, size: topic.startswith("/ota/bad") and "/chunk/" in topic)
-            return made(folder, cls.strict.port, {**settings, "mqtt.version": cls.version})
-
-        with unittest.mock.patch("harness.Daemon", behind):
-            super().setUpClass()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.strict.close()
-        super().tearDownClass()
+    @staticmethod
+    def forbids(topic, size):
+        return topic.startswith("/ota/bad") and "/chunk/" in topic
 
     def asking(self, device, metadata):
         """The device asks for all of its chunks again and again, until the test ends."""

@@ -3,6 +3,9 @@ doesn't like that, as AWS IoT does for a topic that its policy doesn't name."""
 import contextlib
 import socket
 import threading
+import unittest.mock
+
+import harness
 
 CONNECT, PUBLISH = 1, 3
 REFUSED_VERSION = bytes([0x20, 2, 0, 1])  # CONNACK of 3.1.1: unacceptable protocol version
@@ -95,3 +98,30 @@ class StrictBroker:
                     client.sendall(self.farewell)
                     raise HungUp
             broker.sendall(packet)
+
+
+class BehindStrictBroker:
+    """For a ServerCase: otad's connection to the broker leads through one that hangs up on what `forbids` says."""
+
+    version = "5"
+    farewell = b""
+
+    @staticmethod
+    def forbids(topic, size):
+        raise NotImplementedError
+
+    @classmethod
+    def setUpClass(cls):
+        made = harness.Daemon
+
+        def behind(folder, port, settings):
+            cls.strict = StrictBroker(port, cls.forbids, farewell=cls.farewell)
+            return made(folder, cls.strict.port, {**settings, "mqtt.version": cls.version})
+
+        with unittest.mock.patch("harness.Daemon", behind):
+            super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.strict.close()
+        super().tearDownClass()
