@@ -6,7 +6,22 @@
 namespace ota::engine {
 namespace {
 
-using DeviceCommands = TaskServiceTest;
+class DeviceCommands : public TaskServiceTest {
+ protected:
+  /// gw-1's task for 2.0.0, of which it has a chunk, while a security task for 3.0.0 is active.
+  struct Preempted {
+    TaskId task;
+    TaskId by;
+  };
+  Preempted preempted() {
+    add_firmware("3.0.0", "gw-a", 2);
+    const auto task = task_for("gw-1", "2.0.0");
+    chunk("gw-1", task, 0, 0);
+    const auto by = task_for("gw-1", "3.0.0", Priority::security);
+    EXPECT_EQ(state_of(task), TaskState::queued);
+    return {task, by};
+  }
+};
 using testing::HasSubstr;
 
 TEST_F(DeviceCommands, AnUnknownDeviceIsTakenInAndUpToDate) {
@@ -152,15 +167,11 @@ TEST_F(DeviceCommands, TheFirstOfferNeedsChunksThatTheDeviceAccepts) {
 
 TEST_F(DeviceCommands, ATaskThatWaitsAgainNeedsChunksThatTheDeviceAccepts) {
   add_firmware("2.0.0", "gw-a", 1, 512ull * 65'536 + 1);
-  add_firmware("3.0.0", "gw-a", 2);
-  const auto id = task_for("gw-1", "2.0.0");
-  chunk("gw-1", id, 0, 0);
-  const auto urgent = task_for("gw-1", "3.0.0", Priority::security);
-  ASSERT_EQ(state_of(id), TaskState::queued);
+  const auto [id, urgent] = preempted();
   auto message = says();
   message.max_chunk_bytes = 512;
   EXPECT_EQ(std::get<Offer>(request("gw-1", message)).task, urgent);
-  ASSERT_TRUE(unit([&](auto& s) { return on_cancel(s, urgent, "tester"); }));
+  ASSERT_TRUE(unit([by = urgent](auto& s) { return on_cancel(s, by, "tester"); }));
   EXPECT_EQ(state_of(id), TaskState::queued);
   EXPECT_EQ(row(id).wait_reason, WaitReason::chunk_size);
   EXPECT_EQ(error_in(request("gw-1")).task, id);
@@ -170,15 +181,11 @@ TEST_F(DeviceCommands, ATaskThatWaitsAgainNeedsChunksThatTheDeviceAccepts) {
 
 TEST_F(DeviceCommands, ATaskThatComesAgainHasChunksThatItsDeviceTakesNow) {
   add_firmware("2.0.0");
-  add_firmware("3.0.0", "gw-a", 2);
-  const auto id = task_for("gw-1", "2.0.0");
-  chunk("gw-1", id, 0, 0);
-  const auto urgent = task_for("gw-1", "3.0.0", Priority::security);
-  ASSERT_EQ(state_of(id), TaskState::queued);
+  const auto [id, urgent] = preempted();
   auto message = says();
   message.max_chunk_bytes = 262'144;
   EXPECT_EQ(std::get<Offer>(request("gw-1", message)).task, urgent);
-  ASSERT_TRUE(unit([&](auto& s) { return on_cancel(s, urgent, "tester"); }));
+  ASSERT_TRUE(unit([by = urgent](auto& s) { return on_cancel(s, by, "tester"); }));
   ASSERT_EQ(state_of(id), TaskState::offered);
   EXPECT_EQ(row(id).chunk_bytes, 262'144u);
   EXPECT_EQ(row(id).chunks_have, 2u);
