@@ -25,6 +25,10 @@ Tasks::Age read_age(Rows& r) {
   return age;
 }
 
+std::optional<Task> first_readable(Rows&& rows) {
+  auto found = all(std::move(rows), 1);
+  return found.empty() ? std::nullopt : std::optional{std::move(found.front())};
+}
 std::optional<Task> first(Rows&& rows) { return first_row(std::move(rows), "tasks", read_task); }
 
 const std::string kUnverifiedOnes = in(kOpen) + " AND " + in(kUnverified);
@@ -87,10 +91,7 @@ Tasks::~Tasks() = default;
 std::optional<Task> Tasks::find(std::int64_t number) { return first(q_->find.rows(number)); }
 std::optional<Task> Tasks::active_of(const std::string& device) { return first(q_->active_of.rows(device)); }
 
-std::optional<Task> Tasks::newest_of(const std::string& device) {
-  auto found = all(q_->newest_of.rows(device), 1);
-  return found.empty() ? std::nullopt : std::optional{std::move(found.front())};
-}
+std::optional<Task> Tasks::newest_of(const std::string& device) { return first_readable(q_->newest_of.rows(device)); }
 
 std::optional<std::int64_t> Tasks::ready_of(const std::string& device) {
   return q_->ready_of.value(&Rows::integer, device);
@@ -114,10 +115,7 @@ std::int64_t Tasks::ready_before(const Task& task, std::int64_t cap) {
   return q_->ready_before.value(&Rows::integer, task.unasked, task.priority, task.id.number, cap).value_or(0);
 }
 
-std::optional<Task> Tasks::lowest_routine_holder() {
-  auto found = all(q_->holder.rows(), 1);
-  return found.empty() ? std::nullopt : std::optional{std::move(found.front())};
-}
+std::optional<Task> Tasks::lowest_routine_holder() { return first_readable(q_->holder.rows()); }
 
 bool Tasks::unasked_holds_slot() { return q_->unasked_holder.rows().next(); }
 
