@@ -1,17 +1,14 @@
 #include "app/arguments.hpp"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
 #include <memory>
 #include <ostream>
-#include <string_view>
+#include <string>
 #include <vector>
 
-#include "ota/base/text.hpp"
+#include "ota/base/unknown_argument.hpp"
 
 namespace ota::app {
 namespace {
@@ -234,13 +231,7 @@ struct CommandLine {
       for (const auto* option : level->get_options())
         for (const auto& name : option->get_lnames()) know("--" + name);  // each level has a --help
     }
-    const std::vector<std::string_view> names(there.begin(), there.end());
-    for (const auto& word : app.remaining(true)) {
-      const auto meant = closest(word, names);
-      out << fmt::format("otad: unknown argument {}; ", word)
-          << (meant.empty() ? fmt::format("known are {}\n", fmt::join(names, ", "))
-                            : fmt::format("did you mean {}?\n", meant));
-    }
+    for (const auto& word : app.remaining(true)) out << "otad: " << unknown_argument(word, there) << '\n';
   }
 };
 
