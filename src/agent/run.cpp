@@ -64,7 +64,7 @@ int run(const Options& options, const sigset_t& signals) {
     log::error(fleet.error().message);
     return fleet.error().code == Errc::forbidden ? kBadArguments : kFault;
   }
-  if (const auto doubt = doubt_of_ancestors(options.state_dir)) log::warn(*doubt);
+  if (const auto warning = warning_of_ancestors(options.state_dir)) log::warn(*warning);
   (*fleet)->start();
   int status = wait_for_end(**fleet, signals);
   (*fleet)->stop();

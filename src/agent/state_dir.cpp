@@ -166,7 +166,7 @@ void StateDir::prune_images(const std::string& version) {
 
 void StateDir::drop_image(const std::string& version) { remove_quietly(image(version)); }
 
-std::optional<std::string> doubt_of_ancestors(const fs::path& state) {
+std::optional<std::string> warning_of_ancestors(const fs::path& state) {
   std::error_code error;
   auto folder = fs::canonical(state, error);
   if (error) return std::nullopt;

@@ -62,6 +62,6 @@ class StateDir {
 
 /// Who could put another folder in the place of `state`, and what to do: a folder above it that belongs to neither root
 /// nor this user, or to which others may write without a sticky bit. Nothing where nobody could.
-std::optional<std::string> doubt_of_ancestors(const std::filesystem::path& state);
+std::optional<std::string> warning_of_ancestors(const std::filesystem::path& state);
 
 }  // namespace ota::agent

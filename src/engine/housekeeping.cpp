@@ -15,7 +15,7 @@ constexpr auto kKeepAnswers = std::chrono::hours{24};
 constexpr int kPruneAtOnce = 1'000;
 // After so long a pause the clock may be wrong, and an operator gets the time to see that.
 constexpr Millis kLongPause = std::chrono::days{7};
-constexpr Millis kDoubted = std::chrono::hours{24};
+constexpr Millis kHeldFor = std::chrono::hours{24};
 
 }  // namespace
 
@@ -23,20 +23,20 @@ void Housekeeping::keep_time() {
   service_.rows.metadata.set_value(kTimelineKey, std::to_string(service_.now().count()));
 }
 
-bool Housekeeping::doubts_clock() {
+bool Housekeeping::keeps_all() {
   const auto& clock = service_.clock();
-  if (clock.leapt() < kLongPause || clock.up() >= kDoubted) return false;
-  if (!std::exchange(told_, true))
+  if (clock.down() < kLongPause || clock.up() >= kHeldFor) return false;
+  if (!std::exchange(warned_, true))
     log::warn(fmt::format("the clock is {} days ahead of the last run: if it is wrong, set it within {} hours; until then "
                           "no old tasks, logs, events and audit entries are removed",
-                          std::chrono::floor<std::chrono::days>(clock.leapt()).count(),
-                          std::chrono::floor<std::chrono::hours>(kDoubted).count()));
+                          std::chrono::floor<std::chrono::days>(clock.down()).count(),
+                          std::chrono::floor<std::chrono::hours>(kHeldFor).count()));
   return true;
 }
 
 bool Housekeeping::run() {
   keep_time();
-  if (doubts_clock()) return service_.absence.run();
+  if (keeps_all()) return service_.absence.run();
   const auto old = service_.wall() - std::chrono::days{service_.options().keep_logs_days};
   const auto old_events = service_.wall() - std::chrono::days{service_.options().events.keep_days};
   const int most = std::max({service_.rows.idempotency_keys.forget(service_.wall() - kKeepAnswers, kPruneAtOnce),

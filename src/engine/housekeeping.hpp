@@ -22,11 +22,11 @@ class Housekeeping {
   /// Tasks that ended before tasks.keep_days go with their logs, oldest first; true where more may be left.
   bool prune_tasks();
 
-  /// The clock leapt at the start: what would be removed by it stays for a day.
-  bool doubts_clock();
+  /// After a long pause, for a day: the clock may be wrong, and what it makes old stays.
+  bool keeps_all();
 
   TaskService& service_;
-  bool told_ = false;
+  bool warned_ = false;
   std::int64_t pruned_up_to_ = 0;  // the last task that prune_tasks() looked at
 };
 

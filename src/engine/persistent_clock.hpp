@@ -14,12 +14,12 @@ class PersistentClock {
   PersistentClock(const Clock& clock, Millis last_known)
       : clock_(clock),
         start_(std::max(last_known, Millis{clock.wall().time_since_epoch()})),
-        leapt_(last_known == Millis{0} ? Millis{0} : start_ - last_known),
+        down_(last_known == Millis{0} ? Millis{0} : start_ - last_known),
         steady_start_(clock.steady()) {}
 
   Millis now() const { return start_ + (clock_.steady() - steady_start_); }
   /// How long the daemon was down before this start, by the wall clock; and how long it has been up.
-  Millis leapt() const { return leapt_; }
+  Millis down() const { return down_; }
   Millis up() const { return clock_.steady() - steady_start_; }
   /// A moment of the wall clock, as seen from now.
   Millis at(WallTime time) const { return now() + (time - clock_.wall()); }
@@ -27,7 +27,7 @@ class PersistentClock {
  private:
   const Clock& clock_;
   const Millis start_;
-  const Millis leapt_;
+  const Millis down_;
   const Millis steady_start_;
 };
 

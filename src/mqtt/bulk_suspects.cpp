@@ -9,7 +9,7 @@ void BulkSuspects::gone(const std::string& group, const std::string& topic) {
     recent_.erase(std::min_element(recent_.begin(), recent_.end(),
                                    [](const auto& a, const auto& b) { return a.second < b.second; }));
   recent_[group] = ++number_;
-  if (!doubts(group)) return;
+  if (!suspects(group)) return;
   alone_ = true;
   alone_topic_ = topic;
 }
@@ -18,7 +18,7 @@ void BulkSuspects::fence_passed() {
   if (!fencing_) return;
   fencing_ = false;
   if (alone_)
-    for (const auto& [group, number] : recent_) doubted_.erase(group);
+    for (const auto& [group, number] : recent_) suspects_.erase(group);
   alone_ = false;
   recent_.clear();
 }
@@ -29,8 +29,8 @@ BulkSuspects::Lost BulkSuspects::connection_lost(bool may_blame) {
     lost.unproven = !recent_.empty();
     if (alone_) lost.alone = alone_topic_;
     for (const auto& [group, number] : recent_) {
-      doubt(group);
-      auto& accused = doubted_[group].accused;
+      suspect(group);
+      auto& accused = suspects_[group].accused;
       if (alone_ && accused) lost.cause = group;
       if (alone_) accused = true;
     }
@@ -40,13 +40,13 @@ BulkSuspects::Lost BulkSuspects::connection_lost(bool may_blame) {
   return lost;
 }
 
-void BulkSuspects::doubt(const std::string& group) {
-  if (doubts(group)) return;
-  if (doubted_.size() >= kMaxDoubted)
-    doubted_.erase(std::min_element(doubted_.begin(), doubted_.end(), [](const auto& a, const auto& b) {
+void BulkSuspects::suspect(const std::string& group) {
+  if (suspects(group)) return;
+  if (suspects_.size() >= kMaxSuspects)
+    suspects_.erase(std::min_element(suspects_.begin(), suspects_.end(), [](const auto& a, const auto& b) {
       return a.second.number < b.second.number;
     }));
-  doubted_.emplace(group, Doubt{false, ++number_});
+  suspects_.emplace(group, Suspect{false, ++number_});
 }
 
 }  // namespace ota::mqtt

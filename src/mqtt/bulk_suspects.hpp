@@ -21,16 +21,16 @@ class BulkSuspects {
   /// Groups that are remembered since the last fence. The cause is among the last, because little is unread.
   static constexpr std::size_t kMaxRecent = 256;
   /// Beyond it the group that became a suspect first is forgotten.
-  static constexpr std::size_t kMaxDoubted = 1024;
+  static constexpr std::size_t kMaxSuspects = 1024;
 
   /// Whether a message of the group may be handed over now.
-  bool may_go(const std::string& group) const { return !fencing_ && !alone_ && (recent_.empty() || !doubts(group)); }
+  bool may_go(const std::string& group) const { return !fencing_ && !alone_ && (recent_.empty() || !suspects(group)); }
   /// It was handed over.
   void gone(const std::string& group, const std::string& topic);
 
   /// Whether a fence is needed before a message of the group `next` (empty: none waits), or to clear a suspect.
   bool wants_fence(const std::string& next) const {
-    return !fencing_ && !recent_.empty() && (alone_ || doubts(next));
+    return !fencing_ && !recent_.empty() && (alone_ || suspects(next));
   }
   void fence_sent() { fencing_ = true; }
   void fence_passed();
@@ -45,15 +45,15 @@ class BulkSuspects {
   Lost connection_lost(bool may_blame);
 
  private:
-  struct Doubt {
+  struct Suspect {
     bool accused = false;
     std::uint64_t number = 0;  // grows
   };
-  bool doubts(const std::string& group) const { return doubted_.contains(group); }
-  void doubt(const std::string& group);
+  bool suspects(const std::string& group) const { return suspects_.contains(group); }
+  void suspect(const std::string& group);
 
   std::unordered_map<std::string, std::uint64_t> recent_;  // groups since the last fence, with their last number
-  std::unordered_map<std::string, Doubt> doubted_;
+  std::unordered_map<std::string, Suspect> suspects_;
   std::uint64_t number_ = 0;
   bool fencing_ = false;     // a fence is not answered yet
   bool alone_ = false;       // what was sent since the last fence is one message of a suspect
